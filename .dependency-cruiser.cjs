@@ -1,0 +1,92 @@
+// One row per folder: what it may import from lib/, and which npm packages.
+const layers = {
+  errors: { lib: [], npm: [] },
+  timing: { lib: ['errors'], npm: [] },
+  message: { lib: ['errors'], npm: [] },
+  driver: { lib: ['errors', 'message'], npm: [] },
+  codec: { lib: ['errors', 'message'], npm: [] },
+  middleware: { lib: ['errors', 'message', 'timing'], npm: [] },
+  metrics: { lib: ['errors', 'message', 'timing', 'driver', 'middleware'], npm: [] },
+  prometheus: {
+    lib: ['errors', 'metrics'],
+    npm: ['prom-client', '@willsoto/nestjs-prometheus', '@nestjs/common'],
+  },
+  lock: { lib: ['errors', 'timing', 'driver'], npm: [] },
+  bus: { lib: ['errors', 'message', 'timing', 'driver', 'codec', 'middleware', 'metrics'], npm: [] },
+  drivers: { lib: ['errors', 'message', 'timing', 'driver'], npm: ['ioredis'] },
+  transport: {
+    lib: ['errors', 'message', 'timing', 'codec', 'bus'],
+    npm: ['@nestjs/common', '@nestjs/core', '@nestjs/microservices', 'rxjs'],
+  },
+  nest: {
+    lib: [
+      'errors',
+      'message',
+      'timing',
+      'driver',
+      'codec',
+      'middleware',
+      'metrics',
+      'lock',
+      'bus',
+      'transport',
+      'drivers',
+      'prometheus',
+    ],
+    npm: ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
+  },
+  dashboard: {
+    lib: ['errors', 'message', 'metrics', 'bus', 'nest'],
+    npm: ['@nestjs/common', '@nestjs/core'],
+  },
+  testing: { lib: ['errors', 'message', 'timing', 'driver', 'codec'], npm: [] },
+};
+const error = (name, from, to, comment) => ({ name, severity: 'error', from, to, comment });
+const npmPath = (p) => `node_modules/(@types/)?${p}/`;
+const layerRules = Object.entries(layers).flatMap(([dir, { lib, npm }]) => [
+  error(
+    `${dir}-imports`,
+    { path: `^lib/${dir}/` },
+    { path: '^lib/', pathNot: [dir, ...lib].map((d) => `^lib/${d}/`) },
+    'see CONTRIBUTING, dependency table',
+  ),
+  error(
+    `${dir}-packages`,
+    { path: `^lib/${dir}/`, pathNot: '\\.spec\\.ts$' },
+    { path: 'node_modules/', pathNot: [...npm.map(npmPath), 'node_modules/@types/node/'] },
+  ),
+]);
+module.exports = {
+  forbidden: [
+    error('no-circular', {}, { circular: true }),
+    error('no-spec-imports', {}, { path: '\\.spec\\.ts$' }),
+    error('lib-knows-no-test-or-sample', { path: '^lib/' }, { path: '^(test|sample|bench|tools)/' }),
+    error('index-is-never-imported', { path: '^lib/' }, { path: '^lib/index\\.ts$' }),
+    error('sample-uses-the-package', { path: '^sample/' }, { path: '^(lib|test)/' }),
+    error(
+      'memory-driver-is-free',
+      { path: '^lib/drivers/memory/', pathNot: '\\.spec\\.ts$' },
+      { path: 'node_modules/', pathNot: 'node_modules/@types/node/' },
+    ),
+    error(
+      'drivers-are-strangers',
+      { path: '^lib/drivers/([^/]+)/' },
+      { path: '^lib/drivers/', pathNot: '^lib/drivers/$1/' },
+    ),
+    error(
+      'optional-parts-are-loaded-lazily',
+      { path: '^lib/nest/', pathNot: '\\.spec\\.ts$' },
+      { path: '^lib/(drivers/redis|prometheus)/', dynamic: false, dependencyTypesNot: ['type-only'] },
+    ),
+    ...layerRules,
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+    },
+  },
+};

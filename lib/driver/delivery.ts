@@ -1,0 +1,40 @@
+/** One frame out of a bundle, settled by itself while its bundle stays in flight. */
+export interface DeliveryPart {
+  /** Its place in the bundle, from 0. */
+  readonly index: number;
+  /** Its own encoded bytes: what comes back after `retry`, and what a dead letter holds. */
+  readonly frame: Uint8Array;
+}
+
+/** Why a message is dead-lettered, and what is to be kept with it. Never holds a payload. */
+export interface DeadLetterReason {
+  /** A short fixed word: `'attempts' | 'unrecoverable' | 'terminated' | 'undecodable' | 'crashes' | 'expired'`. */
+  readonly reason: string;
+  /** The last error's name and message. */
+  readonly error?: { readonly name: string; readonly message: string };
+}
+
+/**
+ * One attempt to hand a frame to a subscriber. It is settled once, by the first of `ack`, `retry` and `deadLetter`;
+ * later calls do nothing. With `part`, only that part of a bundle is settled; the frame itself is settled by a last
+ * `ack()` once all its parts are. At most once there is nothing to settle and all three do nothing.
+ *
+ * The promises reject with a {@link DiscoBusError} only when the outcome could not be recorded; the frame then comes
+ * back by itself. Many calls of one turn may travel together.
+ */
+export interface Delivery {
+  readonly topic: string;
+  readonly frame: Uint8Array;
+  /** 1 for the first attempt of this group. */
+  readonly attempt: number;
+  /** Where the driver keeps it, as a stream entry id; undefined when it keeps nothing. */
+  readonly position?: string;
+  /** Parts that an earlier attempt has already settled; they are not to be handled again. */
+  readonly settledParts?: ReadonlySet<number>;
+  /** Handled: this group never sees it again. */
+  ack(part?: DeliveryPart): Promise<void>;
+  /** Comes back to this group, with `attempt + 1`, not before `delayMs` have passed. */
+  retry(delayMs: number, part?: DeliveryPart): Promise<void>;
+  /** Moves to this group's dead letters. */
+  deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void>;
+}

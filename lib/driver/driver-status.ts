@@ -1,0 +1,35 @@
+import type { DiscoBusError } from '../errors/disco-bus-error.js';
+
+/**
+ * What a driver tells of its connection. `gap`: messages of these topics may have been missed between the two moments
+ * (milliseconds since the epoch). `data-loss`: the server lost what it had stored for the topic.
+ */
+export type DriverStatus =
+  | { readonly type: 'connected' }
+  | { readonly type: 'disconnected'; readonly error?: DiscoBusError }
+  | { readonly type: 'gap'; readonly topics: readonly string[]; readonly from: number; readonly to: number }
+  | { readonly type: 'data-loss'; readonly topic: string }
+  | { readonly type: 'error'; readonly error: DiscoBusError };
+
+/** Called for each status, in order; must not throw. */
+export type DriverStatusListener = (status: DriverStatus) => void;
+
+/** The listeners of a driver: `add` returns the function that removes, `emit` keeps a throwing listener from harming others. */
+export class DriverStatusListeners {
+  private readonly listeners = new Set<DriverStatusListener>();
+
+  add(listener: DriverStatusListener): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  emit(status: DriverStatus): void {
+    for (const listener of this.listeners) {
+      try {
+        listener(status);
+      } catch {
+        // A listener's fault is not the driver's: the others are still told.
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';
+import type { Delivery } from './delivery.js';
+import type { DriverStatusListener } from './driver-status.js';
+
+/** What the bus tells a driver when it connects. A driver built alone gets none of it and uses its own defaults. */
+export interface DriverContext {
+  /** Stands before every key and channel. @default 'disco' */
+  readonly prefix?: string;
+  /** The service's name, for connection names. */
+  readonly service?: string;
+  /** No frame handed over is larger than this; larger incoming ones may be dropped unread. Bytes. */
+  readonly maxFrameBytes?: number;
+}
+
+/** How one frame is to be published. */
+export interface DriverPublishOptions {
+  readonly delivery: DeliveryGuarantee;
+  /** Names the frame for deduplication: the message's id, or the first one of a bundle. */
+  readonly id: string;
+  /** The caller chose `id` himself, so another publish may carry it again. */
+  readonly deduplicate?: boolean;
+  /** Rejects with PublishTimeoutError (nothing sent) or PublishOutcomeUnknownError (sent, unconfirmed) after this. */
+  readonly timeoutMs: number;
+  /** Not delivered before this has passed. Needs the capability `delay`. */
+  readonly delayMs?: number;
+  /** Not delivered any more after this has passed. */
+  readonly ttlMs?: number;
+  /** Aborting before the frame is sent withdraws it: rejects with AbortedError. Afterwards it has no effect. */
+  readonly signal?: AbortSignal;
+}
+
+/** What the driver knows of an accepted frame. */
+export interface DriverReceipt {
+  /** Where it is kept, as a stream entry id. */
+  readonly position?: string;
+  /** How many subscribers the server sent it to: a hint, never a receipt. */
+  readonly receivers?: number;
+  /** The id was accepted before; nothing was stored again. `position` is then the earlier one's. */
+  readonly duplicate?: boolean;
+}
+
+/** How a subscription is to be read. */
+export interface DriverSubscribeOptions {
+  readonly delivery: DeliveryGuarantee;
+  /** Consumer group; ignored where the guarantee has no groups. */
+  readonly group: string;
+  /** At least once: never more unsettled deliveries than this at a time. */
+  readonly maxInFlight: number;
+  /** Where a group that does not exist yet begins. */
+  readonly startFrom: 'beginning' | 'new';
+}
+
+/** A live subscription. */
+export interface DriverSubscription {
+  /** Stops handing over deliveries until `resume`; those in flight are not affected. Fan-out messages meanwhile are missed. */
+  pause(): void;
+  /** Goes on. Does nothing when not paused. */
+  resume(): void;
+  /**
+   * Hands over no delivery after it is called, and resolves when reading has stopped. Deliveries in flight can still be
+   * settled; what is unsettled when the driver closes, or a visibility time after this close, goes back to the group.
+   * Idempotent.
+   */
+  close(): Promise<void>;
+}
+
+/**
+ * Moves frames. Knows nothing of codecs, retries, metrics or Nest: policy is above, the driver carries it out.
+ *
+ * All rejections are {@link DiscoBusError}s: NotConnectedError before `connect`, ClosedError after `close`.
+ */
+export interface DiscoDriver {
+  /** A short name for logs and metrics, as `'redis'`. */
+  readonly name: string;
+  readonly capabilities: DriverCapabilities;
+  /** Resolves when frames can be moved. May be called again after it rejected; called again while connected it does nothing. */
+  connect(context?: DriverContext): Promise<void>;
+  /** Resolves when the frame is accepted; the caller may then reuse its bytes. */
+  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt>;
+  /**
+   * Resolves when the subscription is live: whatever is published from then on arrives. `onDelivery` must not throw and
+   * is called once for each delivery, never after `close` of the subscription.
+   */
+  subscribe(
+    topicOrPattern: string,
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription>;
+  /** Ends all subscriptions and connections. Idempotent, safe while connecting; leaves no timer, socket or listener. */
+  close(): Promise<void>;
+  /** Resolves when the server answered; rejects otherwise, within 5 s. */
+  ping(): Promise<void>;
+  /** Calls `listener` for every status from now on; the returned function ends that. */
+  onStatus(listener: DriverStatusListener): () => void;
+}

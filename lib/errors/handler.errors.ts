@@ -1,0 +1,38 @@
+import { DiscoBusError } from './disco-bus-error.js';
+
+/** A subscription was asked for without a handler function (`ErrNilHandler` of the Go library). */
+export class HandlerMissingError extends DiscoBusError {
+  readonly code = 'DISCO_HANDLER_MISSING';
+
+  constructor(topic: string) {
+    super(`The handler for topic "${topic}" is not a function`);
+  }
+}
+
+/** A handler did not settle within its `timeout`. Its `signal` is aborted with this error. */
+export class HandlerTimeoutError extends DiscoBusError {
+  readonly code = 'DISCO_HANDLER_TIMEOUT';
+  override readonly retryable = true;
+
+  constructor(
+    readonly topic: string,
+    readonly timeoutMs: number,
+  ) {
+    super(`The handler of topic "${topic}" did not settle within ${timeoutMs} ms`);
+  }
+}
+
+/** A handler threw something that is not an Error; the thrown value is the `cause`. */
+export class HandlerPanicError extends DiscoBusError {
+  readonly code = 'DISCO_HANDLER_PANIC';
+  override readonly retryable = true;
+
+  constructor(thrown: unknown) {
+    super(`The handler threw a value that is not an Error (${typeof thrown})`, { cause: thrown });
+  }
+}
+
+/** Thrown by a handler to say that trying again is useless: the message is dead-lettered (or dropped) at once. */
+export class UnrecoverableError extends DiscoBusError {
+  readonly code = 'DISCO_UNRECOVERABLE';
+}

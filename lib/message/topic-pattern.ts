@@ -1,0 +1,41 @@
+import { TopicInvalidError } from '../errors/message.errors.js';
+import { assertTopic } from './topic.js';
+
+/** Tells whether a topic is one of those meant. */
+export type TopicMatcher = (topic: string) => boolean;
+
+const segmentGrammar = /^[A-Za-z0-9._:-]+$/;
+
+/** Whether `name` has a wildcard: `*` for one dot-separated segment, or `>` as the last for one or more. */
+export function isTopicPattern(name: string): boolean {
+  return name.includes('*') || name.includes('>');
+}
+
+/** Returns `name` if it is a topic or a topic pattern; throws TopicEmptyError or TopicInvalidError. */
+export function assertTopicOrPattern(name: unknown): string {
+  if (typeof name !== 'string' || !isTopicPattern(name)) return assertTopic(name);
+  const segments = name.split('.');
+  const wellFormed = segments.every(
+    (segment, index) =>
+      segment === '*' || (segment === '>' && index === segments.length - 1) || segmentGrammar.test(segment),
+  );
+  if (!wellFormed || name.length > 200) {
+    throw new TopicInvalidError(
+      `${JSON.stringify(name.slice(0, 60))} is not a topic pattern: "*" stands for one whole segment, ">" for the rest and only at the end`,
+    );
+  }
+  return name;
+}
+
+/** The matcher of a topic or topic pattern. It runs in time linear in the topic's length. */
+export function topicMatcher(topicOrPattern: string): TopicMatcher {
+  if (!isTopicPattern(topicOrPattern)) return (topic) => topic === topicOrPattern;
+  const wanted = topicOrPattern.split('.');
+  const open = wanted.at(-1) === '>';
+  if (open) wanted.pop();
+  return (topic) => {
+    const segments = topic.split('.');
+    if (open ? segments.length <= wanted.length : segments.length !== wanted.length) return false;
+    return wanted.every((segment, index) => segment === '*' || segment === segments[index]);
+  };
+}

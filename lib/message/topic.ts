@@ -1,0 +1,25 @@
+import { TopicEmptyError, TopicInvalidError } from '../errors/message.errors.js';
+
+/** What a topic may look like. */
+export const topicGrammar = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
+
+/** Names the bus keeps for itself: anything below `disco:`, and the reply inboxes. */
+const reserved = /^(?:disco:|reply:[0-9a-f]{32}$)/;
+
+/** Returns `topic` if it is one; throws {@link TopicEmptyError} or {@link TopicInvalidError}. */
+export function assertTopic(topic: unknown): string {
+  if (topic === '' || topic === undefined || topic === null) throw new TopicEmptyError();
+  if (typeof topic !== 'string' || !topicGrammar.test(topic)) {
+    throw new TopicInvalidError(
+      `${told(topic)} is not a topic: 1 to 200 letters, digits, ".", "_", ":" or "-", the first a letter or digit`,
+    );
+  }
+  if (reserved.test(topic))
+    throw new TopicInvalidError(`The topic ${told(topic)} is reserved for the bus itself`);
+  return topic;
+}
+
+/** A value in quotes, short and free of control characters, so that it can stand in an error or a log line. */
+function told(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : `A value of type ${typeof value}`;
+}

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A port that is free at the moment of asking. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A redis-server of the test's own. */
+export class RedisServer {
+  private process?: ChildProcess;
+  private exited: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    readonly port: number,
+    private readonly directory: string,
+    private readonly args: readonly string[],
+  ) {}
+
+  /** Starts one on a free port and resolves when it answers. `args` are added to its command line. */
+  static async start(...args: string[]): Promise<RedisServer> {
+    return RedisServer.startOn(await freePort(), ...args);
+  }
+
+  /** The same on a port of the caller's choice. */
+  static async startOn(port: number, ...args: string[]): Promise<RedisServer> {
+    const server = new RedisServer(port, await mkdtemp(join(tmpdir(), 'disco-redis-')), args);
+    await server.boot();
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number {
+    return this.process?.pid ?? 0;
+  }
+
+  /** Starts the server again, on the same port and directory, after `kill`. */
+  async boot(): Promise<void> {
+    const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';
+    const base = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
+    const quiet = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes'];
+    const child = spawn(binary, [...base, ...quiet, ...this.args], { stdio: 'ignore' });
+    this.process = child;
+    this.exited = new Promise((resolve) => child.once('exit', resolve));
+    await this.answering(child);
+  }
+
+  /** Ends the process with `signal` and resolves when it is gone. Its directory stays, for `boot`. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.process?.kill(signal);
+    await this.exited;
+  }
+
+  /** SIGSTOP: the sockets stay open and nothing answers, until `thaw`. */
+  freeze(): void {
+    this.process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.process?.kill('SIGCONT');
+  }
+
+  /** Ends the server for good and removes its directory. */
+  async stop(): Promise<void> {
+    this.thaw();
+    await this.kill('SIGKILL');
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private async answering(child: ChildProcess): Promise<void> {
+    for (let attempt = 0; attempt < 400; attempt++) {
+      if (child.exitCode !== null) throw new Error(`redis-server exited with ${child.exitCode}`);
+      if (await ping(this.port)) return;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`redis-server on port ${this.port} did not answer`);
+  }
+}
+
+function ping(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const end = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('data', (data) => end(data.toString().startsWith('+PONG')));
+    socket.once('error', () => end(false));
+    socket.setTimeout(1_000, () => end(false));
+  });
+}
