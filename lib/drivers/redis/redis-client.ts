@@ -1,0 +1,138 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { DriverError } from '../../errors/driver.errors.js';
+import { backoffDelay } from '../../timing/backoff.js';
+import { DeadlineQueue } from '../../timing/deadline-queue.js';
+import type { RedisEndpoint } from './redis-endpoint.js';
+import { toDriverError } from './redis-error.js';
+import type { ResolvedRedisOptions } from './redis-options.js';
+
+/** What a connection is for. No two roles share one. */
+export type RedisRole = 'publish' | 'subscribe' | 'read' | 'admin' | 'locks';
+
+/** What a caller of {@link createRedisClient} may settle himself. */
+export interface RedisClientSettings {
+  /** Stands in the connection's name. @default 'disco' */
+  service?: string;
+  /** `false`: the client ends with its first connection, for callers who replace it themselves. @default true */
+  reconnect?: boolean;
+  /** Further ioredis options of the connection (of each node's, in a Cluster). */
+  options?: RedisOptions;
+}
+
+/**
+ * A new client for `role`, not yet connected, with an `error` listener attached. It queues nothing while it is offline,
+ * never sends a command twice, and reconnects for ever with jitter unless told otherwise. The caller owns it and ends it
+ * with {@link discardClient}. Every command needs a deadline of its own: see {@link RedisCommands}.
+ */
+export function createRedisClient(
+  options: ResolvedRedisOptions,
+  role: RedisRole,
+  settings: RedisClientSettings = {},
+): Redis | Cluster {
+  const endpoint = role === 'subscribe' ? options.reader : options.endpoint;
+  const client = build(endpoint, options, connectionOptions(options, role, settings), settings);
+  client.on('error', ignore);
+  return client;
+}
+
+/** Ends a client at once: what it had not sent is dropped, what it had sent stays unanswered. Never throws. */
+export function discardClient(client: Redis | Cluster): void {
+  client.disconnect();
+  // `disconnect` only says goodbye and waits 2 s for a peer that may be gone.
+  if (!client.isCluster) (client as Redis).stream?.destroy();
+}
+
+/** Awaits commands with a deadline and turns their errors into this package's. One timer serves all that wait. */
+export class RedisCommands {
+  private readonly deadlines: DeadlineQueue;
+
+  constructor(readonly timeoutMs: number) {
+    this.deadlines = new DeadlineQueue(timeoutMs);
+  }
+
+  /** The command's reply. Rejects with NotConnectedError or DriverError, after `timeoutMs` at the latest. */
+  run<Reply>(command: Promise<Reply>): Promise<Reply> {
+    return new Promise<Reply>((resolve, reject) => {
+      const deadline = this.deadlines.add(() =>
+        reject(new DriverError(`Redis did not answer within ${this.timeoutMs} ms`)),
+      );
+      command.then(
+        (reply) => {
+          deadline.cancel();
+          resolve(reply);
+        },
+        (error: unknown) => {
+          deadline.cancel();
+          reject(toDriverError(error));
+        },
+      );
+    });
+  }
+}
+
+function build(
+  endpoint: RedisEndpoint,
+  options: ResolvedRedisOptions,
+  connection: RedisOptions,
+  { reconnect = true }: RedisClientSettings,
+): Redis | Cluster {
+  const again = reconnect ? (times: number) => backoffDelay(options.reconnect, times) : null;
+  const single = { ...connection, retryStrategy: again, sentinelRetryStrategy: again };
+  const cluster = { ...clusterOptions, clusterRetryStrategy: again };
+  switch (endpoint.kind) {
+    case 'standalone':
+    case 'sentinel':
+      return new Redis({ ...endpoint.options, ...single });
+    case 'client':
+      return endpoint.client.duplicate(single);
+    case 'cluster': {
+      const redisOptions = { ...endpoint.options.redisOptions, ...connection };
+      return new Cluster([...endpoint.nodes], {
+        slotsRefreshInterval: 5_000,
+        ...endpoint.options,
+        ...cluster,
+        redisOptions,
+      });
+    }
+    case 'cluster-client':
+      return endpoint.client.duplicate([], { ...cluster, redisOptions: connection });
+  }
+}
+
+/** A command whose outcome is unknown must not be sent again by the client: hence no retry on failover. */
+const clusterOptions = {
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  enableAutoPipelining: false,
+  retryDelayOnFailover: 0,
+};
+
+function connectionOptions(
+  options: ResolvedRedisOptions,
+  role: RedisRole,
+  { service = 'disco', options: further }: RedisClientSettings,
+): RedisOptions {
+  return {
+    lazyConnect: true,
+    connectionName: `disco:${service.replace(/[^\w.-]/g, '_').slice(0, 40)}:${role}`,
+    connectTimeout: options.connectTimeoutMs,
+    enableOfflineQueue: false,
+    enableAutoPipelining: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: null,
+    reconnectOnError: null,
+    replyMapping: 'legacy',
+    disableClientInfo: true,
+    sentinelCommandTimeout: sentinelTimeoutMs(options),
+    ...further,
+  };
+}
+
+/** One dead Sentinel must leave time for the others within a connection attempt. */
+function sentinelTimeoutMs({ connectTimeoutMs }: ResolvedRedisOptions): number {
+  return Math.max(200, Math.floor(connectTimeoutMs / 5));
+}
+
+/** Without a listener ioredis prints errors, and Node ends the process; who uses the client learns of them by its commands. */
+function ignore(): void {}
