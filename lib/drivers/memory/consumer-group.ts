@@ -1,0 +1,127 @@
+import { type DeadLetterReason } from '../../driver/delivery.js';
+import { type Agenda } from './agenda.js';
+import { type DeadLetter } from './dead-letter.js';
+import { type GroupMember, type MemberGroup } from './group-member.js';
+import { type DeliveryGroup, LogDelivery } from './log-delivery.js';
+import { type LogEntry, type Task } from './log-entry.js';
+import { Queue } from './queue.js';
+import { type Turn } from './turn.js';
+
+/** The log that a group reads. */
+export interface GroupLog {
+  readonly topic: string;
+  readonly turn: Turn;
+  readonly agenda: Agenda;
+  /** The sequence number that the next entry will get. */
+  readonly end: number;
+  /** The entry with that number, unless it was dropped. */
+  entry(seq: number): LogEntry | undefined;
+  /** An entry that stands in no log: one group keeps it for itself. */
+  privateEntry(frame: Uint8Array, expiresMs: number): LogEntry;
+  /** One more group is done with the entry. */
+  release(entry: LogEntry): void;
+  expired(entry: LogEntry): boolean;
+  /** Wall-clock time. */
+  now(): number;
+}
+
+/** Shares one topic's entries out among its members: each entry is in the hands of one of them until it is settled. */
+export class ConsumerGroup implements MemberGroup, DeliveryGroup {
+  /** Dead letters, oldest first. */
+  readonly deadLetters: DeadLetter[] = [];
+  private readonly members: GroupMember[] = [];
+  private nextMember = 0;
+  /** Tasks that came back; they go before new entries. */
+  private readonly returned = new Queue<Task>();
+  private awake = false;
+
+  /** `cursor`: the sequence number of the next new entry to be handed out. */
+  constructor(
+    private readonly log: GroupLog,
+    private cursor: number,
+  ) {}
+
+  get topic(): string {
+    return this.log.topic;
+  }
+
+  join(member: GroupMember): void {
+    this.members.push(member);
+    this.wake();
+  }
+
+  leave(member: GroupMember): void {
+    const at = this.members.indexOf(member);
+    if (at >= 0) this.members.splice(at, 1);
+  }
+
+  wake(): void {
+    if (this.awake) return;
+    this.awake = true;
+    this.log.turn.add(this);
+  }
+
+  run(): void {
+    this.awake = false;
+    while (this.members.length > 0 && this.waitingCount > 0) {
+      const member = this.freeMember();
+      if (member === undefined) {
+        for (const each of this.members) each.wait(this);
+        return;
+      }
+      const task = this.take();
+      if (task !== undefined) member.hand(new LogDelivery(this, member, task));
+    }
+  }
+
+  finish(task: Task): void {
+    this.log.release(task.entry);
+  }
+
+  again(task: Task, delayMs: number): void {
+    if (delayMs > 0) {
+      this.log.agenda.in(delayMs, () => this.again(task, 0));
+      return;
+    }
+    this.returned.push(task);
+    this.wake();
+  }
+
+  retryPart(task: Task, frame: Uint8Array, delayMs: number): void {
+    const entry = this.log.privateEntry(frame, task.entry.expiresMs);
+    this.again({ entry, attempt: task.attempt + 1 }, delayMs);
+  }
+
+  bury(task: Task, frame: Uint8Array, reason: DeadLetterReason): void {
+    const { attempt: attempts, entry } = task;
+    this.deadLetters.push({ frame, reason, attempts, failedAt: this.log.now(), position: entry.position });
+  }
+
+  private get waitingCount(): number {
+    return this.returned.size + (this.log.end - this.cursor);
+  }
+
+  /** The next task, or undefined where the next one has expired or was dropped. */
+  private take(): Task | undefined {
+    const task = this.returned.shift() ?? this.takeNew();
+    if (task === undefined || !this.log.expired(task.entry)) return task;
+    this.finish(task);
+    return undefined;
+  }
+
+  private takeNew(): Task | undefined {
+    const entry = this.log.entry(this.cursor++);
+    return entry && { entry, attempt: 1 };
+  }
+
+  /** The members take turns. */
+  private freeMember(): GroupMember | undefined {
+    const { members } = this;
+    for (let tried = 0; tried < members.length; tried++) {
+      if (this.nextMember >= members.length) this.nextMember = 0;
+      const member = members[this.nextMember++];
+      if (member.ready) return member;
+    }
+    return undefined;
+  }
+}

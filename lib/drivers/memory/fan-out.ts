@@ -1,0 +1,116 @@
+import { type Delivery } from '../../driver/delivery.js';
+import { isTopicPattern, type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
+import { type Turn } from './turn.js';
+
+const done = Promise.resolve();
+
+/** A frame that nobody keeps: there is nothing to settle. */
+class FanOutDelivery implements Delivery {
+  readonly attempt = 1;
+
+  constructor(
+    readonly topic: string,
+    readonly frame: Uint8Array,
+  ) {}
+
+  ack(): Promise<void> {
+    return done;
+  }
+
+  retry(): Promise<void> {
+    return done;
+  }
+
+  deadLetter(): Promise<void> {
+    return done;
+  }
+}
+
+/** One live listener of the fan-out. */
+export class FanOutSubscription {
+  open = true;
+  private paused = false;
+  private readonly matches: TopicMatcher;
+
+  constructor(
+    readonly name: string,
+    private readonly onDelivery: (delivery: Delivery) => void,
+    private readonly onFault: (thrown: unknown) => void,
+  ) {
+    this.matches = topicMatcher(name);
+  }
+
+  wants(topic: string): boolean {
+    return !this.paused && this.matches(topic);
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  deliver(delivery: Delivery): void {
+    if (!this.open || this.paused) return;
+    try {
+      this.onDelivery(delivery);
+    } catch (thrown) {
+      this.onFault(thrown);
+    }
+  }
+}
+
+type Receivers = readonly FanOutSubscription[];
+const nobody: Receivers = [];
+
+/** Hands each frame to every subscription that is live when it is published, after the publisher's own turn. */
+export class FanOut {
+  private readonly exact = new Map<string, Receivers>();
+  private patterns: Receivers = nobody;
+  private pending: { readonly delivery: Delivery; readonly receivers: Receivers }[] = [];
+
+  constructor(private readonly turn: Turn) {}
+
+  add(subscription: FanOutSubscription): void {
+    const { name } = subscription;
+    if (isTopicPattern(name)) this.patterns = [...this.patterns, subscription];
+    else this.exact.set(name, [...(this.exact.get(name) ?? nobody), subscription]);
+  }
+
+  /** Ends the subscription at once, also for what is on its way to it. */
+  remove(subscription: FanOutSubscription): void {
+    const { name } = subscription;
+    const without = (receivers: Receivers = nobody) => receivers.filter((other) => other !== subscription);
+    subscription.open = false;
+    if (isTopicPattern(name)) this.patterns = without(this.patterns);
+    else this.exact.set(name, without(this.exact.get(name)));
+    if (this.exact.get(name)?.length === 0) this.exact.delete(name);
+  }
+
+  /** Sends `frame`, which is copied, and tells how many will get it. */
+  publish(topic: string, frame: Uint8Array): number {
+    const receivers = this.receivers(topic);
+    if (receivers.length === 0) return 0;
+    const waiting = this.pending.push({ delivery: new FanOutDelivery(topic, Buffer.from(frame)), receivers });
+    if (waiting === 1) this.turn.add(this);
+    return receivers.length;
+  }
+
+  run(): void {
+    const sent = this.pending;
+    this.pending = [];
+    for (const { delivery, receivers } of sent) {
+      for (const receiver of receivers) receiver.deliver(delivery);
+    }
+  }
+
+  private receivers(topic: string): Receivers {
+    let receivers = this.exact.get(topic) ?? nobody;
+    if (this.patterns.length > 0) receivers = [...receivers, ...this.patterns];
+    return receivers.every((receiver) => receiver.wants(topic))
+      ? receivers
+      : receivers.filter((receiver) => receiver.wants(topic));
+  }
+}

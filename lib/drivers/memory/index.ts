@@ -1,0 +1,8 @@
+export type { DeadLetter } from './dead-letter.js';
+export { MemoryBroker, type MemoryBrokerOptions, memoryBroker } from './memory-broker.js';
+export {
+  MemoryDriver,
+  type MemoryDriverOptions,
+  memoryCapabilities,
+  memoryDriver,
+} from './memory-driver.js';

@@ -1,0 +1,108 @@
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import { type Clock, systemClock } from '../../timing/clock.js';
+import { type Duration, toMilliseconds } from '../../timing/duration.js';
+import { Agenda } from './agenda.js';
+import { type DeadLetter } from './dead-letter.js';
+import { FanOut } from './fan-out.js';
+import { TopicLogs } from './topic-logs.js';
+import { Turn } from './turn.js';
+
+/** How a {@link MemoryBroker} keeps messages. */
+export interface MemoryBrokerOptions {
+  /** The source of time for everything that waits. @default systemClock */
+  clock?: Clock;
+  /** How long the id of a publish with `deduplicate` is remembered. @default '2m' */
+  deduplicationWindow?: Duration;
+  /** The most messages a topic keeps at a time; further ones are refused with DriverError. @default 1_000_000 */
+  maxLength?: number;
+}
+
+/** The topics and groups below one prefix: drivers with different prefixes do not meet. */
+export interface BrokerSpace {
+  readonly fanOut: FanOut;
+  readonly logs: TopicLogs;
+}
+
+/**
+ * What a Redis server is to the Redis driver: holds topics, groups and messages for all drivers that are given it, for
+ * as long as it is referenced. While no driver is connected it runs no timer; what came due meanwhile is done when
+ * the next one connects.
+ */
+export class MemoryBroker {
+  readonly clock: Clock;
+  /** Timers of everything that is due later. */
+  readonly agenda: Agenda;
+  private readonly turn = new Turn();
+  private readonly spaces = new Map<string, BrokerSpace>();
+  private readonly deduplicationMs: number;
+  private readonly maxLength: number;
+  private drivers = 0;
+
+  /** `onUnused` is called each time the last driver has gone. */
+  constructor(
+    options: MemoryBrokerOptions = {},
+    private readonly onUnused: () => void = () => {},
+  ) {
+    const { clock = systemClock, deduplicationWindow = '2m', maxLength = 1_000_000 } = options;
+    if (!Number.isInteger(maxLength) || maxLength < 1) {
+      throw new ConfigurationError('maxLength must be a whole number from 1');
+    }
+    this.clock = clock;
+    this.agenda = new Agenda(clock);
+    this.deduplicationMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
+    this.maxLength = maxLength;
+  }
+
+  /** What `group` has given up of `topic`, oldest first. */
+  deadLetters(topic: string, group: string, prefix = 'disco'): readonly DeadLetter[] {
+    return this.spaces.get(prefix)?.logs.find(topic)?.findGroup(group)?.deadLetters ?? [];
+  }
+
+  /** How many messages of `topic` are kept: those that not every group is done with, and delayed ones. */
+  length(topic: string, prefix = 'disco'): number {
+    return this.spaces.get(prefix)?.logs.find(topic)?.length ?? 0;
+  }
+
+  /** The topics below `prefix`. */
+  space(prefix: string): BrokerSpace {
+    let space = this.spaces.get(prefix);
+    if (space === undefined) {
+      const { clock, turn, agenda, deduplicationMs, maxLength } = this;
+      const logs = new TopicLogs({ clock, turn, agenda, deduplicationMs, maxLength });
+      space = { fanOut: new FanOut(turn), logs };
+      this.spaces.set(prefix, space);
+    }
+    return space;
+  }
+
+  /** One more driver uses the broker. */
+  attach(): void {
+    if (this.drivers++ === 0) this.agenda.open();
+  }
+
+  /** One driver fewer. */
+  detach(): void {
+    if (--this.drivers > 0) return;
+    this.agenda.close();
+    this.onUnused();
+  }
+}
+
+const named = new Map<string, MemoryBroker>();
+
+/**
+ * The broker of the URL `memory:<name>`: all callers in this process with the same name get the same one. It is
+ * forgotten, with all it holds, when its last connected driver closes. Without a name, a new one of the caller's own.
+ */
+export function memoryBroker(name?: string): MemoryBroker {
+  if (!name) return new MemoryBroker();
+  let broker = named.get(name);
+  if (broker === undefined) {
+    const created = new MemoryBroker({}, () => {
+      if (named.get(name) === created) named.delete(name);
+    });
+    broker = created;
+    named.set(name, broker);
+  }
+  return broker;
+}

@@ -1,0 +1,167 @@
+import { type DriverCapabilities } from '../../driver/capabilities.js';
+import { type Delivery } from '../../driver/delivery.js';
+import {
+  type DiscoDriver,
+  type DriverContext,
+  type DriverPublishOptions,
+  type DriverReceipt,
+  type DriverSubscribeOptions,
+  type DriverSubscription,
+} from '../../driver/driver.js';
+import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
+import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
+import { DriverError } from '../../errors/driver.errors.js';
+import { type Duration, toMilliseconds } from '../../timing/duration.js';
+import { type BrokerSpace, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
+import { fanOutSubscription, groupSubscription, type MemorySubscription } from './memory-subscription.js';
+
+/** Options of {@link memoryDriver}. Those of {@link MemoryBrokerOptions} are for the broker it makes itself. */
+export interface MemoryDriverOptions extends MemoryBrokerOptions {
+  /** The broker to use; drivers on one broker reach each other. @default a new one of its own */
+  broker?: MemoryBroker;
+  /** After this, what a closed subscription has left unsettled goes back to its group. @default '30s' */
+  visibilityTimeout?: Duration;
+}
+
+/** What the memory driver can do. */
+export const memoryCapabilities: DriverCapabilities = Object.freeze({
+  'at-most-once': Object.freeze({
+    patterns: true,
+    groups: false,
+    delay: false,
+    ordered: true,
+    backlog: false,
+    persistent: false,
+    deduplication: false,
+    parts: true,
+  }),
+  'at-least-once': Object.freeze({
+    patterns: true,
+    groups: true,
+    delay: true,
+    ordered: true,
+    backlog: true,
+    persistent: false,
+    deduplication: true,
+    parts: true,
+  }),
+});
+
+/**
+ * The embedded engine: moves frames within the process, through a {@link MemoryBroker}. Frames are copied once when
+ * they are published; all subscriptions are handed that same copy. Deliveries are made after the publisher's turn, in
+ * order. Dead letters are kept by the broker. Closed for good by `close`.
+ */
+export class MemoryDriver implements DiscoDriver {
+  readonly name = 'memory';
+  readonly capabilities = memoryCapabilities;
+  readonly broker: MemoryBroker;
+  private readonly visibilityMs: number;
+  private readonly listeners = new DriverStatusListeners();
+  private readonly subscriptions = new Set<MemorySubscription>();
+  private space: BrokerSpace | undefined;
+  private closed = false;
+
+  /** Throws {@link ConfigurationError} for malformed options. */
+  constructor(options: MemoryDriverOptions = {}) {
+    const { broker, visibilityTimeout = '30s', ...brokerOptions } = options;
+    if (broker) refuseBrokerOptions(broker, brokerOptions);
+    this.broker = broker ?? new MemoryBroker(brokerOptions);
+    this.visibilityMs = toMilliseconds(visibilityTimeout, 'visibilityTimeout');
+  }
+
+  async connect(context: DriverContext = {}): Promise<void> {
+    if (this.closed) throw closedError();
+    if (this.space) return;
+    this.space = this.broker.space(context.prefix ?? 'disco');
+    this.broker.attach();
+    this.listeners.emit({ type: 'connected' });
+  }
+
+  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
+    try {
+      return Promise.resolve(this.accept(topic, frame, options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async subscribe(
+    topicOrPattern: string,
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription> {
+    const space = this.connected();
+    const settings = {
+      ...options,
+      topicOrPattern,
+      onDelivery,
+      onFault: (thrown: unknown) => this.reportFault(topicOrPattern, thrown),
+      onEnd: () => this.subscriptions.delete(subscription),
+    };
+    const subscription: MemorySubscription =
+      options.delivery === 'at-most-once'
+        ? fanOutSubscription(space.fanOut, settings)
+        : groupSubscription(space.logs, this.broker.agenda, this.visibilityMs, settings);
+    this.subscriptions.add(subscription);
+    return subscription;
+  }
+
+  /** Ends all subscriptions; what they have left unsettled goes back to its groups at once. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    for (const subscription of [...this.subscriptions]) subscription.end();
+    this.subscriptions.clear();
+    if (!this.space) return;
+    this.space = undefined;
+    this.broker.detach();
+    this.listeners.emit({ type: 'disconnected' });
+  }
+
+  async ping(): Promise<void> {
+    this.connected();
+  }
+
+  onStatus(listener: DriverStatusListener): () => void {
+    return this.listeners.add(listener);
+  }
+
+  private accept(topic: string, frame: Uint8Array, options: DriverPublishOptions): DriverReceipt {
+    const space = this.connected();
+    if (options.signal?.aborted) throw new AbortedError(options.signal.reason);
+    if (options.delivery === 'at-least-once') return space.logs.publish(topic, frame, options);
+    if (options.delayMs) throw new ConfigurationError('delay needs the delivery guarantee at-least-once');
+    return { receivers: space.fanOut.publish(topic, frame) };
+  }
+
+  private connected(): BrokerSpace {
+    if (this.space) return this.space;
+    throw this.closed ? closedError() : new NotConnectedError('The memory driver is not connected');
+  }
+
+  private reportFault(topicOrPattern: string, thrown: unknown): void {
+    const error = new DriverError(`The subscriber of "${topicOrPattern}" threw`, {
+      cause: thrown,
+      retryable: false,
+    });
+    this.listeners.emit({ type: 'error', error });
+  }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('The memory driver is closed');
+}
+
+function refuseBrokerOptions(broker: MemoryBroker, options: MemoryBrokerOptions): void {
+  const { clock, ...others } = options;
+  const given = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (clock !== undefined && clock !== broker.clock) given.push('clock');
+  if (given.length === 0) return;
+  throw new ConfigurationError(`memoryDriver: ${given[0]} is the broker's; give it to new MemoryBroker()`);
+}
+
+/** A driver that works within this process: an engine of its own, or one of several on a shared broker. */
+export function memoryDriver(options?: MemoryDriverOptions): MemoryDriver {
+  return new MemoryDriver(options);
+}

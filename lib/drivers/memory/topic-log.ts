@@ -1,0 +1,166 @@
+import { type DriverPublishOptions, type DriverReceipt } from '../../driver/driver.js';
+import { DriverError } from '../../errors/driver.errors.js';
+import { type Clock } from '../../timing/clock.js';
+import { type Agenda } from './agenda.js';
+import { ConsumerGroup, type GroupLog } from './consumer-group.js';
+import { DeduplicationWindow } from './deduplication-window.js';
+import { type LogEntry } from './log-entry.js';
+import { type Turn } from './turn.js';
+
+/** What all logs of a broker share. */
+export interface LogSettings {
+  readonly clock: Clock;
+  readonly turn: Turn;
+  readonly agenda: Agenda;
+  readonly deduplicationMs: number;
+  readonly maxLength: number;
+}
+
+const never = Number.POSITIVE_INFINITY;
+
+/**
+ * The frames of one topic, in order, and the groups that read them. A frame is dropped when every group is done with
+ * it; while the topic has no group at all, everything is kept for the first one that starts at the beginning.
+ */
+export class TopicLog implements GroupLog {
+  /** The sequence number that the next entry gets. */
+  end = 0;
+  private readonly entries = new Map<number, LogEntry>();
+  private readonly groups = new Map<string, ConsumerGroup>();
+  private readonly seen: DeduplicationWindow;
+  private delayed = 0;
+  private earliestExpiryMs = never;
+  private lastMs = 0;
+  private lastIndex = 0;
+
+  constructor(
+    readonly topic: string,
+    private readonly settings: LogSettings,
+  ) {
+    this.seen = new DeduplicationWindow(settings.deduplicationMs);
+  }
+
+  get turn(): Turn {
+    return this.settings.turn;
+  }
+
+  get agenda(): Agenda {
+    return this.settings.agenda;
+  }
+
+  /** How many frames are kept, delayed ones included. */
+  get length(): number {
+    return this.entries.size + this.delayed;
+  }
+
+  /** Keeps a copy of `frame`. Throws DriverError when the log is full. */
+  append(frame: Uint8Array, options: DriverPublishOptions): DriverReceipt {
+    const nowMs = this.settings.clock.monotonic();
+    const earlier = options.deduplicate ? this.seen.find(options.id, nowMs) : undefined;
+    if (earlier !== undefined) return { position: earlier, duplicate: true };
+    this.assertRoom(nowMs);
+    const position = this.nextPosition();
+    if (options.deduplicate) this.seen.add(options.id, position, nowMs);
+    const expiresMs = options.ttlMs === undefined ? never : nowMs + options.ttlMs;
+    this.earliestExpiryMs = Math.min(this.earliestExpiryMs, expiresMs);
+    this.addLater(Buffer.from(frame), position, expiresMs, options.delayMs ?? 0);
+    return { position };
+  }
+
+  /** The entry with that number, unless it was dropped. */
+  entry(seq: number): LogEntry | undefined {
+    return this.entries.get(seq);
+  }
+
+  /** An entry that stands in no log: one group keeps it for itself. */
+  privateEntry(frame: Uint8Array, expiresMs: number): LogEntry {
+    return {
+      seq: -1,
+      position: this.nextPosition(),
+      frame: Buffer.from(frame),
+      expiresMs,
+      groupsLeft: 1,
+    };
+  }
+
+  /** One more group is done with the entry. */
+  release(entry: LogEntry): void {
+    if (--entry.groupsLeft <= 0) this.entries.delete(entry.seq);
+  }
+
+  expired(entry: LogEntry): boolean {
+    return entry.expiresMs !== never && entry.expiresMs <= this.settings.clock.monotonic();
+  }
+
+  /** Wall-clock time. */
+  now(): number {
+    return this.settings.clock.now();
+  }
+
+  findGroup(name: string): ConsumerGroup | undefined {
+    return this.groups.get(name);
+  }
+
+  /** The group of that name; a new one begins where `startFrom` says. */
+  group(name: string, startFrom: 'beginning' | 'new'): ConsumerGroup {
+    let group = this.groups.get(name);
+    if (group === undefined) {
+      group = new ConsumerGroup(this, startFrom === 'new' ? this.end : this.claimAll());
+      this.groups.set(name, group);
+    }
+    return group;
+  }
+
+  /** Counts one more group for every kept entry; returns the number of the first. */
+  private claimAll(): number {
+    for (const entry of this.entries.values()) entry.groupsLeft++;
+    return this.entries.keys().next().value ?? this.end;
+  }
+
+  private addLater(frame: Uint8Array, position: string, expiresMs: number, delayMs: number): void {
+    if (delayMs <= 0) {
+      this.add(frame, position, expiresMs);
+      return;
+    }
+    this.delayed++;
+    this.settings.agenda.in(delayMs, () => {
+      this.delayed--;
+      this.add(frame, position, expiresMs);
+    });
+  }
+
+  private add(frame: Uint8Array, position: string, expiresMs: number): void {
+    const seq = this.end++;
+    this.entries.set(seq, { seq, position, frame, expiresMs, groupsLeft: this.groups.size });
+    for (const group of this.groups.values()) group.wake();
+  }
+
+  private assertRoom(nowMs: number): void {
+    const { maxLength } = this.settings;
+    if (this.length >= maxLength && this.earliestExpiryMs <= nowMs) this.dropExpired();
+    if (this.length < maxLength) return;
+    throw new DriverError(
+      `The topic "${this.topic}" is full: ${maxLength} messages are kept and not yet handled by every group`,
+    );
+  }
+
+  private dropExpired(): void {
+    this.earliestExpiryMs = never;
+    for (const entry of this.entries.values()) {
+      if (this.expired(entry)) this.entries.delete(entry.seq);
+      else this.earliestExpiryMs = Math.min(this.earliestExpiryMs, entry.expiresMs);
+    }
+  }
+
+  /** Like a stream's ids: the time and a count within it, always rising also when the wall clock goes back. */
+  private nextPosition(): string {
+    const nowMs = Math.trunc(this.settings.clock.now());
+    if (nowMs > this.lastMs) {
+      this.lastMs = nowMs;
+      this.lastIndex = 0;
+    } else {
+      this.lastIndex++;
+    }
+    return `${this.lastMs}-${this.lastIndex}`;
+  }
+}

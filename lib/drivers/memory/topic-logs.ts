@@ -1,0 +1,79 @@
+import { type DriverPublishOptions, type DriverReceipt } from '../../driver/driver.js';
+import { isTopicPattern, type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
+import { type GroupMember } from './group-member.js';
+import { type LogSettings, TopicLog } from './topic-log.js';
+
+/** A group on a topic pattern: it is a group of every topic that matches, also of those that come later. */
+interface PatternGroup {
+  readonly name: string;
+  readonly matches: TopicMatcher;
+  readonly members: Set<GroupMember>;
+}
+
+/** All topics that are kept. */
+export class TopicLogs {
+  private readonly logs = new Map<string, TopicLog>();
+  private readonly patternGroups = new Map<string, PatternGroup>();
+
+  constructor(private readonly settings: LogSettings) {}
+
+  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): DriverReceipt {
+    return this.log(topic).append(frame, options);
+  }
+
+  /** The log of `topic` where there is one. */
+  find(topic: string): TopicLog | undefined {
+    return this.logs.get(topic);
+  }
+
+  /** Makes `member` one of the group's on every topic meant; the returned function ends that. */
+  join(
+    topicOrPattern: string,
+    group: string,
+    startFrom: 'beginning' | 'new',
+    member: GroupMember,
+  ): () => void {
+    if (!isTopicPattern(topicOrPattern)) {
+      member.join(this.log(topicOrPattern).group(group, startFrom));
+      return () => member.close();
+    }
+    const patternGroup = this.patternGroup(topicOrPattern, group);
+    patternGroup.members.add(member);
+    for (const log of this.logs.values()) {
+      if (patternGroup.matches(log.topic)) member.join(log.group(group, startFrom));
+    }
+    return () => {
+      patternGroup.members.delete(member);
+      member.close();
+    };
+  }
+
+  private log(topic: string): TopicLog {
+    let log = this.logs.get(topic);
+    if (log === undefined) {
+      log = new TopicLog(topic, this.settings);
+      this.logs.set(topic, log);
+      this.joinPatternGroups(log);
+    }
+    return log;
+  }
+
+  /** All of a new topic is new, so the pattern groups begin at its beginning. */
+  private joinPatternGroups(log: TopicLog): void {
+    for (const { name, matches, members } of this.patternGroups.values()) {
+      if (!matches(log.topic)) continue;
+      const group = log.group(name, 'beginning');
+      for (const member of members) member.join(group);
+    }
+  }
+
+  private patternGroup(pattern: string, name: string): PatternGroup {
+    const key = `${pattern} ${name}`;
+    let group = this.patternGroups.get(key);
+    if (group === undefined) {
+      group = { name, matches: topicMatcher(pattern), members: new Set() };
+      this.patternGroups.set(key, group);
+    }
+    return group;
+  }
+}
