@@ -19,6 +19,11 @@ export function assertTopic(topic: unknown): string {
   return topic;
 }
 
+/** Whether `name` is what {@link assertTopic} accepts; for the paths where an error would be too dear. */
+export function isTopic(name: string): boolean {
+  return topicGrammar.test(name) && !reserved.test(name);
+}
+
 /** A value in quotes, short and free of control characters, so that it can stand in an error or a log line. */
 function told(value: unknown): string {
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 60)) : `A value of type ${typeof value}`;
