@@ -5,6 +5,11 @@ export type Headers = Readonly<Record<string, string>>;
 
 const nameGrammar = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 
+/** Whether `name` is a lower-case header name. Excludes `__proto__` and its kind. */
+export function isHeaderName(name: string): boolean {
+  return nameGrammar.test(name);
+}
+
 /** Names that the frame itself uses; a caller's header may not take them. */
 export const reservedHeaderNames: ReadonlySet<string> = new Set(['id', 'time']);
 
@@ -23,7 +28,7 @@ export function toHeaders(given: Readonly<Record<string, unknown>> | undefined):
   const headers = Object.create(null) as Record<string, string>;
   for (const [givenName, value] of Object.entries(given)) {
     const name = givenName.toLowerCase();
-    if (!nameGrammar.test(name))
+    if (!isHeaderName(name))
       throw new MessageInvalidError('A header name may hold letters, digits, ".", "_" and "-" only');
     if (reservedHeaderNames.has(name)) throw new MessageInvalidError(`The header name "${name}" is reserved`);
     if (typeof value !== 'string') throw new MessageInvalidError(`The header "${name}" must be a string`);

@@ -1,0 +1,135 @@
+import type { Codec } from '../codec/codec.js';
+import type { CompressionOptions } from '../codec/gzip.codec.js';
+import type { BundlingOptions } from '../driver/bundling-driver.js';
+import type { DeliveryGuarantee } from '../driver/capabilities.js';
+import type { DiscoDriver } from '../driver/driver.js';
+import type { Metrics } from '../metrics/metrics.js';
+import type { DiscoMessageContext } from '../middleware/message-context.js';
+import type { Middleware } from '../middleware/middleware.js';
+import type { StandardSchema } from '../middleware/validate.js';
+import type { BackoffOptions } from '../timing/backoff.js';
+import type { Clock } from '../timing/clock.js';
+import type { Duration } from '../timing/duration.js';
+import type { BusLogger } from './bus-logger.js';
+
+/** How often a failed message is tried. */
+export interface RetryOptions {
+  /** Attempts in all, the first included. @default 5 at least once, 1 at most once */
+  attempts?: number;
+  backoff?: BackoffOptions;
+}
+
+/** What to do when handlers cannot keep up with a fan-out topic. */
+export interface BacklogOptions {
+  /** Messages that may wait for a free handler. @default 100000 */
+  limit?: number;
+  /** Which message gives way when the limit is reached. Each is counted as dropped. @default 'drop-new' */
+  overflow?: 'drop-new' | 'drop-old';
+}
+
+/** What is agreed about a topic: publishers and subscribers read the same table. */
+export interface TopicOptions {
+  /** @default 'at-most-once' */
+  delivery?: DeliveryGuarantee;
+  /** Consumer group, at least once. @default the bus's `service` */
+  group?: string;
+  /** Handlers running at the same time in one subscription. @default 16 */
+  concurrency?: number;
+  /** At least once: messages read ahead of the running handlers. @default the same as `concurrency` */
+  prefetch?: number;
+  /** `false` means one attempt. At most once, further attempts happen within this process and are lost with it. */
+  retry?: RetryOptions | false;
+  /** At least once: whether a message that is given up is kept as a dead letter; otherwise it is dropped and counted. @default true */
+  deadLetter?: boolean;
+  /** How long one attempt may take. @default '30s' */
+  timeout?: Duration;
+  /** Where a new group begins. @default 'beginning' */
+  startFrom?: 'beginning' | 'new';
+  /** At most once only. */
+  backlog?: BacklogOptions;
+}
+
+/** Options of one subscription; what is absent comes from the `topics` table, then from `defaults`. */
+export interface SubscribeOptions extends TopicOptions {
+  /** Runs around this subscription's handler, within the bus's own middleware. */
+  middleware?: readonly Middleware[];
+  /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
+  schema?: StandardSchema;
+}
+
+/** Options of one publish. */
+export interface PublishOptions {
+  /** Strings by name; names are lower-cased. */
+  headers?: Readonly<Record<string, string>>;
+  /** A message id of your own, 1 to 200 printable ASCII characters. At least once, the same id is not stored twice within the driver's window. */
+  id?: string;
+  /** @default what the `topics` table says */
+  delivery?: DeliveryGuarantee;
+  /** @default the bus's `publishTimeout` */
+  timeout?: Duration;
+  /** Withdraws the message while it is unsent; afterwards the outcome is unknown. */
+  signal?: AbortSignal;
+  /** Not delivered before this has passed. Where the driver can. */
+  delay?: Duration;
+  /** Not delivered before this moment (a Date, or milliseconds since the epoch). Excludes `delay`. */
+  at?: Date | number;
+  /** Not delivered any more once this has passed. Where the driver can. */
+  ttl?: Duration;
+}
+
+/** What is known of an accepted message. */
+export interface PublishReceipt {
+  readonly id: string;
+  readonly topic: string;
+  /** Where it is stored: the entry id, and `#index` within a bundle. At least once only. */
+  readonly position?: string;
+  /** How many subscribers the server sent it to: a hint, never a receipt. At most once only. */
+  readonly receivers?: number;
+}
+
+/** What to do while the server cannot be reached at start. */
+export interface ConnectionOptions {
+  /** Whether `start()` waits for the connection at all. @default true */
+  wait?: boolean;
+  /** How long it waits. @default '10s' */
+  timeout?: Duration;
+  /** Whether `start()` then fails. Otherwise it goes on, connecting in the background without end. @default false */
+  critical?: boolean;
+}
+
+/** Handles one message. Returning, or a promise that resolves, means handled; throwing means failed. */
+export type MessageHandler<T = any> = (payload: T, context: DiscoMessageContext<T>) => unknown;
+
+/** Everything a bus can be told. Only `driver` is needed. */
+export interface DiscoBusOptions {
+  driver: DiscoDriver;
+  /** Names this service: the default consumer group. @default 'default' */
+  service?: string;
+  /** Stands before every key and channel. @default 'disco' */
+  prefix?: string;
+  /** For topics that the table does not name. */
+  defaults?: TopicOptions;
+  /** By topic or topic pattern; an exact name goes before a pattern, and patterns in the order written. */
+  topics?: Readonly<Record<string, TopicOptions>>;
+  /** @default JSON; a Uint8Array payload always travels as raw bytes */
+  codec?: Codec;
+  /** `false` to send everything as it is. @default gzip, level 1, from 1 KiB on */
+  compression?: CompressionOptions | false;
+  /** Largest encoded payload, in and out, in bytes. @default 10 MiB */
+  maxMessageSize?: number;
+  /** @default '30s' */
+  publishTimeout?: Duration;
+  /** How long `stop()` lets running handlers finish. @default '10s' */
+  shutdownTimeout?: Duration;
+  connection?: ConnectionOptions;
+  /** Runs around every handler, the first outermost. */
+  middleware?: readonly Middleware[];
+  /** `false` to send every message alone. @default on */
+  bundling?: BundlingOptions | false;
+  /** @default measures nothing */
+  metrics?: Metrics;
+  /** @default the console */
+  logger?: BusLogger;
+  /** @default the computer's clock */
+  clock?: Clock;
+}

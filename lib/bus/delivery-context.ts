@@ -1,0 +1,63 @@
+import type { Headers } from '../message/headers.js';
+import type { Message } from '../message/message.js';
+import type { DiscoMessageContext } from '../middleware/message-context.js';
+import { type Duration, toMilliseconds } from '../timing/duration.js';
+
+/** What a handler has asked for beyond returning or throwing. */
+export type HandlerRequest =
+  | { readonly type: 'retry'; readonly delayMs: number | undefined }
+  | { readonly type: 'terminate'; readonly reason: string };
+
+/** One attempt, as its handler sees it. The signal is made when it is first asked for. */
+export class DeliveryContext implements DiscoMessageContext {
+  /** What the handler asked for; the first request counts. */
+  request?: HandlerRequest;
+  private controller?: AbortController;
+  private abortReason?: Error;
+
+  constructor(
+    readonly message: Message,
+    readonly attempt: number,
+    readonly group: string,
+    private readonly onSignal: (context: DeliveryContext) => void,
+  ) {}
+
+  get topic(): string {
+    return this.message.topic;
+  }
+
+  get id(): string {
+    return this.message.id;
+  }
+
+  get headers(): Headers {
+    return this.message.headers;
+  }
+
+  get timestamp(): number {
+    return this.message.timestamp;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      if (this.abortReason) this.controller.abort(this.abortReason);
+      else this.onSignal(this);
+    }
+    return this.controller.signal;
+  }
+
+  retry({ delay }: { delay?: Duration } = {}): void {
+    const delayMs = delay === undefined ? undefined : toMilliseconds(delay, 'retry.delay');
+    this.request ??= { type: 'retry', delayMs };
+  }
+
+  terminate(reason = 'terminated'): void {
+    this.request ??= { type: 'terminate', reason: String(reason).slice(0, 300) };
+  }
+
+  abort(reason: Error): void {
+    this.abortReason ??= reason;
+    this.controller?.abort(reason);
+  }
+}

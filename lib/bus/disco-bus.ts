@@ -1,0 +1,267 @@
+import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
+import { HandlerMissingError } from '../errors/handler.errors.js';
+import { assertTopicOrPattern, isTopicPattern } from '../message/topic-pattern.js';
+import { compose, type Handler, type Middleware } from '../middleware/middleware.js';
+import { recover } from '../middleware/recover.js';
+import { timeout } from '../middleware/timeout.js';
+import { validate } from '../middleware/validate.js';
+import { sleep } from '../timing/clock.js';
+import { errorLine } from './bus-logger.js';
+import type {
+  DiscoBusOptions,
+  MessageHandler,
+  PublishOptions,
+  PublishReceipt,
+  SubscribeOptions,
+} from './bus-options.js';
+import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
+import { Connector } from './connector.js';
+import { MessageDecoder } from './message-decoder.js';
+import { Publisher } from './publisher.js';
+import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
+import { BusSubscription, type Subscription } from './subscription.js';
+import type { ResolvedTopic } from './topic-table.js';
+
+/**
+ * Publish/subscribe over a driver. `start()` before use, `stop()` to end; a stopped bus stays stopped.
+ *
+ * Every rejection is a DiscoBusError. Before `start()` calls reject with NotConnectedError; while connecting they wait;
+ * after `stop()` they reject with ClosedError.
+ */
+export class DiscoBus {
+  private readonly options: ResolvedOptions;
+  private readonly lifecycle = new Lifecycle();
+  private readonly subscriptions = new Set<BusSubscription>();
+  private readonly publisher: Publisher;
+  private readonly decoder: MessageDecoder;
+  private connector?: Connector;
+  private starting?: Promise<void>;
+  private stopping?: Promise<void>;
+  private driverConnected = false;
+  private readonly stopListening: () => void;
+
+  /** Throws DriverMissingError or ConfigurationError for options that cannot be; connects nothing. */
+  constructor(options: DiscoBusOptions) {
+    this.options = resolveOptions(options);
+    this.publisher = new Publisher(this.options, this.subscriptions);
+    this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
+    this.stopListening = this.options.driver.onStatus((status) => {
+      if (status.type === 'connected' || status.type === 'disconnected')
+        this.onConnection(status.type === 'connected');
+      this.lifecycle.emit(status);
+    });
+  }
+
+  /** Where the bus is in its life. */
+  get state(): BusState {
+    return this.lifecycle.state;
+  }
+
+  /** Whether the driver has its connection right now. */
+  get connected(): boolean {
+    return this.driverConnected;
+  }
+
+  /** The name that is the default consumer group. */
+  get service(): string {
+    return this.options.service;
+  }
+
+  /** Calls `listener` for every status from now on; the returned function ends that. */
+  onStatus(listener: BusStatusListener): () => void {
+    return this.lifecycle.listen(listener);
+  }
+
+  /**
+   * Connects. While the server cannot be reached it does as `connection` says. Rejects at once for what trying again
+   * cannot mend, as a wrong password; a failed start may be repeated. Called again it returns the same promise.
+   */
+  start(): Promise<void> {
+    if (this.stopping) return Promise.reject(new ClosedError('The bus is stopped'));
+    this.starting ??= this.connect().catch((error) => {
+      this.starting = undefined;
+      if (!this.stopping) this.lifecycle.enter('idle');
+      throw error;
+    });
+    return this.starting;
+  }
+
+  /**
+   * Stops reading, lets running handlers finish and publishes settle for at most `shutdownTimeout`, aborts the signals
+   * of those that have not, and closes the driver. Idempotent; safe in every state.
+   */
+  stop(): Promise<void> {
+    this.stopping ??= this.drainAndClose();
+    return this.stopping;
+  }
+
+  /** Resolves when the server answered. */
+  async ping(): Promise<void> {
+    await this.usable();
+    return this.options.driver.ping();
+  }
+
+  /**
+   * Publishes `payload` to `topic` and resolves when the driver has accepted it. Rejects with TopicInvalidError,
+   * MessageUndefinedError, CodecError, MessageTooLargeError or ConfigurationError for what the caller got wrong;
+   * PublishTimeoutError, BackpressureError or AbortedError when nothing was sent; PublishOutcomeUnknownError when
+   * that cannot be told. Messages of one caller to one topic keep their order.
+   */
+  async publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+    if (this.lifecycle.state !== 'ready') await this.usable();
+    return this.publisher.publish(topic, payload, options);
+  }
+
+  /**
+   * Publishes each of `payloads` as a message of its own; nothing is sent if one of them is at fault. The receipts come
+   * in the order of the payloads. Rejects with the first failure once all have settled: some may have been published.
+   */
+  async publishBatch(
+    topic: string,
+    payloads: readonly unknown[],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]> {
+    await this.usable();
+    if (!Array.isArray(payloads)) throw new ConfigurationError('publishBatch takes an array of payloads');
+    return this.publisher.publishBatch(topic, payloads, options);
+  }
+
+  /**
+   * Calls `handler` for every message of the topic, or of all topics that the pattern matches, and resolves when the
+   * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError.
+   */
+  async subscribe(
+    topicOrPattern: string,
+    handler: MessageHandler,
+    options: SubscribeOptions = {},
+  ): Promise<Subscription> {
+    assertTopicOrPattern(topicOrPattern);
+    if (typeof handler !== 'function') throw new HandlerMissingError(topicOrPattern);
+    const policy = this.options.topics.get(topicOrPattern, options);
+    this.assertOffered(topicOrPattern, policy);
+    this.options.topics.assertAgrees(topicOrPattern, policy.delivery);
+    await this.usable();
+    if (this.state === 'draining') throw new ClosedError('The bus is draining');
+    const subscription = this.makeSubscription(topicOrPattern, policy, handler, options);
+    this.subscriptions.add(subscription);
+    this.publisher.forgetTopics();
+    try {
+      await this.attach(subscription, policy);
+    } catch (error) {
+      this.subscriptions.delete(subscription);
+      throw error;
+    }
+    return subscription;
+  }
+
+  private async connect(): Promise<void> {
+    this.lifecycle.enter('connecting');
+    const { driver, prefix, service, maxMessageBytes, connection, logger, clock } = this.options;
+    const maxFrameBytes = maxMessageBytes + 128 * 1024;
+    this.connector = new Connector(driver, { prefix, service, maxFrameBytes }, connection, logger, clock);
+    void this.connector.connected.then(
+      () => {
+        if (this.stopping) return;
+        this.onConnection(true);
+        this.lifecycle.enter('ready');
+      },
+      () => {},
+    );
+    await this.connector.started();
+  }
+
+  private onConnection(up: boolean): void {
+    this.driverConnected = up;
+    this.options.metrics.connection(up);
+  }
+
+  /** Resolves when calls can be served; rejects when they never will be. */
+  private async usable(): Promise<void> {
+    const { state } = this.lifecycle;
+    if (state === 'ready' || state === 'draining') return;
+    if (state === 'idle') throw new NotConnectedError('The bus is not started');
+    if (state === 'closed') throw new ClosedError('The bus is stopped');
+    await this.connector?.connected;
+  }
+
+  private assertOffered(topic: string, { delivery }: ResolvedTopic): void {
+    const { driver } = this.options;
+    const capabilities = driver.capabilities[delivery];
+    if (!capabilities) throw new ConfigurationError(`The driver "${driver.name}" does not offer ${delivery}`);
+    if (isTopicPattern(topic) && !capabilities.patterns) {
+      throw new ConfigurationError(`The driver "${driver.name}" has no topic patterns ${delivery}`);
+    }
+  }
+
+  private makeSubscription(
+    topic: string,
+    policy: ResolvedTopic,
+    handler: MessageHandler,
+    options: SubscribeOptions,
+  ) {
+    const { clock, logger, metrics } = this.options;
+    return new BusSubscription({
+      topic,
+      policy,
+      handler: this.chain(policy, handler, options),
+      decoder: this.decoder,
+      metrics: metrics.topic(topic),
+      clock,
+      onClosed: (subscription) => this.subscriptions.delete(subscription),
+      report: {
+        dropped: (reason) => this.lifecycle.emit({ type: 'dropped', topic, reason }),
+        failedToSettle: (error) =>
+          logger.error(`"${topic}": an outcome could not be recorded: ${errorLine(error)}`),
+        failed: ({ id, attempt }, error) =>
+          logger.warn(`"${topic}": attempt ${attempt} of message ${id} failed: ${errorLine(error)}`),
+      },
+    });
+  }
+
+  /** Built once per subscription: recover outermost, then the time limit, the bus's middleware, the subscription's. */
+  private chain(
+    policy: ResolvedTopic,
+    handler: MessageHandler,
+    { middleware = [], schema }: SubscribeOptions,
+  ): Handler {
+    const chain: Middleware[] = [recover, timeout(policy.timeoutMs, this.options.clock)];
+    chain.push(...this.options.middleware, ...middleware);
+    if (schema) chain.push(validate(schema));
+    return compose(chain, (context) => handler(context.message.payload, context));
+  }
+
+  private async attach(subscription: BusSubscription, policy: ResolvedTopic): Promise<void> {
+    const { delivery, group, startFrom, concurrency, prefetch } = policy;
+    const maxInFlight = concurrency + prefetch;
+    const options = { delivery, group, startFrom, maxInFlight };
+    subscription.attach(
+      await this.options.driver.subscribe(subscription.topic, options, subscription.receive),
+    );
+  }
+
+  private async drainAndClose(): Promise<void> {
+    this.connector?.stop();
+    this.lifecycle.enter('draining');
+    const subscriptions = [...this.subscriptions];
+    const closed = Promise.all(subscriptions.map((subscription) => subscription.close()));
+    await this.withinGrace(closed.then(() => this.publisher.idle()));
+    for (const subscription of subscriptions) subscription.abandon();
+    await this.options.driver.close();
+    this.publisher.close();
+    this.onConnection(false);
+    this.stopListening();
+    this.lifecycle.enter('closed');
+  }
+
+  /** Waits for `work`, but not longer than the shutdown time. */
+  private async withinGrace(work: Promise<unknown>): Promise<void> {
+    const timer = new AbortController();
+    const { shutdownTimeoutMs, clock, logger } = this.options;
+    const late = sleep(shutdownTimeoutMs, clock, timer.signal).then(() => {
+      if (!timer.signal.aborted) logger.warn(`Shutdown: still busy after ${shutdownTimeoutMs} ms; closing`);
+    });
+    await Promise.race([work, late]).catch((error) => logger.error(`Shutdown: ${errorLine(error)}`));
+    timer.abort();
+    await late;
+  }
+}

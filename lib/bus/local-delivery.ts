@@ -1,0 +1,62 @@
+import type { Delivery } from '../driver/delivery.js';
+import type { Clock, ClockTimer } from '../timing/clock.js';
+
+const settled = Promise.resolve();
+
+/** The retries of a fan-out subscription: kept in this process, and lost with it. */
+export class LocalRetries {
+  private readonly timers = new Set<ClockTimer>();
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly again: (delivery: Delivery) => void,
+  ) {}
+
+  /** Retries that are waiting. */
+  get size(): number {
+    return this.timers.size;
+  }
+
+  /** `delivery` with retries: nobody else keeps it. Its bytes are the receiver's own by the driver's contract. */
+  wrap(delivery: Delivery): Delivery {
+    return new LocalDelivery(delivery.topic, delivery.frame, delivery.attempt, this);
+  }
+
+  schedule(delivery: Delivery, delayMs: number): void {
+    const timer = this.clock.setTimeout(() => {
+      this.timers.delete(timer);
+      this.again(delivery);
+    }, delayMs);
+    this.timers.add(timer);
+  }
+
+  /** Gives up what waits, and returns how many that were. */
+  clear(): number {
+    const count = this.timers.size;
+    for (const timer of this.timers) this.clock.clearTimeout(timer);
+    this.timers.clear();
+    return count;
+  }
+}
+
+class LocalDelivery implements Delivery {
+  constructor(
+    readonly topic: string,
+    readonly frame: Uint8Array,
+    readonly attempt: number,
+    private readonly retries: LocalRetries,
+  ) {}
+
+  ack(): Promise<void> {
+    return settled;
+  }
+
+  retry(delayMs: number): Promise<void> {
+    this.retries.schedule(new LocalDelivery(this.topic, this.frame, this.attempt + 1, this.retries), delayMs);
+    return settled;
+  }
+
+  deadLetter(): Promise<void> {
+    return settled;
+  }
+}

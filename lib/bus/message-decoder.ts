@@ -1,0 +1,44 @@
+import type { Codec } from '../codec/codec.js';
+import type { Delivery } from '../driver/delivery.js';
+import { CodecError } from '../errors/message.errors.js';
+import { decodeFrame, type Frame } from '../message/frame.js';
+import type { Message } from '../message/message.js';
+
+/** Reads messages from frames. Total: any bytes give a message or a {@link CodecError}. */
+export class MessageDecoder {
+  constructor(
+    private readonly codec: Codec,
+    private readonly maxBytes: number,
+  ) {}
+
+  /** The message, or a promise of it where the codec takes its time. Throws or rejects with CodecError. */
+  decode(delivery: Delivery): Message | Promise<Message> {
+    const frame = decodeFrame(delivery.frame);
+    if (frame.body.length > this.maxBytes) {
+      throw new CodecError(`The body has ${frame.body.length} bytes; the limit is ${this.maxBytes}`);
+    }
+    const payload = this.payload(frame);
+    if (payload instanceof Promise) {
+      return payload.then((settled) => toMessage(delivery.topic, frame, settled), rethrowAsCodecError);
+    }
+    return toMessage(delivery.topic, frame, payload);
+  }
+
+  private payload(frame: Frame): unknown {
+    try {
+      return this.codec.decode({ data: frame.body, codec: frame.codec, compression: frame.compression });
+    } catch (error) {
+      return rethrowAsCodecError(error);
+    }
+  }
+}
+
+function toMessage(topic: string, { id, headers, timestamp }: Frame, payload: unknown): Message {
+  return { id, topic, headers, payload, timestamp };
+}
+
+function rethrowAsCodecError(error: unknown): never {
+  throw error instanceof CodecError
+    ? error
+    : new CodecError('The codec failed to read the body', { cause: error });
+}

@@ -1,0 +1,92 @@
+import type { Codec } from '../codec/codec.js';
+import { GzipCodec } from '../codec/gzip.codec.js';
+import { JsonCodec } from '../codec/json.codec.js';
+import { PayloadCodec } from '../codec/payload.codec.js';
+import { BundlingDriver } from '../driver/bundling-driver.js';
+import type { DiscoDriver } from '../driver/driver.js';
+import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
+import type { Metrics } from '../metrics/metrics.js';
+import { noopMetrics } from '../metrics/noop-metrics.js';
+import type { Middleware } from '../middleware/middleware.js';
+import { type Clock, systemClock } from '../timing/clock.js';
+import { toMilliseconds } from '../timing/duration.js';
+import type { BusLogger } from './bus-logger.js';
+import type { DiscoBusOptions } from './bus-options.js';
+import { TopicTable } from './topic-table.js';
+
+/** {@link DiscoBusOptions}, checked and complete. */
+export interface ResolvedOptions {
+  readonly driver: DiscoDriver;
+  readonly service: string;
+  readonly prefix: string;
+  readonly topics: TopicTable;
+  readonly codec: Codec;
+  readonly maxMessageBytes: number;
+  readonly publishTimeoutMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly connection: { readonly wait: boolean; readonly timeoutMs: number; readonly critical: boolean };
+  readonly middleware: readonly Middleware[];
+  readonly metrics: Metrics;
+  readonly logger: BusLogger;
+  readonly clock: Clock;
+}
+
+const names = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
+const MAX_MESSAGE_BYTES = 10 * 1024 * 1024;
+const LARGEST_MESSAGE_BYTES = 512 * 1024 * 1024;
+
+/** Checks `options` once, completely; throws DriverMissingError or ConfigurationError naming the option. */
+export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
+  if (typeof options?.driver?.publish !== 'function') throw new DriverMissingError();
+  const { driver, service = 'default', prefix = 'disco', metrics = noopMetrics, logger = console } = options;
+  const { clock = systemClock, middleware = [], bundling = {} } = options;
+  if (!names.test(service))
+    throw new ConfigurationError('service must be a name: letters, digits, ".", "_", ":" or "-"');
+  if (!names.test(prefix))
+    throw new ConfigurationError('prefix must be a name: letters, digits, ".", "_", ":" or "-"');
+  if (!Array.isArray(middleware) || middleware.some((each) => typeof each !== 'function')) {
+    throw new ConfigurationError('middleware must be an array of functions');
+  }
+  const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
+  return {
+    driver: bundling === false ? driver : new BundlingDriver(driver, bundling),
+    service,
+    prefix,
+    topics: new TopicTable(service, options.defaults, options.topics),
+    codec: resolveCodec(options, maxMessageBytes),
+    maxMessageBytes,
+    publishTimeoutMs: toMilliseconds(options.publishTimeout ?? '30s', 'publishTimeout', { minMs: 1 }),
+    shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
+    connection: resolveConnection(options.connection),
+    middleware,
+    metrics,
+    logger,
+    clock,
+  };
+}
+
+function resolveCodec(
+  { codec = new JsonCodec(), compression = {} }: DiscoBusOptions,
+  maxBytes: number,
+): Codec {
+  if (typeof codec?.encode !== 'function' || typeof codec.decode !== 'function') {
+    throw new ConfigurationError('codec must have encode and decode');
+  }
+  const payload = new PayloadCodec(codec);
+  return compression === false ? payload : new GzipCodec(payload, { ...compression, maxBytes });
+}
+
+function resolveMaxMessageSize(size: unknown = MAX_MESSAGE_BYTES): number {
+  if (!Number.isInteger(size) || (size as number) < 1 || (size as number) > LARGEST_MESSAGE_BYTES) {
+    throw new ConfigurationError('maxMessageSize must be a whole number of bytes from 1 to 512 MiB');
+  }
+  return size as number;
+}
+
+function resolveConnection({
+  wait = true,
+  timeout = '10s',
+  critical = false,
+}: DiscoBusOptions['connection'] = {}) {
+  return { wait, timeoutMs: toMilliseconds(timeout, 'connection.timeout'), critical };
+}

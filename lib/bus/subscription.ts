@@ -1,0 +1,188 @@
+import type { Delivery } from '../driver/delivery.js';
+import type { DriverSubscription } from '../driver/driver.js';
+import { ClosedError } from '../errors/bus.errors.js';
+import type { Message } from '../message/message.js';
+import type { TopicMetrics } from '../metrics/metrics.js';
+import { type Handler, isThenable } from '../middleware/middleware.js';
+import type { Clock } from '../timing/clock.js';
+import { DeliveryContext } from './delivery-context.js';
+import { Dispatcher } from './dispatcher.js';
+import { LocalRetries } from './local-delivery.js';
+import type { MessageDecoder } from './message-decoder.js';
+import { Settlement, type SettlementReport } from './settlement.js';
+import type { ResolvedTopic } from './topic-table.js';
+
+/** A handler's place on a topic. */
+export interface Subscription {
+  /** The topic or topic pattern. */
+  readonly topic: string;
+  /** The consumer group, at least once. */
+  readonly group: string;
+  /** Takes nothing new until `resume`. At most once, what is published meanwhile is missed. */
+  pause(): void;
+  resume(): void;
+  /** Stops reading at once and resolves when the running handlers are settled; do not await it inside a handler. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** What a {@link BusSubscription} is made of. */
+export interface SubscriptionParts {
+  readonly topic: string;
+  readonly policy: ResolvedTopic;
+  /** The whole chain of middleware around the user's handler. */
+  readonly handler: Handler;
+  readonly decoder: MessageDecoder;
+  readonly metrics: TopicMetrics;
+  readonly report: SettlementReport & {
+    failed(context: { topic: string; id: string; attempt: number }, error: unknown): void;
+  };
+  readonly clock: Clock;
+  readonly onClosed: (subscription: BusSubscription) => void;
+}
+
+/** From a driver's delivery to the handler and back to its settlement. */
+export class BusSubscription implements Subscription {
+  private readonly dispatcher: Dispatcher;
+  private readonly settlement: Settlement;
+  private readonly retries?: LocalRetries;
+  private readonly signalled = new Set<DeliveryContext>();
+  private readonly settling = new Set<Promise<void>>();
+  private driverSubscription?: DriverSubscription;
+  private closing?: Promise<void>;
+
+  constructor(private readonly parts: SubscriptionParts) {
+    const { policy, metrics, report, clock } = parts;
+    this.settlement = new Settlement(policy, metrics, report);
+    const fanOut = policy.delivery === 'at-most-once';
+    if (fanOut) this.retries = new LocalRetries(clock, (delivery) => this.dispatcher.push(delivery));
+    this.dispatcher = new Dispatcher({
+      concurrency: policy.concurrency,
+      limit: fanOut ? policy.backlogLimit : Number.POSITIVE_INFINITY,
+      overflow: policy.overflow,
+      handle: (delivery) => this.handle(delivery),
+      onOverflow: () => {
+        metrics.dropped('overflow');
+        report.dropped('overflow');
+      },
+    });
+  }
+
+  get topic(): string {
+    return this.parts.topic;
+  }
+
+  get group(): string {
+    return this.parts.policy.group;
+  }
+
+  get policy(): ResolvedTopic {
+    return this.parts.policy;
+  }
+
+  /** What the driver calls. */
+  readonly receive = (delivery: Delivery): void => {
+    if (this.closing) return;
+    this.parts.metrics.size('in', delivery.frame.length);
+    this.dispatcher.push(this.retries && this.policy.attempts > 1 ? this.retries.wrap(delivery) : delivery);
+  };
+
+  attach(subscription: DriverSubscription): void {
+    this.driverSubscription = subscription;
+    this.parts.metrics.subscriptions(1);
+  }
+
+  pause(): void {
+    this.driverSubscription?.pause();
+  }
+
+  resume(): void {
+    this.driverSubscription?.resume();
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.drain().finally(() => this.parts.onClosed(this));
+    return this.closing;
+  }
+
+  /** Takes their time from what still runs: aborts their signals, and forgets what waits. */
+  abandon(): void {
+    this.dispatcher.clear();
+    for (const context of this.signalled) context.abort(new ClosedError('The bus was closed'));
+  }
+
+  private async drain(): Promise<void> {
+    this.parts.metrics.subscriptions(-1);
+    await this.driverSubscription?.close();
+    const lost = this.retries?.clear() ?? 0;
+    for (let count = 0; count < lost; count++) this.parts.report.dropped('failed');
+    if (this.policy.delivery === 'at-least-once') this.dispatcher.clear();
+    await this.dispatcher.idle();
+    await Promise.all(this.settling);
+  }
+
+  private handle(delivery: Delivery): void | Promise<void> {
+    let message: Message | Promise<Message>;
+    try {
+      message = this.parts.decoder.decode(delivery);
+    } catch (error) {
+      return this.refuse(delivery, error);
+    }
+    if (!(message instanceof Promise)) return this.run(delivery, message);
+    return message.then(
+      (decoded) => this.run(delivery, decoded),
+      (error) => this.refuse(delivery, error),
+    );
+  }
+
+  private refuse(delivery: Delivery, error: unknown): void {
+    this.parts.report.failed({ topic: this.topic, id: 'unreadable', attempt: delivery.attempt }, error);
+    this.settle(this.settlement.undecodable(delivery, error));
+  }
+
+  private run(delivery: Delivery, message: Message): void | Promise<void> {
+    const { metrics, handler } = this.parts;
+    const context = new DeliveryContext(message, delivery.attempt, this.group, this.onSignal);
+    const startedMs = performance.now();
+    metrics.inFlight(1);
+    let result: unknown;
+    try {
+      result = handler(context);
+    } catch (error) {
+      return this.ended(delivery, context, startedMs, error, true);
+    }
+    if (!isThenable(result)) return this.ended(delivery, context, startedMs);
+    return (result as Promise<unknown>).then(
+      () => this.ended(delivery, context, startedMs),
+      (error: unknown) => this.ended(delivery, context, startedMs, error, true),
+    );
+  }
+
+  private ended(
+    delivery: Delivery,
+    context: DeliveryContext,
+    startedMs: number,
+    error?: unknown,
+    failed = false,
+  ): void {
+    const seconds = (performance.now() - startedMs) / 1000;
+    this.parts.metrics.inFlight(-1);
+    this.signalled.delete(context);
+    if (failed) this.parts.report.failed(context, error);
+    this.settle(
+      failed
+        ? this.settlement.failed(delivery, error, seconds)
+        : this.settlement.succeeded(delivery, context, seconds),
+    );
+  }
+
+  /** Recording an outcome holds no place among the running handlers, but is waited for when closing. */
+  private settle(settling: Promise<void> | undefined): void {
+    if (!settling) return;
+    this.settling.add(settling);
+    void settling.then(() => this.settling.delete(settling));
+  }
+
+  private readonly onSignal = (context: DeliveryContext): void => {
+    this.signalled.add(context);
+  };
+}

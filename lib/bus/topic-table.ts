@@ -1,0 +1,130 @@
+import type { DeliveryGuarantee } from '../driver/capabilities.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import {
+  assertTopicOrPattern,
+  isTopicPattern,
+  type TopicMatcher,
+  topicMatcher,
+} from '../message/topic-pattern.js';
+import { type Backoff, resolveBackoff } from '../timing/backoff.js';
+import { toMilliseconds } from '../timing/duration.js';
+import type { RetryOptions, TopicOptions } from './bus-options.js';
+
+/** {@link TopicOptions}, checked and complete. */
+export interface ResolvedTopic {
+  readonly delivery: DeliveryGuarantee;
+  readonly group: string;
+  readonly concurrency: number;
+  readonly prefetch: number;
+  readonly attempts: number;
+  readonly backoff: Backoff;
+  readonly deadLetter: boolean;
+  readonly timeoutMs: number;
+  readonly startFrom: 'beginning' | 'new';
+  readonly backlogLimit: number;
+  readonly overflow: 'drop-new' | 'drop-old';
+}
+
+const groupGrammar = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
+
+/** What is agreed about topics: the `topics` table over `defaults`, checked when it is made. */
+export class TopicTable {
+  private readonly exact = new Map<string, TopicOptions>();
+  private readonly patterns: { readonly matches: TopicMatcher; readonly options: TopicOptions }[] = [];
+  /** The topics and patterns that the table names, as written. */
+  readonly names: readonly string[];
+
+  constructor(
+    private readonly service: string,
+    private readonly defaults: TopicOptions = {},
+    topics: Readonly<Record<string, TopicOptions>> = {},
+  ) {
+    this.names = Object.keys(topics);
+    this.resolve('defaults', defaults);
+    for (const name of this.names) this.add(assertTopicOrPattern(name), topics[name]);
+  }
+
+  /** What holds for a topic, or for a subscription to a pattern, with a caller's own `options` on top. */
+  get(topicOrPattern: string, options: TopicOptions = {}): ResolvedTopic {
+    return this.resolve(`"${topicOrPattern}"`, {
+      ...this.defaults,
+      ...this.agreed(topicOrPattern),
+      ...defined(options),
+    });
+  }
+
+  /** Throws ConfigurationError if the table names `topic` and says another guarantee than `delivery`. */
+  assertAgrees(topic: string, delivery: DeliveryGuarantee): void {
+    const agreed = this.agreed(topic)?.delivery;
+    if (agreed === undefined || agreed === delivery) return;
+    throw new ConfigurationError(
+      `"${topic}" is ${agreed} in the topics table and cannot be ${delivery} here`,
+    );
+  }
+
+  private agreed(topicOrPattern: string): TopicOptions | undefined {
+    return (
+      this.exact.get(topicOrPattern) ?? this.patterns.find(({ matches }) => matches(topicOrPattern))?.options
+    );
+  }
+
+  private add(name: string, options: TopicOptions): void {
+    this.resolve(`topics["${name}"]`, options);
+    this.exact.set(name, options);
+    if (isTopicPattern(name)) this.patterns.push({ matches: topicMatcher(name), options });
+  }
+
+  private resolve(where: string, options: TopicOptions): ResolvedTopic {
+    const {
+      delivery = 'at-most-once',
+      group = this.service,
+      concurrency = 16,
+      startFrom = 'beginning',
+    } = options;
+    const { prefetch = concurrency, deadLetter = true, timeout = '30s', backlog = {} } = options;
+    const { limit = 100_000, overflow = 'drop-new' } = backlog;
+    oneOf(`${where}.delivery`, delivery, ['at-most-once', 'at-least-once']);
+    oneOf(`${where}.startFrom`, startFrom, ['beginning', 'new']);
+    oneOf(`${where}.backlog.overflow`, overflow, ['drop-new', 'drop-old']);
+    if (!groupGrammar.test(group)) throw new ConfigurationError(`${where}.group must be a name`);
+    return {
+      delivery,
+      group,
+      concurrency: wholeNumber(`${where}.concurrency`, concurrency, 1, 100_000),
+      prefetch: wholeNumber(`${where}.prefetch`, prefetch, 0, 100_000),
+      ...resolveRetry(`${where}.retry`, delivery, options.retry),
+      deadLetter: Boolean(deadLetter),
+      timeoutMs: toMilliseconds(timeout, `${where}.timeout`, { minMs: 1 }),
+      startFrom,
+      backlogLimit: wholeNumber(`${where}.backlog.limit`, limit, 1, 100_000_000),
+      overflow,
+    };
+  }
+}
+
+function resolveRetry(where: string, delivery: DeliveryGuarantee, retry: RetryOptions | false | undefined) {
+  const usual = delivery === 'at-least-once' ? 5 : 1;
+  const { attempts = usual, backoff } = retry === false ? { attempts: 1 } : ((retry ?? {}) as RetryOptions);
+  return {
+    attempts: wholeNumber(`${where}.attempts`, attempts, 1, 1_000_000),
+    backoff: resolveBackoff(backoff, `${where}.backoff`),
+  };
+}
+
+function wholeNumber(option: string, value: unknown, least: number, most: number): number {
+  if (!Number.isInteger(value) || (value as number) < least || (value as number) > most) {
+    throw new ConfigurationError(`${option} must be a whole number from ${least} to ${most}`);
+  }
+  return value as number;
+}
+
+function oneOf(option: string, value: unknown, allowed: readonly string[]): void {
+  if (!allowed.includes(value as string))
+    throw new ConfigurationError(`${option} must be one of ${allowed.join(', ')}`);
+}
+
+function defined(options: TopicOptions): TopicOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as TopicOptions;
+}

@@ -1,0 +1,58 @@
+import { CodecError } from '../errors/message.errors.js';
+import { type Codec, Compression, type EncodedBody } from './codec.js';
+import { assertNoProto, assertShallow, maySpellProto } from './hostile-json.js';
+
+/** The number of JSON in a frame. */
+export const JSON_CODEC_ID = 0;
+
+/**
+ * JSON in UTF-8. Refuses with {@link CodecError}, on both sides alike: what JSON cannot say (`undefined`, functions,
+ * bigint, cycles), nesting deeper than 64 levels, the key `__proto__`, and text that is not JSON.
+ */
+export class JsonCodec implements Codec {
+  readonly name = 'json';
+
+  encode(payload: unknown): EncodedBody {
+    const data = stringify(payload);
+    assertShallow(data);
+    if (maySpellProto(data)) assertNoProto(JSON.parse(data));
+    return { data, codec: JSON_CODEC_ID, compression: Compression.none };
+  }
+
+  decode({ data, codec }: EncodedBody): unknown {
+    if (codec !== JSON_CODEC_ID)
+      throw new CodecError(`The body was made by an unknown codec, number ${codec}`);
+    const text = typeof data === 'string' ? data : utf8(data);
+    assertShallow(text);
+    const value = parse(text);
+    if (maySpellProto(text)) assertNoProto(value);
+    return value;
+  }
+}
+
+function stringify(payload: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(payload);
+  } catch (error) {
+    throw new CodecError('The payload cannot be written as JSON', { cause: error });
+  }
+  if (text === undefined)
+    throw new CodecError(`A payload of type ${typeof payload} cannot be written as JSON`);
+  return text;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // V8's own text quotes the input, and an error must not carry a payload.
+    throw new CodecError('The body is not JSON', {
+      cause: new SyntaxError('Unexpected token or end of JSON input'),
+    });
+  }
+}
+
+function utf8(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+}

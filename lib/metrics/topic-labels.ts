@@ -1,0 +1,32 @@
+import { isTopicPattern, topicMatcher } from '../message/topic-pattern.js';
+
+/** The label of topics beyond the bound. */
+export const OTHER_TOPICS = 'other';
+
+/**
+ * Chooses the `topic` label of what is published: a declared pattern that matches stands for all its topics, any other
+ * topic for itself, until `limit` labels are in use; further ones share `other`.
+ */
+export class TopicLabels {
+  private readonly labels = new Set<string>();
+  private readonly patterns: { readonly pattern: string; readonly matches: (topic: string) => boolean }[];
+
+  constructor(
+    declared: readonly string[],
+    private readonly limit = 500,
+  ) {
+    for (const topic of declared) this.labels.add(topic);
+    this.patterns = declared
+      .filter(isTopicPattern)
+      .map((pattern) => ({ pattern, matches: topicMatcher(pattern) }));
+  }
+
+  of(topic: string): string {
+    if (this.labels.has(topic)) return topic;
+    const declared = this.patterns.find(({ matches }) => matches(topic));
+    if (declared) return declared.pattern;
+    if (this.labels.size >= this.limit) return OTHER_TOPICS;
+    this.labels.add(topic);
+    return topic;
+  }
+}

@@ -1,0 +1,51 @@
+import { UnrecoverableError } from '../errors/handler.errors.js';
+import type { DiscoMessageContext } from './message-context.js';
+import { isThenable, type Middleware } from './middleware.js';
+
+/** The part of the Standard Schema interface (standardschema.dev, version 1) that is used here. */
+export interface StandardSchema<T = unknown> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<T> | Promise<SchemaResult<T>>;
+  };
+}
+
+/** What a schema answers. */
+export type SchemaResult<T> =
+  | { readonly value: T; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+/** One thing that a schema found wrong. */
+export interface SchemaIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/**
+ * Hands on what `schema` makes of the payload. What it refuses fails with an UnrecoverableError that names the paths,
+ * not the values.
+ */
+export function validate(schema: StandardSchema): Middleware {
+  return (next) => (context) => {
+    const result = schema['~standard'].validate(context.message.payload);
+    return isThenable(result)
+      ? result.then((settled) => next(accepted(context, settled as SchemaResult<unknown>)))
+      : next(accepted(context, result as SchemaResult<unknown>));
+  };
+}
+
+function accepted(context: DiscoMessageContext, result: SchemaResult<unknown>): DiscoMessageContext {
+  if (result.issues)
+    throw new UnrecoverableError(`The payload does not fit its schema: ${paths(result.issues)}`);
+  const message = { ...context.message, payload: result.value };
+  return Object.create(context, { message: { value: message, enumerable: true } }) as DiscoMessageContext;
+}
+
+function paths(issues: readonly SchemaIssue[]): string {
+  const told = issues.slice(0, 5).map(({ path = [] }) => {
+    const keys = path.map((part) => String(typeof part === 'object' ? part.key : part).slice(0, 40));
+    return keys.length ? keys.join('.') : 'the value itself';
+  });
+  return told.join(', ');
+}
