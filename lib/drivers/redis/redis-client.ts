@@ -77,7 +77,11 @@ function build(
   { reconnect = true }: RedisClientSettings,
 ): Redis | Cluster {
   const again = reconnect ? (times: number) => backoffDelay(options.reconnect, times) : null;
-  const single = { ...connection, retryStrategy: again, sentinelRetryStrategy: again };
+  const single = {
+    ...connection,
+    retryStrategy: again,
+    sentinelRetryStrategy: reconnect ? sentinelPause : endOnFailure,
+  };
   const cluster = { ...clusterOptions, clusterRetryStrategy: again };
   switch (endpoint.kind) {
     case 'standalone':
@@ -128,6 +132,9 @@ function connectionOptions(
     ...further,
   };
 }
+
+const sentinelPause = (times: number) => Math.min(times * 100, 2_000);
+const endOnFailure = () => null;
 
 /** One dead Sentinel must leave time for the others within a connection attempt. */
 function sentinelTimeoutMs({ connectTimeoutMs }: ResolvedRedisOptions): number {

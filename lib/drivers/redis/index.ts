@@ -1,0 +1,3 @@
+export { RedisDriver, redisDriver } from './redis.driver.js';
+export type { RedisEndpointOptions } from './redis-endpoint.js';
+export type { RedisBufferLimit, RedisDriverOptions } from './redis-options.js';

@@ -1,0 +1,119 @@
+import type { GuaranteeCapabilities } from '../../../driver/capabilities.js';
+import type { Delivery } from '../../../driver/delivery.js';
+import type { DriverPublishOptions, DriverReceipt, DriverSubscription } from '../../../driver/driver.js';
+import type { DriverStatus } from '../../../driver/driver-status.js';
+import { ConfigurationError } from '../../../errors/bus.errors.js';
+import { TopicInvalidError } from '../../../errors/message.errors.js';
+import { topicGrammar } from '../../../message/topic.js';
+import { assertTopicOrPattern, isTopicPattern, topicMatcher } from '../../../message/topic-pattern.js';
+import type { RedisConnections } from '../redis-connections.js';
+import { isCluster } from '../redis-endpoint.js';
+import type { ResolvedRedisOptions } from '../redis-options.js';
+import { ChannelNames } from './channel-names.js';
+import { ClusterProbe } from './cluster-probe.js';
+import { PubSubPublisher } from './pubsub-publisher.js';
+import { PubSubSubscription } from './pubsub-subscription.js';
+import { SubscriberConnection, type TopicChannel } from './subscriber-connection.js';
+
+/** What a {@link PubSubEngine} is built with. */
+export interface PubSubSetup {
+  readonly options: ResolvedRedisOptions;
+  readonly connections: RedisConnections;
+  readonly prefix: string;
+  /** Larger incoming frames are dropped, and told as an error. Bytes. */
+  readonly maxFrameBytes: number;
+  readonly status: (status: DriverStatus) => void;
+}
+
+/** Delivery at most once over Redis pub/sub: one publishing connection, and listening ones that share the channels. */
+export class PubSubEngine {
+  static readonly capabilities: GuaranteeCapabilities = {
+    patterns: true,
+    groups: false,
+    delay: false,
+    ordered: true,
+    backlog: false,
+    persistent: false,
+    deduplication: false,
+    parts: true,
+  };
+
+  readonly publisher: PubSubPublisher;
+  private readonly names: ChannelNames;
+  private readonly subscribers: readonly SubscriberConnection[];
+  private readonly probe: ClusterProbe | undefined;
+
+  constructor(private readonly setup: PubSubSetup) {
+    const { options, connections, prefix } = setup;
+    const clustered = isCluster(options.endpoint);
+    this.names = new ChannelNames(prefix);
+    this.publisher = new PubSubPublisher(connections, this.names, options, !clustered);
+    this.subscribers = Array.from({ length: options.workers }, () => this.subscriber());
+    if (clustered && isCluster(options.reader)) {
+      this.probe = new ClusterProbe(this.publisher, this.subscribers, prefix, options.heartbeatMs);
+    }
+  }
+
+  /** To be called when the connections are up. */
+  async start(): Promise<void> {
+    await this.probe?.start();
+  }
+
+  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
+    if (options.delayMs) {
+      return Promise.reject(
+        new ConfigurationError('Redis pub/sub keeps nothing, so it cannot delay a message'),
+      );
+    }
+    return this.publisher.publish(topic, frame, options);
+  }
+
+  async subscribe(
+    topicOrPattern: string,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription> {
+    const channel = this.channelOf(topicOrPattern);
+    const matches = channel.glob ? topicMatcher(topicOrPattern) : undefined;
+    const connection = this.connectionFor(channel);
+    const subscription = new PubSubSubscription(matches, onDelivery, (self) =>
+      connection.leave(channel, self),
+    );
+    await connection.listen(channel, subscription);
+    return subscription;
+  }
+
+  /** Resolves when what was sent is answered; the connections are the caller's to close. */
+  async close(): Promise<void> {
+    this.probe?.stop();
+    await this.publisher.close(this.setup.options.commandTimeoutMs);
+  }
+
+  private subscriber(): SubscriberConnection {
+    const { options, connections, status } = this.setup;
+    return new SubscriberConnection(connections, {
+      commandTimeoutMs: options.commandTimeoutMs,
+      maxFrameBytes: this.setup.maxFrameBytes,
+      topicOf: (channel) => this.names.topic(channel),
+      gap: (topics, from, to) => status({ type: 'gap', topics, from, to }),
+      error: (error) => status({ type: 'error', error }),
+    });
+  }
+
+  private channelOf(topicOrPattern: string): TopicChannel {
+    if (isTopicPattern(topicOrPattern)) {
+      return {
+        name: this.names.glob(assertTopicOrPattern(topicOrPattern)),
+        glob: true,
+        topic: topicOrPattern,
+      };
+    }
+    if (!topicGrammar.test(topicOrPattern)) throw new TopicInvalidError('That is not a topic');
+    return { name: this.names.channel(topicOrPattern), glob: false, topic: topicOrPattern };
+  }
+
+  /** A channel is subscribed on one connection only; a new one goes to where the fewest are. */
+  private connectionFor(channel: TopicChannel): SubscriberConnection {
+    const present = this.subscribers.find((connection) => connection.has(channel));
+    return present ?? this.subscribers.reduce((least, other) => (other.load < least.load ? other : least));
+  }
+}

@@ -1,0 +1,37 @@
+import type { Delivery } from '../../../driver/delivery.js';
+import type { DriverSubscription } from '../../../driver/driver.js';
+import type { TopicMatcher } from '../../../message/topic-pattern.js';
+import { FanOutDelivery } from './fan-out-delivery.js';
+import type { ChannelListener } from './subscriber-connection.js';
+
+/** One subscription to a topic or topic pattern. Messages that arrive while it is paused are missed. */
+export class PubSubSubscription implements DriverSubscription, ChannelListener {
+  private paused = false;
+  private closing: Promise<void> | undefined;
+
+  /** `leave` takes it off its channel; it is called once. */
+  constructor(
+    private readonly matches: TopicMatcher | undefined,
+    private readonly onDelivery: (delivery: Delivery) => void,
+    private readonly leave: (subscription: PubSubSubscription) => Promise<void>,
+  ) {}
+
+  receive(topic: string, frame: Uint8Array): void {
+    if (this.paused || this.closing !== undefined) return;
+    if (this.matches !== undefined && !this.matches(topic)) return;
+    this.onDelivery(new FanOutDelivery(topic, frame));
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.leave(this);
+    return this.closing;
+  }
+}

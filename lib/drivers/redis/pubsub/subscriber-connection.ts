@@ -1,0 +1,209 @@
+import type { Redis } from 'ioredis';
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
+import { DriverError } from '../../../errors/driver.errors.js';
+import { MessageTooLargeError } from '../../../errors/message.errors.js';
+import { RedisCommands } from '../redis-client.js';
+import type { RedisConnections } from '../redis-connections.js';
+import { isRefusal, toDriverError } from '../redis-error.js';
+import type { RedisLink } from '../redis-link.js';
+
+/** Who is told of the messages of a channel. */
+export interface ChannelListener {
+  receive(topic: string, frame: Uint8Array): void;
+}
+
+/** A Redis channel, or a glob over channels. */
+export interface ChannelName {
+  readonly name: string;
+  readonly glob: boolean;
+}
+
+/** A channel together with the topic or topic pattern that it stands for. */
+export interface TopicChannel extends ChannelName {
+  readonly topic: string;
+}
+
+/** What a {@link SubscriberConnection} needs to know, and whom it tells. */
+export interface SubscriberSetup {
+  readonly commandTimeoutMs: number;
+  readonly maxFrameBytes: number;
+  /** The topic of a channel; undefined for those that carry none. */
+  topicOf(channel: string): string | undefined;
+  /** Messages of these topics may have been missed between the two moments. Once for each outage. */
+  gap(topics: readonly string[], from: number, to: number): void;
+  error(error: DiscoBusError): void;
+}
+
+/** One channel that is listened to. It is live when the connection of its `epoch` is the present one. */
+class ChannelEntry implements TopicChannel {
+  /** Replaced, never changed, so that a message in hand goes to those who listened when it came. */
+  listeners: readonly ChannelListener[] = [];
+  epoch = 0;
+  subscribing: Promise<unknown> | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly glob: boolean,
+    readonly topic: string,
+  ) {}
+}
+
+/** Redis takes many channels in one command; an answer comes for each. */
+const CHANNELS_PER_COMMAND = 500;
+
+/**
+ * One connection in subscriber mode, and the channels that are listened to on it. After each reconnect it subscribes
+ * again by itself and counts as up only when Redis confirmed every channel.
+ */
+export class SubscriberConnection {
+  readonly link: RedisLink;
+  private readonly channels = new Map<string, ChannelEntry>();
+  private readonly globs = new Map<string, ChannelEntry>();
+  private readonly commands: RedisCommands;
+  private outage: { readonly topics: readonly string[]; readonly from: number } | undefined;
+
+  constructor(
+    connections: RedisConnections,
+    private readonly setup: SubscriberSetup,
+  ) {
+    this.commands = new RedisCommands(setup.commandTimeoutMs);
+    this.link = connections.link('subscribe', {
+      prepare: (client) => this.subscribeAll(client),
+      up: () => this.restored(),
+      down: () => this.interrupted(),
+    });
+  }
+
+  /** How many channels are listened to. */
+  get load(): number {
+    return this.channels.size + this.globs.size;
+  }
+
+  /** Whether the channel is listened to already. */
+  has({ name, glob }: ChannelName): boolean {
+    return this.table(glob).has(name);
+  }
+
+  /**
+   * Resolves when Redis has confirmed the channel. Rejects, and listens no more, when it refuses, or does not answer
+   * within the command timeout: also when there is no connection all that time.
+   */
+  async listen({ name, glob, topic }: TopicChannel, listener: ChannelListener): Promise<void> {
+    const table = this.table(glob);
+    const entry = table.get(name) ?? new ChannelEntry(name, glob, topic);
+    table.set(name, entry);
+    entry.listeners = [...entry.listeners, listener];
+    try {
+      await this.confirmed(entry);
+    } catch (error) {
+      await this.leave(entry, listener);
+      throw toDriverError(error);
+    }
+  }
+
+  /** Takes the listener off; the last one of a channel unsubscribes it. Never rejects. */
+  async leave({ name, glob }: ChannelName, listener: ChannelListener): Promise<void> {
+    const entry = this.table(glob).get(name);
+    if (entry === undefined) return;
+    entry.listeners = entry.listeners.filter((other) => other !== listener);
+    if (entry.listeners.length > 0) return;
+    this.table(glob).delete(name);
+    const { client } = this.link;
+    if (client === undefined) return;
+    const command = glob ? client.punsubscribe(name) : client.unsubscribe(name);
+    // Unanswered, the connection is dying; the next one does not subscribe to this channel any more.
+    await this.commands.run(command).catch(() => undefined);
+  }
+
+  private table(glob: boolean): Map<string, ChannelEntry> {
+    return glob ? this.globs : this.channels;
+  }
+
+  private async confirmed(entry: ChannelEntry): Promise<void> {
+    const { client, epoch } = this.link;
+    if (client === undefined) return this.link.whenUp(this.setup.commandTimeoutMs);
+    if (entry.epoch === epoch) return;
+    entry.subscribing ??= this.subscribeOne(client, entry, epoch);
+    try {
+      await entry.subscribing;
+    } catch (error) {
+      // The connection went while it was asked: the next one subscribes to whatever is listed.
+      if (this.link.client === client || isRefusal(error)) throw error;
+      await this.link.whenUp(this.setup.commandTimeoutMs);
+    }
+  }
+
+  private async subscribeOne(client: Redis, entry: ChannelEntry, epoch: number): Promise<void> {
+    try {
+      await this.commands.run(subscribe(client, entry.glob, [entry.name]));
+      entry.epoch = epoch;
+    } finally {
+      entry.subscribing = undefined;
+    }
+  }
+
+  /** Loops, as channels may be added while it waits for an answer. */
+  private async subscribeAll(client: Redis): Promise<void> {
+    client.on('messageBuffer', this.onMessage);
+    client.on('pmessageBuffer', this.onGlobMessage);
+    const epoch = this.link.epoch + 1;
+    for (;;) {
+      const missing = this.nextMissing(epoch);
+      if (missing.length === 0) return;
+      const names = missing.map((entry) => entry.name);
+      await this.commands.run(subscribe(client, missing[0].glob, names));
+      for (const entry of missing) entry.epoch = epoch;
+    }
+  }
+
+  private nextMissing(epoch: number): ChannelEntry[] {
+    for (const table of [this.channels, this.globs]) {
+      const missing = Array.from(table.values()).filter((entry) => entry.epoch !== epoch);
+      if (missing.length > 0) return missing.slice(0, CHANNELS_PER_COMMAND);
+    }
+    return [];
+  }
+
+  private interrupted(): void {
+    const topics = [...this.channels.values(), ...this.globs.values()].map((entry) => entry.topic);
+    if (topics.length > 0) this.outage = { topics, from: this.link.lastAliveMs };
+  }
+
+  private restored(): void {
+    const { outage } = this;
+    this.outage = undefined;
+    if (outage !== undefined) this.setup.gap(outage.topics, outage.from, Date.now());
+  }
+
+  private readonly onMessage = (channel: Buffer, frame: Buffer): void => {
+    const entry = this.channels.get(channel.toString('latin1'));
+    if (entry !== undefined) this.handOver(entry, entry.topic, frame);
+  };
+
+  private readonly onGlobMessage = (glob: string, channel: Buffer, frame: Buffer): void => {
+    const entry = this.globs.get(glob);
+    if (entry === undefined) return;
+    const topic = this.setup.topicOf(channel.toString('latin1'));
+    if (topic !== undefined) this.handOver(entry, topic, frame);
+  };
+
+  /** A listener that throws must neither reach ioredis nor keep the message from the others. */
+  private handOver(entry: ChannelEntry, topic: string, frame: Buffer): void {
+    const { maxFrameBytes } = this.setup;
+    if (frame.length > maxFrameBytes) {
+      this.setup.error(new MessageTooLargeError(frame.length, maxFrameBytes));
+      return;
+    }
+    for (const listener of entry.listeners) {
+      try {
+        listener.receive(topic, frame);
+      } catch {
+        this.setup.error(new DriverError(`A delivery callback of topic "${entry.topic}" threw`));
+      }
+    }
+  }
+}
+
+function subscribe(client: Redis, glob: boolean, names: string[]): Promise<unknown> {
+  return glob ? client.psubscribe(...names) : client.subscribe(...names);
+}

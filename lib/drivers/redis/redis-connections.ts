@@ -1,0 +1,108 @@
+import type { Redis } from 'ioredis';
+import type { DiscoBusError } from '../../errors/disco-bus-error.js';
+import { ClusterNodes } from './cluster-nodes.js';
+import { createRedisClient, type RedisRole } from './redis-client.js';
+import { isCluster, type RedisEndpoint } from './redis-endpoint.js';
+import { RedisLink, type RedisLinkHooks } from './redis-link.js';
+import type { ResolvedRedisOptions } from './redis-options.js';
+
+/** What is told of all links together. */
+export interface ConnectionListener {
+  /** Every link is up. */
+  connected(): void;
+  /** The first link of those that were all up went down. */
+  disconnected(error: DiscoBusError): void;
+}
+
+/** All connections of one driver: each has one role, and all of them end together. */
+export class RedisConnections {
+  private readonly links = new Set<RedisLink>();
+  private readonly nodes = new Map<RedisEndpoint, ClusterNodes>();
+  private complete = false;
+
+  constructor(
+    private readonly options: ResolvedRedisOptions,
+    private readonly service: string | undefined,
+    private readonly listener: ConnectionListener,
+  ) {}
+
+  /** A link for `role`, not yet started. In a Cluster it leads to one of the nodes. */
+  link(role: RedisRole, hooks: Omit<RedisLinkHooks, 'make'>): RedisLink {
+    const link: RedisLink = new RedisLink(
+      {
+        ...hooks,
+        make: () => this.make(role),
+        up: (client) => {
+          hooks.up?.(client);
+          this.linkUp();
+        },
+        down: (error) => {
+          hooks.down?.(error);
+          this.linkDown(error);
+        },
+      },
+      this.options,
+    );
+    this.links.add(link);
+    return link;
+  }
+
+  /** Starts all links; resolves when every one is up, rejects with the first that is not within `timeoutMs`. */
+  async up(timeoutMs: number): Promise<void> {
+    for (const link of this.links) link.start();
+    await Promise.all(Array.from(this.links, (link) => link.whenUp(timeoutMs)));
+  }
+
+  /** Ends every connection at once. Idempotent. */
+  close(): void {
+    for (const link of this.links) link.close();
+    for (const nodes of this.nodes.values()) nodes.close();
+    this.links.clear();
+    this.nodes.clear();
+  }
+
+  private make(role: RedisRole): Redis | Promise<Redis> {
+    const endpoint = role === 'subscribe' ? this.options.reader : this.options.endpoint;
+    const behindSentinels = 'options' in endpoint && 'sentinels' in endpoint.options;
+    const ownSentinels = endpoint.kind === 'client' && Boolean(endpoint.client.options.sentinels);
+    const settings = {
+      service: this.service,
+      reconnect: false,
+      // Pub/sub works while Redis loads its data; behind Sentinels the check also tells a primary from a replica.
+      options: { enableReadyCheck: behindSentinels || ownSentinels },
+    };
+    if (!isCluster(endpoint)) return createRedisClient(this.options, role, settings) as Redis;
+    return this.nodesFor(endpoint, role).pick(role, (node) => this.nodeClient(node, role));
+  }
+
+  private nodeClient(node: Redis, role: RedisRole): Redis {
+    const connectionName = `disco:${this.service ?? 'disco'}:${role}`;
+    const client = node.duplicate({
+      connectionName,
+      enableOfflineQueue: false,
+      readOnly: false,
+      retryStrategy: null,
+    });
+    client.on('error', () => undefined);
+    return client;
+  }
+
+  private nodesFor(endpoint: RedisEndpoint, role: RedisRole): ClusterNodes {
+    const found = this.nodes.get(endpoint) ?? new ClusterNodes(this.options, role);
+    this.nodes.set(endpoint, found);
+    return found;
+  }
+
+  private linkUp(): void {
+    for (const link of this.links) if (link.client === undefined) return;
+    if (this.complete) return;
+    this.complete = true;
+    this.listener.connected();
+  }
+
+  private linkDown(error: DiscoBusError): void {
+    if (!this.complete) return;
+    this.complete = false;
+    this.listener.disconnected(error);
+  }
+}

@@ -1,0 +1,167 @@
+import { inspect } from 'node:util';
+import type { DriverCapabilities } from '../../driver/capabilities.js';
+import type { Delivery } from '../../driver/delivery.js';
+import type {
+  DiscoDriver,
+  DriverContext,
+  DriverPublishOptions,
+  DriverReceipt,
+  DriverSubscribeOptions,
+  DriverSubscription,
+} from '../../driver/driver.js';
+import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
+import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
+import { PubSubEngine } from './pubsub/pubsub-engine.js';
+import { RedisCommands } from './redis-client.js';
+import { RedisConnections } from './redis-connections.js';
+import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
+
+/** PING answers within this, or the server is as good as gone. */
+const PING_TIMEOUT_MS = 5_000;
+
+/** What exists from `connect` to `close`. */
+interface Session {
+  readonly connections: RedisConnections;
+  readonly pubsub: PubSubEngine;
+}
+
+/**
+ * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
+ * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
+ */
+export class RedisDriver implements DiscoDriver {
+  readonly name = 'redis';
+  readonly capabilities: DriverCapabilities = { 'at-most-once': PubSubEngine.capabilities };
+
+  readonly #options: ResolvedRedisOptions;
+  readonly #listeners = new DriverStatusListeners();
+  #session: Session | undefined;
+  #opening: Session | undefined;
+  #connecting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** Connects nothing yet. Throws {@link ConfigurationError}, without any secret, for options that cannot be. */
+  constructor(options: RedisDriverOptions = {}) {
+    this.#options = new ResolvedRedisOptions(options);
+  }
+
+  /**
+   * Resolves when the publishing and every listening connection is up. Rejects with NotConnectedError when they are not
+   * within `connectTimeout`, at once with DriverError when the server refuses the credentials; nothing stays open then.
+   */
+  connect(context: DriverContext = {}): Promise<void> {
+    if (this.#closing !== undefined) return Promise.reject(closed());
+    if (this.#session !== undefined) return Promise.resolve();
+    this.#connecting ??= this.open(context).finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
+    const session = this.#session;
+    if (session === undefined) return Promise.reject(this.unusable());
+    if (options.delivery !== 'at-most-once') return Promise.reject(unknownGuarantee(options.delivery));
+    return session.pubsub.publish(topic, frame, options);
+  }
+
+  async subscribe(
+    topicOrPattern: string,
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    if (options.delivery !== 'at-most-once') throw unknownGuarantee(options.delivery);
+    return session.pubsub.subscribe(topicOrPattern, onDelivery);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.end();
+    return this.#closing;
+  }
+
+  async ping(): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    const { client } = session.pubsub.publisher.link;
+    if (client === undefined) throw new NotConnectedError('No connection to Redis');
+    const timeoutMs = Math.min(PING_TIMEOUT_MS, this.#options.commandTimeoutMs);
+    await new RedisCommands(timeoutMs).run(client.ping());
+  }
+
+  onStatus(listener: DriverStatusListener): () => void {
+    return this.#listeners.add(listener);
+  }
+
+  /** Shows where the driver leads, and no credential. */
+  toJSON(): object {
+    return { name: this.name, target: this.#options.target };
+  }
+
+  [inspect.custom](): string {
+    return `RedisDriver { ${this.#options.target} }`;
+  }
+
+  private async open(context: DriverContext): Promise<void> {
+    const session = this.session(context);
+    this.#opening = session;
+    try {
+      await session.connections.up(this.#options.connectTimeoutMs);
+      await session.pubsub.start();
+    } catch (error) {
+      session.connections.close();
+      throw error;
+    } finally {
+      this.#opening = undefined;
+    }
+    if (this.#closing !== undefined) throw closed();
+    this.#session = session;
+  }
+
+  private session({ prefix, service, maxFrameBytes = Number.POSITIVE_INFINITY }: DriverContext): Session {
+    const options = this.#options;
+    const status = this.#listeners.emit.bind(this.#listeners);
+    const connections = new RedisConnections(options, service, {
+      connected: () => status({ type: 'connected' }),
+      disconnected: (error) => status({ type: 'disconnected', error }),
+    });
+    const chosen = assertPrefix(options.prefix ?? prefix ?? 'disco');
+    return {
+      connections,
+      pubsub: new PubSubEngine({ options, connections, prefix: chosen, maxFrameBytes, status }),
+    };
+  }
+
+  private async end(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#opening?.connections.close();
+    await this.#connecting?.catch(() => undefined);
+    if (session === undefined) return;
+    await session.pubsub.close();
+    session.connections.close();
+  }
+
+  private unusable(): NotConnectedError | ClosedError {
+    return this.#closing === undefined
+      ? new NotConnectedError('The Redis driver is not connected')
+      : closed();
+  }
+}
+
+/**
+ * The driver over Redis: `redisDriver({ url: 'redis://…' })`, or a Cluster, Sentinels, or the settings of an ioredis
+ * client of your own. Without options it leads to `redis://127.0.0.1:6379`.
+ */
+export function redisDriver(options: RedisDriverOptions = {}): RedisDriver {
+  return new RedisDriver(options);
+}
+
+function closed(): ClosedError {
+  return new ClosedError('The Redis driver is closed');
+}
+
+function unknownGuarantee(delivery: string): ConfigurationError {
+  return new ConfigurationError(`The Redis driver does not offer delivery "${delivery}"`);
+}
