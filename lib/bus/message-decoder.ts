@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Codec } from '../codec/codec.js';
 import type { Delivery } from '../driver/delivery.js';
 import { CodecError } from '../errors/message.errors.js';
@@ -18,7 +19,7 @@ export class MessageDecoder {
       throw new CodecError(`The body has ${frame.body.length} bytes; the limit is ${this.maxBytes}`);
     }
     const payload = this.payload(frame);
-    if (payload instanceof Promise) {
+    if (types.isPromise(payload)) {
       return payload.then((settled) => toMessage(delivery.topic, frame, settled), rethrowAsCodecError);
     }
     return toMessage(delivery.topic, frame, payload);

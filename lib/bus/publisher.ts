@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Codec, EncodedBody } from '../codec/codec.js';
 import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
 import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from '../driver/driver.js';
@@ -61,7 +62,7 @@ export class Publisher {
     options: PublishOptions = noOptions,
   ): Promise<PublishReceipt> {
     const encoding = this.prepare(topic, payload, options);
-    return encoding instanceof Promise ? (await encoding)() : encoding();
+    return types.isPromise(encoding) ? (await encoding)() : encoding();
   }
 
   /** Publishes all or, if one of them cannot be encoded, none. */
@@ -109,7 +110,7 @@ export class Publisher {
       return () => this.send(lane, frame, driverOptions, startedMs);
     };
     const body = this.encode(payload);
-    return body instanceof Promise ? body.then(toSend) : toSend(body);
+    return types.isPromise(body) ? body.then(toSend) : toSend(body);
   }
 
   private lane(topic: string, delivery: DeliveryGuarantee | undefined): Lane {
@@ -172,7 +173,7 @@ export class Publisher {
   private encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
     try {
       const body = this.codec.encode(payload);
-      return body instanceof Promise ? body.catch(rethrowAsCodecError) : body;
+      return types.isPromise(body) ? body.catch(rethrowAsCodecError) : body;
     } catch (error) {
       return rethrowAsCodecError(error);
     }

@@ -1,5 +1,6 @@
 import type { DeadLetterReason, Delivery } from '../driver/delivery.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
+import { isError } from '../errors/is-error.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../metrics/metrics.js';
 import { isPanic } from '../middleware/recover.js';
 import { backoffDelay } from '../timing/backoff.js';
@@ -101,8 +102,7 @@ export class Settlement {
 }
 
 function giveUp(reason: string, drop: DropReason, error?: unknown): Outcome {
-  const told =
-    error instanceof Error ? { name: error.name, message: error.message.slice(0, 1000) } : undefined;
+  const told = isError(error) ? { name: error.name, message: error.message.slice(0, 1000) } : undefined;
   return { type: 'give-up', reason: { reason, error: told }, drop };
 }
 

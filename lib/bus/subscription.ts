@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { Delivery } from '../driver/delivery.js';
 import type { DriverSubscription } from '../driver/driver.js';
 import { ClosedError } from '../errors/bus.errors.js';
@@ -127,7 +128,7 @@ export class BusSubscription implements Subscription {
     } catch (error) {
       return this.refuse(delivery, error);
     }
-    if (!(message instanceof Promise)) return this.run(delivery, message);
+    if (!types.isPromise(message)) return this.run(delivery, message);
     return message.then(
       (decoded) => this.run(delivery, decoded),
       (error) => this.refuse(delivery, error),

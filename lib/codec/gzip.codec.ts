@@ -1,4 +1,4 @@
-import { promisify } from 'node:util';
+import { promisify, types } from 'node:util';
 import { gunzip, gunzipSync, gzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError } from '../errors/message.errors.js';
@@ -57,7 +57,7 @@ export class GzipCodec implements Codec {
 
   encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
     const body = this.inner.encode(payload);
-    return body instanceof Promise ? body.then((plain) => this.deflate(plain)) : this.deflate(body);
+    return types.isPromise(body) ? body.then((plain) => this.deflate(plain)) : this.deflate(body);
   }
 
   decode(body: EncodedBody): unknown {

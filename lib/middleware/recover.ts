@@ -1,4 +1,5 @@
 import { HandlerPanicError } from '../errors/handler.errors.js';
+import { isError } from '../errors/is-error.js';
 import { isThenable, type Middleware } from './middleware.js';
 
 /**
@@ -16,11 +17,17 @@ export const recover: Middleware = (next) => (context) => {
 
 /** Whether an error looks like a mistake in the program rather than a failure of the world: a Go handler would have panicked. */
 export function isPanic(error: unknown): boolean {
-  return programmingErrors.some((type) => error instanceof type) || error instanceof HandlerPanicError;
+  return isError(error) && panics.has(error.name);
 }
 
-const programmingErrors = [TypeError, ReferenceError, RangeError, SyntaxError];
+const panics: ReadonlySet<string> = new Set([
+  'TypeError',
+  'ReferenceError',
+  'RangeError',
+  'SyntaxError',
+  'HandlerPanicError',
+]);
 
 function rethrow(thrown: unknown): never {
-  throw thrown instanceof Error ? thrown : new HandlerPanicError(thrown);
+  throw isError(thrown) ? thrown : new HandlerPanicError(thrown);
 }

@@ -1,0 +1,62 @@
+import type { DiscoBusOptions } from '../../../lib/bus/bus-options.js';
+import { DiscoBus } from '../../../lib/bus/disco-bus.js';
+import { memoryDriver } from '../../../lib/drivers/memory/index.js';
+
+/** A logger that keeps what it is told. */
+export class KeepingLogger {
+  readonly lines: string[] = [];
+  log = (text: string) => void this.lines.push(text);
+  warn = (text: string) => void this.lines.push(text);
+  error = (text: string) => void this.lines.push(text);
+}
+
+/** Buses that are stopped after each test. */
+export function buses() {
+  const open: DiscoBus[] = [];
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map((bus) => bus.stop()));
+  });
+  const make = (options: Partial<DiscoBusOptions> = {}): DiscoBus => {
+    const bus = new DiscoBus({ driver: memoryDriver(), logger: new KeepingLogger(), ...options });
+    open.push(bus);
+    return bus;
+  };
+  const started = async (options: Partial<DiscoBusOptions> = {}): Promise<DiscoBus> => {
+    const bus = make(options);
+    await bus.start();
+    return bus;
+  };
+  return { make, started };
+}
+
+/** A list that can be waited on. */
+export class Inbox<T> {
+  readonly items: T[] = [];
+  private waiters: { count: number; resolve: () => void }[] = [];
+
+  readonly push = (item: T): void => {
+    this.items.push(item);
+    this.waiters = this.waiters.filter(({ count, resolve }) => {
+      if (this.items.length < count) return true;
+      resolve();
+      return false;
+    });
+  };
+
+  /** Resolves with the items once there are `count`. */
+  async until(count: number): Promise<T[]> {
+    if (this.items.length < count) {
+      await new Promise<void>((resolve) => this.waiters.push({ count, resolve }));
+    }
+    return this.items;
+  }
+}
+
+/** A promise and the function that resolves it. */
+export function gate<T = void>(): { promise: Promise<T>; open: (value: T) => void } {
+  let open!: (value: T) => void;
+  const promise = new Promise<T>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open };
+}
