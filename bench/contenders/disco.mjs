@@ -1,0 +1,48 @@
+// This library: DiscoBusService.publish → a @DiscoSubscribe handler, with headers, and metrics on unless told otherwise.
+import { fromRoot } from '../harness/library.mjs';
+
+const { Injectable, Module } = await fromRoot('@nestjs/common');
+const { NestFactory } = await fromRoot('@nestjs/core');
+const { DiscoBusModule, DiscoBusService, DiscoSubscribe } = await fromRoot('nestjs-disco-bus');
+
+const TOPIC = 'bench';
+const headers = { 'x-source': 'bench' };
+const passOn = (next) => (context) => next(context);
+
+/** Resolves with a function that publishes a payload. */
+export async function publisher(options) {
+  return publishThrough(await application(options));
+}
+
+/** Resolves when the handler is subscribed; it hands each payload to `take`. */
+export async function consumer(options, take) {
+  await application(options, take);
+}
+
+/** Both in this process. */
+export async function application({ url, metrics = true, middleware = 0 }, take) {
+  const chain = Array.from({ length: middleware }, () => passOn);
+  const module = class BenchModule {};
+  Module({
+    imports: [DiscoBusModule.forRoot({ url, metrics, middleware: chain })],
+    providers: take ? [handler(take)] : [],
+  })(module);
+  return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
+}
+
+export function publishThrough(app) {
+  const bus = app.get(DiscoBusService);
+  return (payload) => bus.publish(TOPIC, payload, { headers });
+}
+
+function handler(take) {
+  class BenchHandler {
+    handle(payload) {
+      take(payload);
+    }
+  }
+  const { prototype } = BenchHandler;
+  DiscoSubscribe(TOPIC)(prototype, 'handle', Object.getOwnPropertyDescriptor(prototype, 'handle'));
+  Injectable()(BenchHandler);
+  return BenchHandler;
+}

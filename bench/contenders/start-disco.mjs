@@ -1,0 +1,25 @@
+// Prints how long the import and the start of an application with one handler take. argv: Redis' port.
+import { fromRoot } from '../harness/library.mjs';
+
+const { Injectable, Module } = await fromRoot('@nestjs/common');
+const { NestFactory } = await fromRoot('@nestjs/core');
+
+const startMs = performance.now();
+const { DiscoBusModule, DiscoSubscribe } = await fromRoot('nestjs-disco-bus');
+const importedMs = performance.now();
+
+class Handler {
+  handle() {}
+}
+const { prototype } = Handler;
+DiscoSubscribe('bench')(prototype, 'handle', Object.getOwnPropertyDescriptor(prototype, 'handle'));
+Injectable()(Handler);
+class StartModule {}
+Module({
+  imports: [DiscoBusModule.forRoot({ url: `redis://127.0.0.1:${process.argv[2]}` })],
+  providers: [Handler],
+})(StartModule);
+await NestFactory.createApplicationContext(StartModule, { logger: ['error', 'warn'] });
+const readyMs = performance.now();
+console.log(JSON.stringify({ importMs: importedMs - startMs, readyMs: readyMs - importedMs }));
+process.exit(0);

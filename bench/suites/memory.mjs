@@ -1,0 +1,44 @@
+// Publish and handle in one process, on the embedded driver.
+import { row } from '../harness/report.mjs';
+import { interleave, median, medianRatio } from '../harness/statistics.mjs';
+import { startWorker } from '../harness/worker.mjs';
+
+const OURS = 'disco-memory';
+const peers = { 'event-emitter': 'EventEmitter + structuredClone', bullmq: 'BullMQ over Redis, for scale' };
+
+/** Runs the suite and returns its rows. */
+export async function run(bench) {
+  const redis = await bench.redis();
+  const workers = {};
+  for (const contender of [OURS, ...Object.keys(peers)]) {
+    bench.say(`starting ${contender}`);
+    workers[contender] = bench.closing(await startWorker(contender, 'alone', { port: redis.port }));
+  }
+  const counts = {};
+  for (const contender of Object.keys(workers)) {
+    const { perSecond } = await workers[contender].call('flood', {
+      count: 2_000,
+      inFlight: 512,
+      sizeBytes: 100,
+    });
+    counts[contender] = Math.max(2_000, Math.round(perSecond * bench.seconds));
+  }
+  const results = await interleave(Object.keys(workers), bench.rounds, (contender, round) => {
+    bench.say(`100 B: round ${round + 1} of ${bench.rounds}, ${contender}`);
+    return workers[contender].call('flood', { count: counts[contender], inFlight: 512, sizeBytes: 100 });
+  });
+  const rates = (contender) => results.get(contender).map(({ perSecond }) => perSecond);
+  const cpus = (contender) => results.get(contender).map(({ cpu }) => cpu);
+  return Object.entries(peers).map(([peer, peerName]) =>
+    row({
+      suite: 'memory',
+      name: '100 B, 512 in flight, messages/s',
+      peerName,
+      ours: median(rates(OURS)),
+      peer: median(rates(peer)),
+      ratio: medianRatio(rates(OURS), rates(peer)),
+      // A peer that works in Redis as well is charged for its own process only.
+      cpuRatio: medianRatio(cpus(OURS), cpus(peer)),
+    }),
+  );
+}

@@ -1,0 +1,53 @@
+// What metrics and middleware cost: this library against itself, as CPU per message, which is steadier than a rate.
+import { Pipeline } from '../harness/pipeline.mjs';
+import { rowOfRounds } from '../harness/report.mjs';
+import { interleave, median } from '../harness/statistics.mjs';
+
+const variants = {
+  plain: { metrics: false },
+  metrics: { metrics: true },
+  middleware: { metrics: false, middleware: 3 },
+};
+const cases = [
+  {
+    variant: 'metrics',
+    name: 'metrics on, 100 B, CPU µs per message',
+    peerName: 'metrics off',
+    atMost: 1.03,
+  },
+  {
+    variant: 'middleware',
+    name: 'three pass-through middlewares, 100 B, CPU µs per message',
+    peerName: 'none',
+    atMost: 1.05,
+  },
+];
+
+/** Runs the suite and returns its rows. */
+export async function run(bench) {
+  const redis = await bench.redis();
+  const pipelines = {};
+  for (const [variant, options] of Object.entries(variants)) {
+    bench.say(`starting ${variant}`);
+    pipelines[variant] = bench.closing(await Pipeline.start(redis, 'disco', options));
+  }
+  const options = { sizeBytes: 100, inFlight: 512 };
+  const counts = [];
+  for (const pipeline of Object.values(pipelines)) counts.push(await bench.countFor(pipeline, options));
+  const count = Math.min(...counts);
+  const rounds = bench.quick ? 4 : 15;
+  const results = await interleave(Object.keys(variants), rounds, (variant, round) => {
+    bench.say(`round ${round + 1} of ${rounds}, ${variant}`);
+    return pipelines[variant].flood({ ...options, count });
+  });
+  return cases.map(({ variant, ...rest }) =>
+    rowOfRounds({
+      suite: 'overhead',
+      ...rest,
+      ours: results.get(variant),
+      theirs: results.get('plain'),
+      figure: ({ cpu }) => cpu.total,
+      middle: median,
+    }),
+  );
+}
