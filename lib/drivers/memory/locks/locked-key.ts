@@ -1,0 +1,95 @@
+import type { LockClaim, LockHint, LockMode, LockState } from '../../../driver/lock-store.js';
+import type { Clock } from '../../../timing/clock.js';
+
+/** A claim in the queue of a key. */
+export interface LockWaiter {
+  readonly claim: LockClaim;
+  /** Tells it; false when nobody listens any more. */
+  readonly inbox: (hint: LockHint) => boolean;
+  /** Its place is lost at this monotonic time, unless the claim is repeated. */
+  readonly aliveUntilMs: number;
+}
+
+/** The holders of one key and the queue for it. Holders whose time is over are forgotten on sight. */
+export class LockedKey {
+  private readonly holders = new Map<string, number>();
+  private readonly queue = new Map<string, LockWaiter>();
+  private mode: LockMode = 'exclusive';
+  /** The last one granted. */
+  fencingToken = 0n;
+
+  constructor(private readonly clock: Clock) {}
+
+  get waiting(): number {
+    return this.queue.size;
+  }
+
+  /** Nobody holds it and nobody waits. */
+  get unused(): boolean {
+    this.forgetExpired();
+    const now = this.clock.monotonic();
+    return this.holders.size === 0 && [...this.queue.values()].every((waiter) => waiter.aliveUntilMs <= now);
+  }
+
+  holds(token: string): boolean {
+    this.forgetExpired();
+    return this.holders.has(token);
+  }
+
+  hold(claim: LockClaim, ttlMs: number, fencingToken = this.fencingToken): void {
+    this.mode = claim.mode;
+    this.fencingToken = fencingToken;
+    this.holders.set(claim.token, this.clock.monotonic() + ttlMs);
+  }
+
+  /** Ends `token`'s hold; false if it had none. */
+  drop(token: string): boolean {
+    this.forgetExpired();
+    return this.holders.delete(token);
+  }
+
+  isFreeFor({ mode, permits }: LockClaim): boolean {
+    this.forgetExpired();
+    if (this.holders.size === 0) return true;
+    const room = permits === 0 || this.holders.size < permits;
+    return mode === 'shared' && this.mode === 'shared' && room;
+  }
+
+  /** Until enough holders run out for `claim`, if none of them extends or releases; 0 when only the queue is in the way. */
+  freeInMs(claim: LockClaim): number {
+    if (this.isFreeFor(claim)) return Number.POSITIVE_INFINITY;
+    const ends = [...this.holders.values()];
+    const beside = claim.mode === 'shared' && this.mode === 'shared';
+    return (beside ? Math.min(...ends) : Math.max(...ends)) - this.clock.monotonic();
+  }
+
+  /** Puts the claim at the end, or keeps its place and its inbox alive. */
+  enqueue(claim: LockClaim, inbox: LockWaiter['inbox'], aliveUntilMs: number): void {
+    this.queue.set(claim.token, { claim, inbox, aliveUntilMs });
+  }
+
+  /** False if it was not in the queue. */
+  dequeue(token: string): boolean {
+    return this.queue.delete(token);
+  }
+
+  /** First come first; safe while entries are taken out. */
+  waiters(): Iterable<LockWaiter> {
+    return this.queue.values();
+  }
+
+  state(): LockState {
+    this.forgetExpired();
+    const now = this.clock.monotonic();
+    const waiting = [...this.queue.values()].filter((waiter) => waiter.aliveUntilMs > now).length;
+    const { fencingToken } = this;
+    if (this.holders.size === 0) return { holders: 0, remainingMs: 0, waiting, fencingToken };
+    const remainingMs = Math.max(...this.holders.values()) - now;
+    return { holders: this.holders.size, mode: this.mode, remainingMs, waiting, fencingToken };
+  }
+
+  private forgetExpired(): void {
+    const now = this.clock.monotonic();
+    for (const [token, endsMs] of this.holders) if (endsMs <= now) this.holders.delete(token);
+  }
+}

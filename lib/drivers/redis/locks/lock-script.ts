@@ -1,0 +1,248 @@
+/**
+ * Carries out the lock operations of one turn, in order, and answers `[server time in ms, reply, reply …]`.
+ *
+ * ARGV: inbox channel, ms until a waiter that is not heard of loses its place, most ms of a hand-over, whether the count
+ * of PUBLISH covers all subscribers (no: cluster), days in ms for which a fencing counter is kept; then the operations:
+ * `A|T keys token permits ttl succeeds floor` (acquire; A waits), `E keys token permits ttl`, `R keys token permits`.
+ * `permits` is -1 for an exclusive claim and 0 for any number of shared ones. KEYS: three for each key of each operation.
+ *
+ * lock: a string, the exclusive holder's token; or a sorted set of shared holders' tokens by the end of their time.
+ * fence: the last fencing token. Granted is max(last + 1, server time in µs), so it rises even when this key is lost.
+ * queue: a hash; t = tickets given out, h = next ticket to serve, q<ticket> = token, w<token> = what it waits for.
+ *
+ * Replies: `g<fencing token>` granted, `b<ms>` busy, both in capitals if `succeeds` gave the lock up; 1 or 0 for E and R.
+ */
+export const lockScript = `
+local inbox, waiterTtl, handOff = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local exact, fenceTtl = ARGV[4] == '1', ARGV[5]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local micros = time[1] * 1000000 + time[2]
+
+local function raise(fence, floor)
+  local last = tonumber(redis.call('GET', fence) or 0)
+  return math.max(last + 1, micros, floor)
+end
+
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+-- Whether the token holds the lock; and if not, whether a claim with these permits may have it, or in how many ms.
+local function look(lock, token, permits)
+  local kind = redis.call('TYPE', lock).ok
+  if kind == 'none' then return false, true end
+  if kind == 'string' then
+    if redis.call('GET', lock) == token then return true, false end
+    return false, false, redis.call('PTTL', lock)
+  end
+  if kind ~= 'zset' then return false, false, -1 end
+  redis.call('ZREMRANGEBYSCORE', lock, '-inf', now)
+  local count = redis.call('ZCARD', lock)
+  if count == 0 then return false, true end
+  if redis.call('ZSCORE', lock, token) then return true, false end
+  if permits == 0 or permits > count then return false, true end
+  local place = permits < 0 and -1 or 0
+  return false, false, redis.call('ZRANGE', lock, place, place, 'WITHSCORES')[2] - now
+end
+
+local function take(lock, token, permits, ttl)
+  if permits < 0 then
+    redis.call('SET', lock, token, 'PX', ttl)
+  else
+    redis.call('ZADD', lock, now + ttl, token)
+    redis.call('PEXPIRE', lock, math.max(ttl, redis.call('PTTL', lock)))
+  end
+end
+
+local function drop(lock, token, permits)
+  if permits < 0 then
+    if redis.pcall('GET', lock) ~= token then return 0 end
+    return redis.call('DEL', lock)
+  end
+  local till = tonumber(redis.pcall('ZSCORE', lock, token)) or 0
+  if till == 0 then return 0 end
+  redis.call('ZREM', lock, token)
+  return till > now and 1 or 0
+end
+
+local function withdraw(queue, token)
+  local entry = redis.call('HGET', queue, 'w' .. token)
+  if not entry then return false end
+  redis.call('HDEL', queue, 'w' .. token, 'q' .. string.match(entry, '^%d+'))
+  if redis.call('HLEN', queue) <= 2 then redis.call('DEL', queue) end
+  return true
+end
+
+local function enqueue(queue, token, permits, ttl, keys)
+  local entry = redis.call('HGET', queue, 'w' .. token)
+  local ticket = entry and string.match(entry, '^%d+')
+  if not ticket then
+    ticket = text(redis.call('HINCRBY', queue, 't', 1))
+    redis.call('HSETNX', queue, 'h', 1)
+    redis.call('HSET', queue, 'q' .. ticket, token)
+  end
+  local fields = { ticket, text(now + waiterTtl), permits, ttl, keys, inbox }
+  redis.call('HSET', queue, 'w' .. token, table.concat(fields, ' '))
+  redis.call('PEXPIRE', queue, waiterTtl)
+end
+
+-- Hands the lock to its queue, in order, as far as it may be had. True when the turn came to self, who takes it himself.
+local function serve(lock, fence, queue, self)
+  local tail = tonumber(redis.call('HGET', queue, 't') or 0)
+  local head = tonumber(redis.call('HGET', queue, 'h') or 1)
+  local mine = false
+  while head <= tail do
+    local token = redis.call('HGET', queue, 'q' .. head)
+    if token then
+      local entry = redis.call('HGET', queue, 'w' .. token)
+      local till, permits, ttl, keys, box = string.match(entry, '^%d+ (%d+) (%-?%d+) (%d+) (%d+) (.*)$')
+      if tonumber(till) > now then
+        permits, ttl = tonumber(permits), math.min(tonumber(ttl), handOff)
+        local held, free = look(lock, token, permits)
+        if not held and not free then break end
+        if token == self then mine = true break end
+        local granted = raise(fence, 0)
+        local news = table.concat({ token, text(granted), ttl, text(now), keys }, ' ')
+        if redis.call('PUBLISH', box, news) > 0 or not exact then
+          take(lock, token, permits, ttl)
+          redis.call('SET', fence, text(granted), 'PX', fenceTtl)
+        end
+      end
+      withdraw(queue, token)
+    end
+    head = head + 1
+  end
+  if redis.call('EXISTS', queue) == 1 then redis.call('HSET', queue, 'h', head) end
+  return mine
+end
+
+local function grant(first, keys, token, permits, ttl, floor, again)
+  local granted, same = 0, again and permits < 0
+  for i = first, first + keys * 3 - 1, 3 do
+    local last = tonumber(redis.call('GET', KEYS[i + 1]) or 0)
+    if granted ~= 0 and last ~= granted or last == 0 or last < floor then same = false end
+    granted = math.max(granted, last)
+  end
+  if not same then granted = math.max(granted + 1, micros, floor) end
+  for i = first, first + keys * 3 - 1, 3 do
+    take(KEYS[i], token, permits, ttl)
+    redis.call('SET', KEYS[i + 1], text(granted), 'PX', fenceTtl)
+    if redis.call('EXISTS', KEYS[i + 2]) == 1 then
+      withdraw(KEYS[i + 2], token)
+      if permits >= 0 then serve(KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
+    end
+  end
+  return text(granted)
+end
+
+local function acquire(first, keys, token, permits, ttl, wait, succeeds, floor)
+  local yes, no = 'g', 'b'
+  if succeeds ~= '' then
+    if drop(KEYS[first], succeeds, -1) == 1 then
+      return 'G' .. grant(first, keys, token, permits, ttl, floor, false)
+    end
+  end
+  if keys == 1 and permits < 0 and redis.call('EXISTS', KEYS[first + 2]) == 0 then
+    -- The common case in as few calls as can be.
+    if redis.call('SET', KEYS[first], token, 'NX', 'PX', ttl) then
+      local granted = text(raise(KEYS[first + 1], floor))
+      redis.call('SET', KEYS[first + 1], granted, 'PX', fenceTtl)
+      return yes .. granted
+    end
+  end
+  local again, blocked, left = true, nil, nil
+  for i = first, first + keys * 3 - 1, 3 do
+    local lock, fence, queue = KEYS[i], KEYS[i + 1], KEYS[i + 2]
+    local held, free, ms = look(lock, token, permits)
+    if not held then
+      again = false
+      local mine = false
+      if redis.call('EXISTS', queue) == 1 then
+        if wait then enqueue(queue, token, permits, ttl, keys) end
+        mine = serve(lock, fence, queue, token)
+        if not mine then
+          held, free, ms = look(lock, token, permits)
+          free = free and redis.call('EXISTS', queue) == 0
+        end
+      end
+      if not mine and not free then
+        blocked, left = i, ms
+        break
+      end
+    end
+  end
+  if not blocked then return yes .. grant(first, keys, token, permits, ttl, floor, again) end
+  if keys > 1 then
+    for i = first, first + keys * 3 - 1, 3 do
+      local gone = drop(KEYS[i], token, permits) == 1
+      local moved = i ~= blocked and withdraw(KEYS[i + 2], token)
+      if gone or moved then serve(KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
+    end
+  end
+  if wait then enqueue(KEYS[blocked + 2], token, permits, ttl, keys) end
+  return no .. text(left or -1)
+end
+
+local function extend(first, keys, token, permits, ttl)
+  for i = first, first + keys * 3 - 1, 3 do
+    if not look(KEYS[i], token, permits) then return 0 end
+  end
+  for i = first, first + keys * 3 - 1, 3 do
+    take(KEYS[i], token, permits, ttl)
+  end
+  return 1
+end
+
+local function release(first, keys, token, permits)
+  local held = 0
+  for i = first, first + keys * 3 - 1, 3 do
+    held = held + drop(KEYS[i], token, permits)
+    if redis.call('EXISTS', KEYS[i + 2]) == 1 then
+      withdraw(KEYS[i + 2], token)
+      serve(KEYS[i], KEYS[i + 1], KEYS[i + 2])
+    end
+  end
+  return held == keys and 1 or 0
+end
+
+local replies, at, first = { text(now) }, 6, 1
+while at <= #ARGV do
+  local op, keys, token, permits = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3])
+  if op == 'R' then
+    replies[#replies + 1] = release(first, keys, token, permits)
+    at = at + 4
+  elseif op == 'E' then
+    replies[#replies + 1] = extend(first, keys, token, permits, tonumber(ARGV[at + 4]))
+    at = at + 5
+  else
+    local ttl, succeeds, floor = tonumber(ARGV[at + 4]), ARGV[at + 5], tonumber(ARGV[at + 6])
+    replies[#replies + 1] = acquire(first, keys, token, permits, ttl, op == 'A', succeeds, floor)
+    at = at + 7
+  end
+  first = first + keys * 3
+end
+return replies
+`;
+
+/**
+ * Reads one lock without changing it: `[kind, holders, ms left, waiting, fencing token]`.
+ * KEYS: lock, fence, queue.
+ */
+export const peekScript = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local kind, holders, left = redis.call('TYPE', KEYS[1]).ok, 0, 0
+if kind == 'string' then
+  holders, left = 1, redis.call('PTTL', KEYS[1])
+elseif kind == 'zset' then
+  holders = redis.call('ZCOUNT', KEYS[1], '(' .. now, '+inf')
+  if holders > 0 then left = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2] - now end
+end
+local waiting, entries = 0, redis.call('HGETALL', KEYS[3])
+for i = 2, #entries, 2 do
+  local till = string.match(entries[i], '^%d+ (%d+) ')
+  if till and tonumber(till) > now then waiting = waiting + 1 end
+end
+return { kind, holders, left, waiting, redis.call('GET', KEYS[2]) or '0' }
+`;

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import type { Cluster, Redis } from 'ioredis';
+import { ClosedError, NotConnectedError } from '../../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
+import { LockUnavailableError } from '../../../errors/lock.errors.js';
+import { createRedisClient, discardClient, RedisCommands } from '../redis-client.js';
+import { isCluster } from '../redis-endpoint.js';
+import { replyCode, toDriverError } from '../redis-error.js';
+import { RedisLink } from '../redis-link.js';
+import type { ResolvedRedisOptions } from '../redis-options.js';
+
+const hashes = new Map<string, string>();
+
+/** Runs scripts over one connection of the role `locks`, or over a Cluster client that finds the node by the first key. */
+export class LockServer {
+  readonly clustered: boolean;
+  private readonly link: RedisLink | undefined;
+  private cluster: Cluster | undefined;
+  private readonly commands: RedisCommands;
+  private phase: 'new' | 'open' | 'closed' = 'new';
+
+  constructor(
+    private readonly options: ResolvedRedisOptions,
+    private readonly service: string | undefined,
+    heartbeatMs: number = options.heartbeatMs,
+  ) {
+    this.clustered = isCluster(options.endpoint);
+    this.commands = new RedisCommands(options.commandTimeoutMs);
+    const { connectTimeoutMs, reconnect } = options;
+    const make = () => createRedisClient(options, 'locks', { service, reconnect: false }) as Redis;
+    if (!this.clustered) this.link = new RedisLink({ make }, { connectTimeoutMs, reconnect, heartbeatMs });
+  }
+
+  /** Resolves when scripts can run; may be repeated after it rejected. */
+  async connect(): Promise<void> {
+    if (this.phase === 'closed') throw closed();
+    const { connectTimeoutMs } = this.options;
+    this.link?.start();
+    if (this.link) await this.link.whenUp(connectTimeoutMs);
+    else await this.connectCluster();
+    this.phase = 'open';
+  }
+
+  /** The reply of `script`. Rejects with LockUnavailableError, NotConnectedError before `connect`, ClosedError after `close`. */
+  async run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    const client = this.client();
+    return this.guarded(evaluate(client, script, keys, args));
+  }
+
+  /** How many replicas have what was written last over this connection, after `timeoutMs` at the latest. */
+  async replicas(min: number, timeoutMs: number): Promise<number> {
+    return this.guarded(this.client().wait(min, timeoutMs));
+  }
+
+  /** Ends the connection at once. Idempotent. */
+  close(): void {
+    this.phase = 'closed';
+    this.link?.close();
+    if (this.cluster) discardClient(this.cluster);
+    this.cluster = undefined;
+  }
+
+  private client(): Redis | Cluster {
+    if (this.phase === 'closed') throw closed();
+    if (this.phase === 'new') throw new NotConnectedError('The lock store is not connected');
+    const client = this.link ? this.link.client : this.cluster;
+    if (client === undefined) throw new LockUnavailableError('There is no connection to Redis at the moment');
+    return client;
+  }
+
+  private async guarded<Reply>(command: Promise<Reply>): Promise<Reply> {
+    try {
+      return await this.commands.run(command);
+    } catch (error) {
+      if (this.phase === 'closed') throw closed();
+      if (isDiscoBusError(error, 'DISCO_LOCK_UNAVAILABLE')) throw error;
+      throw new LockUnavailableError('Redis could not be asked for a lock', { cause: toDriverError(error) });
+    }
+  }
+
+  private async connectCluster(): Promise<void> {
+    if (this.cluster !== undefined) return;
+    const cluster = createRedisClient(this.options, 'locks', { service: this.service }) as Cluster;
+    try {
+      await new RedisCommands(this.options.connectTimeoutMs).run(cluster.connect());
+      this.cluster = cluster;
+    } catch (error) {
+      discardClient(cluster);
+      throw error;
+    }
+  }
+}
+
+/** By its hash; a server that does not know the script, as after a restart, is sent the whole of it. */
+async function evaluate(
+  client: Redis | Cluster,
+  script: string,
+  keys: readonly string[],
+  args: readonly string[],
+): Promise<unknown> {
+  try {
+    return await client.evalsha(hashOf(script), keys.length, ...keys, ...args);
+  } catch (error) {
+    if (replyCode(error) !== 'NOSCRIPT') throw error;
+    return client.eval(script, keys.length, ...keys, ...args);
+  }
+}
+
+function hashOf(script: string): string {
+  let hash = hashes.get(script);
+  if (hash === undefined) {
+    hash = createHash('sha1').update(script).digest('hex');
+    hashes.set(script, hash);
+  }
+  return hash;
+}
+
+function closed(): ClosedError {
+  return new ClosedError('The lock store is closed');
+}

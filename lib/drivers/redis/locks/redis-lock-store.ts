@@ -1,0 +1,196 @@
+import type { DriverContext } from '../../../driver/driver.js';
+import {
+  type LockAcquireOptions,
+  type LockAnswer,
+  type LockClaim,
+  type LockHint,
+  LockHintListeners,
+  type LockState,
+  type LockStore,
+} from '../../../driver/lock-store.js';
+import { ClosedError, ConfigurationError } from '../../../errors/bus.errors.js';
+import { type RedisDriverOptions, ResolvedRedisOptions } from '../redis-options.js';
+import { LockBatch, type LockReply } from './lock-batch.js';
+import { type HandOver, LockInbox } from './lock-inbox.js';
+import { type LockKeys, lockKeys, slotName } from './lock-keys.js';
+import { lockScript, peekScript } from './lock-script.js';
+import { LockServer } from './lock-server.js';
+
+/** How a {@link RedisLockStore} treats its queues. */
+export interface RedisLockStoreOptions {
+  /** A queued claim is to be repeated at least this often, as news can be lost. Milliseconds. @default 1000 */
+  pollMs?: number;
+  /** A queued claim that was not repeated for so long loses its place. Milliseconds. @default 5000 */
+  waiterTtlMs?: number;
+  /** A lock that is handed over is given for no longer than this until its new holder extends it. Milliseconds. @default 10000 */
+  handOffMs?: number;
+  /** So long after the last grant the fencing counter of a key is kept; afterwards the server's clock alone makes it rise. Milliseconds. @default 7 days */
+  fenceTtlMs?: number;
+}
+
+/** While the inbox is not heard, waiters look for themselves more often. */
+const deafPollMs = 100;
+const dayMs = 86_400_000;
+/** WAIT holds up its connection, so the heartbeat must leave it time. */
+const replicaHeartbeatMs = 60_000;
+
+/** Locks in Redis: constant scripts, many operations to a call, hand-over by a channel of the process. */
+export class RedisLockStore implements LockStore {
+  readonly name = 'redis';
+  private readonly options: ResolvedRedisOptions;
+  private readonly service: string | undefined;
+  private readonly prefix: string;
+  private readonly pollMs: number;
+  private readonly header: readonly string[];
+  private readonly server: LockServer;
+  private readonly batch: LockBatch;
+  private readonly inbox: LockInbox;
+  private readonly hints = new LockHintListeners();
+  /** For each queued claim: the server's clock, and this process's before it asked. */
+  private readonly asked = new Map<string, { readonly serverMs: number; readonly sinceMs: number }>();
+  private replicated: LockServer | undefined;
+  private closed = false;
+
+  /** Connects by itself to the main endpoint of `redis`; throws ConfigurationError for bad options. */
+  constructor(
+    redis: RedisDriverOptions | ResolvedRedisOptions = {},
+    context: DriverContext = {},
+    tuning: RedisLockStoreOptions = {},
+  ) {
+    this.options = redis instanceof ResolvedRedisOptions ? redis : new ResolvedRedisOptions(redis);
+    this.service = context.service;
+    this.prefix = this.options.prefix ?? context.prefix ?? 'disco';
+    this.server = new LockServer(this.options, this.service);
+    this.inbox = new LockInbox(this.options, this.prefix, this.service, {
+      heard: () => this.hints.emit({}),
+      handedOver: (news) => this.hints.emit(this.toHint(news)),
+    });
+    const { pollMs = 1_000, waiterTtlMs = 5_000, handOffMs = 10_000, fenceTtlMs = 7 * dayMs } = tuning;
+    this.pollMs = pollMs;
+    const exact = this.server.clustered ? '0' : '1';
+    this.header = [this.inbox.channel, String(waiterTtlMs), String(handOffMs), exact, String(fenceTtlMs)];
+    const run = (keys: readonly string[], args: readonly string[]) =>
+      this.server.run(lockScript, keys, [...this.header, ...args]);
+    this.batch = new LockBatch(run, this.server.clustered);
+  }
+
+  connect(): Promise<void> {
+    return this.server.connect();
+  }
+
+  async acquire(claim: LockClaim, options: LockAcquireOptions = {}): Promise<LockAnswer> {
+    const sinceMs = performance.now();
+    const { wait = false, succeeds = '', minFencingToken = 0n, replicas } = options;
+    const op = [wait ? 'A' : 'T', ...common(claim), String(claim.ttlMs), succeeds, String(minFencingToken)];
+    const answer = replicas
+      ? await this.acquireReplicated(claim, op, replicas)
+      : this.toAnswer(await this.send(claim, op), succeeds, claim, wait, sinceMs);
+    if (answer.granted) this.asked.delete(claim.token);
+    return answer;
+  }
+
+  async extend(claim: LockClaim): Promise<boolean> {
+    return (await this.send(claim, ['E', ...common(claim), String(claim.ttlMs)])).value === 1;
+  }
+
+  async release(claim: LockClaim): Promise<boolean> {
+    this.asked.delete(claim.token);
+    return (await this.send(claim, ['R', ...common(claim)])).value === 1;
+  }
+
+  async peek(key: string): Promise<LockState> {
+    const { lock, fence, queue } = lockKeys(this.prefix, key);
+    const reply = await this.server.run(peekScript, [lock, fence, queue], []);
+    const [kind, holders, left, waiting, token] = reply as [string, number, number, number, string];
+    return {
+      holders,
+      ...(holders > 0 && { mode: kind === 'zset' ? 'shared' : 'exclusive' }),
+      remainingMs: Math.max(0, left),
+      waiting,
+      fencingToken: BigInt(token),
+    };
+  }
+
+  onReleased(listener: (hint: LockHint) => void): () => void {
+    return this.hints.add(listener);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.server.close();
+    this.replicated?.close();
+    this.inbox.close();
+    this.hints.clear();
+    this.asked.clear();
+  }
+
+  private send(claim: LockClaim, op: readonly string[]): Promise<LockReply> {
+    return this.batch.add(slotName(claim.keys[0]), this.keysOf(claim), op);
+  }
+
+  private keysOf({ keys }: LockClaim): readonly LockKeys[] {
+    const slot = slotName(keys[0]);
+    if (this.server.clustered && keys.some((key) => slotName(key) !== slot)) {
+      throw new ConfigurationError(
+        "On a Redis Cluster the keys of one lock must share a hash tag, as '{order:1}:a' and '{order:1}:b'",
+      );
+    }
+    return keys.map((key) => lockKeys(this.prefix, key));
+  }
+
+  private toAnswer(
+    { value, serverMs }: LockReply,
+    succeeds: string,
+    { token }: LockClaim,
+    wait: boolean,
+    sinceMs: number,
+  ): LockAnswer {
+    const text = String(value);
+    const kind = text[0];
+    const succeeded = succeeds === '' ? {} : { succeeded: kind === 'G' };
+    if (kind === 'g' || kind === 'G')
+      return { granted: true, fencingToken: BigInt(text.slice(1)), ...succeeded };
+    if (wait && !this.closed) {
+      this.asked.set(token, { serverMs, sinceMs });
+      this.inbox.open();
+    }
+    const leftMs = Number(text.slice(1));
+    const pollMs = wait && !this.inbox.listening ? deafPollMs : this.pollMs;
+    return { granted: false, retryAfterMs: leftMs < 0 ? pollMs : Math.min(pollMs, leftMs + 1), ...succeeded };
+  }
+
+  /** Over a connection of its own, as WAIT is about, and holds up, its own connection. */
+  private async acquireReplicated(
+    claim: LockClaim,
+    op: readonly string[],
+    { min, timeoutMs }: { min: number; timeoutMs: number },
+  ): Promise<LockAnswer> {
+    if (this.server.clustered)
+      throw new ConfigurationError('minReplicas is not available on a Redis Cluster');
+    if (this.closed) throw new ClosedError('The lock store is closed');
+    const sinceMs = performance.now();
+    this.replicated ??= new LockServer(this.options, this.service, replicaHeartbeatMs);
+    await this.replicated.connect();
+    const keys = this.keysOf(claim).flatMap(({ lock, fence, queue }) => [lock, fence, queue]);
+    const reply = this.replicated.run(lockScript, keys, [...this.header, ...op]);
+    const [time, value] = (await reply) as [string, string];
+    const answer = this.toAnswer({ value, serverMs: Number(time) }, '', claim, op[0] === 'A', sinceMs);
+    if (!answer.granted) return answer;
+    return { ...answer, replicas: await this.replicated.replicas(min, timeoutMs) };
+  }
+
+  /**
+   * When the grant was made is known by the server's clock alone. As the claim was refused at a known time of that clock,
+   * and asked at a known time of ours before, the difference of the server's two times bounds the age from above.
+   */
+  private toHint({ token, fencingToken, ttlMs, serverMs, keys }: HandOver): LockHint {
+    const asked = this.asked.get(token);
+    if (asked === undefined || keys > 1) return { token };
+    const sinceMs = asked.sinceMs + Math.max(0, serverMs - asked.serverMs - 1);
+    return { token, grant: { fencingToken, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) } };
+  }
+}
+
+function common({ keys, token, mode, permits }: LockClaim): string[] {
+  return [String(keys.length), token, mode === 'exclusive' ? '-1' : String(permits)];
+}

@@ -1,0 +1,246 @@
+import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
+import { AbortedError, ClosedError } from '../errors/bus.errors.js';
+import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
+import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
+import { sleep } from '../timing/clock.js';
+import { Lock, type LockKeeper } from './lock.js';
+import type { LockLane } from './lock-lane.js';
+import type { ResolvedLockOptions } from './lock-options.js';
+import { type Inheritance, LockWaiter } from './lock-waiter.js';
+import { asLockError } from './store-error.js';
+
+/** What an acquisition came to: a lock, or the store's last word. */
+export type AcquisitionOutcome =
+  | { readonly lock: Lock }
+  | { readonly lock: undefined; readonly waitedMs: number; readonly error?: DiscoBusError };
+
+const firstRetryMs = 25;
+const longestRetryMs = 1_000;
+/** A cancelled waiter is told when the store has forgotten it, or after this if the store is slow. */
+const withdrawalMs = 100;
+
+/** One caller's way to a lock: waits its turn in the process, claims, sleeps until told, and leaves nothing behind. */
+export class LockAcquisition {
+  private readonly waiter: LockWaiter;
+  private readonly startMs: number;
+  /** The store may know of the claim. */
+  private known = false;
+  private failures = 0;
+  private lastError: DiscoBusError | undefined;
+  private closed = false;
+  private finish!: () => void;
+  /** Ends the wait for an answer that is under way. */
+  private interrupt: (() => void) | undefined;
+
+  constructor(
+    private readonly keeper: LockKeeper,
+    private readonly claim: LockClaim,
+    private readonly options: ResolvedLockOptions,
+    private readonly lane: LockLane | undefined,
+  ) {
+    this.waiter = new LockWaiter(claim.token, keeper.clock);
+    this.startMs = keeper.clock.monotonic();
+    this.ended = new Promise((resolve) => {
+      this.finish = resolve;
+    });
+  }
+
+  /** For the store's hints. */
+  get hint(): LockWaiter['hint'] {
+    return (hint) => this.waiter.hint(hint);
+  }
+
+  /** Resolves when the run is over, however it ended. */
+  readonly ended: Promise<void>;
+
+  /** Ends the waiting with ClosedError. */
+  close(): void {
+    this.closed = true;
+    this.stop();
+  }
+
+  /** Rejects with AbortedError, ClosedError, LockNotReplicatedError, or what the store refuses for good. */
+  async run(): Promise<AcquisitionOutcome> {
+    const { signal } = this.options;
+    if (signal?.aborted) {
+      this.finish();
+      throw new AbortedError(signal.reason);
+    }
+    signal?.addEventListener('abort', this.stop);
+    this.lane?.enter(this.waiter);
+    try {
+      return (await this.untilGranted()) ?? (await this.giveUp());
+    } finally {
+      signal?.removeEventListener('abort', this.stop);
+      this.waiter.takeInheritance()?.settle(undefined);
+      this.lane?.leave(this.waiter);
+      this.finish();
+    }
+  }
+
+  private async untilGranted(): Promise<AcquisitionOutcome | undefined> {
+    for (let first = true; first || this.goesOn(); first = false) {
+      const turnMs = this.turnInMs();
+      if (turnMs > 0 && this.leftMs() === 0) return undefined;
+      const lock = turnMs === 0 ? await this.attempt() : undefined;
+      if (lock !== undefined) return { lock };
+      if (turnMs > 0) await this.waiter.pause(Math.min(turnMs, this.leftMs()));
+    }
+    return undefined;
+  }
+
+  /** 0: claim now. Otherwise this process holds the lock, or others of it come first: sleep so long, unless woken. */
+  private turnInMs(): number {
+    if (this.lane === undefined) return 0;
+    if (!this.lane.isFirst(this.waiter)) return this.leftMs() || 1;
+    const heldMs = this.lane.heldMs();
+    return heldMs === 0 ? 0 : Math.ceil(heldMs) + 1;
+  }
+
+  /** Claims once, and if refused sleeps until it is worth doing so again. */
+  private async attempt(): Promise<Lock | undefined> {
+    const pushed = this.takeGrant();
+    if (pushed !== undefined) return pushed;
+    const inheritance = this.waiter.takeInheritance();
+    const sinceMs = this.keeper.clock.monotonic();
+    const answer = await this.ask(inheritance);
+    if (answer?.granted)
+      return this.accept(answer, sinceMs, inheritance !== undefined && answer.succeeded === true);
+    const retryMs = answer?.retryAfterMs ?? this.backoffMs();
+    const pauseMs = Math.min(retryMs * (1 + Math.random() * 0.1), this.leftMs());
+    if (pauseMs > 0 && this.goesOn()) await this.waiter.pause(pauseMs);
+    return this.takeGrant();
+  }
+
+  /** The store's answer; undefined when it has none, or when the waiting ended before it came. */
+  private async ask(inheritance: Inheritance | undefined): Promise<LockAnswer | undefined> {
+    this.known = true;
+    const answer = this.claimOnce(inheritance);
+    try {
+      const first = await (this.options.waitMs === 0 ? answer : this.whileWaiting(answer));
+      if (first === undefined) return undefined;
+      this.known = first.granted || this.options.waitMs > 0;
+      this.lastError = undefined;
+      this.failures = 0;
+      return first;
+    } catch (thrown) {
+      const error = asLockError(thrown);
+      if (!isDiscoBusError(error, 'DISCO_LOCK_UNAVAILABLE')) throw error;
+      this.lastError = error;
+      this.failures++;
+      return undefined;
+    }
+  }
+
+  private async claimOnce(inheritance: Inheritance | undefined): Promise<LockAnswer> {
+    const { minReplicas: min, replicaTimeoutMs: timeoutMs } = this.options;
+    try {
+      const answer = await this.keeper.store.acquire(this.claim, {
+        wait: this.leftMs() > 0,
+        ...(inheritance && { succeeds: inheritance.token }),
+        ...(min > 0 && { replicas: { min, timeoutMs } }),
+      });
+      inheritance?.settle(answer.succeeded === true);
+      return answer;
+    } catch (error) {
+      inheritance?.settle(asLockError(error));
+      throw error;
+    }
+  }
+
+  /** `answer`, or undefined once the time is up, the caller's signal fires or the manager closes. */
+  private whileWaiting(answer: Promise<LockAnswer>): Promise<LockAnswer | undefined> {
+    return new Promise((resolve, reject) => {
+      const { clock } = this.keeper;
+      const timer = clock.setTimeout(() => {
+        this.lastError = new LockUnavailableError('The lock store did not answer in time');
+        this.interrupt?.();
+      }, Math.ceil(this.leftMs()) || 1);
+      const done = () => {
+        clock.clearTimeout(timer);
+        this.interrupt = undefined;
+      };
+      this.interrupt = () => {
+        done();
+        resolve(undefined);
+      };
+      answer.then(resolve, reject).finally(done);
+    });
+  }
+
+  private async accept(
+    { fencingToken, replicas = 0 }: { fencingToken: bigint; replicas?: number },
+    sinceMs: number,
+    inherited: boolean,
+  ): Promise<Lock | undefined> {
+    const { minReplicas } = this.options;
+    if (replicas < minReplicas) {
+      await this.withdraw();
+      throw new LockNotReplicatedError(this.claim.keys, replicas, minReplicas);
+    }
+    return this.toLock(fencingToken, sinceMs, this.claim.ttlMs, inherited);
+  }
+
+  /** A lock that was pushed. With replicas to wait for, a push says only that a claim will succeed. */
+  private takeGrant(): Lock | undefined {
+    const pushed = this.waiter.takePushed();
+    if (pushed === undefined || this.options.minReplicas > 0) return undefined;
+    return this.toLock(pushed.fencingToken, pushed.sinceMs, pushed.ttlMs, false);
+  }
+
+  /** Undefined when its time was over before it could be used, or when nobody wants it any more. */
+  private toLock(fencingToken: bigint, sinceMs: number, ttlMs: number, inherited: boolean): Lock | undefined {
+    if (this.options.signal?.aborted || this.closed) return undefined;
+    const granted = { claim: this.claim, fencingToken, sinceMs, ttlMs };
+    const lock = new Lock(this.keeper, this.options, granted);
+    if (!lock.isValid()) {
+      void lock.release().catch(() => undefined);
+      return undefined;
+    }
+    this.lane?.hold(lock, inherited);
+    return lock;
+  }
+
+  private async giveUp(): Promise<AcquisitionOutcome> {
+    const { signal } = this.options;
+    this.waiter.takeInheritance()?.settle(undefined);
+    if (this.known) await this.withdraw();
+    if (this.closed) throw new ClosedError('The lock manager is closed');
+    if (signal?.aborted) throw new AbortedError(signal.reason);
+    return { lock: undefined, waitedMs: this.waitedMs(), error: this.lastError };
+  }
+
+  /** Takes the claim out of the store, also one whose answer was lost. What fails here ends by itself at the store. */
+  private async withdraw(): Promise<void> {
+    const gone = new AbortController();
+    const withdrawn = this.keeper.store.release(this.claim).then(
+      () => gone.abort(),
+      () => gone.abort(),
+    );
+    await Promise.race([withdrawn, sleep(withdrawalMs, this.keeper.clock, gone.signal)]);
+  }
+
+  private readonly stop = (): void => {
+    this.interrupt?.();
+    this.waiter.wake();
+  };
+
+  private goesOn(): boolean {
+    return this.leftMs() > 0 && !this.closed && !this.options.signal?.aborted;
+  }
+
+  private backoffMs(): number {
+    return (
+      Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(this.failures - 1, 10)) *
+      (0.5 + Math.random() / 2)
+    );
+  }
+
+  private waitedMs(): number {
+    return this.keeper.clock.monotonic() - this.startMs;
+  }
+
+  private leftMs(): number {
+    return Math.max(0, this.options.waitMs - this.waitedMs());
+  }
+}

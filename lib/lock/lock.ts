@@ -1,0 +1,233 @@
+import type { LockClaim, LockStore } from '../driver/lock-store.js';
+import { LockLostError, LockUnavailableError } from '../errors/lock.errors.js';
+import type { Clock, ClockTimer } from '../timing/clock.js';
+import type { Duration } from '../timing/duration.js';
+import type { LockObserver, LockOperation } from './lock-observer.js';
+import { type ResolvedLockOptions, toTtlMs } from './lock-options.js';
+import { LockValidity } from './lock-validity.js';
+import { asLockError } from './store-error.js';
+
+/** What a {@link Lock} needs of its manager. */
+export interface LockKeeper {
+  readonly store: LockStore;
+  readonly clock: Clock;
+  readonly observer: LockObserver;
+  /** Gives the claim up, perhaps to a waiter of this process; true if it was still held. */
+  release(lock: Lock): Promise<boolean>;
+  /** The lock has a signal or an extension that must end with the manager. */
+  attend(lock: Lock): void;
+  /** The lock needs no more looking after. */
+  forget(lock: Lock): void;
+}
+
+/** A claim that was granted, and since when at the latest. */
+export interface GrantedClaim {
+  readonly claim: LockClaim;
+  readonly fencingToken: bigint;
+  /** Monotonic time before the claim was sent. */
+  readonly sinceMs: number;
+  /** What was given; shorter than the claim's ttl after a hand-over, and then made good at once. */
+  readonly ttlMs: number;
+}
+
+/** The signal aborts this much before validity ends: a fiftieth of the ttl, within these. */
+const shortestLeadMs = 5;
+const longestLeadMs = 100;
+
+/**
+ * A lock that is held. Validity is counted on this process's monotonic clock from before the claim was sent, minus an
+ * allowance of 1 % + 2 ms: it ends before the store's. That protects against everything but a process that is stopped
+ * between looking and acting: for that, hand `fencingToken` to the protected resource and let it refuse smaller ones.
+ */
+export class Lock implements AsyncDisposable {
+  readonly keys: readonly string[];
+  /** Larger than that of every earlier holder of any of the keys, also after the store lost its memory. */
+  readonly fencingToken: bigint;
+  /** The owner token, its ttl and what was claimed. */
+  readonly claim: LockClaim;
+  private readonly validity: LockValidity;
+  private readonly grantedMs: number;
+  private controller: AbortController | undefined;
+  private endTimer: ClockTimer | undefined;
+  private extendTimer: ClockTimer | undefined;
+  private releasing: Promise<void> | undefined;
+  private lost = false;
+
+  constructor(
+    private readonly keeper: LockKeeper,
+    private readonly options: ResolvedLockOptions,
+    granted: GrantedClaim,
+  ) {
+    this.claim = granted.claim;
+    this.keys = granted.claim.keys;
+    this.fencingToken = granted.fencingToken;
+    this.grantedMs = keeper.clock.monotonic();
+    this.validity = new LockValidity(keeper.clock, granted.sinceMs, granted.ttlMs);
+    if (options.autoExtend) options.signal?.addEventListener('abort', this.cancel, { once: true });
+    const curtailed = granted.ttlMs < granted.claim.ttlMs;
+    if (!curtailed && !options.autoExtend) return;
+    keeper.attend(this);
+    if (curtailed) void this.extendByItself();
+    else this.keepAlive(this.claim.ttlMs / 3);
+  }
+
+  /** Aborts shortly before validity ends, or when the lock is found lost. Never because of `release`. */
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.releasing === undefined && !this.lost) {
+        this.keeper.attend(this);
+        this.watch();
+      } else if (this.lost) this.controller.abort(new LockLostError(this.keys));
+    }
+    return this.controller.signal;
+  }
+
+  /** Milliseconds for which the lock may still be relied upon; 0 once it is released or lost. */
+  remainingMs(): number {
+    return this.releasing === undefined ? this.validity.remainingMs() : 0;
+  }
+
+  /** Whether the lock may be relied upon now. Once false, always false. Asks nobody. */
+  isValid(): boolean {
+    return this.remainingMs() > 0;
+  }
+
+  /** Throws {@link LockLostError} unless the lock is valid. */
+  assertValid(): void {
+    if (!this.isValid()) throw new LockLostError(this.keys);
+  }
+
+  /**
+   * Sets the time to live to `ttl` from now. Rejects with {@link LockLostError} when the lock is no longer held, and with
+   * {@link LockUnavailableError} when the store could not be asked: the lock then stays valid for the rest of its time.
+   * @param ttl defaults to the lock's own
+   */
+  async extend(ttl: Duration = this.claim.ttlMs): Promise<void> {
+    const ttlMs = toTtlMs(ttl);
+    if (!this.isValid()) throw this.reportLoss('extend');
+    const sinceMs = this.keeper.clock.monotonic();
+    const held = await this.ask('extend', this.keeper.store.extend({ ...this.claim, ttlMs }));
+    if (!held) this.lose();
+    if (!this.validity.renew(sinceMs, ttlMs) || this.releasing) throw this.reportLoss('extend');
+    this.keeper.observer.operation('extend', 'success');
+    if (this.endTimer !== undefined) this.watch();
+  }
+
+  /**
+   * Gives the lock up. Rejects with {@link LockLostError} if it was no longer valid, and with {@link LockUnavailableError}
+   * when the store could not be asked: it may then be called again, and the ttl frees the lock in any case. Called again
+   * after it resolved, it does nothing.
+   */
+  release(): Promise<void> {
+    this.releasing ??= this.giveUp().catch((error: unknown) => {
+      if (error instanceof LockUnavailableError) this.releasing = undefined;
+      throw error;
+    });
+    return this.releasing;
+  }
+
+  /** For `await using`: releases and never rejects, so that an error of the block is not hidden. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release().catch(() => undefined);
+  }
+
+  /** Ends validity and extension, and aborts the signal with `reason`. The store keeps the lock until its time is over. */
+  abandon(reason: unknown): void {
+    if (this.lost || this.releasing) return;
+    this.lost = true;
+    this.settle();
+    this.validity.end();
+    this.keeper.observer.lost();
+    this.controller?.abort(reason);
+  }
+
+  /** How much of `minHold` is left. */
+  get heldBackMs(): number {
+    return Math.max(0, Math.ceil(this.grantedMs + this.options.minHoldMs - this.keeper.clock.monotonic()));
+  }
+
+  private async giveUp(): Promise<void> {
+    const valid = this.validity.remainingMs() > 0;
+    this.settle();
+    // Also a lost lock is given up at the store: it may have outlived our own count.
+    const held = await this.ask('release', this.keeper.release(this));
+    if (!valid || !held) {
+      if (!this.lost) this.keeper.observer.lost();
+      this.lost = true;
+      throw this.reportLoss('release');
+    }
+    this.keeper.observer.held((this.keeper.clock.monotonic() - this.grantedMs) / 1_000);
+    this.keeper.observer.operation('release', 'success');
+  }
+
+  private async ask(operation: LockOperation, answer: Promise<boolean>): Promise<boolean> {
+    try {
+      return await answer;
+    } catch (error) {
+      this.keeper.observer.operation(operation, 'error');
+      throw asLockError(error);
+    }
+  }
+
+  private reportLoss(operation: LockOperation): LockLostError {
+    this.keeper.observer.operation(operation, 'failed');
+    return new LockLostError(this.keys);
+  }
+
+  private lose(): void {
+    this.abandon(new LockLostError(this.keys));
+  }
+
+  /** The caller's signal ends the extension and tells the work; the lock itself stays until it is released. */
+  private readonly cancel = (): void => {
+    this.keeper.clock.clearTimeout(this.extendTimer);
+    this.extendTimer = undefined;
+    this.controller ??= new AbortController();
+    this.controller.abort(this.options.signal?.reason);
+  };
+
+  private keepAlive(delayMs: number): void {
+    this.extendTimer = unref(this.keeper.clock.setTimeout(() => void this.extendByItself(), delayMs));
+  }
+
+  /** An extension that failed is tried again soon, for as long as there is time. */
+  private async extendByItself(): Promise<void> {
+    if (!this.isValid()) return this.lose();
+    try {
+      await this.extend();
+      if (this.goesOn && this.options.autoExtend) this.keepAlive(this.claim.ttlMs / 3);
+    } catch {
+      if (this.goesOn) this.keepAlive(Math.min(this.claim.ttlMs / 3, Math.max(20, this.remainingMs() / 4)));
+    }
+  }
+
+  private get goesOn(): boolean {
+    const cancelled = this.options.autoExtend && this.options.signal?.aborted;
+    return this.releasing === undefined && !this.lost && !cancelled;
+  }
+
+  /** Sets the timer for the signal anew. */
+  private watch(): void {
+    this.keeper.clock.clearTimeout(this.endTimer);
+    const leadMs = Math.min(longestLeadMs, Math.max(shortestLeadMs, this.claim.ttlMs / 50));
+    const left = this.remainingMs() - leadMs;
+    if (left <= 0) this.lose();
+    else this.endTimer = unref(this.keeper.clock.setTimeout(() => this.watch(), Math.floor(left)));
+  }
+
+  private settle(): void {
+    this.keeper.clock.clearTimeout(this.endTimer);
+    this.keeper.clock.clearTimeout(this.extendTimer);
+    this.endTimer = undefined;
+    this.extendTimer = undefined;
+    this.options.signal?.removeEventListener('abort', this.cancel);
+    this.keeper.forget(this);
+  }
+}
+
+/** A lock alone keeps no process alive. */
+function unref(timer: ClockTimer): ClockTimer {
+  (timer as { unref?: () => void }).unref?.();
+  return timer;
+}
