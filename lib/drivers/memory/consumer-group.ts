@@ -63,7 +63,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   run(): void {
     this.awake = false;
-    while (this.members.length > 0 && this.waitingCount > 0) {
+    // What comes back or is added meanwhile wakes the group again: a member that refuses everything ends no turn late.
+    for (let left = this.waitingCount; left > 0 && this.members.length > 0; left--) {
       const member = this.freeMember();
       if (member === undefined) {
         for (const each of this.members) each.wait(this);

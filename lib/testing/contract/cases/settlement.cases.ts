@@ -1,0 +1,320 @@
+import assert from 'node:assert/strict';
+import { type Delivery } from '../../../driver/delivery.js';
+import { type DriverCase } from '../driver-case.js';
+import { expectAll, expectOnceEach } from '../expect.js';
+import { type Inbox, leaveUnsettled } from '../inbox.js';
+import { texts } from './subscription.cases.js';
+
+const attempts = (inbox: Inbox) => inbox.deliveries.map(({ attempt }) => attempt);
+const onFirst = (settle: (delivery: Delivery) => unknown) => ({
+  handler: (delivery: Delivery) => (delivery.attempt === 1 ? settle(delivery) : delivery.ack()),
+});
+
+/** What settling does. */
+export const settlementCases: readonly DriverCase[] = [
+  {
+    id: 'retry',
+    name: 'retry brings the frame back with the next attempt',
+    needs: ['settlement'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const handler = (delivery: Delivery) => (delivery.attempt < 4 ? delivery.retry(0) : delivery.ack());
+      const inbox = await stage.inbox(driver, stage.topic(), { handler });
+      await stage.publish(driver, stage.topic(), 'm');
+      await stage.received(inbox, 4);
+      await stage.quiet();
+      assert.deepEqual(attempts(inbox), [1, 2, 3, 4]);
+      expectAll(inbox.texts, ['m'], 'the same frame');
+    },
+  },
+  {
+    id: 'retry-delay',
+    name: 'retry with a delay brings it back afterwards, not before, and others go on meanwhile',
+    needs: ['settlement'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const arrivals: number[] = [];
+      const handler = (delivery: Delivery) => {
+        if (Buffer.from(delivery.frame).toString() !== 'm') return delivery.ack();
+        arrivals.push(stage.now());
+        return delivery.attempt === 1 ? delivery.retry(200) : delivery.ack();
+      };
+      const inbox = await stage.inbox(driver, stage.topic(), { handler, maxInFlight: 1 });
+      await stage.publishAll(driver, stage.topic(), ['m', 'other']);
+      await stage.received(inbox, 3);
+      assert.deepEqual(inbox.texts, ['m', 'other', 'm']);
+      const waitedMs = arrivals[1] - arrivals[0];
+      assert.ok(waitedMs >= 198, `came back after ${waitedMs} of 200 ms`);
+    },
+  },
+  {
+    id: 'retry-one-group',
+    name: 'a retry is seen by its own group only',
+    needs: ['settlement', 'groups'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const other = await stage.inbox(driver, stage.topic(), { group: 'other' });
+      const failing = await stage.inbox(driver, stage.topic(), {
+        group: 'failing',
+        ...onFirst((delivery) => delivery.retry(0)),
+      });
+      await stage.publish(driver, stage.topic(), 'm');
+      await Promise.all([stage.received(failing, 2), stage.received(other, 1)]);
+      await stage.quiet();
+      assert.deepEqual([attempts(failing), attempts(other)], [[1, 2], [1]]);
+    },
+  },
+  {
+    id: 'second-settle',
+    name: 'the first settlement counts; later ones do nothing',
+    needs: ['settlement'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const settleTwice: Record<string, (delivery: Delivery) => unknown> = {
+        'ack, retry': (delivery) => Promise.all([delivery.ack(), delivery.retry(0)]),
+        'retry, ack': (delivery) => Promise.all([delivery.retry(0), delivery.ack()]),
+        'retry, retry': (delivery) => Promise.all([delivery.retry(0), delivery.retry(0)]),
+        'retry, deadLetter': (delivery) =>
+          Promise.all([delivery.retry(0), delivery.deadLetter({ reason: 'terminated' })]),
+      };
+      const handler = (delivery: Delivery) =>
+        delivery.attempt === 1
+          ? settleTwice[Buffer.from(delivery.frame).toString()](delivery)
+          : delivery.ack();
+      const inbox = await stage.inbox(driver, stage.topic(), { handler });
+      await stage.publishAll(driver, stage.topic(), Object.keys(settleTwice));
+      await stage.received(inbox, 7);
+      await stage.quiet();
+      const again = inbox.texts.filter((_, index) => inbox.deliveries[index].attempt > 1);
+      expectOnceEach(again, ['retry, ack', 'retry, retry', 'retry, deadLetter'], 'redelivered');
+    },
+  },
+  {
+    id: 'settle-again-later',
+    name: 'settling again, after the frame came back, does nothing to the new attempt',
+    needs: ['settlement', 'visibilityMs'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const inbox = await stage.inbox(driver, stage.topic(), {
+        handler: (delivery) => (delivery.attempt === 1 ? delivery.retry(0) : undefined),
+      });
+      await stage.publish(driver, stage.topic(), 'm');
+      await stage.received(inbox, 2);
+      await inbox.deliveries[0].ack();
+      await inbox.close();
+      const next = await stage.inbox(driver, stage.topic());
+      await stage.received(next, 1);
+      assert.deepEqual(attempts(next), [3]);
+    },
+  },
+  {
+    id: 'acked',
+    name: 'what was acknowledged does not come back, not even to the next member',
+    needs: ['settlement', 'visibilityMs'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const inbox = await stage.inbox(driver, stage.topic());
+      await stage.publishAll(driver, stage.topic(), texts('m', 10));
+      await stage.received(inbox, 10);
+      await Promise.all(inbox.deliveries.map((delivery) => delivery.ack()));
+      await inbox.close();
+      const next = await stage.inbox(driver, stage.topic());
+      await stage.quiet(stage.harness.visibilityMs! * 2 + 50);
+      assert.equal(next.size, 0);
+    },
+  },
+  {
+    id: 'redelivery',
+    name: 'what a closed subscription left unsettled comes back with the next attempt after the visibility time',
+    needs: ['settlement', 'visibilityMs'],
+    async run(stage) {
+      const { publisher, subscriber } = await stage.pair();
+      const first = await stage.inbox(subscriber, stage.topic(), { handler: leaveUnsettled });
+      await stage.publishAll(publisher, stage.topic(), texts('m', 3));
+      await stage.received(first, 3);
+      await first.close();
+      const next = await stage.inbox(subscriber, stage.topic());
+      await stage.received(next, 3);
+      await stage.quiet();
+      expectOnceEach(next.texts, texts('m', 3), 'redelivered');
+      assert.deepEqual(attempts(next), [2, 2, 2]);
+    },
+  },
+  {
+    id: 'kept-while-open',
+    name: 'what an open subscription works on is not redelivered, however long it takes',
+    needs: ['settlement', 'visibilityMs'],
+    async run(stage) {
+      const { publisher, subscriber } = await stage.pair();
+      const working = await stage.inbox(subscriber, stage.topic(), { handler: leaveUnsettled });
+      await stage.publish(publisher, stage.topic(), 'm');
+      await stage.received(working, 1);
+      const idle = await stage.inbox(await stage.driver(), stage.topic());
+      await stage.quiet(stage.harness.visibilityMs! * 3);
+      await working.deliveries[0].ack();
+      await stage.quiet();
+      assert.deepEqual([working.size, idle.size], [1, 0]);
+    },
+  },
+  {
+    id: 'settle-after-close',
+    name: 'deliveries in flight can still be settled when their subscription has closed',
+    needs: ['settlement', 'visibilityMs'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const inbox = await stage.inbox(driver, stage.topic(), { handler: leaveUnsettled });
+      await stage.publishAll(driver, stage.topic(), texts('m', 3));
+      await stage.received(inbox, 3);
+      await inbox.close();
+      await inbox.deliveries[0].ack();
+      await inbox.deliveries[1].deadLetter({ reason: 'terminated' });
+      await inbox.deliveries[2].retry(0);
+      const next = await stage.inbox(driver, stage.topic());
+      await stage.received(next, 1);
+      await stage.quiet(stage.harness.visibilityMs! * 2 + 50);
+      expectOnceEach(next.texts, [inbox.texts[2]], 'came back');
+    },
+  },
+  {
+    id: 'late-settle',
+    name: 'settling what another member has taken over does nothing',
+    needs: ['settlement', 'visibilityMs'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const first = await stage.inbox(driver, stage.topic(), { handler: leaveUnsettled });
+      await stage.publish(driver, stage.topic(), 'm');
+      await stage.received(first, 1);
+      await first.close();
+      const second = await stage.inbox(driver, stage.topic(), { handler: leaveUnsettled });
+      await stage.received(second, 1);
+      await first.deliveries[0].ack();
+      await first.deliveries[0].retry(0);
+      await stage.quiet();
+      assert.equal(second.size, 1, 'a late retry acted');
+      await second.close();
+      const third = await stage.inbox(driver, stage.topic());
+      await stage.received(third, 1);
+      assert.deepEqual(attempts(third), [3]);
+    },
+  },
+  {
+    id: 'closed-driver',
+    name: 'what a closed driver left unsettled goes to another member',
+    needs: ['settlement', 'shared broker'],
+    async run(stage) {
+      const [leaving, staying] = [await stage.driver(), await stage.driver()];
+      const first = await stage.inbox(leaving, stage.topic(), { handler: leaveUnsettled });
+      await stage.publishAll(staying, stage.topic(), texts('m', 5));
+      await stage.received(first, 5);
+      const next = await stage.inbox(staying, stage.topic());
+      await leaving.close();
+      await stage.received(next, 5);
+      await stage.quiet();
+      expectOnceEach(next.texts, texts('m', 5), 'taken over');
+      assert.deepEqual(attempts(next), [2, 2, 2, 2, 2]);
+    },
+  },
+  {
+    id: 'dead-member',
+    name: "a dead member's frames are claimed by the others",
+    needs: ['settlement', 'shared broker', 'kill'],
+    async run(stage) {
+      const [dying, staying] = [await stage.driver(), await stage.driver()];
+      const first = await stage.inbox(dying, stage.topic(), { handler: leaveUnsettled });
+      await stage.publishAll(staying, stage.topic(), texts('m', 5));
+      await stage.received(first, 5);
+      const next = await stage.inbox(staying, stage.topic());
+      await stage.harness.kill!(dying);
+      await stage.received(next, 5);
+      expectOnceEach(next.texts, texts('m', 5), 'claimed');
+    },
+  },
+  {
+    id: 'dead-letter',
+    name: 'a dead-lettered frame does not come back to its group, and other groups still get it',
+    needs: ['settlement', 'groups'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const handler = (delivery: Delivery) =>
+        Buffer.from(delivery.frame).toString() === 'bad'
+          ? delivery.deadLetter({ reason: 'attempts', error: { name: 'Error', message: 'bad' } })
+          : delivery.ack();
+      const inbox = await stage.inbox(driver, stage.topic(), { handler });
+      await stage.publishAll(driver, stage.topic(), ['bad', 'good']);
+      await stage.received(inbox, 2);
+      await inbox.close();
+      const next = await stage.inbox(driver, stage.topic());
+      const other = await stage.inbox(driver, stage.topic(), { group: 'other', handler: leaveUnsettled });
+      await stage.publish(driver, stage.topic(), 'last');
+      await Promise.all([stage.received(next, 1), stage.received(other, 1)]);
+      await stage.quiet((stage.harness.visibilityMs ?? 0) + 50);
+      assert.deepEqual(next.texts, ['last']);
+    },
+  },
+  {
+    id: 'max-in-flight',
+    name: 'never more than maxInFlight deliveries are unsettled',
+    needs: ['settlement'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const inbox = await stage.inbox(driver, stage.topic(), { maxInFlight: 3, handler: leaveUnsettled });
+      await stage.publishAll(driver, stage.topic(), texts('m', 20));
+      for (let settled = 0; settled < 20; settled++) {
+        await stage.received(inbox, Math.min(settled + 3, 20));
+        if (settled % 5 === 0) await stage.quiet();
+        assert.ok(inbox.size <= settled + 3, `${inbox.size - settled} are unsettled`);
+        await inbox.deliveries[settled].ack();
+      }
+      expectOnceEach(inbox.texts, texts('m', 20), 'messages');
+    },
+  },
+  {
+    id: 'parts',
+    name: 'parts of a bundle are settled by themselves, and a redelivery of the bundle knows which',
+    needs: ['settlement', 'parts', 'visibilityMs'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const inbox = await stage.inbox(driver, stage.topic(), { handler: leaveUnsettled });
+      await stage.publish(driver, stage.topic(), 'bundle');
+      await stage.received(inbox, 1);
+      const part = (index: number) => ({ index, frame: new TextEncoder().encode(`part-${index}`) });
+      await inbox.deliveries[0].ack(part(0));
+      await inbox.deliveries[0].deadLetter({ reason: 'unrecoverable' }, part(2));
+      await inbox.close();
+      const next = await stage.inbox(driver, stage.topic());
+      await stage.received(next, 1);
+      await stage.quiet();
+      const [{ attempt, settledParts }] = next.deliveries;
+      assert.deepEqual([next.texts, attempt, [...(settledParts ?? [])].sort()], [['bundle'], 2, [0, 2]]);
+    },
+  },
+  {
+    id: 'retry-part',
+    name: 'a retried part comes back alone, once, to its group only, while its bundle stays in flight',
+    needs: ['settlement', 'parts', 'groups'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const other = await stage.inbox(driver, stage.topic(), { group: 'other' });
+      const inbox = await stage.inbox(driver, stage.topic(), {
+        handler: (delivery) => (delivery.attempt === 1 ? undefined : delivery.ack()),
+      });
+      await stage.publish(driver, stage.topic(), 'bundle');
+      await stage.received(inbox, 1);
+      const [bundle] = inbox.deliveries;
+      const part = { index: 1, frame: new TextEncoder().encode('part-1') };
+      await Promise.all([bundle.retry(20, part), bundle.retry(20, part), bundle.ack(part)]);
+      await stage.received(inbox, 2);
+      await bundle.ack();
+      await stage.received(other, 1);
+      await stage.quiet();
+      assert.deepEqual(
+        [inbox.texts, attempts(inbox)],
+        [
+          ['bundle', 'part-1'],
+          [1, 2],
+        ],
+      );
+      assert.deepEqual(other.texts, ['bundle']);
+    },
+  },
+];

@@ -1,0 +1,15 @@
+export type {
+  ContractIt,
+  ContractRunner,
+} from './contract/contract-runner.js';
+export type { DriverCase, DriverNeed } from './contract/driver-case.js';
+export {
+  checkDriver,
+  type DriverCaseResult,
+  describeDriver,
+  driverCases,
+} from './contract/driver-contract.js';
+export type { DriverHarness } from './contract/driver-harness.js';
+export { DriverStage, type InboxOptions } from './contract/driver-stage.js';
+export { Inbox, type InboxHandler } from './contract/inbox.js';
+export { ManualClock } from './manual-clock.js';
