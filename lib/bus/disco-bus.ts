@@ -36,13 +36,16 @@ export class DiscoBus {
   private readonly decoder: MessageDecoder;
   private connector?: Connector;
   private starting?: Promise<void>;
+  private draining?: Promise<void>;
   private stopping?: Promise<void>;
+  private graceLeftMs: number;
   private driverConnected = false;
   private readonly stopListening: () => void;
 
   /** Throws DriverMissingError or ConfigurationError for options that cannot be; connects nothing. */
   constructor(options: DiscoBusOptions) {
     this.options = resolveOptions(options);
+    this.graceLeftMs = this.options.shutdownTimeoutMs;
     this.publisher = new Publisher(this.options, this.subscriptions);
     this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
     this.stopListening = this.options.driver.onStatus((status) => {
@@ -77,13 +80,22 @@ export class DiscoBus {
    * cannot mend, as a wrong password; a failed start may be repeated. Called again it returns the same promise.
    */
   start(): Promise<void> {
-    if (this.stopping) return Promise.reject(new ClosedError('The bus is stopped'));
+    if (this.stopping ?? this.draining) return Promise.reject(new ClosedError('The bus is stopped'));
     this.starting ??= this.connect().catch((error) => {
       this.starting = undefined;
-      if (!this.stopping) this.lifecycle.enter('idle');
+      if (!this.draining) this.lifecycle.enter('idle');
       throw error;
     });
     return this.starting;
+  }
+
+  /**
+   * The first half of `stop()`: stops reading, lets running handlers finish for at most `shutdownTimeout`, and aborts
+   * the signals of those that have not. Publishing still works afterwards. Idempotent; safe in every state.
+   */
+  drain(): Promise<void> {
+    this.draining ??= this.drainSubscriptions();
+    return this.draining;
   }
 
   /**
@@ -107,9 +119,9 @@ export class DiscoBus {
    * PublishTimeoutError, BackpressureError or AbortedError when nothing was sent; PublishOutcomeUnknownError when
    * that cannot be told. Messages of one caller to one topic keep their order.
    */
-  async publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
-    if (this.lifecycle.state !== 'ready') await this.usable();
-    return this.publisher.publish(topic, payload, options);
+  publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+    if (this.lifecycle.state === 'ready') return this.publisher.publish(topic, payload, options);
+    return this.usable().then(() => this.publisher.publish(topic, payload, options));
   }
 
   /**
@@ -161,7 +173,7 @@ export class DiscoBus {
     this.connector = new Connector(driver, { prefix, service, maxFrameBytes }, connection, logger, clock);
     void this.connector.connected.then(
       () => {
-        if (this.stopping) return;
+        if (this.draining) return;
         this.onConnection(true);
         this.lifecycle.enter('ready');
       },
@@ -239,13 +251,17 @@ export class DiscoBus {
     );
   }
 
-  private async drainAndClose(): Promise<void> {
+  private async drainSubscriptions(): Promise<void> {
     this.connector?.stop();
     this.lifecycle.enter('draining');
     const subscriptions = [...this.subscriptions];
-    const closed = Promise.all(subscriptions.map((subscription) => subscription.close()));
-    await this.withinGrace(closed.then(() => this.publisher.idle()));
+    await this.withinGrace(Promise.all(subscriptions.map((subscription) => subscription.close())));
     for (const subscription of subscriptions) subscription.abandon();
+  }
+
+  private async drainAndClose(): Promise<void> {
+    await this.drain();
+    await this.withinGrace(this.publisher.idle());
     await this.options.driver.close();
     this.publisher.close();
     this.onConnection(false);
@@ -253,15 +269,17 @@ export class DiscoBus {
     this.lifecycle.enter('closed');
   }
 
-  /** Waits for `work`, but not longer than the shutdown time. */
+  /** Waits for `work`, but not longer than what is left of the shutdown time. */
   private async withinGrace(work: Promise<unknown>): Promise<void> {
     const timer = new AbortController();
     const { shutdownTimeoutMs, clock, logger } = this.options;
-    const late = sleep(shutdownTimeoutMs, clock, timer.signal).then(() => {
+    const startedMs = clock.monotonic();
+    const late = sleep(this.graceLeftMs, clock, timer.signal).then(() => {
       if (!timer.signal.aborted) logger.warn(`Shutdown: still busy after ${shutdownTimeoutMs} ms; closing`);
     });
     await Promise.race([work, late]).catch((error) => logger.error(`Shutdown: ${errorLine(error)}`));
     timer.abort();
     await late;
+    this.graceLeftMs = Math.max(0, this.graceLeftMs - (clock.monotonic() - startedMs));
   }
 }

@@ -1,6 +1,6 @@
 import { HandlerTimeoutError } from '../errors/handler.errors.js';
 import { type Clock, systemClock } from '../timing/clock.js';
-import { DeadlineQueue } from '../timing/deadline-queue.js';
+import { Deadlined, DeadlineQueue } from '../timing/deadline-queue.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import type { DiscoMessageContext } from './message-context.js';
 import { isThenable, type Middleware } from './middleware.js';
@@ -14,30 +14,40 @@ export function timeout(duration: Duration, clock: Clock = systemClock): Middlew
   const deadlines = new DeadlineQueue(timeoutMs, clock);
   return (next) => (context) => {
     const result = next(context);
-    return isThenable(result) ? race(result, context, deadlines) : result;
+    return isThenable(result) ? new TimedAttempt(context, deadlines).race(result) : result;
   };
 }
 
-function race(
-  result: PromiseLike<unknown>,
-  context: DiscoMessageContext,
-  deadlines: DeadlineQueue,
-): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const deadline = deadlines.add(() => {
-      const error = new HandlerTimeoutError(context.topic, deadlines.timeoutMs);
-      context.abort(error);
-      reject(error);
+class TimedAttempt extends Deadlined {
+  private reject!: (error: unknown) => void;
+
+  constructor(
+    private readonly context: DiscoMessageContext,
+    private readonly deadlines: DeadlineQueue,
+  ) {
+    super();
+  }
+
+  race(result: PromiseLike<unknown>): Promise<unknown> {
+    this.deadlines.track(this);
+    return new Promise((resolve, reject) => {
+      this.reject = reject;
+      result.then(
+        (value) => {
+          this.deadlines.delete(this);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.deadlines.delete(this);
+          reject(error);
+        },
+      );
     });
-    result.then(
-      (value) => {
-        deadline.cancel();
-        resolve(value);
-      },
-      (error: unknown) => {
-        deadline.cancel();
-        reject(error);
-      },
-    );
-  });
+  }
+
+  expired(): void {
+    const error = new HandlerTimeoutError(this.context.topic, this.deadlines.timeoutMs);
+    this.context.abort(error);
+    this.reject(error);
+  }
 }

@@ -1,9 +1,18 @@
 import { type Clock, type ClockTimer, systemClock } from './clock.js';
 
-/** One pending deadline. */
+/** One pending deadline of {@link DeadlineQueue.add}. */
 export interface Deadline {
   /** Ends it before it is due; does nothing afterwards. */
   cancel(): void;
+}
+
+/** Something that must end in time, for {@link DeadlineQueue.track}. Extend it with what is to happen when it does not. */
+export abstract class Deadlined {
+  /** When its time is up, on the queue's monotonic clock; set by the queue. */
+  dueMs = 0;
+
+  /** Called once, when its time is up before it was taken off the queue. */
+  abstract expired(): void;
 }
 
 /**
@@ -11,7 +20,7 @@ export interface Deadline {
  * added, one timer serves them all, however many are pending. The timer keeps no process alive.
  */
 export class DeadlineQueue {
-  private readonly pending = new Set<Entry>();
+  private readonly pending = new Set<Deadlined>();
   private timer: ClockTimer | undefined;
 
   constructor(
@@ -21,10 +30,24 @@ export class DeadlineQueue {
 
   /** Calls `expired` once, `timeoutMs` from now, unless the returned deadline is cancelled before. */
   add(expired: () => void): Deadline {
-    const entry = new Entry(this.pending, this.clock.monotonic() + this.timeoutMs, expired);
-    this.pending.add(entry);
+    const item = new Callback(this, expired);
+    this.track(item);
+    return item;
+  }
+
+  /**
+   * The same without an object of its own, for hot paths: has `item` expire unless it is deleted before. `nowMs` spares
+   * reading the clock again.
+   */
+  track(item: Deadlined, nowMs = this.clock.monotonic()): void {
+    item.dueMs = nowMs + this.timeoutMs;
+    this.pending.add(item);
     if (this.timer === undefined) this.arm(this.timeoutMs);
-    return entry;
+  }
+
+  /** Takes `item` off; does nothing for one that has expired. */
+  delete(item: Deadlined): void {
+    this.pending.delete(item);
   }
 
   /** Drops all pending deadlines without calling them. */
@@ -43,25 +66,26 @@ export class DeadlineQueue {
   private sweep(): void {
     this.timer = undefined;
     const now = this.clock.monotonic();
-    for (const entry of this.pending) {
-      if (entry.dueMs > now) {
-        if (this.timer === undefined) this.arm(Math.ceil(entry.dueMs - now));
+    for (const item of this.pending) {
+      if (item.dueMs > now) {
+        if (this.timer === undefined) this.arm(Math.ceil(item.dueMs - now));
         return;
       }
-      entry.cancel();
-      entry.expired();
+      this.pending.delete(item);
+      item.expired();
     }
   }
 }
 
-class Entry implements Deadline {
+class Callback extends Deadlined implements Deadline {
   constructor(
-    private readonly owner: Set<Entry>,
-    readonly dueMs: number,
+    private readonly queue: DeadlineQueue,
     readonly expired: () => void,
-  ) {}
+  ) {
+    super();
+  }
 
   cancel(): void {
-    this.owner.delete(this);
+    this.queue.delete(this);
   }
 }
