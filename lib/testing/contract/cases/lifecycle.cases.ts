@@ -107,11 +107,11 @@ export const lifecycleCases: readonly DriverCase[] = [
       const ended = await stage.inbox(closing, stage.topic(), { group: 'ended' });
       const kept = await stage.inbox(staying, stage.topic(), { group: 'kept' });
       await Promise.all([closing.close(), closing.close()]);
-      await ended.close();
       await stage.publish(staying, stage.topic(), 'm');
       await stage.received(kept, 1);
       await stage.quiet();
       assert.equal(ended.size, 0);
+      await ended.close();
     },
   },
   {

@@ -1,0 +1,99 @@
+import { type DeadLetterReason, type Delivery, type DeliveryPart } from '../../lib/driver/delivery.js';
+import {
+  type DiscoDriver,
+  type DriverContext,
+  type DriverPublishOptions,
+  type DriverReceipt,
+  type DriverSubscribeOptions,
+  type DriverSubscription,
+} from '../../lib/driver/driver.js';
+import { type DriverStatusListener } from '../../lib/driver/driver-status.js';
+import { DriverDecorator } from '../../lib/testing/driver-decorator.js';
+
+/** Where a good driver can be spoiled. Each place is left as it is unless it is given. */
+export interface Defect {
+  connect?(inner: DiscoDriver, context?: DriverContext): Promise<void>;
+  publish?(
+    inner: DiscoDriver,
+    topic: string,
+    frame: Uint8Array,
+    options: DriverPublishOptions,
+  ): Promise<DriverReceipt>;
+  subscribeTo?(topicOrPattern: string): string;
+  subscribeWith?(options: DriverSubscribeOptions): Partial<DriverSubscribeOptions>;
+  /** Hands `delivery` over by calling `hand`: not, once or several times. */
+  deliver?(delivery: Delivery, hand: (delivery: Delivery) => void, topicOrPattern: string): void;
+  subscribed?(subscription: DriverSubscription, all: readonly DriverSubscription[]): DriverSubscription;
+  close?(inner: DiscoDriver): Promise<void>;
+  ping?(inner: DiscoDriver): Promise<void>;
+  capabilities?: DiscoDriver['capabilities'];
+  /** Tells no status. */
+  mute?: boolean;
+}
+
+/** A driver with one defect. */
+export class BrokenDriver extends DriverDecorator {
+  private readonly subscriptions: DriverSubscription[] = [];
+
+  constructor(
+    inner: DiscoDriver,
+    private readonly defect: Defect,
+  ) {
+    super(inner);
+  }
+
+  override get capabilities() {
+    return this.defect.capabilities ?? this.inner.capabilities;
+  }
+
+  override connect(context?: DriverContext): Promise<void> {
+    return this.defect.connect?.(this.inner, context) ?? this.inner.connect(context);
+  }
+
+  override publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
+    const { publish } = this.defect;
+    return publish ? publish(this.inner, topic, frame, options) : this.inner.publish(topic, frame, options);
+  }
+
+  override async subscribe(
+    topicOrPattern: string,
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription> {
+    const { subscribeTo, subscribeWith, deliver, subscribed } = this.defect;
+    const subscription = await this.inner.subscribe(
+      subscribeTo?.(topicOrPattern) ?? topicOrPattern,
+      { ...options, ...subscribeWith?.(options) },
+      deliver ? (delivery) => deliver(delivery, onDelivery, topicOrPattern) : onDelivery,
+    );
+    this.subscriptions.push(subscription);
+    return subscribed?.(subscription, this.subscriptions) ?? subscription;
+  }
+
+  override close(): Promise<void> {
+    return this.defect.close?.(this.inner) ?? this.inner.close();
+  }
+
+  override onStatus(listener: DriverStatusListener): () => void {
+    return this.defect.mute ? () => undefined : this.inner.onStatus(listener);
+  }
+
+  override ping(): Promise<void> {
+    return this.defect.ping?.(this.inner) ?? this.inner.ping();
+  }
+}
+
+/** `delivery`, where some of its members are others. */
+export function altered(delivery: Delivery, changes: Partial<Delivery>): Delivery {
+  const same: Delivery = {
+    topic: delivery.topic,
+    frame: delivery.frame,
+    attempt: delivery.attempt,
+    position: delivery.position,
+    settledParts: delivery.settledParts,
+    ack: (part?: DeliveryPart) => delivery.ack(part),
+    retry: (delayMs: number, part?: DeliveryPart) => delivery.retry(delayMs, part),
+    deadLetter: (reason: DeadLetterReason, part?: DeliveryPart) => delivery.deadLetter(reason, part),
+  };
+  return { ...same, ...changes };
+}
