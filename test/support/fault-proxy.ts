@@ -18,8 +18,8 @@ interface Pipe {
   readonly from: Socket;
   readonly to: Socket;
   readonly direction: Direction;
-  /** When the last delayed chunk is due, so that chunks keep their order. */
-  dueMs: number;
+  /** What is delayed, in order. */
+  readonly queue: { readonly dueMs: number; readonly act: () => void }[];
 }
 
 /** A TCP proxy that can harm what passes through it. */
@@ -144,8 +144,8 @@ export class FaultProxy {
     const server = connect(this.targetPort, '127.0.0.1');
     client.setNoDelay(true);
     server.setNoDelay(true);
-    this.pipe({ from: client, to: server, direction: 'to-server', dueMs: 0 });
-    this.pipe({ from: server, to: client, direction: 'to-client', dueMs: 0 });
+    this.pipe({ from: client, to: server, direction: 'to-server', queue: [] });
+    this.pipe({ from: server, to: client, direction: 'to-client', queue: [] });
   }
 
   private pipe(pipe: Pipe): void {
@@ -184,18 +184,27 @@ export class FaultProxy {
     for (let at = 0; at < chunk.length; at += size) yield chunk.subarray(at, at + size);
   }
 
+  /** One timer for each pipe, as Node does not promise that timers of different lengths fire in order. */
   private later(pipe: Pipe, act: () => void): void {
     const now = performance.now();
     const wait = this.delayMs + (Math.random() * 2 - 1) * this.jitterMs;
-    pipe.dueMs = Math.max(pipe.dueMs, now + wait);
-    if (pipe.dueMs <= now) {
+    const dueMs = Math.max(pipe.queue.at(-1)?.dueMs ?? 0, now + wait);
+    if (dueMs <= now && pipe.queue.length === 0) {
       act();
       return;
     }
+    pipe.queue.push({ dueMs, act });
+    if (pipe.queue.length === 1) this.wait(pipe, dueMs - now);
+  }
+
+  private wait(pipe: Pipe, delayMs: number): void {
     const timer = setTimeout(() => {
       this.timers.delete(timer);
-      if (!pipe.to.destroyed) act();
-    }, pipe.dueMs - now);
+      if (pipe.to.destroyed) return;
+      const now = performance.now();
+      while (pipe.queue.length > 0 && pipe.queue[0].dueMs <= now) pipe.queue.shift()?.act();
+      if (pipe.queue.length > 0) this.wait(pipe, pipe.queue[0].dueMs - now);
+    }, Math.ceil(delayMs));
     this.timers.add(timer);
   }
 }

@@ -37,6 +37,7 @@ export function createRedisClient(
 
 /** Ends a client at once: what it had not sent is dropped, what it had sent stays unanswered. Never throws. */
 export function discardClient(client: Redis | Cluster): void {
+  if (client.status === 'end') return;
   client.disconnect();
   // `disconnect` only says goodbye and waits 2 s for a peer that may be gone.
   if (!client.isCluster) (client as Redis).stream?.destroy();

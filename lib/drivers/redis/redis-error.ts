@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { NotConnectedError } from '../../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { DriverError } from '../../errors/driver.errors.js';
@@ -28,7 +29,7 @@ export function toDriverError(error: unknown): DiscoBusError {
 
 /** Whether the server itself answered with an error: the command was received and not carried out. */
 export function isRefusal(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError';
+  return isError(error) && error.name === 'ReplyError';
 }
 
 /** The first word of a server's error, as `'NOPERM'`; undefined for other errors. */
@@ -43,17 +44,22 @@ export function isLastingRefusal(error: unknown): boolean {
 
 /** Whether ioredis rejected the command without having written a byte of it. */
 export function isUnsent(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith("Stream isn't writeable");
+  return isError(error) && error.message.startsWith("Stream isn't writeable");
 }
 
 function isConnectionError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   const { code } = error as NodeJS.ErrnoException;
   return connectionLost.test(error.message) || (typeof code === 'string' && connectionCodes.test(code));
 }
 
+/** Also true for errors of another realm, as Node's own are in a sandbox. */
+function isError(error: unknown): error is Error {
+  return error instanceof Error || types.isNativeError(error);
+}
+
 function safeCopy(error: unknown): Error {
-  if (!(error instanceof Error)) return new Error('unknown');
+  if (!isError(error)) return new Error('unknown');
   const copy = new Error(safeText(error.message));
   copy.name = error.name;
   const { code } = error as NodeJS.ErrnoException;

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
+import { type DiscoBusError, isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../errors/driver.errors.js';
 import { MessageTooLargeError } from '../../../errors/message.errors.js';
 import { RedisCommands } from '../redis-client.js';
 import type { RedisConnections } from '../redis-connections.js';
-import { isRefusal, toDriverError } from '../redis-error.js';
+import { toDriverError } from '../redis-error.js';
 import type { RedisLink } from '../redis-link.js';
 
 /** Who is told of the messages of a channel. */
@@ -127,8 +127,9 @@ export class SubscriberConnection {
     try {
       await entry.subscribing;
     } catch (error) {
+      if (!isDiscoBusError(error, 'DISCO_NOT_CONNECTED')) throw error;
       // The connection went while it was asked: the next one subscribes to whatever is listed.
-      if (this.link.client === client || isRefusal(error)) throw error;
+      if (this.link.client === client) this.link.reset(error);
       await this.link.whenUp(this.setup.commandTimeoutMs);
     }
   }
@@ -165,7 +166,10 @@ export class SubscriberConnection {
   }
 
   private interrupted(): void {
-    const topics = [...this.channels.values(), ...this.globs.values()].map((entry) => entry.topic);
+    const live = [...this.channels.values(), ...this.globs.values()].filter(
+      (entry) => entry.epoch === this.link.epoch,
+    );
+    const topics = live.map((entry) => entry.topic);
     if (topics.length > 0) this.outage = { topics, from: this.link.lastAliveMs };
   }
 
