@@ -5,9 +5,15 @@ import type { DriverStatus } from '../../../driver/driver-status.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { TopicInvalidError } from '../../../errors/message.errors.js';
 import { topicGrammar } from '../../../message/topic.js';
-import { assertTopicOrPattern, isTopicPattern, topicMatcher } from '../../../message/topic-pattern.js';
+import {
+  assertTopicOrPattern,
+  isTopicPattern,
+  type TopicMatcher,
+  topicMatcher,
+} from '../../../message/topic-pattern.js';
 import type { RedisConnections } from '../redis-connections.js';
 import { isCluster } from '../redis-endpoint.js';
+import { replyCode } from '../redis-error.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import { ChannelNames } from './channel-names.js';
 import { ClusterProbe } from './cluster-probe.js';
@@ -73,19 +79,35 @@ export class PubSubEngine {
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
     const channel = this.channelOf(topicOrPattern);
-    const matches = channel.glob ? topicMatcher(topicOrPattern) : undefined;
-    const connection = this.connectionFor(channel);
-    const subscription = new PubSubSubscription(matches, onDelivery, (self) =>
-      connection.leave(channel, self),
-    );
-    await connection.listen(channel, subscription);
-    return subscription;
+    if (!channel.glob) return this.listen(channel, undefined, onDelivery);
+    const matches = topicMatcher(topicOrPattern);
+    try {
+      return await this.listen(channel, matches, onDelivery);
+    } catch (error) {
+      // A user who may use `&disco:*` may PSUBSCRIBE to that very glob and to no narrower one.
+      const widest = this.names.glob('>');
+      if (channel.name === widest || replyCode((error as Error).cause) !== 'NOPERM') throw error;
+      return this.listen({ ...channel, name: widest }, matches, onDelivery);
+    }
   }
 
   /** Resolves when what was sent is answered; the connections are the caller's to close. */
   async close(): Promise<void> {
     this.probe?.stop();
     await this.publisher.close(this.setup.options.commandTimeoutMs);
+  }
+
+  private async listen(
+    channel: TopicChannel,
+    matches: TopicMatcher | undefined,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription> {
+    const connection = this.connectionFor(channel);
+    const subscription = new PubSubSubscription(matches, onDelivery, (self) =>
+      connection.leave(channel, self),
+    );
+    await connection.listen(channel, subscription);
+    return subscription;
   }
 
   private subscriber(): SubscriberConnection {

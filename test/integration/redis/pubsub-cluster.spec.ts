@@ -1,0 +1,116 @@
+import { Cluster } from 'ioredis';
+import { RedisCluster } from '../../support/redis-cluster.js';
+import { bytes, Drivers, fanOut, Inbox, once, StatusLog } from '../../support/redis-harness.js';
+import { RedisSentinel } from '../../support/redis-sentinel.js';
+
+const quick = { heartbeat: 400, reconnect: { delay: 20, max: 200 } } as const;
+
+/** Publishes a numbered frame every 20 ms until one sent after `since` has come. */
+async function flowsAgain(publish: (text: string) => Promise<unknown>, inbox: Inbox): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  const before = inbox.texts.length;
+  for (let index = 0; Date.now() < deadline; index++) {
+    await publish(`probe ${index}`).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (inbox.texts.length > before) return;
+  }
+  throw new Error('no message flowed in 20 s');
+}
+
+describe('Redis pub/sub in a Cluster', () => {
+  const drivers = new Drivers();
+  let cluster: RedisCluster;
+
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  }, 40_000);
+  afterEach(async () => {
+    for (const node of cluster.nodes) node.thaw();
+    await drivers.close();
+  });
+  afterAll(() => cluster.stop());
+
+  const connected = () => drivers.connected({ cluster: { nodes: cluster.addresses }, ...quick });
+
+  it('carries topics and patterns between drivers, in order, and tells no count of receivers', async () => {
+    const [one, two] = [await connected(), await connected()];
+    const [exact, wide] = [new Inbox(), new Inbox()];
+    await one.subscribe('orders.eu', fanOut, exact.take);
+    await one.subscribe('orders.*', fanOut, wide.take);
+    const texts = Array.from({ length: 300 }, (_, index) => String(index));
+    const receipts = await Promise.all(texts.map((text) => two.publish('orders.eu', bytes(text), once())));
+    await Promise.all([exact.received(300), wide.received(300)]);
+    expect(exact.texts).toEqual(texts);
+    expect(wide.texts).toEqual(texts);
+    expect(receipts[0]).toEqual({});
+  });
+
+  it('takes a handed-in Cluster, and leaves it open', async () => {
+    const client = new Cluster(cluster.addresses);
+    const driver = await drivers.connected({ client, ...quick });
+    const inbox = new Inbox();
+    await driver.subscribe('handed', fanOut, inbox.take);
+    await driver.publish('handed', bytes('x'), once());
+    await inbox.gets('x');
+    await driver.close();
+    expect(await client.set('k', 'v')).toBe('OK');
+    client.disconnect();
+  });
+
+  it('moves away from a frozen node', async () => {
+    const driver = await connected();
+    const log = new StatusLog(driver);
+    const inbox = new Inbox();
+    await driver.subscribe('f', fanOut, inbox.take);
+    // Two of three primaries stand still: one of them, at least, is in use.
+    cluster.nodes[0].freeze();
+    await flowsAgain((text) => driver.publish('f', bytes(text), once({ timeoutMs: 200 })), inbox);
+    cluster.nodes[0].thaw();
+    await flowsAgain((text) => driver.publish('f', bytes(text), once({ timeoutMs: 200 })), inbox);
+    expect(log.of('error')).toEqual([]);
+  });
+
+  it('goes on when the nodes in use are killed', async () => {
+    const listener = await connected();
+    const driver = await connected();
+    const log = new StatusLog(driver);
+    const inbox = new Inbox();
+    await listener.subscribe('k', fanOut, inbox.take);
+    await driver.subscribe('k', fanOut, () => undefined);
+    await cluster.nodes[0].kill();
+    await flowsAgain((text) => driver.publish('k', bytes(text), once({ timeoutMs: 500 })), inbox);
+    await cluster.nodes[0].boot();
+    await cluster.nodes[1].kill();
+    await flowsAgain((text) => driver.publish('k', bytes(text), once({ timeoutMs: 500 })), inbox);
+    await cluster.nodes[1].boot();
+    expect(log.of('gap').length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('Redis pub/sub behind Sentinels', () => {
+  const drivers = new Drivers();
+  let group: RedisSentinel;
+
+  beforeAll(async () => {
+    group = await RedisSentinel.start();
+  }, 40_000);
+  afterEach(() => drivers.close());
+  afterAll(() => group.stop());
+
+  it('follows the primary to the promoted replica', async () => {
+    const sentinel = { sentinels: [{ host: '127.0.0.1', port: 1 }, ...group.sentinels], name: group.name };
+    const driver = await drivers.connected({ sentinel, ...quick });
+    const log = new StatusLog(driver);
+    const inbox = new Inbox();
+    await driver.subscribe('s', fanOut, inbox.take);
+    await driver.publish('s', bytes('before'), once());
+    await inbox.gets('before');
+    await group.primary.kill();
+    await log.seen('disconnected');
+    const waiting = driver.publish('s', bytes('during'), once({ timeoutMs: 20_000 }));
+    await log.seen('connected', 1, 20_000);
+    await waiting;
+    await flowsAgain((text) => driver.publish('s', bytes(text), once()), inbox);
+    expect(log.of('gap')).toHaveLength(1);
+  });
+});

@@ -1,0 +1,92 @@
+import { Redis } from 'ioredis';
+import { freePort, RedisServer } from './redis-server.js';
+
+const NODE_TIMEOUT_MS = 1_000;
+const SLOTS = 16_384;
+
+/** A Redis Cluster of three primaries with a replica each, on free ports. */
+export class RedisCluster {
+  private constructor(
+    /** The first half are the primaries at the start; node i+3 replicates node i. */
+    readonly nodes: readonly RedisServer[],
+  ) {}
+
+  /** Starts the nodes, joins them and resolves when every node sees a complete cluster. */
+  static async start(): Promise<RedisCluster> {
+    const nodes = await Promise.all(Array.from({ length: 6 }, () => startNode()));
+    const cluster = new RedisCluster(nodes);
+    const admins = nodes.map(({ port }) => new Redis({ port }));
+    try {
+      await join(admins);
+      await replicate(admins);
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    } finally {
+      for (const admin of admins) admin.disconnect();
+    }
+    return cluster;
+  }
+
+  /** What a client needs to find the cluster. */
+  get addresses(): { host: string; port: number }[] {
+    return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+  }
+}
+
+async function startNode(): Promise<RedisServer> {
+  // The bus port is the port + 10000, so a port above 55535 cannot be used.
+  let port = await freePort();
+  while (port > 55_000) port = 20_000 + Math.floor(Math.random() * 30_000);
+  const timeout = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
+  return RedisServer.startOn(
+    port,
+    '--cluster-enabled',
+    'yes',
+    ...timeout,
+    '--cluster-replica-validity-factor',
+    '0',
+  );
+}
+
+async function join(admins: readonly Redis[]): Promise<void> {
+  const share = Math.ceil(SLOTS / 3);
+  for (const [index, admin] of admins.slice(0, 3).entries()) {
+    const last = Math.min((index + 1) * share, SLOTS) - 1;
+    await admin.call('CLUSTER', 'ADDSLOTSRANGE', String(index * share), String(last));
+  }
+  for (const [index, admin] of admins.entries())
+    await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', String(index + 1));
+  for (const admin of admins.slice(1)) {
+    await admin.call('CLUSTER', 'MEET', '127.0.0.1', String(admins[0].options.port));
+  }
+  await everyNode(admins, (info) => /cluster_state:ok/.test(info) && /cluster_known_nodes:6/.test(info));
+}
+
+async function replicate(admins: readonly Redis[]): Promise<void> {
+  const primaries = admins.slice(0, 3);
+  for (const [index, primary] of primaries.entries()) {
+    const id = String(await primary.call('CLUSTER', 'MYID'));
+    await admins[index + 3].call('CLUSTER', 'REPLICATE', id);
+  }
+  for (const primary of primaries) {
+    await until(async () => /connected_slaves:1/.test(await primary.info('replication')));
+  }
+  await everyNode(admins, (info) => /cluster_state:ok/.test(info));
+}
+
+async function everyNode(admins: readonly Redis[], holds: (info: string) => boolean): Promise<void> {
+  for (const admin of admins) await until(async () => holds(String(await admin.call('CLUSTER', 'INFO'))));
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error('the cluster did not form in 20 s');
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

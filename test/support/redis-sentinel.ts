@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { freePort, RedisServer } from './redis-server.js';
+
+/** A primary, a replica of it, and three Sentinels that watch them. */
+export class RedisSentinel {
+  readonly name = 'disco-primary';
+  private readonly processes: ChildProcess[] = [];
+
+  private constructor(
+    readonly primary: RedisServer,
+    readonly replica: RedisServer,
+    readonly sentinels: readonly { readonly host: string; readonly port: number }[],
+    private readonly directory: string,
+  ) {}
+
+  /** Resolves when the Sentinels know the replica and each other, so that a failover can happen. */
+  static async start(): Promise<RedisSentinel> {
+    const primary = await RedisServer.start();
+    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(primary.port));
+    const ports = [await freePort(), await freePort(), await freePort()];
+    const sentinels = ports.map((port) => ({ host: '127.0.0.1', port }));
+    const directory = await mkdtemp(join(tmpdir(), 'disco-sentinel-'));
+    const group = new RedisSentinel(primary, replica, sentinels, directory);
+    await Promise.all(ports.map((port) => group.spawn(port)));
+    await Promise.all(ports.map((port) => group.watching(port)));
+    return group;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(
+      this.processes.map((child) => {
+        const exited = new Promise((resolve) => child.once('exit', resolve));
+        child.kill('SIGKILL');
+        return exited;
+      }),
+    );
+    await Promise.all([this.primary.stop(), this.replica.stop()]);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private async spawn(port: number): Promise<void> {
+    const file = join(this.directory, `${port}.conf`);
+    const lines = [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${this.directory}`,
+      `sentinel monitor ${this.name} 127.0.0.1 ${this.primary.port} 2`,
+      `sentinel down-after-milliseconds ${this.name} 500`,
+      `sentinel failover-timeout ${this.name} 3000`,
+    ];
+    await writeFile(file, `${lines.join('\n')}\n`);
+    const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';
+    this.processes.push(spawn(binary, [file, '--sentinel'], { stdio: 'ignore' }));
+  }
+
+  private async watching(port: number): Promise<void> {
+    const sentinel = new Redis({ port, retryStrategy: () => 25 });
+    sentinel.on('error', () => undefined);
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      const state = await sentinel.call('SENTINEL', 'MASTER', this.name).catch(() => []);
+      const fields = Array.isArray(state)
+        ? state.map(String)
+        : Object.entries(state as object)
+            .flat()
+            .map(String);
+      const value = (field: string) => fields[fields.indexOf(field) + 1];
+      if (value('num-slaves') === '1' && value('num-other-sentinels') === '2') break;
+      if (Date.now() > deadline) throw new Error('the Sentinels did not find each other in 20 s');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    sentinel.disconnect();
+  }
+}
