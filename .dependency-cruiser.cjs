@@ -62,7 +62,11 @@ module.exports = {
     error('no-spec-imports', {}, { path: '\\.spec\\.ts$' }),
     error('lib-knows-no-test-or-sample', { path: '^lib/' }, { path: '^(test|sample|bench|tools)/' }),
     error('index-is-never-imported', { path: '^lib/' }, { path: '^lib/index\\.ts$' }),
-    error('sample-uses-the-package', { path: '^sample/' }, { path: '^(lib|test)/' }),
+    error(
+      'sample-uses-the-package',
+      { path: '^sample/' },
+      { path: '^(lib|test)/', dependencyTypesNot: ['aliased-tsconfig-paths'] },
+    ),
     error(
       'memory-driver-is-free',
       { path: '^lib/drivers/memory/', pathNot: '\\.spec\\.ts$' },

@@ -1,0 +1,95 @@
+export type { BusLogger } from './bus/bus-logger.js';
+export type {
+  BacklogOptions,
+  ConnectionOptions,
+  DiscoBusOptions,
+  MessageHandler,
+  PublishOptions,
+  PublishReceipt,
+  RetryOptions,
+  SubscribeOptions,
+  TopicOptions,
+} from './bus/bus-options.js';
+export type { BusState, BusStatus, BusStatusListener } from './bus/bus-status.js';
+export { DiscoBus } from './bus/disco-bus.js';
+export type { Subscription } from './bus/subscription.js';
+export { type Codec, type CodecId, Compression, type EncodedBody } from './codec/codec.js';
+export { type CompressionOptions, GzipCodec, type InflateLimit } from './codec/gzip.codec.js';
+export { JsonCodec } from './codec/json.codec.js';
+export { RawCodec } from './codec/raw.codec.js';
+export type { BundleLimits } from './driver/bundle-lane.js';
+export { BundlingDriver, type BundlingOptions } from './driver/bundling-driver.js';
+export type { DeliveryGuarantee, DriverCapabilities, GuaranteeCapabilities } from './driver/capabilities.js';
+export type { DeadLetterReason, Delivery, DeliveryPart } from './driver/delivery.js';
+export type {
+  DiscoDriver,
+  DriverContext,
+  DriverPublishOptions,
+  DriverReceipt,
+  DriverSubscribeOptions,
+  DriverSubscription,
+} from './driver/driver.js';
+export type { DriverStatus, DriverStatusListener } from './driver/driver-status.js';
+export {
+  AbortedError,
+  ClosedError,
+  ConfigurationError,
+  DriverMissingError,
+  NotConnectedError,
+} from './errors/bus.errors.js';
+export { DiscoBusError, type DiscoBusErrorCode, isDiscoBusError } from './errors/disco-bus-error.js';
+export { DriverError, type DriverErrorOptions } from './errors/driver.errors.js';
+export {
+  HandlerMissingError,
+  HandlerPanicError,
+  HandlerTimeoutError,
+  UnrecoverableError,
+} from './errors/handler.errors.js';
+export {
+  CodecError,
+  MessageInvalidError,
+  MessageTooLargeError,
+  MessageUndefinedError,
+  TopicEmptyError,
+  TopicInvalidError,
+} from './errors/message.errors.js';
+export {
+  BackpressureError,
+  PublishOutcomeUnknownError,
+  PublishTimeoutError,
+} from './errors/publish.errors.js';
+export type { Headers } from './message/headers.js';
+export type { Message } from './message/message.js';
+export type { DropReason, Metrics, ProcessedStatus, TopicMetrics } from './metrics/metrics.js';
+export { CORRELATION_HEADER, correlation, currentCorrelationId } from './middleware/correlation.js';
+export { type DeduplicateOptions, deduplicate } from './middleware/deduplicate.js';
+export type { DiscoMessageContext } from './middleware/message-context.js';
+export type { Handler, Middleware } from './middleware/middleware.js';
+export { recover } from './middleware/recover.js';
+export { type RetryPolicy, retry } from './middleware/retry.js';
+export { timeout } from './middleware/timeout.js';
+export { type SchemaIssue, type SchemaResult, type StandardSchema, validate } from './middleware/validate.js';
+export { DiscoBusModule } from './nest/disco-bus.module.js';
+export { type AnyEvents, DiscoBusService, type TopicPattern } from './nest/disco-bus.service.js';
+export { getDiscoBusToken, InjectDiscoBus } from './nest/disco-bus.tokens.js';
+export {
+  DiscoContext,
+  DiscoPayload,
+  type DiscoPayloadOptions,
+  type PayloadPipe,
+} from './nest/handlers/disco-params.decorator.js';
+export {
+  DiscoSubscribe,
+  type DiscoSubscribeOptions,
+  type DiscoSubscribeOptionsFactory,
+} from './nest/handlers/disco-subscribe.decorator.js';
+export { DISCO_CONTEXT_TYPE } from './nest/handlers/handler-arguments-host.js';
+export type {
+  DiscoBusFactoryOptions,
+  DiscoBusModuleAsyncOptions,
+  DiscoBusModuleOptions,
+  DiscoBusOptionsFactory,
+} from './nest/module-options.js';
+export type { Backoff, BackoffOptions } from './timing/backoff.js';
+export type { Clock, ClockTimer } from './timing/clock.js';
+export type { Duration } from './timing/duration.js';

@@ -1,0 +1,46 @@
+import { Injectable } from '@nestjs/common';
+import { TopicTable } from '../bus/topic-table.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import type { DiscoBusService } from './disco-bus.service.js';
+import type { DiscoBusFactoryOptions } from './module-options.js';
+
+/** A bus of the application, and what the Nest ring must know of it. */
+export interface BusEntry {
+  readonly name: string;
+  readonly service: DiscoBusService;
+  readonly registerHandlers: boolean;
+  /** The same agreements that the bus itself goes by. */
+  readonly topics: TopicTable;
+}
+
+/** The buses of one application. */
+@Injectable()
+export class BusRegistry {
+  private readonly entries = new Map<string, BusEntry>();
+
+  /** Throws ConfigurationError for a second bus of the same name. */
+  add(name: string, service: DiscoBusService, options: DiscoBusFactoryOptions): BusEntry {
+    if (this.entries.has(name)) {
+      throw new ConfigurationError(
+        `Two buses of the application are named "${name}"; import one DiscoBusModule.forRoot() once, and name further ones`,
+      );
+    }
+    const { service: group = 'default', defaults, topics, registerHandlers = true } = options;
+    const entry = { name, service, registerHandlers, topics: new TopicTable(group, defaults, topics) };
+    this.entries.set(name, entry);
+    return entry;
+  }
+
+  get(name: string): BusEntry | undefined {
+    return this.entries.get(name);
+  }
+
+  get names(): string[] {
+    return [...this.entries.keys()];
+  }
+
+  /** Ends the reading of all buses and waits for their handlers; they can still publish. A stand-in without a bus is left alone. */
+  async drain(): Promise<void> {
+    await Promise.all([...this.entries.values()].map(({ service }) => service.bus?.drain()));
+  }
+}

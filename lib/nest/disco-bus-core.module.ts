@@ -1,0 +1,16 @@
+import { Global, Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { BusDrainModule } from './bus-drain.module.js';
+import { BusRegistry } from './bus-registry.js';
+import { HandlerExplorer } from './handlers/handler-explorer.js';
+import { HandlerRegistrar } from './handlers/handler-registrar.js';
+import { HandlerRunner } from './handlers/handler-runner.js';
+
+/** What the buses of one application share. Global, so that its handlers are subscribed before other bootstrap hooks run. */
+@Global()
+@Module({
+  imports: [DiscoveryModule, BusDrainModule],
+  providers: [BusRegistry, HandlerExplorer, HandlerRunner, HandlerRegistrar],
+  exports: [BusRegistry],
+})
+export class DiscoBusCoreModule {}

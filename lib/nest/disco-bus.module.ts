@@ -1,0 +1,104 @@
+import { type DynamicModule, Logger, Module, type Provider } from '@nestjs/common';
+import { DiscoBus } from '../bus/disco-bus.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import { BusRegistry } from './bus-registry.js';
+import { DiscoBusService } from './disco-bus.service.js';
+import {
+  DEFAULT_BUS,
+  entryToken,
+  getDiscoBusToken,
+  METRICS_SOURCE,
+  optionsToken,
+} from './disco-bus.tokens.js';
+import { DiscoBusCoreModule } from './disco-bus-core.module.js';
+import { chooseDriver } from './driver-choice.js';
+import { DiscoBusMetricsModule } from './metrics.module.js';
+import type { MetricsSource, OwnedMetrics } from './metrics-source.js';
+import {
+  assertBusName,
+  assertModuleOptions,
+  type DiscoBusFactoryOptions,
+  type DiscoBusModuleAsyncOptions,
+  type DiscoBusModuleOptions,
+  type DiscoBusOptionsFactory,
+} from './module-options.js';
+
+/**
+ * A bus within a Nest application: it connects in `onModuleInit`, subscribes the methods with `@DiscoSubscribe` in
+ * `onApplicationBootstrap`, lets running handlers finish before any `onModuleDestroy` of the application, and closes in
+ * `onApplicationShutdown`, so that publishing works until then.
+ */
+@Module({})
+export class DiscoBusModule {
+  /** A bus with these options; without any, over redis://127.0.0.1:6379. Malformed ones are a ConfigurationError. */
+  static forRoot(options: DiscoBusModuleOptions = {}): DynamicModule {
+    const { name, isGlobal, ...own } = assertModuleOptions(options);
+    const provider = { provide: optionsToken(assertBusName(name)), useValue: own };
+    return busModule({ name, isGlobal }, [provider], own.metrics);
+  }
+
+  /** A bus whose options the container makes. */
+  static forRootAsync(options: DiscoBusModuleAsyncOptions): DynamicModule {
+    const token = optionsToken(assertBusName(options.name));
+    return busModule(options, optionsProviders(token, options), true);
+  }
+}
+
+function busModule(
+  { name = DEFAULT_BUS, isGlobal = true, imports = [] }: DiscoBusModuleAsyncOptions,
+  options: Provider[],
+  metrics: DiscoBusFactoryOptions['metrics'] = true,
+): DynamicModule {
+  const token = getDiscoBusToken(name);
+  return {
+    module: DiscoBusModule,
+    global: isGlobal,
+    imports: [...imports, DiscoBusCoreModule, ...(metrics === true ? [DiscoBusMetricsModule.load()] : [])],
+    providers: [
+      ...options,
+      {
+        provide: token,
+        inject: [optionsToken(name), { token: METRICS_SOURCE, optional: true }],
+        useFactory: (own: DiscoBusFactoryOptions, source?: MetricsSource) => createService(name, own, source),
+      },
+      {
+        provide: entryToken(name),
+        inject: [BusRegistry, token, optionsToken(name)],
+        useFactory: (registry: BusRegistry, service: DiscoBusService, own: DiscoBusFactoryOptions) =>
+          registry.add(name, service, own),
+      },
+    ],
+    exports: [token],
+  };
+}
+
+function optionsProviders(token: string, options: DiscoBusModuleAsyncOptions): Provider[] {
+  const { useFactory, useClass, useExisting, inject = [] } = options;
+  if ([useFactory, useClass, useExisting].filter((way) => way !== undefined).length !== 1) {
+    throw new ConfigurationError('forRootAsync needs exactly one of useFactory, useClass and useExisting');
+  }
+  if (useFactory) {
+    const make = async (...dependencies: unknown[]) => assertModuleOptions(await useFactory(...dependencies));
+    return [{ provide: token, inject, useFactory: make }];
+  }
+  const maker = useExisting ?? useClass!;
+  const make = async (factory: DiscoBusOptionsFactory) =>
+    assertModuleOptions(await factory.createDiscoBusOptions());
+  const own: Provider[] = useClass ? [useClass] : [];
+  return [...own, { provide: token, inject: [maker], useFactory: make }];
+}
+
+async function createService(
+  name: string,
+  options: DiscoBusFactoryOptions,
+  source: MetricsSource | undefined,
+): Promise<DiscoBusService> {
+  const { metrics = true, logger = new Logger(name === DEFAULT_BUS ? 'DiscoBus' : `DiscoBus:${name}`) } =
+    options;
+  const driver = await chooseDriver(options);
+  const owned: OwnedMetrics | undefined = metrics === true ? source?.open() : undefined;
+  const sink = typeof metrics === 'object' ? metrics : owned;
+  return new DiscoBusService(new DiscoBus({ ...options, driver, logger, metrics: sink }), () =>
+    owned?.close(),
+  );
+}

@@ -1,0 +1,114 @@
+import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
+import { Observable } from 'rxjs';
+import type { MessageHandler, PublishOptions, PublishReceipt, SubscribeOptions } from '../bus/bus-options.js';
+import type { BusState, BusStatus } from '../bus/bus-status.js';
+import type { DiscoBus } from '../bus/disco-bus.js';
+import type { Subscription } from '../bus/subscription.js';
+
+/** Any topic with any payload: what a `DiscoBusService` without a type argument carries. */
+export type AnyEvents = Record<string, any>;
+
+/** A name with a wildcard in it. */
+export type TopicPattern = `${string}*${string}` | `${string}>`;
+
+/**
+ * A bus as Nest's providers see it. `Events` maps topics to their payloads: `DiscoBusService<{ orders: Order }>` lets only
+ * an Order be published to `orders`. It starts with the application and stops with it.
+ */
+export class DiscoBusService<Events extends object = AnyEvents>
+  implements OnModuleInit, OnApplicationShutdown
+{
+  /** Every status of the bus and of its driver from the moment of subscribing; completes when the bus is closed. */
+  readonly status: Observable<BusStatus>;
+
+  /** Made by `DiscoBusModule`; `onStopped` is called once the bus is closed. */
+  constructor(
+    /** The bus itself, framework-free. */
+    readonly bus: DiscoBus,
+    private readonly onStopped: () => void = () => {},
+  ) {
+    this.status = statusOf(bus);
+  }
+
+  /** Where the bus is in its life. */
+  get state(): BusState {
+    return this.bus.state;
+  }
+
+  /** Whether the driver has its connection right now. */
+  get connected(): boolean {
+    return this.bus.connected;
+  }
+
+  /** As {@link DiscoBus.publish}: resolves when the driver has accepted the message. */
+  publish<Topic extends keyof Events & string>(
+    topic: Topic,
+    payload: Events[Topic],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt> {
+    return this.bus.publish(topic, payload, options);
+  }
+
+  /** As {@link DiscoBus.publishBatch}: each payload is a message of its own; nothing is sent if one of them is at fault. */
+  publishBatch<Topic extends keyof Events & string>(
+    topic: Topic,
+    payloads: readonly Events[Topic][],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]> {
+    return this.bus.publishBatch(topic, payloads, options);
+  }
+
+  /** As {@link DiscoBus.subscribe}: resolves when the subscription is live. It ends with the bus at the latest. */
+  subscribe<Topic extends keyof Events & string>(
+    topic: Topic,
+    handler: MessageHandler<Events[Topic]>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+  /** The same for every topic that a pattern matches. */
+  subscribe(
+    pattern: TopicPattern,
+    handler: MessageHandler<Events[keyof Events]>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+  subscribe(
+    topicOrPattern: string,
+    handler: MessageHandler,
+    options?: SubscribeOptions,
+  ): Promise<Subscription> {
+    return this.bus.subscribe(topicOrPattern, handler, options);
+  }
+
+  /** Connects, as `connection` says; the application's own start calls it. Idempotent. */
+  start(): Promise<void> {
+    return this.bus.start();
+  }
+
+  /** Stops reading, lets running handlers finish for at most `shutdownTimeout`, and closes. Idempotent; final. */
+  async stop(): Promise<void> {
+    await this.bus.stop();
+    this.onStopped();
+  }
+
+  /** Resolves when the server answered. */
+  ping(): Promise<void> {
+    return this.bus.ping();
+  }
+
+  onModuleInit(): Promise<void> {
+    return this.start();
+  }
+
+  onApplicationShutdown(): Promise<void> {
+    return this.stop();
+  }
+}
+
+function statusOf(bus: DiscoBus): Observable<BusStatus> {
+  return new Observable((subscriber) => {
+    if (bus.state === 'closed') return subscriber.complete();
+    return bus.onStatus((status) => {
+      subscriber.next(status);
+      if (status.type === 'state' && status.state === 'closed') subscriber.complete();
+    });
+  });
+}

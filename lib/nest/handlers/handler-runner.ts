@@ -1,0 +1,160 @@
+import 'reflect-metadata';
+import { Injectable } from '@nestjs/common';
+import type { ContextId } from '@nestjs/core';
+import { ApplicationConfig, ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/core';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { MessageHandler } from '../../bus/bus-options.js';
+import type { DiscoMessageContext } from '../../middleware/message-context.js';
+import { ParamType, paramsOf, paramValue } from './disco-params.decorator.js';
+import { DISCO_CONTEXT_TYPE } from './handler-arguments-host.js';
+import type { HandlerMethod, InstanceWrapper } from './handler-explorer.js';
+import { type FailureFilter, failureFilter } from './handler-filters.js';
+
+type Run = (payload: unknown, context: DiscoMessageContext) => unknown;
+
+const ENHANCERS = ['__guards__', '__interceptors__', '__pipes__', '__exceptionFilters__'];
+/** Filters are ours to run: see {@link failureFilter}. */
+const enhancers = { guards: true, interceptors: true, filters: false };
+const paramsFactory = {
+  exchangeKeyForValue: (type: number, path: any, args: any) => paramValue(type, path, args),
+};
+
+/** Makes of a method what a bus can call, within Nest's guards, pipes, interceptors, filters and scopes. */
+@Injectable()
+export class HandlerRunner {
+  constructor(
+    private readonly contexts: ExternalContextCreator,
+    private readonly config: ApplicationConfig,
+  ) {}
+
+  /** A method that nothing surrounds is called directly: Nest's context costs half a microsecond. */
+  handlerFor(handler: HandlerMethod): MessageHandler {
+    if (handler.instance === undefined || this.scopedGlobals().length > 0) return this.perMessage(handler);
+    const direct = this.direct(handler, handler.instance);
+    if (direct) return direct;
+    const run = this.surrounded(handler, handler.instance);
+    return filtered(run, failureFilter(this.config, handler));
+  }
+
+  private direct({ type, method }: HandlerMethod, instance: object): Run | undefined {
+    if (this.hasGlobals() || ENHANCERS.some((key) => isEnhanced(key, type, method))) return undefined;
+    const params = Object.entries(paramsOf(type, method).params).map(
+      ([key, { index, data, pipes, schema }]) => ({
+        type: Number(key.split(':')[0]),
+        index,
+        path: data,
+        plain: pipes.length === 0 && schema === undefined,
+      }),
+    );
+    const known = [ParamType.payload, ParamType.context] as number[];
+    if (params.some((param) => !param.plain || !known.includes(param.type))) return undefined;
+    const target = instance as Record<string, (...args: unknown[]) => unknown>;
+    if (isPayloadThenContext(params)) {
+      if (params.length === 1) return (payload) => settled(target[method](payload));
+      return (payload, context) => settled(target[method](payload, context));
+    }
+    return (...message) => {
+      const args: unknown[] = [];
+      for (const param of params) args[param.index] = paramValue(param.type, param.path, message);
+      return settled(target[method](...args));
+    };
+  }
+
+  private surrounded({ method, type, wrapper }: HandlerMethod, instance: object, contextId?: ContextId): Run {
+    const callback = (instance as Record<string, any>)[method];
+    const { key } = paramsOf(type, method);
+    const inquirer = contextId && wrapper.id;
+    return this.contexts.create(
+      instance as Record<string, any>,
+      callback,
+      method,
+      key,
+      paramsFactory,
+      contextId,
+      inquirer,
+      enhancers,
+      DISCO_CONTEXT_TYPE,
+    );
+  }
+
+  /** An instance for each message, with its context as the REQUEST, and the enhancers that go with it. */
+  private perMessage(handler: HandlerMethod): Run {
+    return async (payload, context) => {
+      const contextId = contextIdOf(handler, context);
+      const instance = await this.instanceFor(handler, contextId);
+      const run = this.surrounded(handler, instance, contextId);
+      return filtered(run, failureFilter(this.config, handler, contextId))(payload, context);
+    };
+  }
+
+  private async instanceFor(
+    { instance, moduleRef, wrapper }: HandlerMethod,
+    contextId: ContextId,
+  ): Promise<object> {
+    for (const each of this.scopedGlobals()) await resolve(each, contextId);
+    return instance ?? (await moduleRef.resolve(wrapper.token as string, contextId, { strict: true }));
+  }
+
+  private hasGlobals(): boolean {
+    const { config } = this;
+    const globals = [
+      config.getGlobalGuards(),
+      config.getGlobalInterceptors(),
+      config.getGlobalPipes(),
+      config.getGlobalFilters(),
+    ];
+    return globals.some((each) => each.length > 0);
+  }
+
+  private scopedGlobals(): InstanceWrapper[] {
+    const { config } = this;
+    return [
+      ...config.getGlobalRequestGuards(),
+      ...config.getGlobalRequestInterceptors(),
+      ...config.getGlobalRequestPipes(),
+      ...config.getGlobalRequestFilters(),
+    ];
+  }
+}
+
+/** A message's own context id; durable providers get the one that the application's strategy gives them. */
+function contextIdOf({ wrapper, moduleRef }: HandlerMethod, context: DiscoMessageContext): ContextId {
+  const contextId = ContextIdFactory.getByRequest(context as unknown as Record<string, unknown>);
+  const durable = wrapper.isDependencyTreeDurable();
+  moduleRef.registerRequestByContextId(durable ? contextId.payload : context, contextId);
+  return contextId;
+}
+
+async function resolve({ host, token }: InstanceWrapper, contextId: ContextId): Promise<void> {
+  const moduleRef = host?.providers.get(ModuleRef)?.instance as ModuleRef;
+  await moduleRef.resolve(token as string, contextId, { strict: true });
+}
+
+function filtered(run: Run, filter: FailureFilter | undefined): Run {
+  if (!filter) return run;
+  return async (payload, context) => {
+    try {
+      return await run(payload, context);
+    } catch (error) {
+      return filter(error, [payload, context]);
+    }
+  };
+}
+
+function isEnhanced(key: string, type: Function, method: string): boolean {
+  return Reflect.hasMetadata(key, type) || Reflect.hasMetadata(key, type.prototype[method]);
+}
+
+function isPayloadThenContext(params: readonly { type: number; index: number; path?: string }[]): boolean {
+  const at = (index: number) => params.find((param) => param.index === index);
+  return (
+    params.length <= 2 &&
+    params.every(({ path }) => path === undefined) &&
+    at(0)?.type === ParamType.payload &&
+    (params.length === 1 || at(1)?.type === ParamType.context)
+  );
+}
+
+function settled(result: unknown): unknown {
+  return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+}

@@ -1,0 +1,76 @@
+import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common';
+import type { DiscoBusOptions } from '../bus/bus-options.js';
+import type { DiscoDriver } from '../driver/driver.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import type { Metrics } from '../metrics/metrics.js';
+import { DEFAULT_BUS } from './disco-bus.tokens.js';
+
+/** Everything `DiscoBusModule` can be told of a bus. Nothing is needed. */
+export interface DiscoBusModuleOptions extends Omit<DiscoBusOptions, 'driver' | 'metrics'> {
+  /** Names the bus where there are several; `@InjectDiscoBus(name)` and `@DiscoSubscribe(…, { bus: name })` choose it. @default 'default' */
+  name?: string;
+  /** Whether every module of the application can inject the bus without importing it. @default true */
+  isGlobal?: boolean;
+  /**
+   * Where the bus leads: `redis://…`, `rediss://…`, `memory:` for an embedded engine of its own, or `memory:name` for one
+   * shared within the process. Excludes `driver`. @default the environment's DISCO_BUS_URL, else redis://127.0.0.1:6379
+   */
+  url?: string;
+  /** A driver of your choice. Excludes `url`. @default the one that `url` names */
+  driver?: DiscoDriver;
+  /** Whether methods with `@DiscoSubscribe` are subscribed on this bus; `false` for a process that only publishes. @default true */
+  registerHandlers?: boolean;
+  /** `true` for Prometheus, where prom-client and `@willsoto/nestjs-prometheus` are installed; or a sink of your own. @default true */
+  metrics?: boolean | Metrics;
+  /** Settings of the bus's locks. */
+  lock?: Readonly<Record<string, unknown>>;
+}
+
+/** What a factory of options returns: the name and the reach of a bus are said where the module is imported. */
+export type DiscoBusFactoryOptions = Omit<DiscoBusModuleOptions, 'name' | 'isGlobal'>;
+
+/** A provider that makes options, for `useClass` and `useExisting`. */
+export interface DiscoBusOptionsFactory {
+  createDiscoBusOptions(): DiscoBusFactoryOptions | Promise<DiscoBusFactoryOptions>;
+}
+
+/** Options that the container makes. Exactly one of `useFactory`, `useClass` and `useExisting` is needed. */
+export interface DiscoBusModuleAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
+  /** @default 'default' */
+  name?: string;
+  /** @default true */
+  isGlobal?: boolean;
+  /** What is handed to `useFactory`. */
+  inject?: (InjectionToken | OptionalFactoryDependency)[];
+  useFactory?: (...dependencies: any[]) => DiscoBusFactoryOptions | Promise<DiscoBusFactoryOptions>;
+  /** Made by the module itself. */
+  useClass?: Type<DiscoBusOptionsFactory>;
+  /** Provided by one of `imports`. */
+  useExisting?: InjectionToken<DiscoBusOptionsFactory>;
+}
+
+const names = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
+
+/** Returns the name of a bus; throws ConfigurationError for what is none. */
+export function assertBusName(name: unknown = DEFAULT_BUS): string {
+  if (typeof name === 'string' && names.test(name)) return name;
+  throw new ConfigurationError(
+    'The name of a bus must be 1 to 100 letters, digits, ".", "_", ":" or "-", the first a letter or digit',
+  );
+}
+
+/** Returns `options` if the Nest ring's own are well-formed; the bus checks the rest. Throws ConfigurationError. */
+export function assertModuleOptions<Options extends DiscoBusFactoryOptions>(options: Options): Options {
+  if (typeof options !== 'object' || options === null)
+    throw new ConfigurationError('The options of DiscoBusModule must be an object');
+  const { url, driver, metrics = true, registerHandlers = true } = options;
+  if (url !== undefined && typeof url !== 'string') throw new ConfigurationError('url must be a string');
+  if (url !== undefined && driver !== undefined)
+    throw new ConfigurationError('url and driver exclude each other');
+  if (typeof registerHandlers !== 'boolean')
+    throw new ConfigurationError('registerHandlers must be true or false');
+  if (typeof metrics !== 'boolean' && typeof metrics?.topic !== 'function') {
+    throw new ConfigurationError('metrics must be true, false or a sink');
+  }
+  return options;
+}
