@@ -3,6 +3,7 @@ import { DriverError } from '../errors/driver.errors.js';
 import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
 import { DriverDecorator } from './driver-decorator.js';
+import { seededRandom } from './seeded-random.js';
 
 /** How often each trouble comes, from 0 (never) to 1 (every time). One publish has at most one of the first four. */
 export interface ChaosRules {
@@ -82,15 +83,4 @@ export class ChaosDriver extends DriverDecorator {
     }
     return receipt;
   }
-}
-
-/** Mulberry32: small, and good enough to choose troubles. */
-function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

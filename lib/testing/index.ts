@@ -1,3 +1,5 @@
+export { type ChaosCounts, ChaosDriver, type ChaosRules } from './chaos-driver.js';
+export { type CodecHarness, describeCodec, runCodecCase } from './contract/codec-contract.js';
 export type {
   ContractIt,
   ContractRunner,
@@ -12,4 +14,5 @@ export {
 export type { DriverHarness } from './contract/driver-harness.js';
 export { DriverStage, type InboxOptions } from './contract/driver-stage.js';
 export { Inbox, type InboxHandler } from './contract/inbox.js';
+export { DriverDecorator } from './driver-decorator.js';
 export { ManualClock } from './manual-clock.js';

@@ -27,6 +27,12 @@ export interface Defect {
   close?(inner: DiscoDriver): Promise<void>;
   ping?(inner: DiscoDriver): Promise<void>;
   capabilities?: DiscoDriver['capabilities'];
+  /** The broker is restarted. */
+  restart?(): void;
+  /** The driver's process dies; without it the driver is closed. */
+  kill?(): Promise<void>;
+  /** The server was not there when the driver connected, and is there again; without it the driver notices. */
+  heal?(): Promise<void>;
   /** Tells no status. */
   mute?: boolean;
 }

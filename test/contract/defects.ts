@@ -209,7 +209,7 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     noticedBy: ['no-handles'],
     make: (clock) => ({
       connect: (inner, context) => {
-        clock.setTimeout(nothing, 1e9);
+        clock.setTimeout(() => undefined, 1e9);
         return inner.connect(context);
       },
     }),
@@ -385,6 +385,20 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
       };
     },
   },
+  'is deaf after a restart': {
+    noticedBy: ['W15', 'restart', 'reconnect'],
+    make: () => {
+      let deaf = false;
+      return {
+        restart: () => {
+          deaf = true;
+        },
+        deliver: (delivery, hand) => (deaf ? undefined : hand(delivery)),
+      };
+    },
+  },
+  'leaves what a dead member had': { noticedBy: ['dead-member'], make: () => ({ kill: nothing }) },
+  'gives up after one failed connect': { noticedBy: ['connect-retry'], make: () => ({ heal: nothing }) },
   'tells nobody that it is connected': { noticedBy: ['status-listener'], make: () => ({ mute: true }) },
   'connects although it was closed': {
     noticedBy: ['after-close', 'close-connecting', 'close-unconnected'],
