@@ -94,8 +94,14 @@ export class DiscoBusService<Events extends object = AnyEvents>
     return this.bus.ping();
   }
 
-  onModuleInit(): Promise<void> {
-    return this.start();
+  /** A start that fails leaves nothing running: the application has failed with it. */
+  async onModuleInit(): Promise<void> {
+    try {
+      await this.start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   onApplicationShutdown(): Promise<void> {
