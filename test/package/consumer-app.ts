@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type CommandResult, mustRun, runCommand } from './run-command.js';
+import { root } from './staged-package.js';
+
+/** What a consuming application is: its module system and what it asks npm for. */
+export interface ConsumerManifest {
+  readonly type: 'module' | 'commonjs';
+  readonly dependencies: Readonly<Record<string, string>>;
+  /** Further arguments of `npm install`. */
+  readonly installWith?: readonly string[];
+}
+
+const compilerOptions = {
+  target: 'ES2022',
+  module: 'nodenext',
+  types: ['node'],
+  strict: true,
+  skipLibCheck: false,
+  experimentalDecorators: true,
+  emitDecoratorMetadata: true,
+  outDir: 'out',
+};
+
+const install = [
+  'install',
+  '--prefer-offline',
+  '--no-audit',
+  '--no-fund',
+  '--ignore-scripts',
+  '--fetch-retries=1',
+];
+
+/** An application outside the repository that has the packed tarball installed from the npm registry's packages. */
+export class ConsumerApp {
+  private constructor(
+    readonly directory: string,
+    /** What `npm install` printed. */
+    readonly installOutput: string,
+  ) {}
+
+  /** Writes and installs it. Throws, and says why, when the registry cannot be reached: nothing is skipped. */
+  static async install(tarball: string, manifest: ConsumerManifest): Promise<ConsumerApp> {
+    const { type, dependencies, installWith = [] } = manifest;
+    const directory = await mkdtemp(join(lonelyFolder(), 'disco-consumer-'));
+    const asked = { 'nestjs-disco-bus': `file:${tarball}`, '@types/node': '^20', ...dependencies };
+    const packageJson = { name: 'consumer', version: '1.0.0', private: true, type, dependencies: asked };
+    await writeFile(join(directory, 'package.json'), JSON.stringify(packageJson));
+    await writeFile(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }));
+    await copyFile(join(root, 'test/package/consumer/app.ts'), join(directory, 'app.ts'));
+    const { output } = await mustRun('npm', [...install, ...installWith], {
+      cwd: directory,
+      timeoutMs: 120_000,
+      failure:
+        'The package test needs the npm registry (or a filled npm cache) and could not install from it',
+    });
+    return new ConsumerApp(directory, output);
+  }
+
+  /** Checks the application's types, the library's declarations included, and compiles it. */
+  async compile(): Promise<CommandResult> {
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    return runCommand(process.execPath, [tsc, '-p', '.'], { cwd: this.directory });
+  }
+
+  /** Runs the compiled application against `url`. */
+  async run(url: string): Promise<CommandResult> {
+    const env = { ...process.env, DISCO_BUS_URL: url, NODE_ENV: 'production' };
+    return runCommand(process.execPath, ['out/app.js'], { cwd: this.directory, timeoutMs: 30_000, env });
+  }
+
+  /** Whether all that was installed fits together, peers included. */
+  async dependencyTree(): Promise<CommandResult> {
+    return runCommand('npm', ['ls', '--all'], { cwd: this.directory });
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** A folder from which no node_modules but the application's own can be reached. */
+function lonelyFolder(): string {
+  const folder = [tmpdir(), '/var/tmp', homedir()].find(
+    (candidate) => existsSync(candidate) && !seesPackages(candidate),
+  );
+  if (folder === undefined) throw new Error('Every temporary folder lies below a node_modules; set TMPDIR');
+  return folder;
+}
+
+function seesPackages(folder: string): boolean {
+  if (existsSync(join(folder, 'node_modules'))) return true;
+  return dirname(folder) !== folder && seesPackages(dirname(folder));
+}

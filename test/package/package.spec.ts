@@ -1,0 +1,209 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { RedisServer } from '../support/redis-server.js';
+import { ConsumerApp, type ConsumerManifest } from './consumer-app.js';
+import { type CommandResult, mustRun, runCommand } from './run-command.js';
+import { root, StagedPackage } from './staged-package.js';
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  exports: Record<string, unknown>;
+};
+const entries = Object.keys(manifest.exports)
+  .filter((entry) => entry !== './package.json')
+  .map((entry) => join('nestjs-disco-bus', entry));
+const bin = (name: string) => join(root, 'node_modules/.bin', name);
+const peerTrouble = /ERESOLVE|peer dep|conflicting|unmet peer|incorrect peer/i;
+
+const everything = {
+  '@willsoto/nestjs-prometheus': '^6.1.0',
+  'prom-client': '^15.0.0',
+  'reflect-metadata': '^0.2.0',
+  rxjs: '^7.8.0',
+};
+const consumers: Record<'esm' | 'commonjs' | 'bare', ConsumerManifest> = {
+  esm: {
+    type: 'module',
+    dependencies: { '@nestjs/common': '^12', '@nestjs/core': '^12', ioredis: '^6', ...everything },
+  },
+  commonjs: {
+    type: 'commonjs',
+    dependencies: { '@nestjs/common': '^11', '@nestjs/core': '^11', ioredis: '^5', ...everything },
+  },
+  bare: {
+    type: 'module',
+    dependencies: {
+      '@nestjs/common': '^12',
+      '@nestjs/core': '^12',
+      'reflect-metadata': '^0.2.0',
+      rxjs: '^7.8.0',
+    },
+    installWith: ['--legacy-peer-deps'],
+  },
+};
+
+/** An application that is installed, and what its compiler said. */
+interface Prepared {
+  readonly app: ConsumerApp;
+  readonly compiled: CommandResult;
+}
+
+let staged: StagedPackage;
+/** They are made at the same time, while the tarball is looked at. */
+const preparing = new Map<string, Promise<Prepared>>();
+
+beforeAll(async () => {
+  staged = await StagedPackage.make();
+  for (const [name, consumer] of Object.entries(consumers)) {
+    const prepared = prepare(consumer);
+    prepared.catch(() => {}); // told by the tests that need it
+    preparing.set(name, prepared);
+  }
+}, 120_000);
+
+afterAll(async () => {
+  for (const prepared of preparing.values()) await (await prepared.catch(() => undefined))?.app.remove();
+  await staged?.remove();
+}, 300_000);
+
+async function prepare(consumer: ConsumerManifest): Promise<Prepared> {
+  const app = await ConsumerApp.install(staged.tarball, consumer);
+  try {
+    return { app, compiled: await app.compile() };
+  } catch (error) {
+    await app.remove();
+    throw error;
+  }
+}
+
+describe('the tarball', () => {
+  it('holds the build and its documents, and nothing else', () => {
+    const outside = staged.files.filter((path) => !path.startsWith('dist/'));
+    expect(outside).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const built = staged.files.filter((path) => path.startsWith('dist/'));
+    expect(built.length).toBeGreaterThan(100);
+    expect(built.filter((path) => !/\.(js|js\.map|d\.ts)$/.test(path))).toEqual([]);
+    expect(built.filter((path) => /(^|[./])(spec|test|sample|bench)[./]/.test(path))).toEqual([]);
+  });
+
+  it('passes publint, strictly', async () => {
+    const { exitCode, output } = await runCommand(bin('publint'), ['--strict', staged.tarball], {
+      cwd: root,
+    });
+    expect({ exitCode, output }).toEqual({ exitCode: 0, output: expect.stringContaining('All good!') });
+  });
+
+  it('has types for every way of resolving (attw)', async () => {
+    const args = [staged.tarball, '--ignore-rules', 'cjs-resolves-to-esm', '--no-color', '--no-emoji'];
+    const { exitCode, output } = await runCommand(bin('attw'), args, { cwd: root });
+    expect({ exitCode, output }).toEqual({ exitCode: 0, output: expect.stringContaining('node10') });
+  });
+});
+
+describe.each(entries)('%s by its own name', (entry) => {
+  it('can be imported and required, and is one and the same', async () => {
+    const script = `
+      const imported = await import(${JSON.stringify(entry)});
+      const required = (await import('node:module')).createRequire(process.cwd() + '/x.js')(${JSON.stringify(entry)});
+      const names = Object.keys(imported);
+      console.log(names.length > 0 && names.every((name) => imported[name] === required[name]));`;
+    const esm = ['--input-type=module', '--eval', script];
+    expect((await mustRun(process.execPath, esm, { cwd: staged.directory })).stdout).toBe('true\n');
+    const cjs = ['--input-type=commonjs', '--eval', `console.log(typeof require(${JSON.stringify(entry)}))`];
+    expect((await mustRun(process.execPath, cjs, { cwd: staged.directory })).stdout).toBe('object\n');
+  });
+});
+
+describe('the first example of the README', () => {
+  it('runs as it stands on the built package', async () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const example = /```ts run\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+    const { outputText } = ts.transpileModule(example, {
+      compilerOptions: {
+        target: ts.ScriptTarget.ES2022,
+        module: ts.ModuleKind.ESNext,
+        experimentalDecorators: true,
+        emitDecoratorMetadata: true,
+      },
+    });
+    writeFileSync(join(staged.directory, 'example.mjs'), outputText);
+    const { stdout } = await mustRun(process.execPath, ['example.mjs'], { cwd: staged.directory });
+    expect(stdout).toContain('\nshipping order 1\n');
+  });
+});
+
+describe.each([
+  ['an ESM application on Nest 12 with ioredis 6', 'esm'],
+  ['a CommonJS application on Nest 11 with ioredis 5', 'commonjs'],
+])('installed into %s', (_title, name) => {
+  let consumer: Prepared;
+
+  beforeAll(async () => {
+    consumer = await preparing.get(name)!;
+  }, 240_000);
+
+  it('brings no conflict of peers', async () => {
+    expect(consumer.app.installOutput).not.toMatch(peerTrouble);
+    expect(await consumer.app.dependencyTree()).toMatchObject({ exitCode: 0 });
+  });
+
+  it('has types that hold, those of its dependencies included', () => {
+    expect(consumer.compiled).toMatchObject({ exitCode: 0, output: '' });
+  });
+
+  it('handles what is published: embedded, and on Redis', async () => {
+    await expectHandled(consumer.app, 'memory:');
+    const redis = await RedisServer.start();
+    try {
+      await expectHandled(consumer.app, redis.url);
+    } finally {
+      await redis.stop();
+    }
+  }, 90_000);
+});
+
+describe('installed without ioredis, prom-client and @willsoto/nestjs-prometheus', () => {
+  let consumer: Prepared;
+
+  beforeAll(async () => {
+    consumer = await preparing.get('bare')!;
+  }, 240_000);
+
+  it('is really without them', async () => {
+    for (const name of ['ioredis', 'prom-client', '@willsoto/nestjs-prometheus']) {
+      const args = ['--input-type=module', '--eval', `await import(${JSON.stringify(name)})`];
+      const { exitCode, output } = await runCommand(process.execPath, args, { cwd: consumer.app.directory });
+      expect(exitCode).not.toBe(0);
+      expect(output).toContain('ERR_MODULE_NOT_FOUND');
+    }
+  });
+
+  it('has types that need none of them', () => {
+    expect(consumer.compiled).toMatchObject({ exitCode: 0, output: '' });
+  });
+
+  it('works embedded, and names ioredis when asked for Redis', async () => {
+    await expectHandled(consumer.app, 'memory:');
+    const onRedis = await consumer.app.run('redis://127.0.0.1:1');
+    expect(onRedis).toMatchObject({
+      exitCode: 1,
+      output: expect.stringMatching(/DISCO_CONFIGURATION: .*npm install ioredis/),
+    });
+  }, 90_000);
+});
+
+const everyOrder = [
+  ...Array(3).fill('published orders'),
+  ...[1, 2, 3].map((number) => `handled order ${number} from shop`),
+  'closed',
+].sort();
+
+async function expectHandled(app: ConsumerApp, url: string): Promise<void> {
+  const { exitCode, stdout, output } = await app.run(url);
+  const printed = stdout.trim().split('\n').sort();
+  expect({ exitCode, printed, output }).toEqual({
+    exitCode: 0,
+    printed: everyOrder,
+    output: expect.anything(),
+  });
+}
