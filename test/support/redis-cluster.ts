@@ -42,7 +42,7 @@ async function startNode(): Promise<RedisServer> {
   // The bus port is the port + 10000, so a port above 55535 cannot be used.
   let port = await freePort();
   while (port > 55_000) port = 20_000 + Math.floor(Math.random() * 30_000);
-  const timeout = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
+  const timeout = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--repl-diskless-sync-delay', '0'];
   return RedisServer.startOn(
     port,
     '--cluster-enabled',

@@ -19,7 +19,7 @@ export class RedisSentinel {
 
   /** Resolves when the Sentinels know the replica and each other, so that a failover can happen. */
   static async start(): Promise<RedisSentinel> {
-    const primary = await RedisServer.start();
+    const primary = await RedisServer.start('--repl-diskless-sync-delay', '0');
     const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(primary.port));
     const ports = [await freePort(), await freePort(), await freePort()];
     const sentinels = ports.map((port) => ({ host: '127.0.0.1', port }));

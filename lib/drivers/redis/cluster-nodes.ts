@@ -13,8 +13,9 @@ export class ClusterNodes {
   private readonly avoided = new Map<RedisRole, string>();
 
   /** Begins to find them. */
-  constructor(options: ResolvedRedisOptions, role: RedisRole) {
-    this.cluster = createRedisClient(options, role) as Cluster;
+  constructor(options: ResolvedRedisOptions, role: RedisRole, service: string | undefined) {
+    const connectionName = `disco:${service ?? 'disco'}:nodes`;
+    this.cluster = createRedisClient(options, role, { options: { connectionName } }) as Cluster;
     // It goes on trying by itself; whoever needs a node meanwhile is told by `pick`.
     this.connecting = this.cluster.connect().catch(() => undefined);
   }

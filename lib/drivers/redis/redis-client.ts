@@ -15,6 +15,8 @@ export interface RedisClientSettings {
   service?: string;
   /** `false`: the client ends with its first connection, for callers who replace it themselves. @default true */
   reconnect?: boolean;
+  /** How many connections have failed in a row; a silent Sentinel then comes to its turn last. @default 0 */
+  failures?: number;
   /** Further ioredis options of the connection (of each node's, in a Cluster). */
   options?: RedisOptions;
 }
@@ -75,7 +77,7 @@ function build(
   endpoint: RedisEndpoint,
   options: ResolvedRedisOptions,
   connection: RedisOptions,
-  { reconnect = true }: RedisClientSettings,
+  { reconnect = true, failures = 0 }: RedisClientSettings,
 ): Redis | Cluster {
   const again = reconnect ? (times: number) => backoffDelay(options.reconnect, times) : null;
   const single = {
@@ -87,9 +89,9 @@ function build(
   switch (endpoint.kind) {
     case 'standalone':
     case 'sentinel':
-      return new Redis({ ...endpoint.options, ...single });
+      return new Redis({ ...endpoint.options, ...single, ...rotated(endpoint.options, failures) });
     case 'client':
-      return endpoint.client.duplicate(single);
+      return endpoint.client.duplicate({ ...single, ...rotated(endpoint.client.options, failures) });
     case 'cluster': {
       const redisOptions = { ...endpoint.options.redisOptions, ...connection };
       return new Cluster([...endpoint.nodes], {
@@ -121,6 +123,8 @@ function connectionOptions(
     lazyConnect: true,
     connectionName: `disco:${service.replace(/[^\w.-]/g, '_').slice(0, 40)}:${role}`,
     connectTimeout: options.connectTimeoutMs,
+    // How long a client that was told to disconnect waits for its peer's goodbye.
+    disconnectTimeout: 100,
     enableOfflineQueue: false,
     enableAutoPipelining: false,
     autoResubscribe: false,
@@ -132,6 +136,13 @@ function connectionOptions(
     sentinelCommandTimeout: sentinelTimeoutMs(options),
     ...further,
   };
+}
+
+/** Every new client asks its Sentinels from the first on, and one that is silent would stop it there each time. */
+function rotated({ sentinels }: RedisOptions, failures: number): RedisOptions {
+  if (!sentinels) return {};
+  const first = failures % sentinels.length;
+  return { sentinels: [...sentinels.slice(first), ...sentinels.slice(0, first)] };
 }
 
 const sentinelPause = (times: number) => Math.min(times * 100, 2_000);

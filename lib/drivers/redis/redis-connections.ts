@@ -31,7 +31,7 @@ export class RedisConnections {
     const link: RedisLink = new RedisLink(
       {
         ...hooks,
-        make: () => this.make(role),
+        make: (failures) => this.make(role, failures),
         up: (client) => {
           hooks.up?.(client);
           this.linkUp();
@@ -61,13 +61,14 @@ export class RedisConnections {
     this.nodes.clear();
   }
 
-  private make(role: RedisRole): Redis | Promise<Redis> {
+  private make(role: RedisRole, failures: number): Redis | Promise<Redis> {
     const endpoint = role === 'subscribe' ? this.options.reader : this.options.endpoint;
     const behindSentinels = 'options' in endpoint && 'sentinels' in endpoint.options;
     const ownSentinels = endpoint.kind === 'client' && Boolean(endpoint.client.options.sentinels);
     const settings = {
       service: this.service,
       reconnect: false,
+      failures,
       // Pub/sub works while Redis loads its data; behind Sentinels the check also tells a primary from a replica.
       options: { enableReadyCheck: behindSentinels || ownSentinels },
     };
@@ -88,7 +89,7 @@ export class RedisConnections {
   }
 
   private nodesFor(endpoint: RedisEndpoint, role: RedisRole): ClusterNodes {
-    const found = this.nodes.get(endpoint) ?? new ClusterNodes(this.options, role);
+    const found = this.nodes.get(endpoint) ?? new ClusterNodes(this.options, role, this.service);
     this.nodes.set(endpoint, found);
     return found;
   }

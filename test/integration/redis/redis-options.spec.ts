@@ -102,7 +102,7 @@ describe('Redis with a password and ACL users', () => {
   let admin: Redis;
 
   beforeAll(async () => {
-    server = await RedisServer.start();
+    server = await RedisServer.start('--repl-diskless-sync-delay', '0');
     admin = new Redis(server.url, { password: SECRET, retryStrategy: () => 50 });
     admin.on('error', () => undefined);
     const setup = new Redis(server.url);
