@@ -1,6 +1,6 @@
 import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
-import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
+import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
 import { sleep } from '../timing/clock.js';
 import { Lock, type LockKeeper } from './lock.js';
@@ -125,7 +125,7 @@ export class LockAcquisition {
       return first;
     } catch (thrown) {
       const error = asLockError(thrown);
-      if (!isDiscoBusError(error, 'DISCO_LOCK_UNAVAILABLE')) throw error;
+      if (error.code !== 'DISCO_LOCK_UNAVAILABLE') throw error;
       this.lastError = error;
       this.failures++;
       return undefined;

@@ -3,7 +3,7 @@ import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
-import { Lock, type LockKeeper } from './lock.js';
+import { type Lock, type LockKeeper } from './lock.js';
 import { LockAcquisition } from './lock-acquisition.js';
 import { LockLane } from './lock-lane.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';

@@ -171,29 +171,43 @@ export const lockQueueCases: readonly LockStoreCase[] = [
   },
   {
     id: 'several-wait',
-    name: 'a claim of several keys waits for each in turn and holds up nobody meanwhile',
+    name: 'a claim of several keys waits for each in turn, keeps what it has, and gives it back when it gives up',
     async run(stage) {
       const store = await stage.store();
       const [a, b] = ['{t}:a', '{t}:b'].map((more) => stage.key(more));
-      const [one, two, both] = [
-        stage.claim({ keys: [a] }),
-        stage.claim({ keys: [b] }),
-        stage.claim({ keys: [a, b] }),
-      ];
-      await stage.granted(store, one);
-      await stage.granted(store, two);
+      const [one, two] = [stage.claim({ keys: [a] }), stage.claim({ keys: [b] })];
+      const [both, quitter] = [stage.claim({ keys: [a, b] }), stage.claim({ keys: [a, b] })];
+      const before = [await stage.granted(store, one), await stage.granted(store, two)];
       const waiting = stage.eventually(store, both);
       await queued(() => store.peek(a), 1);
       await store.release(one);
       await queued(() => store.peek(b), 1);
-      const passing = stage.claim({ keys: [a] });
-      await stage.granted(store, passing);
+      await stage.refused(store, stage.claim({ keys: [a] }));
+      assert.equal(await store.extend(both), false);
       await store.release(two);
-      await queued(() => store.peek(a), 1);
-      await store.release(passing);
-      await waiting;
-      for (const key of [a, b]) assert.equal((await store.peek(key)).holders, 1);
+      const token = await waiting;
+      for (const { fencingToken } of before) assert.ok(token > fencingToken);
       assert.equal(await store.release(both), true);
+      await stage.granted(store, two);
+      await stage.refused(store, quitter, { wait: true });
+      await stage.refused(store, stage.claim({ keys: [a] }));
+      assert.equal(await store.release(quitter), false);
+      await stage.granted(store, stage.claim({ keys: [a] }));
+    },
+  },
+  {
+    id: 'several-cross',
+    name: 'claims of several keys that cross each other all come to their turn',
+    async run(stage) {
+      const stores = [await stage.store(), await stage.store()];
+      const [a, b, c] = ['{t}:a', '{t}:b', '{t}:c'].map((more) => stage.key(more));
+      const sets = [[a, b, c], [a, c], [b, c], [a], [a, b]];
+      const work = Array.from({ length: 25 }, async (_, index) => {
+        const [store, claim] = [stores[index % 2], stage.claim({ keys: sets[index % sets.length] })];
+        await stage.eventually(store, claim);
+        assert.equal(await store.release(claim), true);
+      });
+      await Promise.all(work);
     },
   },
   {

@@ -37,14 +37,27 @@ export class LockedKey {
   }
 
   hold(claim: LockClaim, ttlMs: number, fencingToken = this.fencingToken): void {
+    this.holders.delete(kept(claim.token));
     this.mode = claim.mode;
     this.fencingToken = fencingToken;
     this.holders.set(claim.token, this.clock.monotonic() + ttlMs);
   }
 
-  /** Ends `token`'s hold; false if it had none. */
+  /** Whether it is kept for `token`, which waits for other keys. */
+  keeps(token: string): boolean {
+    return this.holds(kept(token));
+  }
+
+  /** Keeps it for a claim that waits for other keys. */
+  keep(claim: LockClaim, ttlMs: number): void {
+    this.drop(claim.token);
+    this.hold({ ...claim, token: kept(claim.token) }, ttlMs);
+  }
+
+  /** Ends what `token` has of it; false if it did not hold it. */
   drop(token: string): boolean {
     this.forgetExpired();
+    this.holders.delete(kept(token));
     return this.holders.delete(token);
   }
 
@@ -92,4 +105,8 @@ export class LockedKey {
     const now = this.clock.monotonic();
     for (const [token, endsMs] of this.holders) if (endsMs <= now) this.holders.delete(token);
   }
+}
+
+function kept(token: string): string {
+  return `~${token}`;
 }

@@ -6,7 +6,7 @@ import type {
   LockState,
 } from '../../../driver/lock-store.js';
 import { type Clock, systemClock } from '../../../timing/clock.js';
-import { LockedKey } from './locked-key.js';
+import { LockedKey, type LockWaiter } from './locked-key.js';
 
 /** How a {@link MemoryLockTable} treats its queues. */
 export interface MemoryLockTableOptions {
@@ -58,7 +58,7 @@ export class MemoryLockTable {
     const blocking = claim.keys.find((key) => !this.isFor(key, claim, options.wait ? inbox : undefined));
     if (blocking === undefined) return { ...this.grant(claim, floor), ...succeeded };
     const retryAfterMs = Math.min(this.pollMs, this.open(blocking).freeInMs(claim));
-    this.standAside(claim, blocking);
+    this.standAside(claim, blocking, options.wait === true);
     if (options.wait) this.open(blocking).enqueue(claim, inbox, this.clock.monotonic() + this.waiterTtlMs);
     for (const key of claim.keys) this.forgetIfUnused(key);
     return { granted: false, retryAfterMs: Math.max(1, Math.ceil(retryAfterMs)), ...succeeded };
@@ -93,7 +93,7 @@ export class MemoryLockTable {
   /** Whether `claim` may take `key` now. Those queued before it are served first; with `inbox` it joins them. */
   private isFor(key: string, claim: LockClaim, inbox: LockInbox | undefined): boolean {
     const locked = this.open(key);
-    if (locked.holds(claim.token)) return true;
+    if (locked.holds(claim.token) || locked.keeps(claim.token)) return true;
     if (locked.waiting === 0) return locked.isFreeFor(claim);
     if (inbox) locked.enqueue(claim, inbox, this.clock.monotonic() + this.waiterTtlMs);
     return this.serve(locked, claim.token) || (locked.waiting === 0 && locked.isFreeFor(claim));
@@ -106,17 +106,23 @@ export class MemoryLockTable {
       if (waiter.aliveUntilMs > this.clock.monotonic()) {
         if (!locked.isFreeFor(claim)) return false;
         if (claim.token === self) return true;
-        const ttlMs = Math.min(claim.ttlMs, this.handOffMs);
-        const fencingToken = this.nextFencingToken(0n);
-        const whole = claim.keys.length === 1;
-        const grant = { fencingToken, ttlMs, ageMs: 0 };
-        if (waiter.inbox({ token: claim.token, ...(whole && { grant }) })) {
-          locked.hold(claim, ttlMs, fencingToken);
-        }
+        this.handOver(locked, waiter);
       }
       locked.dequeue(claim.token);
     }
     return false;
+  }
+
+  /** One of several keys is kept for the claim, until it has them all. */
+  private handOver(locked: LockedKey, { claim, inbox }: LockWaiter): void {
+    const { token } = claim;
+    if (claim.keys.length > 1) {
+      if (inbox({ token })) locked.keep(claim, this.waiterTtlMs);
+      return;
+    }
+    const ttlMs = Math.min(claim.ttlMs, this.handOffMs);
+    const fencingToken = this.nextFencingToken(0n);
+    if (inbox({ token, grant: { fencingToken, ttlMs, ageMs: 0 } })) locked.hold(claim, ttlMs, fencingToken);
   }
 
   private grant(claim: LockClaim, floor: bigint): LockAnswer {
@@ -148,13 +154,20 @@ export class MemoryLockTable {
     return this.lastFencingToken;
   }
 
-  /** A claim that is refused at one key gives back what was handed to it at the others, and its places there. */
-  private standAside(claim: LockClaim, blocking: string): void {
+  /**
+   * A claim of several keys that is refused at one: if it waits, it keeps those before, which cannot end in a deadlock as
+   * all claims name their keys in one order; what it has of the others it gives back.
+   */
+  private standAside(claim: LockClaim, blocking: string, waits: boolean): void {
     for (const key of claim.keys) {
+      if (key === blocking) continue;
       const locked = this.open(key);
-      const gaveUp = locked.drop(claim.token);
-      const left = key !== blocking && locked.dequeue(claim.token);
-      if (gaveUp || left) this.serve(locked);
+      locked.dequeue(claim.token);
+      if (waits && key < blocking) locked.keep(claim, this.waiterTtlMs);
+      else if (locked.keeps(claim.token)) {
+        locked.drop(claim.token);
+        this.serve(locked);
+      }
     }
   }
 

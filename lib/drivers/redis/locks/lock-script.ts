@@ -6,7 +6,8 @@
  * `A|T keys token permits ttl succeeds floor` (acquire; A waits), `E keys token permits ttl`, `R keys token permits`.
  * `permits` is -1 for an exclusive claim and 0 for any number of shared ones. KEYS: three for each key of each operation.
  *
- * lock: a string, the exclusive holder's token; or a sorted set of shared holders' tokens by the end of their time.
+ * lock: a string, the exclusive holder's token, or with a ~ before it the token of a claim to several keys that keeps
+ * this one while it waits for the next; or a sorted set of shared holders' tokens by the end of their time.
  * fence: the last fencing token. Granted is max(last + 1, server time in µs), so it rises even when this key is lost.
  * queue: a hash; t = tickets given out, h = next ticket to serve, q<ticket> = token, w<token> = what it waits for.
  *
@@ -28,12 +29,15 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
--- Whether the token holds the lock; and if not, whether a claim with these permits may have it, or in how many ms.
+-- Whether the token holds the lock ('kept' if only for its other keys); and if not, whether a claim with these permits
+-- may have it, or in how many ms.
 local function look(lock, token, permits)
   local kind = redis.call('TYPE', lock).ok
   if kind == 'none' then return false, true end
   if kind == 'string' then
-    if redis.call('GET', lock) == token then return true, false end
+    local owner = redis.call('GET', lock)
+    if owner == token then return true, false end
+    if owner == '~' .. token then return 'kept', false end
     return false, false, redis.call('PTTL', lock)
   end
   if kind ~= 'zset' then return false, false, -1 end
@@ -55,9 +59,16 @@ local function take(lock, token, permits, ttl)
   end
 end
 
+local function keep(lock, token)
+  redis.call('SET', lock, '~' .. token, 'PX', waiterTtl)
+end
+
+-- 1 if the token held the lock.
 local function drop(lock, token, permits)
   if permits < 0 then
-    if redis.pcall('GET', lock) ~= token then return 0 end
+    local owner = redis.pcall('GET', lock)
+    if owner == '~' .. token then redis.call('DEL', lock) end
+    if owner ~= token then return 0 end
     return redis.call('DEL', lock)
   end
   local till = tonumber(redis.pcall('ZSCORE', lock, token)) or 0
@@ -105,8 +116,12 @@ local function serve(lock, fence, queue, self)
         local granted = raise(fence, 0)
         local news = table.concat({ token, text(granted), ttl, text(now), keys }, ' ')
         if redis.call('PUBLISH', box, news) > 0 or not exact then
-          take(lock, token, permits, ttl)
-          redis.call('SET', fence, text(granted), 'PX', fenceTtl)
+          if keys == '1' then
+            take(lock, token, permits, ttl)
+            redis.call('SET', fence, text(granted), 'PX', fenceTtl)
+          else
+            keep(lock, token)
+          end
         end
       end
       withdraw(queue, token)
@@ -155,8 +170,8 @@ local function acquire(first, keys, token, permits, ttl, wait, succeeds, floor)
   for i = first, first + keys * 3 - 1, 3 do
     local lock, fence, queue = KEYS[i], KEYS[i + 1], KEYS[i + 2]
     local held, free, ms = look(lock, token, permits)
+    if held ~= true then again = false end
     if not held then
-      again = false
       local mine = false
       if redis.call('EXISTS', queue) == 1 then
         if wait then enqueue(queue, token, permits, ttl, keys) end
@@ -173,11 +188,17 @@ local function acquire(first, keys, token, permits, ttl, wait, succeeds, floor)
     end
   end
   if not blocked then return yes .. grant(first, keys, token, permits, ttl, floor, again) end
-  if keys > 1 then
-    for i = first, first + keys * 3 - 1, 3 do
-      local gone = drop(KEYS[i], token, permits) == 1
-      local moved = i ~= blocked and withdraw(KEYS[i + 2], token)
-      if gone or moved then serve(KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
+  -- The keys are sorted, for all claims alike: to keep those before the one that is not free cannot end in a deadlock.
+  for i = first, first + keys * 3 - 1, 3 do
+    if keys > 1 and i ~= blocked then
+      local mine = look(KEYS[i], token, permits)
+      withdraw(KEYS[i + 2], token)
+      if wait and i < blocked then
+        keep(KEYS[i], token)
+      elseif mine then
+        drop(KEYS[i], token, permits)
+        serve(KEYS[i], KEYS[i + 1], KEYS[i + 2])
+      end
     end
   end
   if wait then enqueue(KEYS[blocked + 2], token, permits, ttl, keys) end
@@ -186,7 +207,7 @@ end
 
 local function extend(first, keys, token, permits, ttl)
   for i = first, first + keys * 3 - 1, 3 do
-    if not look(KEYS[i], token, permits) then return 0 end
+    if look(KEYS[i], token, permits) ~= true then return 0 end
   end
   for i = first, first + keys * 3 - 1, 3 do
     take(KEYS[i], token, permits, ttl)
