@@ -1,36 +1,40 @@
-import { splitBundle } from '../message/bundle.js';
-import type { DeliveryGuarantee } from './capabilities.js';
+import { isBundle, splitBundle } from '../message/bundle.js';
 import type { DeadLetterReason, Delivery, DeliveryPart } from './delivery.js';
 
-/**
- * Hands over each frame of a bundle as a delivery of its own, in order, save those an earlier attempt has settled. A
- * bundle that cannot be split is handed over whole: it is the receiver's to refuse.
- */
-export function splitDelivery(
-  bundle: Delivery,
-  guarantee: DeliveryGuarantee,
-  onDelivery: (delivery: Delivery) => void,
-): void {
-  let frames: readonly Uint8Array[];
-  try {
-    frames = splitBundle(bundle.frame);
-  } catch {
-    onDelivery(bundle);
-    return;
-  }
-  if (guarantee === 'at-most-once') {
-    for (const frame of frames) onDelivery(new FanOutPart(bundle, frame));
-    return;
-  }
-  const open = frames.length - (bundle.settledParts?.size ?? 0);
-  const progress = new BundleProgress(bundle, open);
-  frames.forEach((frame, index) => {
-    if (!bundle.settledParts?.has(index)) onDelivery(new StoredPart(progress, { index, frame }));
-  });
-  if (open <= 0) void bundle.ack().catch(() => {});
+const settled = Promise.resolve();
+
+/** Hands over each frame of a fanned-out bundle as a delivery of its own, in order; a frame that is no bundle as it is. */
+export function splitFanOut(delivery: Delivery, onDelivery: (delivery: Delivery) => void): void {
+  const frames = framesOf(delivery);
+  if (!frames) onDelivery(delivery);
+  else for (const frame of frames) onDelivery(new FanOutPart(delivery, frame));
 }
 
-const settled = Promise.resolve();
+/**
+ * The deliveries in a stored frame: itself, or each frame of a bundle save those that an earlier attempt has settled.
+ * Each calls `onSettled` once its outcome is recorded, or could not be.
+ */
+export function storedDeliveries(delivery: Delivery, onSettled: () => void): Delivery[] {
+  const frames = framesOf(delivery);
+  if (!frames) return [new StoredDelivery(delivery, undefined, (outcome) => outcome, onSettled)];
+  const open = frames
+    .map((frame, index) => ({ index, frame }))
+    .filter(({ index }) => !delivery.settledParts?.has(index));
+  if (open.length === 0) void delivery.ack().catch(() => {});
+  const progress = new BundleProgress(delivery, open.length);
+  const record = (outcome: Promise<void>) => progress.record(outcome);
+  return open.map((part) => new StoredDelivery(delivery, part, record, onSettled));
+}
+
+/** Undefined for what is no bundle, and for one that cannot be split: that is the receiver's to refuse. */
+function framesOf({ frame }: Delivery): Uint8Array[] | undefined {
+  if (!isBundle(frame)) return undefined;
+  try {
+    return splitBundle(frame);
+  } catch {
+    return undefined;
+  }
+}
 
 /** A frame of a fanned-out bundle: nothing keeps it, so there is nothing to settle. */
 class FanOutPart implements Delivery {
@@ -63,7 +67,7 @@ class FanOutPart implements Delivery {
 /** How much of a stored bundle is still open; the bundle is acknowledged with its last part. */
 class BundleProgress {
   constructor(
-    readonly bundle: Delivery,
+    private readonly bundle: Delivery,
     private open: number,
   ) {}
 
@@ -75,47 +79,55 @@ class BundleProgress {
   }
 }
 
-/** A frame of a stored bundle, settled by itself. */
-class StoredPart implements Delivery {
+/** A stored frame, or one of a stored bundle, settled by itself and once. A caller's own parts are passed on. */
+class StoredDelivery implements Delivery {
   private settling?: Promise<void>;
 
   constructor(
-    private readonly progress: BundleProgress,
-    private readonly part: DeliveryPart,
+    private readonly stored: Delivery,
+    private readonly part: DeliveryPart | undefined,
+    private readonly record: (outcome: Promise<void>) => Promise<void>,
+    private readonly onSettled: () => void,
   ) {}
 
   get topic(): string {
-    return this.progress.bundle.topic;
+    return this.stored.topic;
   }
 
   get frame(): Uint8Array {
-    return this.part.frame;
+    return this.part?.frame ?? this.stored.frame;
   }
 
   get attempt(): number {
-    return this.progress.bundle.attempt;
+    return this.stored.attempt;
   }
 
   get position(): string | undefined {
-    const { position } = this.progress.bundle;
-    return position === undefined ? undefined : `${position}#${this.part.index}`;
+    const { position } = this.stored;
+    return position === undefined || !this.part ? position : `${position}#${this.part.index}`;
   }
 
-  ack(): Promise<void> {
-    return this.once((bundle) => bundle.ack(this.part));
+  get settledParts(): ReadonlySet<number> | undefined {
+    return this.part ? undefined : this.stored.settledParts;
   }
 
-  retry(delayMs: number): Promise<void> {
-    return this.once((bundle) => bundle.retry(delayMs, this.part));
+  ack(part?: DeliveryPart): Promise<void> {
+    return part ? this.stored.ack(part) : this.once(() => this.stored.ack(this.part));
   }
 
-  deadLetter(reason: DeadLetterReason): Promise<void> {
-    return this.once((bundle) => bundle.deadLetter(reason, this.part));
+  retry(delayMs: number, part?: DeliveryPart): Promise<void> {
+    return part ? this.stored.retry(delayMs, part) : this.once(() => this.stored.retry(delayMs, this.part));
   }
 
-  private once(settle: (bundle: Delivery) => Promise<void>): Promise<void> {
+  deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
+    if (part) return this.stored.deadLetter(reason, part);
+    return this.once(() => this.stored.deadLetter(reason, this.part));
+  }
+
+  private once(settle: () => Promise<void>): Promise<void> {
     if (this.settling) return settled;
-    this.settling = this.progress.record(settle(this.progress.bundle));
+    this.settling = this.record(settle());
+    this.settling.then(this.onSettled, this.onSettled);
     return this.settling;
   }
 }

@@ -1,9 +1,9 @@
 import { ClosedError } from '../errors/bus.errors.js';
-import { isBundle } from '../message/bundle.js';
-import { splitDelivery } from './bundle-delivery.js';
+import { splitFanOut } from './bundle-delivery.js';
 import { BundleLane, type BundleLimits } from './bundle-lane.js';
 import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';
 import type { Delivery } from './delivery.js';
+import { DeliveryGate } from './delivery-gate.js';
 import type {
   DiscoDriver,
   DriverContext,
@@ -55,15 +55,16 @@ export class BundlingDriver implements DiscoDriver {
     return this.inner.publish(topic, frame, options);
   }
 
-  subscribe(
+  async subscribe(
     topicOrPattern: string,
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
-    return this.inner.subscribe(topicOrPattern, options, (delivery) => {
-      if (isBundle(delivery.frame)) splitDelivery(delivery, options.delivery, onDelivery);
-      else onDelivery(delivery);
-    });
+    if (options.delivery === 'at-most-once') {
+      return this.inner.subscribe(topicOrPattern, options, (delivery) => splitFanOut(delivery, onDelivery));
+    }
+    const gate = new DeliveryGate(options.maxInFlight, onDelivery);
+    return gate.subscription(await this.inner.subscribe(topicOrPattern, options, gate.receive));
   }
 
   async close(): Promise<void> {

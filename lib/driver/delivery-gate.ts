@@ -1,0 +1,56 @@
+import { storedDeliveries } from './bundle-delivery.js';
+import type { Delivery } from './delivery.js';
+import type { DriverSubscription } from './driver.js';
+
+/**
+ * Keeps the promise of `maxInFlight` for bundles: a driver counts one for each, so what a bundle holds beyond the free
+ * places waits here. What waits when the subscription closes stays unsettled, and so goes back to its group.
+ */
+export class DeliveryGate {
+  private readonly waiting: Delivery[] = [];
+  private inFlight = 0;
+  private open = true;
+
+  constructor(
+    private readonly maxInFlight: number,
+    private readonly onDelivery: (delivery: Delivery) => void,
+  ) {}
+
+  /** What the driver calls. */
+  readonly receive = (delivery: Delivery): void => {
+    this.waiting.push(...storedDeliveries(delivery, this.onSettled));
+    this.handOver();
+  };
+
+  /** `inner` with the gate in step: what waits here is not handed over while paused, or after close. */
+  subscription(inner: DriverSubscription): DriverSubscription {
+    return {
+      pause: () => {
+        this.open = false;
+        inner.pause();
+      },
+      resume: () => {
+        this.open = true;
+        inner.resume();
+        this.handOver();
+      },
+      close: () => {
+        this.waiting.length = 0;
+        this.open = false;
+        return inner.close();
+      },
+    };
+  }
+
+  private readonly onSettled = (): void => {
+    this.inFlight--;
+    this.handOver();
+  };
+
+  private handOver(): void {
+    while (this.open && this.inFlight < this.maxInFlight && this.waiting.length > 0) {
+      this.inFlight++;
+      this.onDelivery(this.waiting.shift() as Delivery);
+    }
+  }
+}
