@@ -62,14 +62,19 @@ export class Settlement {
         drop: 'terminated',
       };
     }
-    if (delivery.attempt >= this.policy.attempts) return giveUp('attempts', 'failed');
+    if (this.isLast(delivery)) return giveUp('attempts', 'failed');
     return { type: 'retry', delayMs: request.delayMs ?? backoffDelay(this.policy.backoff, delivery.attempt) };
   }
 
   private afterFailure(delivery: Delivery, error: unknown): Outcome {
     if (isDiscoBusError(error, 'DISCO_UNRECOVERABLE')) return giveUp('unrecoverable', 'failed', error);
-    if (delivery.attempt >= this.policy.attempts) return giveUp('attempts', 'failed', error);
+    if (this.isLast(delivery)) return giveUp('attempts', 'failed', error);
     return { type: 'retry', delayMs: backoffDelay(this.policy.backoff, delivery.attempt) };
+  }
+
+  /** A crash is no failure of the message: only attempts that had an outcome count against it. */
+  private isLast({ attempt, crashes = 0 }: Delivery): boolean {
+    return attempt - crashes >= this.policy.attempts;
   }
 
   private givenUpStatus(): ProcessedStatus {

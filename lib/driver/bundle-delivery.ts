@@ -102,6 +102,10 @@ class StoredDelivery implements Delivery {
     return this.stored.attempt;
   }
 
+  get crashes(): number | undefined {
+    return this.stored.crashes;
+  }
+
   get position(): string | undefined {
     const { position } = this.stored;
     return position === undefined || !this.part ? position : `${position}#${this.part.index}`;

@@ -27,6 +27,8 @@ export interface Delivery {
   readonly frame: Uint8Array;
   /** 1 for the first attempt of this group. */
   readonly attempt: number;
+  /** How many of the earlier attempts ended without any outcome, because their process died. @default 0 */
+  readonly crashes?: number;
   /** Where the driver keeps it, as a stream entry id; undefined when it keeps nothing. */
   readonly position?: string;
   /** Parts that an earlier attempt has already settled; they are not to be handled again. */
