@@ -213,6 +213,17 @@ describe('time', () => {
     expect(next.deliveries.map(({ attempt }) => attempt)).toEqual([2]);
   });
 
+  it('runs a timer for a closed subscription only until all it left is settled', async () => {
+    const driver = await connected(memoryDriver({ clock }));
+    const { deliveries, subscription } = await collect(driver, 't', { settle: () => undefined });
+    await publish(driver, 't', 'm');
+    await clock.advance(1);
+    await subscription.close();
+    expect(clock.pending).toBe(1);
+    await deliveries[0].ack();
+    expect(clock.pending).toBe(0);
+  });
+
   it('does what came due while no driver was connected when the next one connects', async () => {
     const broker = new MemoryBroker({ clock });
     const first = await connected(memoryDriver({ broker }));
