@@ -20,11 +20,11 @@ export async function consumer(options, take) {
 }
 
 /** Both in this process. */
-export async function application({ url, metrics = true, middleware = 0 }, take) {
+export async function application({ url, metrics = true, middleware = 0, compression = {} }, take) {
   const chain = Array.from({ length: middleware }, () => passOn);
   const module = class BenchModule {};
   Module({
-    imports: [DiscoBusModule.forRoot({ url, metrics, middleware: chain })],
+    imports: [DiscoBusModule.forRoot({ url, metrics, compression, middleware: chain })],
     providers: take ? [handler(take)] : [],
   })(module);
   return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });

@@ -14,18 +14,14 @@ export async function run(bench) {
     bench.say(`starting ${contender}`);
     workers[contender] = bench.closing(await startWorker(contender, 'alone', { port: redis.port }));
   }
+  const flood = (contender, count) =>
+    workers[contender].call('flood', { count, inFlight: 512, sizeBytes: 100 });
   const counts = {};
-  for (const contender of Object.keys(workers)) {
-    const { perSecond } = await workers[contender].call('flood', {
-      count: 2_000,
-      inFlight: 512,
-      sizeBytes: 100,
-    });
-    counts[contender] = Math.max(2_000, Math.round(perSecond * bench.seconds));
-  }
+  for (const contender of Object.keys(workers))
+    counts[contender] = await bench.countFor((count) => flood(contender, count));
   const results = await interleave(Object.keys(workers), bench.rounds, (contender, round) => {
     bench.say(`100 B: round ${round + 1} of ${bench.rounds}, ${contender}`);
-    return workers[contender].call('flood', { count: counts[contender], inFlight: 512, sizeBytes: 100 });
+    return flood(contender, counts[contender]);
   });
   const rates = (contender) => results.get(contender).map(({ perSecond }) => perSecond);
   const cpus = (contender) => results.get(contender).map(({ cpu }) => cpu);

@@ -31,14 +31,15 @@ export async function run(bench) {
     bench.say(`starting ${variant}`);
     pipelines[variant] = bench.closing(await Pipeline.start(redis, 'disco', options));
   }
-  const options = { sizeBytes: 100, inFlight: 512 };
+  const flood = (variant, count) => pipelines[variant].flood({ sizeBytes: 100, inFlight: 512, count });
   const counts = [];
-  for (const pipeline of Object.values(pipelines)) counts.push(await bench.countFor(pipeline, options));
+  for (const variant of Object.keys(variants))
+    counts.push(await bench.countFor((count) => flood(variant, count)));
   const count = Math.min(...counts);
   const rounds = bench.quick ? 4 : 15;
   const results = await interleave(Object.keys(variants), rounds, (variant, round) => {
     bench.say(`round ${round + 1} of ${rounds}, ${variant}`);
-    return pipelines[variant].flood({ ...options, count });
+    return flood(variant, count);
   });
   return cases.map(({ variant, ...rest }) =>
     rowOfRounds({

@@ -4,16 +4,37 @@ import { rowOfRounds } from '../harness/report.mjs';
 import { interleave, median } from '../harness/statistics.mjs';
 
 const OURS = 'disco';
+const PLAIN = 'disco, compression off';
 const TRANSPORT = 'transport-redis';
 const BARE = 'ioredis';
 const names = { [TRANSPORT]: 'Transport.REDIS', [BARE]: 'ioredis, auto-pipelining' };
 
+/** What is started: the contender's file and its options. */
+const lineUp = {
+  [OURS]: ['disco', {}],
+  [PLAIN]: ['disco', { compression: false }],
+  [TRANSPORT]: ['transport-redis', {}],
+  [BARE]: ['ioredis', {}],
+};
+
 const floods = [
   { label: '100 B', sizeBytes: 100, targets: { [TRANSPORT]: 10, [BARE]: 4 } },
   { label: '1 KB', sizeBytes: 1_000, targets: { [TRANSPORT]: 3.5, [BARE]: undefined } },
-  { label: '10 KB', sizeBytes: 10_000, targets: { [TRANSPORT]: 1.35, [BARE]: undefined } },
+  { label: '10 KB, gzip', sizeBytes: 10_000, targets: { [TRANSPORT]: undefined } },
+  {
+    label: '10 KB, compression off',
+    sizeBytes: 10_000,
+    ours: PLAIN,
+    targets: { [TRANSPORT]: 1.35, [BARE]: undefined },
+  },
   { label: '1 KB, raw body', sizeBytes: 1_000, raw: true, targets: { [TRANSPORT]: 10 } },
-  { label: '10 KB, raw body', sizeBytes: 10_000, raw: true, targets: { [TRANSPORT]: 5 } },
+  {
+    label: '10 KB, raw body, compression off',
+    sizeBytes: 10_000,
+    raw: true,
+    ours: PLAIN,
+    targets: { [TRANSPORT]: 5 },
+  },
 ];
 const paceTargets = { [TRANSPORT]: 0.5, [BARE]: 1.2 };
 
@@ -21,9 +42,9 @@ const paceTargets = { [TRANSPORT]: 0.5, [BARE]: 1.2 };
 export async function run(bench) {
   const redis = await bench.redis();
   const pipelines = {};
-  for (const contender of [OURS, TRANSPORT, BARE]) {
+  for (const [contender, [file, options]] of Object.entries(lineUp)) {
     bench.say(`starting ${contender}`);
-    pipelines[contender] = bench.closing(await Pipeline.start(redis, contender));
+    pipelines[contender] = bench.closing(await Pipeline.start(redis, file, options));
   }
   const rows = [];
   for (const flood of floods) rows.push(...(await floodRows(bench, pipelines, flood)));
@@ -31,18 +52,19 @@ export async function run(bench) {
   return rows;
 }
 
-async function floodRows(bench, pipelines, { label, sizeBytes, raw, targets }) {
-  const contenders = [OURS, ...Object.keys(targets)];
+async function floodRows(bench, pipelines, { label, sizeBytes, raw, ours: own = OURS, targets }) {
+  const contenders = [own, ...Object.keys(targets)];
   // The peers have no raw bodies: they carry JSON of the same size.
-  const options = (contender) => ({ sizeBytes, raw: contender === OURS && raw, inFlight: 512 });
+  const flood = (contender, count) =>
+    pipelines[contender].flood({ count, sizeBytes, raw: contender === own && raw, inFlight: 512 });
   const counts = {};
   for (const contender of contenders)
-    counts[contender] = await bench.countFor(pipelines[contender], options(contender));
+    counts[contender] = await bench.countFor((count) => flood(contender, count));
   const results = await interleave(contenders, bench.rounds, (contender, round) => {
     bench.say(`${label}: round ${round + 1} of ${bench.rounds}, ${contender}`);
-    return pipelines[contender].flood({ ...options(contender), count: counts[contender] });
+    return flood(contender, counts[contender]);
   });
-  const ours = results.get(OURS);
+  const ours = results.get(own);
   const rows = Object.entries(targets).map(([peer, atLeast]) =>
     rowOfRounds({
       suite: 'pubsub',
@@ -76,7 +98,7 @@ function cpuRow(ours, theirs) {
 async function paceRows(bench, pipelines) {
   const perSecond = 8_000;
   const options = { perSecond, sizeBytes: 100, count: Math.round(perSecond * Math.max(1, bench.seconds)) };
-  const results = await interleave(Object.keys(pipelines), bench.rounds, (contender, round) => {
+  const results = await interleave([OURS, TRANSPORT, BARE], bench.rounds, (contender, round) => {
     bench.say(`8,000/s: round ${round + 1} of ${bench.rounds}, ${contender}`);
     return pipelines[contender].pace(options);
   });

@@ -43,20 +43,20 @@ export class ConsumerApp {
 
   /** Writes and installs it. Throws, and says why, when the registry cannot be reached: nothing is skipped. */
   static async install(tarball: string, manifest: ConsumerManifest): Promise<ConsumerApp> {
-    const { type, dependencies, installWith = [] } = manifest;
     const directory = await mkdtemp(join(lonelyFolder(), 'disco-consumer-'));
-    const asked = { 'nestjs-disco-bus': `file:${tarball}`, '@types/node': '^20', ...dependencies };
-    const packageJson = { name: 'consumer', version: '1.0.0', private: true, type, dependencies: asked };
-    await writeFile(join(directory, 'package.json'), JSON.stringify(packageJson));
-    await writeFile(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }));
-    await copyFile(join(root, 'test/package/consumer/app.ts'), join(directory, 'app.ts'));
-    const { output } = await mustRun('npm', [...install, ...installWith], {
-      cwd: directory,
-      timeoutMs: 120_000,
-      failure:
-        'The package test needs the npm registry (or a filled npm cache) and could not install from it',
-    });
-    return new ConsumerApp(directory, output);
+    try {
+      await writeSources(directory, tarball, manifest);
+      const { output } = await mustRun('npm', [...install, ...(manifest.installWith ?? [])], {
+        cwd: directory,
+        timeoutMs: 120_000,
+        failure:
+          'The package test needs the npm registry (or a filled npm cache) and could not install from it',
+      });
+      return new ConsumerApp(directory, output);
+    } catch (error) {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** Checks the application's types, the library's declarations included, and compiles it. */
@@ -79,6 +79,18 @@ export class ConsumerApp {
   async remove(): Promise<void> {
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+async function writeSources(
+  directory: string,
+  tarball: string,
+  { type, dependencies }: ConsumerManifest,
+): Promise<void> {
+  const asked = { 'nestjs-disco-bus': `file:${tarball}`, '@types/node': '^20', ...dependencies };
+  const packageJson = { name: 'consumer', version: '1.0.0', private: true, type, dependencies: asked };
+  await writeFile(join(directory, 'package.json'), JSON.stringify(packageJson));
+  await writeFile(join(directory, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['app.ts'] }));
+  await copyFile(join(root, 'test/package/consumer/app.ts'), join(directory, 'app.ts'));
 }
 
 /** A folder from which no node_modules but the application's own can be reached. */
