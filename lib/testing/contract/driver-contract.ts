@@ -1,6 +1,7 @@
 import { type DeliveryGuarantee, type DriverCapabilities } from '../../driver/capabilities.js';
 import { byteCases } from './cases/bytes.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
+import { redeliveryCases } from './cases/redelivery.cases.js';
 import { settlementCases } from './cases/settlement.cases.js';
 import { storageCases } from './cases/storage.cases.js';
 import { subscriptionCases } from './cases/subscription.cases.js';
@@ -20,6 +21,7 @@ export const driverCases: readonly DriverCase[] = [
   ...lifecycleCases,
   ...storageCases,
   ...settlementCases,
+  ...redeliveryCases,
 ];
 
 /** What became of one case. */
