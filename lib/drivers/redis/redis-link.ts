@@ -134,7 +134,10 @@ export class RedisLink {
     client.once('end', () => this.lost(client, this.lastError ?? new Error('Connection is closed.')));
   }
 
-  /** ioredis' own connect timeout ends with the TCP handshake; a peer that then stays silent needs this one. */
+  /**
+   * ioredis' own connect timeout ends with the TCP handshake, and without RESP3 and a password nothing has been asked
+   * by then: only the answer to a PING shows that there is a server behind the socket.
+   */
   private connected(client: Redis): Promise<void> {
     return new Promise((resolve, reject) => {
       const timeoutMs = this.handshakeTimeoutMs();
@@ -144,7 +147,11 @@ export class RedisLink {
       );
       client
         .connect()
-        .then(resolve, (error: unknown) => reject(toDriverError(this.lastError ?? error)))
+        .then(() => client.ping())
+        .then(
+          () => resolve(),
+          (error: unknown) => reject(toDriverError(this.lastError ?? error)),
+        )
         .finally(() => clearTimeout(timer));
     });
   }
