@@ -1,10 +1,7 @@
+import { offersDeadLetters } from '../driver/dead-letters.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
-import { HandlerMissingError } from '../errors/handler.errors.js';
-import { assertTopicOrPattern, isTopicPattern } from '../message/topic-pattern.js';
-import { compose, type Handler, type Middleware } from '../middleware/middleware.js';
-import { recover } from '../middleware/recover.js';
-import { timeout } from '../middleware/timeout.js';
-import { validate } from '../middleware/validate.js';
+import { assertTopic } from '../message/topic.js';
+import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
 import { errorLine } from './bus-logger.js';
 import type {
@@ -16,11 +13,12 @@ import type {
 } from './bus-options.js';
 import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
 import { Connector } from './connector.js';
+import { DeadLetterQueue } from './dead-letter-queue.js';
 import { MessageDecoder } from './message-decoder.js';
 import { Publisher } from './publisher.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
-import { BusSubscription, type Subscription } from './subscription.js';
-import type { ResolvedTopic } from './topic-table.js';
+import { Subscriber } from './subscriber.js';
+import type { Subscription } from './subscription.js';
 
 /**
  * Publish/subscribe over a driver. `start()` before use, `stop()` to end; a stopped bus stays stopped.
@@ -31,7 +29,7 @@ import type { ResolvedTopic } from './topic-table.js';
 export class DiscoBus {
   private readonly options: ResolvedOptions;
   private readonly lifecycle = new Lifecycle();
-  private readonly subscriptions = new Set<BusSubscription>();
+  private readonly subscriber: Subscriber;
   private readonly publisher: Publisher;
   private readonly decoder: MessageDecoder;
   private connector?: Connector;
@@ -46,8 +44,11 @@ export class DiscoBus {
   constructor(options: DiscoBusOptions) {
     this.options = resolveOptions(options);
     this.graceLeftMs = this.options.shutdownTimeoutMs;
-    this.publisher = new Publisher(this.options, this.subscriptions);
     this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
+    const onDropped = (topic: string, reason: DropReason) =>
+      this.lifecycle.emit({ type: 'dropped', topic, reason });
+    this.subscriber = new Subscriber(this.options, this.decoder, onDropped);
+    this.publisher = new Publisher(this.options, this.subscriber.subscriptions);
     this.stopListening = this.options.driver.onStatus((status) => {
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
@@ -147,23 +148,22 @@ export class DiscoBus {
     handler: MessageHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
-    assertTopicOrPattern(topicOrPattern);
-    if (typeof handler !== 'function') throw new HandlerMissingError(topicOrPattern);
-    const policy = this.options.topics.get(topicOrPattern, options);
-    this.assertOffered(topicOrPattern, policy);
-    this.options.topics.assertAgrees(topicOrPattern, policy.delivery);
+    const wanted = this.subscriber.check(topicOrPattern, handler, options);
     await this.usable();
-    if (this.state === 'draining') throw new ClosedError('The bus is draining');
-    const subscription = this.makeSubscription(topicOrPattern, policy, handler, options);
-    this.subscriptions.add(subscription);
     this.publisher.forgetTopics();
-    try {
-      await this.attach(subscription, policy);
-    } catch (error) {
-      this.subscriptions.delete(subscription);
-      throw error;
-    }
-    return subscription;
+    return this.subscriber.open(wanted);
+  }
+
+  /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
+  deadLetters(topic: string, group: string = this.options.service): DeadLetterQueue {
+    assertTopic(topic);
+    const { engine, clock } = this.options;
+    const store = async () => {
+      await this.usable();
+      if (offersDeadLetters(engine)) return engine.deadLetters(topic, group);
+      throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
+    };
+    return new DeadLetterQueue(topic, group, store, this.decoder, clock);
   }
 
   private async connect(): Promise<void> {
@@ -196,67 +196,11 @@ export class DiscoBus {
     await this.connector?.connected;
   }
 
-  private assertOffered(topic: string, { delivery }: ResolvedTopic): void {
-    const { driver } = this.options;
-    const capabilities = driver.capabilities[delivery];
-    if (!capabilities) throw new ConfigurationError(`The driver "${driver.name}" does not offer ${delivery}`);
-    if (isTopicPattern(topic) && !capabilities.patterns) {
-      throw new ConfigurationError(`The driver "${driver.name}" has no topic patterns ${delivery}`);
-    }
-  }
-
-  private makeSubscription(
-    topic: string,
-    policy: ResolvedTopic,
-    handler: MessageHandler,
-    options: SubscribeOptions,
-  ) {
-    const { clock, logger, metrics } = this.options;
-    return new BusSubscription({
-      topic,
-      policy,
-      handler: this.chain(policy, handler, options),
-      decoder: this.decoder,
-      metrics: metrics.topic(topic),
-      clock,
-      onClosed: (subscription) => this.subscriptions.delete(subscription),
-      report: {
-        dropped: (reason) => this.lifecycle.emit({ type: 'dropped', topic, reason }),
-        failedToSettle: (error) =>
-          logger.error(`"${topic}": an outcome could not be recorded: ${errorLine(error)}`),
-        failed: ({ id, attempt }, error) =>
-          logger.warn(`"${topic}": attempt ${attempt} of message ${id} failed: ${errorLine(error)}`),
-      },
-    });
-  }
-
-  /** Built once per subscription: recover outermost, then the time limit, the bus's middleware, the subscription's. */
-  private chain(
-    policy: ResolvedTopic,
-    handler: MessageHandler,
-    { middleware = [], schema }: SubscribeOptions,
-  ): Handler {
-    const chain: Middleware[] = [recover, timeout(policy.timeoutMs, this.options.clock)];
-    chain.push(...this.options.middleware, ...middleware);
-    if (schema) chain.push(validate(schema));
-    return compose(chain, (context) => handler(context.message.payload, context));
-  }
-
-  private async attach(subscription: BusSubscription, policy: ResolvedTopic): Promise<void> {
-    const { delivery, group, startFrom, concurrency, prefetch } = policy;
-    const maxInFlight = concurrency + prefetch;
-    const options = { delivery, group, startFrom, maxInFlight };
-    subscription.attach(
-      await this.options.driver.subscribe(subscription.topic, options, subscription.receive),
-    );
-  }
-
   private async drainSubscriptions(): Promise<void> {
     this.connector?.stop();
     this.lifecycle.enter('draining');
-    const subscriptions = [...this.subscriptions];
-    await this.withinGrace(Promise.all(subscriptions.map((subscription) => subscription.close())));
-    for (const subscription of subscriptions) subscription.abandon();
+    await this.withinGrace(this.subscriber.close());
+    this.subscriber.abandon();
   }
 
   private async drainAndClose(): Promise<void> {

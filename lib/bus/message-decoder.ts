@@ -1,6 +1,5 @@
 import { types } from 'node:util';
 import type { Codec } from '../codec/codec.js';
-import type { Delivery } from '../driver/delivery.js';
 import { CodecError } from '../errors/message.errors.js';
 import { decodeFrame, type Frame } from '../message/frame.js';
 import type { Message } from '../message/message.js';
@@ -13,16 +12,16 @@ export class MessageDecoder {
   ) {}
 
   /** The message, or a promise of it where the codec takes its time. Throws or rejects with CodecError. */
-  decode(delivery: Delivery): Message | Promise<Message> {
-    const frame = decodeFrame(delivery.frame);
+  decode(topic: string, bytes: Uint8Array): Message | Promise<Message> {
+    const frame = decodeFrame(bytes);
     if (frame.body.length > this.maxBytes) {
       throw new CodecError(`The body has ${frame.body.length} bytes; the limit is ${this.maxBytes}`);
     }
     const payload = this.payload(frame);
     if (types.isPromise(payload)) {
-      return payload.then((settled) => toMessage(delivery.topic, frame, settled), rethrowAsCodecError);
+      return payload.then((settled) => toMessage(topic, frame, settled), rethrowAsCodecError);
     }
-    return toMessage(delivery.topic, frame, payload);
+    return toMessage(topic, frame, payload);
   }
 
   private payload(frame: Frame): unknown {

@@ -16,6 +16,9 @@ import { TopicTable } from './topic-table.js';
 
 /** {@link DiscoBusOptions}, checked and complete. */
 export interface ResolvedOptions {
+  /** The driver as it was given. */
+  readonly engine: DiscoDriver;
+  /** The driver that moves the bus's frames: bundling, unless that is off. */
   readonly driver: DiscoDriver;
   readonly service: string;
   readonly prefix: string;
@@ -49,6 +52,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   }
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
   return {
+    engine: driver,
     driver: bundling === false ? driver : new BundlingDriver(driver, bundling),
     service,
     prefix,

@@ -90,6 +90,7 @@ export class BusSubscription implements Subscription {
   attach(subscription: DriverSubscription): void {
     this.driverSubscription = subscription;
     this.parts.metrics.subscriptions(1);
+    if (this.closing) void subscription.close().catch(() => {});
   }
 
   pause(): void {
@@ -124,7 +125,7 @@ export class BusSubscription implements Subscription {
   private handle(delivery: Delivery): void | Promise<void> {
     let message: Message | Promise<Message>;
     try {
-      message = this.parts.decoder.decode(delivery);
+      message = this.parts.decoder.decode(delivery.topic, delivery.frame);
     } catch (error) {
       return this.refuse(delivery, error);
     }

@@ -1,0 +1,147 @@
+import type { DeadLetter, DeadLetterStore } from '../driver/dead-letters.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import type { Message } from '../message/message.js';
+import { type Clock, sleep } from '../timing/clock.js';
+import type { MessageDecoder } from './message-decoder.js';
+
+/** A message that its group has given up. */
+export interface DeadLetteredMessage extends Omit<DeadLetter, 'frame'> {
+  /**
+   * The message, with headers added that tell what became of it: `x-dead-letter-reason`, `x-original-topic`,
+   * `x-original-group`, `x-original-id`, `x-failed-at` (ISO 8601), `x-attempts`, `x-error-name`, `x-error-message`.
+   * Undefined when its bytes cannot be read.
+   */
+  readonly message?: Message;
+  /** The bytes as they were published. */
+  readonly frame: Uint8Array;
+}
+
+/** Which dead letters to look at. */
+export interface PeekOptions {
+  /** 1 to 1000. @default 100 */
+  limit?: number;
+  /** Only those behind this position. */
+  after?: string;
+}
+
+/** How to replay. */
+export interface ReplayOptions {
+  /** Only those that it says yes to. @default all */
+  filter?: (letter: DeadLetteredMessage) => boolean;
+  /** A message that has been replayed this often stays where it is, so that poison does not circle. @default 3 */
+  maxReplays?: number;
+  /** Messages per second. @default 100 */
+  rate?: number;
+  /** Ends the replay after the message under way. */
+  signal?: AbortSignal;
+}
+
+/** What a replay did. */
+export interface ReplayReport {
+  readonly replayed: number;
+  /** Left in place because they had been replayed `maxReplays` times. */
+  readonly capped: number;
+}
+
+const PAGE = 100;
+
+/**
+ * The dead letters of one topic and group. Every call rejects with ConfigurationError if the topic has no such group, or
+ * the driver keeps no dead letters.
+ */
+export class DeadLetterQueue {
+  constructor(
+    readonly topic: string,
+    readonly group: string,
+    private readonly store: () => Promise<DeadLetterStore>,
+    private readonly decoder: MessageDecoder,
+    private readonly clock: Clock,
+  ) {}
+
+  /** How many there are. */
+  async count(): Promise<number> {
+    return (await this.store()).count();
+  }
+
+  /** The oldest first; looks without changing anything. */
+  async peek({ limit = PAGE, after }: PeekOptions = {}): Promise<DeadLetteredMessage[]> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
+      throw new ConfigurationError('peek: limit must be a whole number from 1 to 1000');
+    }
+    const letters = await (await this.store()).list({ after, limit });
+    return Promise.all(letters.map((letter) => this.read(letter)));
+  }
+
+  /** Hands one back to its group, and to no other, as a first attempt. False if it is not there (any more). */
+  async replay(position: string): Promise<boolean> {
+    return (await this.store()).replay(position);
+  }
+
+  /** Hands back all that are there now, oldest first, in one pass. */
+  async replayAll(options: ReplayOptions = {}): Promise<ReplayReport> {
+    const { maxReplays = 3, rate = 100, filter = () => true, signal } = options;
+    if (!(rate > 0)) throw new ConfigurationError('replayAll: rate must be above 0 messages per second');
+    if (!Number.isInteger(maxReplays) || maxReplays < 1) {
+      throw new ConfigurationError('replayAll: maxReplays must be a whole number above 0');
+    }
+    const store = await this.store();
+    let replayed = 0;
+    let capped = 0;
+    for await (const letter of this.lettersBefore(this.clock.now())) {
+      if (signal?.aborted) break;
+      if (!filter(letter)) continue;
+      if (letter.replays >= maxReplays) capped++;
+      else if (await store.replay(letter.position)) {
+        replayed++;
+        await sleep(1000 / rate, this.clock, signal);
+      }
+    }
+    return { replayed, capped };
+  }
+
+  /** Deletes one for good. False if it is not there (any more). */
+  async remove(position: string): Promise<boolean> {
+    return (await this.store()).remove(position);
+  }
+
+  /** Deletes all that there are now, and returns how many that were. */
+  async purge(): Promise<number> {
+    return (await this.store()).purge();
+  }
+
+  /** Page by page; what is dead-lettered again meanwhile is left for another pass. */
+  private async *lettersBefore(moment: number): AsyncGenerator<DeadLetteredMessage> {
+    for (let after: string | undefined; ; ) {
+      const page = await this.peek({ after, limit: PAGE });
+      for (const letter of page) {
+        if (letter.failedAt > moment) return;
+        yield letter;
+      }
+      if (page.length < PAGE) return;
+      after = page.at(-1)?.position;
+    }
+  }
+
+  private async read(letter: DeadLetter): Promise<DeadLetteredMessage> {
+    try {
+      const message = await this.decoder.decode(this.topic, letter.frame);
+      const headers = Object.assign(Object.create(null), message.headers, this.headersOf(letter, message.id));
+      return { ...letter, message: { ...message, headers } };
+    } catch {
+      return { ...letter, message: undefined };
+    }
+  }
+
+  private headersOf({ reason, error, attempts, failedAt }: DeadLetter, id: string): Record<string, string> {
+    const headers: Record<string, string> = {
+      'x-dead-letter-reason': reason,
+      'x-original-topic': this.topic,
+      'x-original-group': this.group,
+      'x-original-id': id,
+      'x-failed-at': new Date(failedAt).toISOString(),
+      'x-attempts': String(attempts),
+    };
+    if (!error) return headers;
+    return { ...headers, 'x-error-name': error.name, 'x-error-message': error.message };
+  }
+}
