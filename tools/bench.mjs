@@ -11,15 +11,15 @@ const { suites } = await import('../bench/suites/index.mjs');
 const { names, quick, json } = readArguments();
 const unbuilt = names.filter((name) => suites[name] === null);
 if (unbuilt.length > 0) stop(`Suite not built yet: ${unbuilt.join(', ')}. Built: ${built().join(', ')}.`);
-buildLibrary();
-installPeers();
+if (!process.env.BENCH_LIBRARY) buildLibrary();
+if (names.some((name) => suites[name].peers)) installPeers();
 
 const { Bench } = await import('../bench/harness/bench.mjs');
 const { table } = await import('../bench/harness/report.mjs');
 const rows = [];
 for (const name of names) {
   const bench = new Bench({ quick, say: (text) => say(`${name}: ${text}`) });
-  const { run } = await suites[name]();
+  const { run } = await suites[name].load();
   try {
     rows.push(...(await run(bench)));
   } finally {

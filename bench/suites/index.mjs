@@ -1,11 +1,11 @@
-/** Every suite by name, and how it is loaded; null while it is not built. */
+/** Every suite by name: how it is loaded, and whether it needs the peers that bench/package.json names. Null while it is not built. */
 export const suites = {
-  pubsub: () => import('./pubsub.mjs'),
+  pubsub: { load: () => import('./pubsub.mjs'), peers: false },
   rpc: null,
   durable: null,
   locks: null,
-  memory: () => import('./memory.mjs'),
+  memory: { load: () => import('./memory.mjs'), peers: true },
   growth: null,
-  overhead: () => import('./overhead.mjs'),
-  start: () => import('./start.mjs'),
+  overhead: { load: () => import('./overhead.mjs'), peers: false },
+  start: { load: () => import('./start.mjs'), peers: false },
 };

@@ -132,6 +132,39 @@ describe('the first example of the README', () => {
   });
 });
 
+describe('the bench, on the built package', () => {
+  const bench = (...args: string[]) =>
+    runCommand(process.execPath, ['tools/bench.mjs', ...args], {
+      cwd: root,
+      timeoutMs: 120_000,
+      env: { ...process.env, BENCH_LIBRARY: staged.directory },
+    });
+
+  it('measures, and prints a line for each row', async () => {
+    const { exitCode, stdout, output } = await bench('overhead', '--quick', '--json');
+    expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
+    const rows = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(rows).toHaveLength(2);
+    const keys = ['suite', 'case', 'ours', 'peer', 'peerName', 'ratio', 'target', 'met', 'cpuRatio'];
+    for (const row of rows) {
+      expect(Object.keys(row)).toEqual(keys);
+      expect(row).toMatchObject({ suite: 'overhead', target: expect.any(Number), met: expect.any(Boolean) });
+      for (const figure of [row.ours, row.peer, row.ratio]) expect(figure).toBeGreaterThan(0);
+    }
+  }, 150_000);
+
+  it('says so when a suite is not built yet', async () => {
+    const { exitCode, output } = await bench('growth');
+    expect({ exitCode, output }).toEqual({
+      exitCode: 1,
+      output: expect.stringContaining('Suite not built yet: growth'),
+    });
+  });
+});
+
 describe.each([
   ['an ESM application on Nest 12 with ioredis 6', 'esm'],
   ['a CommonJS application on Nest 11 with ioredis 5', 'commonjs'],
