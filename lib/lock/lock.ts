@@ -68,7 +68,7 @@ export class Lock implements AsyncDisposable {
     if (!curtailed && !options.autoExtend) return;
     keeper.attend(this);
     if (curtailed) void this.extendByItself();
-    else this.keepAlive(this.claim.ttlMs / 3);
+    else this.keepAlive(this.untilThirdMs());
   }
 
   /** Aborts shortly before validity ends, or when the lock is found lost. Never because of `release`. */
@@ -191,12 +191,17 @@ export class Lock implements AsyncDisposable {
     this.extendTimer = unref(this.keeper.clock.setTimeout(() => void this.extendByItself(), delayMs));
   }
 
+  /** Until a third of the ttl has passed since the claim or extension was sent: at once, if the answer took longer. */
+  private untilThirdMs(): number {
+    return Math.max(0, this.remainingMs() - (this.claim.ttlMs * 2) / 3);
+  }
+
   /** An extension that failed is tried again soon, for as long as there is time. */
   private async extendByItself(): Promise<void> {
     if (!this.isValid()) return this.lose();
     try {
       await this.extend();
-      if (this.goesOn && this.options.autoExtend) this.keepAlive(this.claim.ttlMs / 3);
+      if (this.goesOn && this.options.autoExtend) this.keepAlive(this.untilThirdMs());
     } catch {
       if (this.goesOn) this.keepAlive(Math.min(this.claim.ttlMs / 3, Math.max(20, this.remainingMs() / 4)));
     }

@@ -8,6 +8,7 @@ import { isCluster } from '../redis-endpoint.js';
 import { replyCode, toDriverError } from '../redis-error.js';
 import { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
+import { lockScript } from './lock-script.js';
 
 const hashes = new Map<string, string>();
 
@@ -28,7 +29,12 @@ export class LockServer {
     this.commands = new RedisCommands(options.commandTimeoutMs);
     const { connectTimeoutMs, reconnect } = options;
     const make = () => createRedisClient(options, 'locks', { service, reconnect: false }) as Redis;
-    if (!this.clustered) this.link = new RedisLink({ make }, { connectTimeoutMs, reconnect, heartbeatMs });
+    // Not needed, as a script that is not known is sent in whole: it spares the first operations that way round.
+    const prepare = async (client: Redis) =>
+      void (await client.script('LOAD', lockScript).catch(() => undefined));
+    if (!this.clustered) {
+      this.link = new RedisLink({ make, prepare }, { connectTimeoutMs, reconnect, heartbeatMs });
+    }
   }
 
   /** Resolves when scripts can run; may be repeated after it rejected. */

@@ -1,0 +1,160 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** FULL=1: the figures of the fault plan; otherwise a tenth or so. */
+export const full = process.env.FULL === '1';
+
+/** What a fault test tells of itself. */
+export interface FaultReport {
+  readonly id: string;
+  readonly faults: number;
+  readonly worstRecoveryMs?: number;
+  readonly pass: boolean;
+  readonly [figure: string]: unknown;
+}
+
+/** One line of JSON, to the file named by DISCO_FAULTS_REPORT or to the console. */
+export function report(figures: FaultReport): void {
+  const base = { id: figures.id, engine: 'redis', sent: 0, faults: 0, lost: 0, duplicated: 0, unknown: 0 };
+  const line = JSON.stringify({ ...base, worstRecoveryMs: 0, ...figures });
+  const file = process.env.DISCO_FAULTS_REPORT;
+  if (file) appendFileSync(file, `${line}\n`);
+  else console.info(line);
+}
+
+/** Milliseconds on a clock that all processes of this computer share. */
+export function sharedMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Looks every 10 ms until `condition` holds; fails after `timeoutMs`. */
+export async function until(what: string, condition: () => unknown, timeoutMs = 20_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await pause(10);
+  }
+}
+
+/** One hold of a lock in one process: from when it was granted until when it was last known to be valid. */
+export interface Hold {
+  readonly key: string;
+  readonly token: bigint;
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Whether it was ever seen to be valid: a process that was stopped may learn of a grant when it is long over. */
+  readonly valid: boolean;
+  /** When the holder wrote to the protected resource, without looking again. */
+  readonly writeMs: number;
+}
+
+/** What a worker is told to do. */
+export interface WorkerOrder {
+  readonly url: string;
+  readonly keys: readonly string[];
+  readonly ttlMs: number;
+  /** `cycle`: take and release by turns. `hold`: take the first key and keep it. */
+  readonly task: 'cycle' | 'hold';
+}
+
+/** A process that takes locks and keeps a journal, which is read here. */
+export class LockWorker {
+  readonly holds: Hold[] = [];
+  readonly errors: string[] = [];
+  ready = false;
+  holding = false;
+
+  private constructor(readonly child: ChildProcess) {}
+
+  static async start(order: WorkerOrder): Promise<LockWorker> {
+    const child = fork(join(process.cwd(), 'test/faults/locks-worker.ts'), [JSON.stringify(order)], {
+      execArgv: ['--import', '@swc-node/register/esm-register'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    const worker = new LockWorker(child);
+    child.on('message', (message) => worker.receive(message as Record<string, string | number | boolean>));
+    await until('a worker is up', () => worker.ready || child.exitCode !== null, 60_000);
+    if (!worker.ready) throw new Error('the worker ended at once');
+    return worker;
+  }
+
+  go(): void {
+    this.child.send('go');
+  }
+
+  /** Asks it to end its last cycle, and resolves when it has exited. */
+  async stop(): Promise<void> {
+    if (this.gone) return;
+    const exited = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGCONT');
+    this.child.send('stop');
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), 15_000);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  async kill(): Promise<void> {
+    if (this.gone) return;
+    const exited = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGKILL');
+    await exited;
+  }
+
+  get gone(): boolean {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  private receive(message: Record<string, string | number | boolean>): void {
+    if (message.type === 'ready') this.ready = true;
+    else if (message.type === 'holding') this.holding = true;
+    else if (message.type === 'error') this.errors.push(String(message.text));
+    else {
+      this.holds.push({ ...(message as unknown as Hold), token: BigInt(message.token) });
+    }
+  }
+}
+
+/** What is wrong with a history: valid intervals of one key that overlap, and tokens that do not rise with time. */
+export function check(holds: readonly Hold[]): { overlaps: number; disorders: number } {
+  let [overlaps, disorders] = [0, 0];
+  for (const key of new Set(holds.map((hold) => hold.key))) {
+    const own = holds.filter((hold) => hold.valid && hold.key === key).sort((a, b) => a.fromMs - b.fromMs);
+    for (let at = 1; at < own.length; at++) {
+      if (own[at].fromMs < own[at - 1].toMs) overlaps++;
+      if (own[at].token <= own[at - 1].token) disorders++;
+    }
+  }
+  return { overlaps, disorders };
+}
+
+/** A resource that refuses writes with a fencing token smaller than the largest it has seen. */
+export class FencedStore {
+  private readonly largest = new Map<string, bigint>();
+  readonly accepted: { readonly key: string; readonly token: bigint }[] = [];
+  refused = 0;
+
+  write(key: string, token: bigint): void {
+    if (token < (this.largest.get(key) ?? 0n)) {
+      this.refused++;
+      return;
+    }
+    this.largest.set(key, token);
+    this.accepted.push({ key, token });
+  }
+}
+
+/** Accepted writes of a grant that was over when the next one of its key had been written with. */
+export function staleWrites(store: FencedStore, holds: readonly Hold[]): number {
+  const grants = new Set(holds.map(({ key, token }) => `${key} ${token}`));
+  const last = new Map<string, bigint>();
+  let stale = holds.length - grants.size;
+  for (const { key, token } of store.accepted) {
+    if (token < (last.get(key) ?? 0n)) stale++;
+    last.set(key, token);
+  }
+  return stale;
+}
