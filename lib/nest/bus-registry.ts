@@ -43,4 +43,9 @@ export class BusRegistry {
   async drain(): Promise<void> {
     await Promise.all([...this.entries.values()].map(({ service }) => service.bus?.drain()));
   }
+
+  /** Ends all buses, when the application cannot start. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.entries.values()].map(({ service }) => service.bus && service.stop()));
+  }
 }

@@ -15,7 +15,7 @@ export type TopicPattern = `${string}*${string}` | `${string}>`;
  * A bus as Nest's providers see it. `Events` maps topics to their payloads: `DiscoBusService<{ orders: Order }>` lets only
  * an Order be published to `orders`. It starts with the application and stops with it.
  */
-export class DiscoBusService<Events extends object = AnyEvents>
+export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   implements OnModuleInit, OnApplicationShutdown
 {
   /** Every status of the bus and of its driver from the moment of subscribing; completes when the bus is closed. */

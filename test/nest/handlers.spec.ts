@@ -1,3 +1,4 @@
+import * as nestCommon from '@nestjs/common';
 import {
   type ArgumentsHost,
   type CallHandler,
@@ -18,7 +19,6 @@ import {
   UsePipes,
   ValidationPipe,
 } from '@nestjs/common';
-import * as nestCommon from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE, type ModuleRef } from '@nestjs/core';
 import { IsInt } from 'class-validator';
 import {
@@ -48,7 +48,11 @@ async function app(providers: any[], options: object = {}, others: object = {}) 
   const bus = DiscoBusModule.forRoot({ url: 'memory:', topics: { 'stored.>': stored }, ...options });
   const started = await startApp({ imports: [bus], providers, ...others });
   const service = started.get(DiscoBusService);
-  return { started, bus: service, publish: (payload: unknown, topic = 'orders') => service.publish(topic, payload) };
+  return {
+    started,
+    bus: service,
+    publish: (payload: unknown, topic = 'orders') => service.publish(topic, payload),
+  };
 }
 
 describe('a handler', () => {
@@ -130,7 +134,10 @@ describe('a handler', () => {
     const { publish } = await app([], {}, { controllers: [Several] });
     await publish(1, 'orders.eu');
     await publish(2, 'refunds');
-    expect(await got.has(2)).toEqual([['orders.eu', 1], ['refunds', 2]]);
+    expect(await got.has(2)).toEqual([
+      ['orders.eu', 1],
+      ['refunds', 2],
+    ]);
   });
 
   it('is inherited, and overriding it without the decorator takes it away', async () => {
@@ -167,9 +174,13 @@ describe('a handler', () => {
     }
     @Module({ providers: [Configured, { provide: CONFIG, useValue: 'from-config' }] })
     class FeatureModule {}
-    const { publish } = await app([], {}, {
-      imports: [DiscoBusModule.forRoot({ url: 'memory:', topics: { 'stored.>': stored } }), FeatureModule],
-    });
+    const { publish } = await app(
+      [],
+      {},
+      {
+        imports: [DiscoBusModule.forRoot({ url: 'memory:', topics: { 'stored.>': stored } }), FeatureModule],
+      },
+    );
     await publish(1, 'stored.orders');
     expect(await got.has(1)).toEqual(['from-config']);
   });
@@ -217,7 +228,11 @@ describe('a handler', () => {
     }
     @Module({ providers: [Shared], exports: [Shared] })
     class SharedModule {}
-    @Module({ imports: [SharedModule], providers: [{ provide: 'ALIAS', useExisting: Shared }], exports: ['ALIAS'] })
+    @Module({
+      imports: [SharedModule],
+      providers: [{ provide: 'ALIAS', useExisting: Shared }],
+      exports: ['ALIAS'],
+    })
     class OtherModule {}
     const { publish, bus } = await app(
       [{ provide: 'AGAIN', useFactory: (shared: Shared) => shared, inject: [Shared] }],
@@ -243,12 +258,16 @@ describe('a handler', () => {
       }
     }
     const url = 'memory:named-in-handlers-spec';
-    const { publish } = await app([Named], {}, {
-      imports: [
-        DiscoBusModule.forRoot({ url, registerHandlers: false }),
-        DiscoBusModule.forRoot({ url, name: 'audit' }),
-      ],
-    });
+    const { publish } = await app(
+      [Named],
+      {},
+      {
+        imports: [
+          DiscoBusModule.forRoot({ url, registerHandlers: false }),
+          DiscoBusModule.forRoot({ url, name: 'audit' }),
+        ],
+      },
+    );
     await publish(1);
     expect(await got.has(1)).toEqual([['audit', 1]]);
   });
@@ -410,6 +429,26 @@ describe('enhancers', () => {
     expect(await got.has(5)).toEqual(word);
   });
 
+  it('of a controller', async () => {
+    @UseGuards(OnlyEven)
+    @UseInterceptors(Around)
+    @Controller()
+    class Enhanced {
+      @UsePipes(PlusOne)
+      @UseFilters(RangeFilter)
+      @DiscoSubscribe('orders')
+      handle(payload: number) {
+        got.add(`handled ${payload}`);
+        if (payload === 5) throw new RangeError('five');
+      }
+    }
+    const { publish } = await app([Words], {}, { controllers: [Enhanced] });
+    await publish(2);
+    expect(await got.has(5)).toEqual(word);
+    await publish(4);
+    expect((await got.has(10)).slice(8)).toEqual(['handled 5', 'filter disco five 4 1']);
+  });
+
   it('of the application', async () => {
     @Injectable()
     class Enhanced {
@@ -533,7 +572,12 @@ describe('enhancers', () => {
     };
     expect(await ended('handled', 2)).toEqual(['handled 1', 'filter disco handled handled 1']);
     expect(await ended('useless', 2)).toEqual(['useless 1', 'given up useless']);
-    expect(await ended('rethrown', 4)).toEqual(['rethrown 1', 'rethrown rethrown', 'rethrown 2', 'rethrown rethrown']);
+    expect(await ended('rethrown', 4)).toEqual([
+      'rethrown 1',
+      'rethrown rethrown',
+      'rethrown 2',
+      'rethrown rethrown',
+    ]);
     expect(await ended('foreign', 2)).toEqual(['foreign 1', 'foreign 2']);
   });
 
@@ -560,7 +604,10 @@ describe('enhancers', () => {
       await publish({ number: 'no number' }, topic);
       await publish({ number: 1 }, topic);
     }
-    expect((await got.has(2)).sort()).toEqual([['decorated', true, 1], ['plain', true, 1]]);
+    expect((await got.has(2)).sort()).toEqual([
+      ['decorated', true, 1],
+      ['plain', true, 1],
+    ]);
   });
 
   it('StandardSchemaValidationPipe checks it by a schema, as the option `schema` does without a pipe', async () => {
@@ -585,6 +632,9 @@ describe('enhancers', () => {
       await publish({ number: 'x' }, topic);
       await publish({ number: '5' }, topic);
     }
-    expect((await got.has(2)).sort()).toEqual([['option', { number: 5 }], ['piped', { number: 5 }]]);
+    expect((await got.has(2)).sort()).toEqual([
+      ['option', { number: 5 }],
+      ['piped', { number: 5 }],
+    ]);
   });
 });

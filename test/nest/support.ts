@@ -7,7 +7,9 @@ const open: INestApplicationContext[] = [];
 
 /** A started application with these providers; closed after the test by {@link closeApps}. */
 export async function startApp(metadata: ModuleMetadata): Promise<TestingModule> {
-  const app = await Test.createTestingModule(metadata).setLogger(false as never).compile();
+  const app = await Test.createTestingModule(metadata)
+    .setLogger(false as never)
+    .compile();
   open.push(app);
   await app.init();
   return app;
@@ -39,7 +41,10 @@ export class Collector<T> {
   /** Resolves with all values when there are `count`; rejects after `timeoutMs`. */
   async has(count: number, timeoutMs = 10_000): Promise<T[]> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => end(() => reject(new Error(`waited for ${count}, got ${this.values.length}`))), timeoutMs);
+      const timer = setTimeout(
+        () => end(() => reject(new Error(`waited for ${count}, got ${this.values.length}`))),
+        timeoutMs,
+      );
       const end = (settle: () => void) => {
         clearTimeout(timer);
         this.waiters.delete(check);

@@ -21,9 +21,18 @@ export class HandlerRegistrar implements OnApplicationBootstrap {
 
   /**
    * Resolves when all are live. Those of a bus that still has no connection follow as soon as it has one; what is wrong
-   * with them in itself is told at once.
+   * with them in itself is told at once, and leaves no bus running.
    */
   async onApplicationBootstrap(): Promise<void> {
+    try {
+      await this.subscribeAll();
+    } catch (error) {
+      await this.registry.stop();
+      throw error;
+    }
+  }
+
+  private async subscribeAll(): Promise<void> {
     const placed = (await this.explorer.find())
       .map((handler) => ({ handler, bus: this.busOf(handler) }))
       .filter(({ bus }) => bus.registerHandlers && bus.service.bus !== undefined);

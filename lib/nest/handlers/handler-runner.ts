@@ -64,7 +64,7 @@ export class HandlerRunner {
     const callback = (instance as Record<string, any>)[method];
     const { key } = paramsOf(type, method);
     const inquirer = contextId && wrapper.id;
-    return this.contexts.create(
+    return this.contextsWithin(wrapper).create(
       instance as Record<string, any>,
       callback,
       method,
@@ -75,6 +75,16 @@ export class HandlerRunner {
       enhancers,
       DISCO_CONTEXT_TYPE,
     );
+  }
+
+  /**
+   * Nest looks for the module of an external handler among providers alone: a controller's would not be found, and the
+   * guards bound to it by their class would be skipped without a word.
+   */
+  private contextsWithin({ host }: InstanceWrapper): ExternalContextCreator {
+    const contexts: ExternalContextCreator = Object.create(this.contexts);
+    contexts.getContextModuleKey = () => host?.token ?? '';
+    return contexts;
   }
 
   /** An instance for each message, with its context as the REQUEST, and the enhancers that go with it. */
