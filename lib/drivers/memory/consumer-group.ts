@@ -1,6 +1,6 @@
 import { type DeadLetterReason } from '../../driver/delivery.js';
 import { type Agenda } from './agenda.js';
-import { type DeadLetter } from './dead-letter.js';
+import { DeadLetterList } from './dead-letter-list.js';
 import { type GroupMember, type MemberGroup } from './group-member.js';
 import { type DeliveryGroup, LogDelivery } from './log-delivery.js';
 import { type LogEntry, type Task } from './log-entry.js';
@@ -17,7 +17,9 @@ export interface GroupLog {
   /** The entry with that number, unless it was dropped. */
   entry(seq: number): LogEntry | undefined;
   /** An entry that stands in no log: one group keeps it for itself. */
-  privateEntry(frame: Uint8Array, expiresMs: number): LogEntry;
+  privateEntry(frame: Uint8Array, expiresMs: number, replays?: number): LogEntry;
+  /** A new position, later than all before. */
+  nextPosition(): string;
   /** One more group is done with the entry. */
   release(entry: LogEntry): void;
   expired(entry: LogEntry): boolean;
@@ -27,8 +29,8 @@ export interface GroupLog {
 
 /** Shares one topic's entries out among its members: each entry is in the hands of one of them until it is settled. */
 export class ConsumerGroup implements MemberGroup, DeliveryGroup {
-  /** Dead letters, oldest first. */
-  readonly deadLetters: DeadLetter[] = [];
+  /** What the group has given up. */
+  readonly deadLetters: DeadLetterList;
   private readonly members: GroupMember[] = [];
   private nextMember = 0;
   /** Tasks that came back; they go before new entries. */
@@ -39,7 +41,12 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   constructor(
     private readonly log: GroupLog,
     private cursor: number,
-  ) {}
+  ) {
+    this.deadLetters = new DeadLetterList(({ frame, replays }) => {
+      const entry = this.log.privateEntry(frame, Number.POSITIVE_INFINITY, replays + 1);
+      this.again({ entry, attempt: 1 }, 0);
+    });
+  }
 
   get topic(): string {
     return this.log.topic;
@@ -89,13 +96,22 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   }
 
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void {
-    const entry = this.log.privateEntry(frame, task.entry.expiresMs);
+    const { expiresMs, replays } = task.entry;
+    const entry = this.log.privateEntry(frame, expiresMs, replays);
     this.again({ entry, attempt: task.attempt + 1 }, delayMs);
   }
 
   bury(task: Task, frame: Uint8Array, reason: DeadLetterReason): void {
     const { attempt: attempts, entry } = task;
-    this.deadLetters.push({ frame, reason, attempts, failedAt: this.log.now(), position: entry.position });
+    this.deadLetters.add({
+      ...reason,
+      frame,
+      attempts,
+      position: this.log.nextPosition(),
+      originalPosition: entry.position,
+      failedAt: this.log.now(),
+      replays: entry.replays ?? 0,
+    });
   }
 
   private get waitingCount(): number {

@@ -1,4 +1,3 @@
-export type { DeadLetter } from './dead-letter.js';
 export { MemoryBroker, type MemoryBrokerOptions, memoryBroker } from './memory-broker.js';
 export {
   MemoryDriver,

@@ -8,6 +8,8 @@ export interface LogEntry {
   readonly expiresMs: number;
   /** How many groups are not done with it. */
   groupsLeft: number;
+  /** How often it has been replayed as a dead letter. @default 0 */
+  readonly replays?: number;
 }
 
 /** An entry that a group has to handle, and how far it is with it. */

@@ -1,8 +1,8 @@
+import type { DeadLetter } from '../../driver/dead-letters.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { type Clock, systemClock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { Agenda } from './agenda.js';
-import { type DeadLetter } from './dead-letter.js';
 import { FanOut } from './fan-out.js';
 import { TopicLogs } from './topic-logs.js';
 import { Turn } from './turn.js';
@@ -55,7 +55,7 @@ export class MemoryBroker {
 
   /** What `group` has given up of `topic`, oldest first. */
   deadLetters(topic: string, group: string, prefix = 'disco'): readonly DeadLetter[] {
-    return this.spaces.get(prefix)?.logs.find(topic)?.findGroup(group)?.deadLetters ?? [];
+    return this.spaces.get(prefix)?.logs.find(topic)?.findGroup(group)?.deadLetters.all ?? [];
   }
 
   /** How many messages of `topic` are kept: those that not every group is done with, and delayed ones. */

@@ -1,4 +1,5 @@
 import { type DriverCapabilities } from '../../driver/capabilities.js';
+import type { DeadLetterProvider, DeadLetterStore } from '../../driver/dead-letters.js';
 import { type Delivery } from '../../driver/delivery.js';
 import {
   type DiscoDriver,
@@ -52,7 +53,7 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
  * they are published; all subscriptions are handed that same copy. Deliveries are made after the publisher's turn, in
  * order. Dead letters are kept by the broker. Closed for good by `close`.
  */
-export class MemoryDriver implements DiscoDriver {
+export class MemoryDriver implements DiscoDriver, DeadLetterProvider {
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
   readonly broker: MemoryBroker;
@@ -117,6 +118,12 @@ export class MemoryDriver implements DiscoDriver {
     this.space = undefined;
     this.broker.detach();
     this.listeners.emit({ type: 'disconnected' });
+  }
+
+  async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
+    const found = this.connected().logs.find(topic)?.findGroup(group);
+    if (!found) throw new ConfigurationError(`The topic "${topic}" has no group "${group}"`);
+    return found.deadLetters;
   }
 
   async ping(): Promise<void> {

@@ -73,13 +73,14 @@ export class TopicLog implements GroupLog {
   }
 
   /** An entry that stands in no log: one group keeps it for itself. */
-  privateEntry(frame: Uint8Array, expiresMs: number): LogEntry {
+  privateEntry(frame: Uint8Array, expiresMs: number, replays = 0): LogEntry {
     return {
       seq: -1,
       position: this.nextPosition(),
       frame: Buffer.from(frame),
       expiresMs,
       groupsLeft: 1,
+      replays,
     };
   }
 
@@ -153,7 +154,7 @@ export class TopicLog implements GroupLog {
   }
 
   /** Like a stream's ids: the time and a count within it, always rising also when the wall clock goes back. */
-  private nextPosition(): string {
+  nextPosition(): string {
     const nowMs = Math.trunc(this.settings.clock.now());
     if (nowMs > this.lastMs) {
       this.lastMs = nowMs;

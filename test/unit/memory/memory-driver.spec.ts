@@ -153,10 +153,12 @@ describe('what is kept', () => {
     const letters = driver.broker.deadLetters('t', 'g');
     expect(letters.map(({ frame }) => Buffer.from(frame).toString())).toEqual(['part', 'bundle']);
     expect(letters[1]).toMatchObject({
-      reason: { reason: 'attempts', error },
+      reason: 'attempts',
+      error,
       attempts: 1,
       failedAt: clock.now(),
-      position,
+      originalPosition: position,
+      replays: 0,
     });
     expect(driver.broker.deadLetters('t', 'other')).toEqual([]);
     expect(driver.broker.length('t')).toBe(0);
