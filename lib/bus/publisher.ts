@@ -54,7 +54,7 @@ export class Publisher {
     options: PublishOptions = noOptions,
   ): Promise<PublishReceipt[]> {
     const prepared = await Promise.all(
-      payloads.map((payload, index) => this.prepare(topic, payload, memberOptions(options, index))),
+      payloads.map(async (payload, index) => this.prepare(topic, payload, memberOptions(options, index))),
     );
     const receipts = await Promise.allSettled(prepared.map((message) => this.send(message)));
     return receipts.map((receipt) => {
