@@ -11,7 +11,7 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       const [holder, waiter] = [stage.claim(), stage.claim()];
       const { fencingToken } = await stage.granted(store, holder);
       const next = stage.eventually(other, waiter);
-      await queued(() => store.peek(stage.key()), 1);
+      await stage.queued(store, 1);
       await store.release(holder);
       assert.ok((await next) > fencingToken);
       await stage.refused(store, stage.claim());
@@ -29,13 +29,12 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       const waiters = [];
       for (let place = 0; place < 6; place++) {
         const [claim, its] = [stage.claim(), place % 2 ? store : other];
-        waiters.push(
-          stage.eventually(its, claim).then(() => {
-            served.push(place);
-            return its.release(claim);
-          }),
-        );
-        await queued(() => store.peek(stage.key()), place + 1);
+        const done = stage.eventually(its, claim).then(() => {
+          served.push(place);
+          return its.release(claim);
+        });
+        waiters.push(stage.heeded(done));
+        await stage.queued(store, place + 1);
       }
       await stage.elapse(20);
       await store.release(holder);
@@ -89,7 +88,7 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       await stage.granted(store, holder);
       await stage.refused(store, quitter, { wait: true });
       const next = stage.eventually(store, patient);
-      await queued(() => store.peek(stage.key()), 2);
+      await stage.queued(store, 2);
       assert.equal(await store.release(quitter), false);
       await store.release(holder);
       await next;
@@ -108,7 +107,7 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       await stage.refused(leaving, gone, { wait: true });
       await leaving.close();
       const next = stage.eventually(other, patient);
-      await queued(() => store.peek(stage.key()), 2);
+      await stage.queued(store, 2);
       await stage.elapse(30);
       await store.release(holder);
       await next;
@@ -122,11 +121,11 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       const [reader, writer, late] = [stage.shared(), stage.claim(), stage.shared()];
       await stage.granted(store, reader);
       const order: string[] = [];
-      const written = stage.eventually(store, writer).then(() => order.push('writer'));
-      await queued(() => store.peek(stage.key()), 1);
+      const written = stage.heeded(stage.eventually(store, writer).then(() => order.push('writer')));
+      await stage.queued(store, 1);
       await stage.refused(store, stage.shared());
-      const read = stage.eventually(store, late).then(() => order.push('late reader'));
-      await queued(() => store.peek(stage.key()), 2);
+      const read = stage.heeded(stage.eventually(store, late).then(() => order.push('late reader')));
+      await stage.queued(store, 2);
       await store.release(reader);
       await written;
       assert.equal((await store.peek(stage.key())).mode, 'exclusive');
@@ -144,7 +143,7 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       await stage.granted(store, writer);
       const readers = Array.from({ length: 5 }, () => stage.shared());
       const read = readers.map((reader) => stage.eventually(store, reader));
-      await queued(() => store.peek(stage.key()), 5);
+      await stage.queued(store, 5);
       await store.release(writer);
       await Promise.all(read);
       assert.equal((await store.peek(stage.key())).holders, 5);
@@ -159,9 +158,9 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       for (const holder of holders) await stage.granted(store, holder);
       const [first, second] = [stage.shared(2), stage.shared(2)];
       const one = stage.eventually(store, first);
-      await queued(() => store.peek(stage.key()), 1);
+      await stage.queued(store, 1);
       const two = stage.eventually(store, second);
-      await queued(() => store.peek(stage.key()), 2);
+      await stage.queued(store, 2);
       await store.release(holders[0]);
       await one;
       assert.equal((await store.peek(stage.key())).holders, 2);
@@ -179,9 +178,9 @@ export const lockQueueCases: readonly LockStoreCase[] = [
       const [both, quitter] = [stage.claim({ keys: [a, b] }), stage.claim({ keys: [a, b] })];
       const before = [await stage.granted(store, one), await stage.granted(store, two)];
       const waiting = stage.eventually(store, both);
-      await queued(() => store.peek(a), 1);
+      await stage.queued(store, 1, a);
       await store.release(one);
-      await queued(() => store.peek(b), 1);
+      await stage.queued(store, 1, b);
       await stage.refused(store, stage.claim({ keys: [a] }));
       assert.equal(await store.extend(both), false);
       await store.release(two);
@@ -243,14 +242,3 @@ export const lockQueueCases: readonly LockStoreCase[] = [
     },
   },
 ];
-
-/** Resolves when so many are queued; fails after 5 s. */
-async function queued(peek: () => Promise<{ waiting: number }>, count: number): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  for (;;) {
-    const { waiting } = await peek();
-    if (waiting === count) return;
-    assert.ok(performance.now() < deadline, `${waiting} are queued instead of ${count}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}

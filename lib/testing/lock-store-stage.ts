@@ -71,7 +71,28 @@ export class LockStoreStage {
    * Repeats a queued claim as a manager would: on a hint, and when `retryAfterMs` is over. Resolves when it is granted,
    * by an answer or by a hint; fails after the deadline.
    */
-  async eventually(store: LockStore, claim: LockClaim, options: LockAcquireOptions = {}): Promise<bigint> {
+  eventually(store: LockStore, claim: LockClaim, options: LockAcquireOptions = {}): Promise<bigint> {
+    return this.heeded(this.repeat(store, claim, options));
+  }
+
+  /** The promise itself; a case that fails before it awaits it does not end in an unhandled rejection. */
+  heeded<Value>(promise: Promise<Value>): Promise<Value> {
+    promise.catch(() => undefined);
+    return promise;
+  }
+
+  /** Resolves when so many claims are queued for the key; fails after the deadline. */
+  async queued(store: LockStore, count: number, key = this.key()): Promise<void> {
+    const deadline = performance.now() + this.deadlineMs;
+    for (;;) {
+      const { waiting } = await store.peek(key);
+      if (waiting === count) return;
+      assert.ok(performance.now() < deadline, `${waiting} are queued instead of ${count}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  private async repeat(store: LockStore, claim: LockClaim, options: LockAcquireOptions): Promise<bigint> {
     const deadline = performance.now() + this.deadlineMs;
     for (;;) {
       const answer: LockAnswer = await store.acquire(claim, { wait: true, ...options });

@@ -19,6 +19,7 @@ export class LockInbox {
   readonly channel: string;
   private readonly connections: RedisConnections;
   private link: RedisLink | undefined;
+  private closed = false;
 
   constructor(
     options: ResolvedRedisOptions,
@@ -40,22 +41,29 @@ export class LockInbox {
     return this.link?.client !== undefined;
   }
 
-  /** Begins to listen; later calls do nothing. */
-  open(): void {
-    if (this.link !== undefined) return;
-    this.link = this.connections.link('locks', {
+  /** Begins to listen, and resolves when the channel is heard, or after `timeoutMs` in any case. */
+  async open(timeoutMs: number): Promise<void> {
+    if (this.closed) return;
+    this.link ??= this.start();
+    await this.link.whenUp(timeoutMs).catch(() => undefined);
+  }
+
+  /** Ends the connection. Idempotent. */
+  close(): void {
+    this.closed = true;
+    this.connections.close();
+  }
+
+  private start(): RedisLink {
+    const link = this.connections.link('locks', {
       prepare: async (client) => {
         client.on('message', (_channel: string, message: string) => this.receive(message));
         await client.subscribe(this.channel);
       },
       up: () => this.listener.heard(),
     });
-    this.link.start();
-  }
-
-  /** Ends the connection. Idempotent. */
-  close(): void {
-    this.connections.close();
+    link.start();
+    return link;
   }
 
   private receive(message: string): void {

@@ -79,14 +79,14 @@ export class RedisLockStore implements LockStore {
   }
 
   async acquire(claim: LockClaim, options: LockAcquireOptions = {}): Promise<LockAnswer> {
-    const sinceMs = performance.now();
-    const { wait = false, succeeds = '', minFencingToken = 0n, replicas } = options;
-    const op = [wait ? 'A' : 'T', ...common(claim), String(claim.ttlMs), succeeds, String(minFencingToken)];
-    const answer = replicas
-      ? await this.acquireReplicated(claim, op, replicas)
-      : this.toAnswer(await this.send(claim, op), succeeds, claim, wait, sinceMs);
-    if (answer.granted) this.asked.delete(claim.token);
-    return answer;
+    if (!options.wait || this.inbox.listening) return this.claim(claim, options);
+    // Nobody could be told: a lock handed over now would be lost on him. So the place in the queue comes second.
+    const { succeeds, ...others } = options;
+    const first = await this.claim(claim, { ...options, wait: false });
+    if (first.granted) return first;
+    await this.inbox.open(deafPollMs);
+    const second = await this.claim(claim, others);
+    return succeeds === undefined ? second : { ...second, succeeded: first.succeeded };
   }
 
   async extend(claim: LockClaim): Promise<boolean> {
@@ -124,6 +124,17 @@ export class RedisLockStore implements LockStore {
     this.asked.clear();
   }
 
+  private async claim(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
+    const sinceMs = performance.now();
+    const { wait = false, succeeds = '', minFencingToken = 0n, replicas } = options;
+    const op = [wait ? 'A' : 'T', ...common(claim), String(claim.ttlMs), succeeds, String(minFencingToken)];
+    const answer = replicas
+      ? await this.acquireReplicated(claim, op, replicas)
+      : this.toAnswer(await this.send(claim, op), succeeds, claim, wait, sinceMs);
+    if (answer.granted) this.asked.delete(claim.token);
+    return answer;
+  }
+
   private send(claim: LockClaim, op: readonly string[]): Promise<LockReply> {
     return this.batch.add(slotName(claim.keys[0]), this.keysOf(claim), op);
   }
@@ -150,10 +161,7 @@ export class RedisLockStore implements LockStore {
     const succeeded = succeeds === '' ? {} : { succeeded: kind === 'G' };
     if (kind === 'g' || kind === 'G')
       return { granted: true, fencingToken: BigInt(text.slice(1)), ...succeeded };
-    if (wait && !this.closed) {
-      this.asked.set(token, { serverMs, sinceMs });
-      this.inbox.open();
-    }
+    if (wait && !this.closed) this.asked.set(token, { serverMs, sinceMs });
     const leftMs = Number(text.slice(1));
     const pollMs = wait && !this.inbox.listening ? deafPollMs : this.pollMs;
     return { granted: false, retryAfterMs: leftMs < 0 ? pollMs : Math.min(pollMs, leftMs + 1), ...succeeded };
