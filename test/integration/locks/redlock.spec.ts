@@ -1,0 +1,63 @@
+import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-store.js';
+import { LockManager } from '../../../lib/lock/lock-manager.js';
+import { redlockStore } from '../../../lib/lock/redlock-store.js';
+import { RedisServer } from '../../support/redis-server.js';
+
+describe('Redlock over three servers', () => {
+  let servers: RedisServer[];
+  const made: LockManager[] = [];
+  beforeEach(async () => {
+    servers = await Promise.all([1, 2, 3].map(() => RedisServer.start()));
+  });
+  afterEach(async () => {
+    await Promise.all(made.splice(0).map((locks) => locks.close()));
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+
+  const stores = () =>
+    servers.map(
+      ({ url }) => new RedisLockStore({ url, commandTimeout: 500, connectTimeout: 1_000, heartbeat: 500 }),
+    );
+  const manager = async () => {
+    const locks = new LockManager(redlockStore(stores()));
+    made.push(locks);
+    await locks.connect();
+    return locks;
+  };
+
+  it('excludes, passes on, and hands out rising fencing tokens', async () => {
+    const managers = [await manager(), await manager()];
+    let [inside, last] = [0, 0n];
+    await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        managers[index % 2].using('key', { ttl: '10s', wait: '20s' }, async (lock) => {
+          expect(++inside).toBe(1);
+          expect(lock.fencingToken).toBeGreaterThan(last);
+          last = lock.fencingToken;
+          await new Promise((resolve) => setImmediate(resolve));
+          inside--;
+        }),
+      ),
+    );
+  });
+
+  it('bears the loss of one server, and no more', async () => {
+    const [a, b] = [await manager(), await manager()];
+    const before = await a.acquire('key', { ttl: '20s' });
+    await servers[0].kill();
+    expect(await b.tryAcquire('key')).toBeNull();
+    await before.extend();
+    await before.release();
+    const after = await b.acquire('key', { ttl: '20s', wait: '10s' });
+    expect(after.fencingToken).toBeGreaterThan(before.fencingToken);
+    await servers[1].kill();
+    await expect(a.acquire('key', { wait: 300 })).rejects.toMatchObject({ code: 'DISCO_LOCK_UNAVAILABLE' });
+  });
+
+  it('refuses an even number, fewer than three, and one store twice', () => {
+    const [one, two, three] = stores();
+    for (const set of [[], [one], [one, two], [one, two, three, one], [one, two, two]]) {
+      expect(() => redlockStore(set)).toThrow(expect.objectContaining({ code: 'DISCO_CONFIGURATION' }));
+    }
+  });
+});
