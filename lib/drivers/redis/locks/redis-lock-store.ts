@@ -22,7 +22,10 @@ export interface RedisLockStoreOptions {
   pollMs?: number;
   /** A queued claim that was not repeated for so long loses its place. Milliseconds. @default 5000 */
   waiterTtlMs?: number;
-  /** A lock that is handed over is given for no longer than this until its new holder extends it. Milliseconds. @default 10000 */
+  /**
+   * A lock that is handed over is given for no longer than this until its new holder extends it. Milliseconds.
+   * @default 10000; 2000 on a cluster, which cannot tell whether a waiter is still there
+   */
   handOffMs?: number;
   /** So long after the last grant the fencing counter of a key is kept; afterwards the server's clock alone makes it rise. Milliseconds. @default 7 days */
   fenceTtlMs?: number;
@@ -65,9 +68,11 @@ export class RedisLockStore implements LockStore {
       heard: () => this.hints.emit({}),
       handedOver: (news) => this.hints.emit(this.toHint(news)),
     });
-    const { pollMs = 1_000, waiterTtlMs = 5_000, handOffMs = 10_000, fenceTtlMs = 7 * dayMs } = tuning;
+    const { clustered } = this.server;
+    const { pollMs = 1_000, waiterTtlMs = 5_000, fenceTtlMs = 7 * dayMs } = tuning;
+    const { handOffMs = clustered ? 2_000 : 10_000 } = tuning;
     this.pollMs = pollMs;
-    const exact = this.server.clustered ? '0' : '1';
+    const exact = clustered ? '0' : '1';
     this.header = [this.inbox.channel, String(waiterTtlMs), String(handOffMs), exact, String(fenceTtlMs)];
     const run = (keys: readonly string[], args: readonly string[]) =>
       this.server.run(lockScript, keys, [...this.header, ...args]);

@@ -1,0 +1,46 @@
+import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-store.js';
+import { LockManager } from '../../../lib/lock/lock-manager.js';
+import { describeLockStore } from '../../../lib/testing/lock-store-contract.js';
+import { RedisCluster } from '../../support/redis-cluster.js';
+
+describe('locks in a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  }, 60_000);
+  afterAll(() => cluster.stop());
+
+  const createStore = () => new RedisLockStore({ cluster: { nodes: cluster.addresses } });
+
+  describeLockStore('redis cluster', { createStore });
+
+  it('refuses keys of different slots and locks nothing', async () => {
+    const locks = new LockManager(createStore());
+    await locks.connect();
+    try {
+      await expect(locks.acquire(['a', 'b'])).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION' });
+      await expect(locks.acquire(['{x}a', '{y}b'])).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION' });
+      const both = await locks.acquire(['{x}a', '{x}b']);
+      expect(await locks.tryAcquire('{x}b')).toBeNull();
+      await both.release();
+      expect(await locks.tryAcquire('a')).not.toBeNull();
+      const one = locks.acquire('c', { minReplicas: 1 });
+      await expect(one).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION' });
+    } finally {
+      await locks.close();
+    }
+  });
+
+  it('takes locks of many slots in one turn', async () => {
+    const locks = new LockManager(createStore());
+    await locks.connect();
+    try {
+      const held = await Promise.all(
+        Array.from({ length: 50 }, (_, index) => locks.acquire(`many-${index}`)),
+      );
+      await Promise.all(held.map((lock) => lock.release()));
+    } finally {
+      await locks.close();
+    }
+  });
+});
