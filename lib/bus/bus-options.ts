@@ -10,6 +10,7 @@ import type { StandardSchema } from '../middleware/validate.js';
 import type { BackoffOptions } from '../timing/backoff.js';
 import type { Clock } from '../timing/clock.js';
 import type { Duration } from '../timing/duration.js';
+import type { BatchOptions } from './batch.js';
 import type { BusLogger } from './bus-logger.js';
 
 /** How often a failed message is tried. */
@@ -53,6 +54,8 @@ export interface TopicOptions {
 export interface SubscribeOptions extends TopicOptions {
   /** Runs around this subscription's handler, within the bus's own middleware. */
   middleware?: readonly Middleware[];
+  /** Calls the handler with several messages at a time; `concurrency` then counts batches. */
+  batch?: BatchOptions;
   /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
   schema?: StandardSchema;
 }

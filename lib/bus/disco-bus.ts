@@ -3,6 +3,7 @@ import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bu
 import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
+import type { BatchHandler, BatchOptions } from './batch.js';
 import { errorLine } from './bus-logger.js';
 import type {
   DiscoBusOptions,
@@ -143,9 +144,20 @@ export class DiscoBus {
    * Calls `handler` for every message of the topic, or of all topics that the pattern matches, and resolves when the
    * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError.
    */
-  async subscribe(
+  subscribe(
     topicOrPattern: string,
     handler: MessageHandler,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
+  /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
+  subscribe(
+    topicOrPattern: string,
+    handler: BatchHandler,
+    options: SubscribeOptions & { batch: BatchOptions },
+  ): Promise<Subscription>;
+  async subscribe(
+    topicOrPattern: string,
+    handler: MessageHandler | BatchHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     const wanted = this.subscriber.check(topicOrPattern, handler, options);

@@ -6,6 +6,7 @@ import { compose, type Handler, type Middleware } from '../middleware/middleware
 import { recover } from '../middleware/recover.js';
 import { timeout } from '../middleware/timeout.js';
 import { validate } from '../middleware/validate.js';
+import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { errorLine } from './bus-logger.js';
 import type { MessageHandler, SubscribeOptions } from './bus-options.js';
 import type { MessageDecoder } from './message-decoder.js';
@@ -33,10 +34,10 @@ export class Subscriber {
   ) {}
 
   /** Throws TopicInvalidError, HandlerMissingError or ConfigurationError for what the caller got wrong. */
-  check(topic: string, handler: MessageHandler, options: SubscribeOptions): Wanted {
+  check(topic: string, handler: MessageHandler | BatchHandler, options: SubscribeOptions): Wanted {
     assertTopicOrPattern(topic);
     if (typeof handler !== 'function') throw new HandlerMissingError(topic);
-    const policy = this.options.topics.get(topic, options);
+    const policy = policyOf(this.options.topics.get(topic, options), options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy.delivery);
     return { topic, policy, handler: this.chain(policy, handler, options) };
@@ -79,12 +80,21 @@ export class Subscriber {
   }
 
   /** Built once per subscription: recover outermost, then the time limit, the bus's middleware, the subscription's. */
-  private chain(policy: ResolvedTopic, handler: MessageHandler, options: SubscribeOptions): Handler {
-    const { middleware = [], schema } = options;
+  private chain(
+    policy: ResolvedTopic,
+    handler: MessageHandler | BatchHandler,
+    options: SubscribeOptions,
+  ): Handler {
+    const { middleware = [], schema, batch } = options;
     const chain: Middleware[] = [recover, timeout(policy.timeoutMs, this.options.clock)];
     chain.push(...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
-    return compose(chain, (context) => handler(context.message.payload, context));
+    return compose(
+      chain,
+      batch
+        ? batched(handler as BatchHandler, resolveBatch(batch), this.options.clock)
+        : (context) => (handler as MessageHandler)(context.message.payload, context),
+    );
   }
 
   private make(wanted: Wanted): BusSubscription {
@@ -105,4 +115,11 @@ export class Subscriber {
       },
     });
   }
+}
+
+/** A batch holds as many places as it has messages, so its size multiplies the places. */
+function policyOf(policy: ResolvedTopic, { batch }: SubscribeOptions): ResolvedTopic {
+  if (!batch) return policy;
+  const concurrency = policy.concurrency * resolveBatch(batch).size;
+  return { ...policy, concurrency, prefetch: Math.max(policy.prefetch, concurrency) };
 }

@@ -1,4 +1,5 @@
 import { UnrecoverableError } from '../errors/handler.errors.js';
+import { DerivedContext } from './derived-context.js';
 import type { DiscoMessageContext } from './message-context.js';
 import { isThenable, type Middleware } from './middleware.js';
 
@@ -38,8 +39,7 @@ export function validate(schema: StandardSchema): Middleware {
 function accepted(context: DiscoMessageContext, result: SchemaResult<unknown>): DiscoMessageContext {
   if (result.issues)
     throw new UnrecoverableError(`The payload does not fit its schema: ${paths(result.issues)}`);
-  const message = { ...context.message, payload: result.value };
-  return Object.create(context, { message: { value: message, enumerable: true } }) as DiscoMessageContext;
+  return new DerivedContext(context, { ...context.message, payload: result.value });
 }
 
 function paths(issues: readonly SchemaIssue[]): string {
