@@ -69,23 +69,16 @@ function newest(folder) {
   );
 }
 
-/**
- * Installs the versions of the lock file, unless what npm installed there last is at least as new. Not by `npm ci`: it
- * refuses a lock file made where builds of an optional native package for other platforms were not to be had.
- */
+/** Installs the versions of the lock file, unless what npm installed there last is at least as new. */
 function installPeers() {
   const installed = join(root, 'bench/node_modules/.package-lock.json');
   const asked = join(root, 'bench/package-lock.json');
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(asked).mtimeMs) return;
-  say('installing what is compared with (npm install --prefix bench)');
-  execFileSync(
-    'npm',
-    ['install', '--no-save', '--prefix', 'bench', '--no-audit', '--no-fund', '--ignore-scripts'],
-    {
-      cwd: root,
-      stdio: ['ignore', 2, 2],
-    },
-  );
+  say('installing what is compared with (npm ci --prefix bench)');
+  execFileSync('npm', ['ci', '--prefix', 'bench', '--no-audit', '--no-fund', '--ignore-scripts'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
 }
 
 /** The progress: one line that is written over on a terminal. */
