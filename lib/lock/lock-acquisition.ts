@@ -28,7 +28,7 @@ export class LockAcquisition {
   private failures = 0;
   private lastError: DiscoBusError | undefined;
   private closed = false;
-  private finish!: () => void;
+  private readonly finished: (() => void)[] = [];
   /** Ends the wait for an answer that is under way. */
   private interrupt: (() => void) | undefined;
 
@@ -40,9 +40,6 @@ export class LockAcquisition {
   ) {
     this.waiter = new LockWaiter(claim.token, keeper.clock);
     this.startMs = keeper.clock.monotonic();
-    this.ended = new Promise((resolve) => {
-      this.finish = resolve;
-    });
   }
 
   /** For the store's hints. */
@@ -51,7 +48,9 @@ export class LockAcquisition {
   }
 
   /** Resolves when the run is over, however it ended. */
-  readonly ended: Promise<void>;
+  get ended(): Promise<void> {
+    return new Promise((resolve) => this.finished.push(resolve));
+  }
 
   /** Ends the waiting with ClosedError. */
   close(): void {
@@ -62,10 +61,7 @@ export class LockAcquisition {
   /** Rejects with AbortedError, ClosedError, LockNotReplicatedError, or what the store refuses for good. */
   async run(): Promise<AcquisitionOutcome> {
     const { signal } = this.options;
-    if (signal?.aborted) {
-      this.finish();
-      throw new AbortedError(signal.reason);
-    }
+    if (signal?.aborted) throw new AbortedError(signal.reason);
     signal?.addEventListener('abort', this.stop);
     this.lane?.enter(this.waiter);
     try {
@@ -74,7 +70,7 @@ export class LockAcquisition {
       signal?.removeEventListener('abort', this.stop);
       this.waiter.takeInheritance()?.settle(undefined);
       this.lane?.leave(this.waiter);
-      this.finish();
+      for (const finished of this.finished) finished();
     }
   }
 

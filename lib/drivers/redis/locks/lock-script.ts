@@ -2,9 +2,10 @@
  * Carries out the lock operations of one turn, in order, and answers `[server time in ms, reply, reply …]`.
  *
  * ARGV: inbox channel, ms until a waiter that is not heard of loses its place, most ms of a hand-over, whether the count
- * of PUBLISH covers all subscribers (no: cluster), days in ms for which a fencing counter is kept; then the operations:
- * `A|T keys token permits ttl succeeds floor` (acquire; A waits), `E keys token permits ttl`, `R keys token permits`.
- * `permits` is -1 for an exclusive claim and 0 for any number of shared ones. KEYS: three for each key of each operation.
+ * of PUBLISH covers all subscribers (no: cluster), ms for which a fencing counter is kept; then one for each operation,
+ * `kind keys token permits ttl floor succeeds`, its fields between single spaces. Kinds: A acquire and wait, T try to
+ * acquire, E extend, R release. `permits` is -1 for an exclusive claim and 0 for any number of shared ones; `floor` is the
+ * least fencing token; `succeeds` may be empty. KEYS: three for each key of each operation.
  *
  * lock: a string, the exclusive holder's token, or with a ~ before it the token of a claim to several keys that keeps
  * this one while it waits for the next; or a sorted set of shared holders' tokens by the end of their time.
@@ -14,15 +15,20 @@
  * Replies: `g<fencing token>` granted, `b<ms>` busy, both in capitals if `succeeds` gave the lock up; 1 or 0 for E and R.
  */
 export const lockScript = `
+local pattern = '^(%a) (%d+) (%x+) (%-?%d+) (%d+) (%d+) (%x*)$'
+
 -- A lone operation on a lock that nobody waits for, in as few steps as can be.
-if #KEYS == 3 and ARGV[9] == '-1' and redis.call('EXISTS', KEYS[3]) == 0 then
-  if ARGV[6] == 'R' then
-    if redis.pcall('GET', KEYS[1]) == ARGV[8] then return { '0', redis.call('DEL', KEYS[1]) } end
-  elseif ARGV[6] ~= 'E' and redis.call('SET', KEYS[1], ARGV[8], 'NX', 'PX', ARGV[10]) then
-    local time, last = redis.call('TIME'), tonumber(redis.call('GET', KEYS[2]) or 0)
-    local granted = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2], tonumber(ARGV[12])))
-    redis.call('SET', KEYS[2], granted, 'PX', ARGV[5])
-    return { '0', 'g' .. granted }
+if #ARGV == 6 and #KEYS == 3 then
+  local kind, _, token, permits, ttl, floor = string.match(ARGV[6], pattern)
+  if permits == '-1' and kind ~= 'E' and redis.call('EXISTS', KEYS[3]) == 0 then
+    if kind == 'R' then
+      if redis.pcall('GET', KEYS[1]) == token then return { '0', redis.call('DEL', KEYS[1]) } end
+    elseif redis.call('SET', KEYS[1], token, 'NX', 'PX', ttl) then
+      local time, last = redis.call('TIME'), tonumber(redis.call('GET', KEYS[2]) or 0)
+      local granted = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2], tonumber(floor)))
+      redis.call('SET', KEYS[2], granted, 'PX', ARGV[5])
+      return { '0', 'g' .. granted }
+    end
   end
 end
 
@@ -239,19 +245,16 @@ local function release(first, keys, token, permits)
   return held == keys and 1 or 0
 end
 
-local replies, at, first = { text(now) }, 6, 1
-while at <= #ARGV do
-  local op, keys, token, permits = ARGV[at], tonumber(ARGV[at + 1]), ARGV[at + 2], tonumber(ARGV[at + 3])
-  if op == 'R' then
-    replies[#replies + 1] = release(first, keys, token, permits)
-    at = at + 4
-  elseif op == 'E' then
-    replies[#replies + 1] = extend(first, keys, token, permits, tonumber(ARGV[at + 4]))
-    at = at + 5
+local replies, first = { text(now) }, 1
+for at = 6, #ARGV do
+  local kind, keys, token, permits, ttl, floor, succeeds = string.match(ARGV[at], pattern)
+  keys, permits, ttl = tonumber(keys), tonumber(permits), tonumber(ttl)
+  if kind == 'R' then
+    replies[at - 4] = release(first, keys, token, permits)
+  elseif kind == 'E' then
+    replies[at - 4] = extend(first, keys, token, permits, ttl)
   else
-    local ttl, succeeds, floor = tonumber(ARGV[at + 4]), ARGV[at + 5], tonumber(ARGV[at + 6])
-    replies[#replies + 1] = acquire(first, keys, token, permits, ttl, op == 'A', succeeds, floor)
-    at = at + 7
+    replies[at - 4] = acquire(first, keys, token, permits, ttl, kind == 'A', succeeds, tonumber(floor))
   end
   first = first + keys * 3
 end

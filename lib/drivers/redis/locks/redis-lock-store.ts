@@ -95,12 +95,12 @@ export class RedisLockStore implements LockStore {
   }
 
   async extend(claim: LockClaim): Promise<boolean> {
-    return (await this.send(claim, ['E', ...common(claim), String(claim.ttlMs)])).value === 1;
+    return (await this.send(claim, operation('E', claim))).value === 1;
   }
 
   async release(claim: LockClaim): Promise<boolean> {
     this.asked.delete(claim.token);
-    return (await this.send(claim, ['R', ...common(claim)])).value === 1;
+    return (await this.send(claim, operation('R', claim))).value === 1;
   }
 
   async peek(key: string): Promise<LockState> {
@@ -132,7 +132,7 @@ export class RedisLockStore implements LockStore {
   private async claim(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
     const sinceMs = performance.now();
     const { wait = false, succeeds = '', minFencingToken = 0n, replicas } = options;
-    const op = [wait ? 'A' : 'T', ...common(claim), String(claim.ttlMs), succeeds, String(minFencingToken)];
+    const op = operation(wait ? 'A' : 'T', claim, minFencingToken, succeeds);
     const answer = replicas
       ? await this.acquireReplicated(claim, op, replicas)
       : this.toAnswer(await this.send(claim, op), succeeds, claim, wait, sinceMs);
@@ -140,7 +140,7 @@ export class RedisLockStore implements LockStore {
     return answer;
   }
 
-  private send(claim: LockClaim, op: readonly string[]): Promise<LockReply> {
+  private send(claim: LockClaim, op: string): Promise<LockReply> {
     return this.batch.add(slotName(claim.keys[0]), this.keysOf(claim), op);
   }
 
@@ -175,7 +175,7 @@ export class RedisLockStore implements LockStore {
   /** Over a connection of its own, as WAIT is about, and holds up, its own connection. */
   private async acquireReplicated(
     claim: LockClaim,
-    op: readonly string[],
+    op: string,
     { min, timeoutMs }: { min: number; timeoutMs: number },
   ): Promise<LockAnswer> {
     if (this.server.clustered)
@@ -185,7 +185,7 @@ export class RedisLockStore implements LockStore {
     this.replicated ??= new LockServer(this.options, this.service, replicaHeartbeatMs);
     await this.replicated.connect();
     const keys = this.keysOf(claim).flatMap(({ lock, fence, queue }) => [lock, fence, queue]);
-    const reply = this.replicated.run(lockScript, keys, [...this.header, ...op]);
+    const reply = this.replicated.run(lockScript, keys, [...this.header, op]);
     const [time, value] = (await reply) as [string, string];
     const answer = this.toAnswer({ value, serverMs: Number(time) }, '', claim, op[0] === 'A', sinceMs);
     if (!answer.granted) return answer;
@@ -204,6 +204,8 @@ export class RedisLockStore implements LockStore {
   }
 }
 
-function common({ keys, token, mode, permits }: LockClaim): string[] {
-  return [String(keys.length), token, mode === 'exclusive' ? '-1' : String(permits)];
+/** See the script. */
+function operation(kind: string, claim: LockClaim, floor = 0n, succeeds = ''): string {
+  const permits = claim.mode === 'exclusive' ? -1 : claim.permits;
+  return `${kind} ${claim.keys.length} ${claim.token} ${permits} ${claim.ttlMs} ${floor} ${succeeds}`;
 }
