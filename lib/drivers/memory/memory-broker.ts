@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { Agenda } from './agenda.js';
 import { FanOut } from './fan-out.js';
+import { MemoryLockTable } from './locks/memory-lock-table.js';
 import { TopicLogs } from './topic-logs.js';
 import { Turn } from './turn.js';
 
@@ -17,14 +18,15 @@ export interface MemoryBrokerOptions {
   maxLength?: number;
 }
 
-/** The topics and groups below one prefix: drivers with different prefixes do not meet. */
+/** The topics, groups and locks below one prefix: drivers with different prefixes do not meet. */
 export interface BrokerSpace {
   readonly fanOut: FanOut;
   readonly logs: TopicLogs;
+  readonly locks: MemoryLockTable;
 }
 
 /**
- * What a Redis server is to the Redis driver: holds topics, groups and messages for all drivers that are given it, for
+ * What a Redis server is to the Redis driver: holds topics, groups, messages and locks for all drivers that are given it, for
  * as long as it is referenced. While no driver is connected it runs no timer; what came due meanwhile is done when
  * the next one connects.
  */
@@ -69,7 +71,7 @@ export class MemoryBroker {
     if (space === undefined) {
       const { clock, turn, agenda, deduplicationMs, maxLength } = this;
       const logs = new TopicLogs({ clock, turn, agenda, deduplicationMs, maxLength });
-      space = { fanOut: new FanOut(turn), logs };
+      space = { fanOut: new FanOut(turn), logs, locks: new MemoryLockTable({ clock }) };
       this.spaces.set(prefix, space);
     }
     return space;

@@ -10,9 +10,11 @@ import {
   type DriverSubscription,
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
+import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
+import { MemoryLockStore } from './locks/memory-lock-store.js';
 import { type BrokerSpace, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
 import { fanOutSubscription, groupSubscription, type MemorySubscription } from './memory-subscription.js';
 
@@ -53,7 +55,7 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
  * they are published; all subscriptions are handed that same copy. Deliveries are made after the publisher's turn, in
  * order. Dead letters are kept by the broker. Closed for good by `close`.
  */
-export class MemoryDriver implements DiscoDriver, DeadLetterProvider {
+export class MemoryDriver implements DiscoDriver, DeadLetterProvider, LockStoreProvider {
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
   readonly broker: MemoryBroker;
@@ -124,6 +126,11 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider {
     const found = this.connected().logs.find(topic)?.findGroup(group);
     if (!found) throw new ConfigurationError(`The topic "${topic}" has no group "${group}"`);
     return found.deadLetters;
+  }
+
+  /** The locks of the same broker and prefix; this driver need not be connected for it. */
+  lockStore(context: DriverContext = {}): LockStore {
+    return new MemoryLockStore({ table: this.broker.space(context.prefix ?? 'disco').locks });
   }
 
   async ping(): Promise<void> {

@@ -10,7 +10,9 @@ import type {
   DriverSubscription,
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
+import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
+import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
 import { RedisCommands } from './redis-client.js';
 import { RedisConnections } from './redis-connections.js';
@@ -29,7 +31,7 @@ interface Session {
  * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
  * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
  */
-export class RedisDriver implements DiscoDriver {
+export class RedisDriver implements DiscoDriver, LockStoreProvider {
   readonly name = 'redis';
   readonly capabilities: DriverCapabilities = { 'at-most-once': PubSubEngine.capabilities };
 
@@ -92,6 +94,11 @@ export class RedisDriver implements DiscoDriver {
 
   onStatus(listener: DriverStatusListener): () => void {
     return this.#listeners.add(listener);
+  }
+
+  /** A lock store on the same server, with a connection of its own; this driver need not be connected for it. */
+  lockStore(context?: DriverContext): LockStore {
+    return new RedisLockStore(this.#options, context);
   }
 
   /** Shows where the driver leads, and no credential. */
