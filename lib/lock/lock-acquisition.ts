@@ -22,7 +22,6 @@ const withdrawalMs = 100;
 /** One caller's way to a lock: waits its turn in the process, claims, sleeps until told, and leaves nothing behind. */
 export class LockAcquisition {
   private readonly waiter: LockWaiter;
-  private readonly startMs: number;
   /** The store may know of the claim. */
   private known = false;
   private failures = 0;
@@ -37,9 +36,10 @@ export class LockAcquisition {
     private readonly claim: LockClaim,
     private readonly options: ResolvedLockOptions,
     private readonly lane: LockLane | undefined,
+    /** Monotonic time from which `wait` counts. */
+    private readonly startMs: number,
   ) {
     this.waiter = new LockWaiter(claim.token, keeper.clock);
-    this.startMs = keeper.clock.monotonic();
   }
 
   /** For the store's hints. */

@@ -3,8 +3,8 @@ import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
-import { type Lock, type LockKeeper } from './lock.js';
-import { LockAcquisition } from './lock-acquisition.js';
+import { Lock, type LockKeeper } from './lock.js';
+import { type AcquisitionOutcome, LockAcquisition } from './lock-acquisition.js';
 import { LockLane } from './lock-lane.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';
 import {
@@ -18,6 +18,10 @@ import { holding, type LockedWork } from './lock-scope.js';
 import { ownerToken } from './owner-token.js';
 import { ReadWriteLock } from './read-write-lock.js';
 import { type ScopeClaims, Semaphore } from './semaphore.js';
+import { asLockError } from './store-error.js';
+
+/** Who waits so long does not mind that a store which does not answer is found out by the store's own deadline. */
+const patientWaitMs = 5_000;
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
 export interface LockManagerOptions {
@@ -163,15 +167,14 @@ export class LockManager {
     return (await this.run(claim(), resolved)).lock ?? null;
   }
 
-  private async run(claimed: ClaimedKeys, options: ResolvedLockOptions) {
+  private async run(claimed: ClaimedKeys, options: ResolvedLockOptions): Promise<AcquisitionOutcome> {
     if (this.closed) throw new ClosedError('The lock manager is closed');
     const claim: LockClaim = { ...claimed, token: ownerToken(), ttlMs: options.ttlMs };
-    const acquisition = new LockAcquisition(this.keeper, claim, options, this.laneFor(claim, options));
     const { observer, clock } = this.keeper;
     const startMs = clock.monotonic();
-    this.acquisitions.set(claim.token, acquisition);
     try {
-      const outcome = await acquisition.run();
+      const lock = this.isSimple(claim, options) ? await this.atOnce(claim, options, startMs) : undefined;
+      const outcome = lock ? { lock } : await this.wait(claim, options, startMs);
       if (!outcome.lock && outcome.error) throw outcome.error;
       observer.operation('acquire', outcome.lock ? 'success' : 'failed');
       if (outcome.lock) observer.waited((clock.monotonic() - startMs) / 1_000);
@@ -180,8 +183,46 @@ export class LockManager {
       observer.operation('acquire', 'error');
       throw error;
     } finally {
-      this.acquisitions.delete(claim.token);
       this.tidy(claim.keys[0]);
+    }
+  }
+
+  /** Nobody of this process is at the key, and nothing can end the waiting before the store's own deadline. */
+  private isSimple({ keys, mode }: LockClaim, options: ResolvedLockOptions): boolean {
+    const patient = options.waitMs >= patientWaitMs && options.signal === undefined;
+    const plain = mode === 'exclusive' && keys.length === 1 && !options.fair && options.minReplicas === 0;
+    return patient && plain && !this.lanes.has(keys[0]);
+  }
+
+  /** The common case without the machinery of waiting: the lock, if it is free and the store answers. */
+  private async atOnce(
+    claim: LockClaim,
+    options: ResolvedLockOptions,
+    sinceMs: number,
+  ): Promise<Lock | undefined> {
+    const lane = this.laneFor(claim, options);
+    // Unanswered, the same claim is made again, so that a grant of which the answer was lost is found.
+    const answer = await this.store.acquire(claim).catch((thrown: unknown) => {
+      const error = asLockError(thrown);
+      if (error.code !== 'DISCO_LOCK_UNAVAILABLE') throw error;
+    });
+    if (!answer?.granted || this.closed) return undefined;
+    const granted = { claim, fencingToken: answer.fencingToken, sinceMs, ttlMs: claim.ttlMs };
+    const lock = new Lock(this.keeper, options, granted);
+    if (!lock.isValid()) return void lock.release().catch(() => undefined);
+    lane?.hold(lock, false);
+    return lock;
+  }
+
+  private async wait(claim: LockClaim, options: ResolvedLockOptions, startMs: number) {
+    const lane = this.laneFor(claim, options);
+    const acquisition = new LockAcquisition(this.keeper, claim, options, lane, startMs);
+    this.acquisitions.set(claim.token, acquisition);
+    try {
+      if (this.closed) acquisition.close();
+      return await acquisition.run();
+    } finally {
+      this.acquisitions.delete(claim.token);
     }
   }
 

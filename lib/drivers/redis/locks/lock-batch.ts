@@ -25,7 +25,7 @@ export type LockScriptRun = (keys: readonly string[], args: readonly string[]) =
  * The server works on one part while the next one is being put together: parts of this size were the fastest, and each
  * takes far less than a millisecond.
  */
-const maxOperations = 16;
+const maxOperations = 32;
 
 /**
  * Collects the operations of one turn of the event loop and sends them together, in order. A lone one waits for nothing
