@@ -21,7 +21,8 @@ tell({ type: 'ready' });
 
 async function run(): Promise<void> {
   if (order.task === 'hold') {
-    await locks.acquire(order.keys[0], { autoExtend: true });
+    const lock = await locks.acquire(order.keys[0], { autoExtend: true });
+    lock.signal.addEventListener('abort', () => tell({ type: 'error', text: 'the lock was lost' }));
     tell({ type: 'holding' });
     return;
   }
