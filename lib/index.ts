@@ -11,6 +11,13 @@ export type {
   TopicOptions,
 } from './bus/bus-options.js';
 export type { BusState, BusStatus, BusStatusListener } from './bus/bus-status.js';
+export type {
+  DeadLetteredMessage,
+  DeadLetterQueue,
+  PeekOptions,
+  ReplayOptions,
+  ReplayReport,
+} from './bus/dead-letter-queue.js';
 export { DiscoBus } from './bus/disco-bus.js';
 export type { Subscription } from './bus/subscription.js';
 export { type Codec, type CodecId, Compression, type EncodedBody } from './codec/codec.js';
@@ -20,6 +27,12 @@ export { RawCodec } from './codec/raw.codec.js';
 export type { BundleLimits } from './driver/bundle-lane.js';
 export { BundlingDriver, type BundlingOptions } from './driver/bundling-driver.js';
 export type { DeliveryGuarantee, DriverCapabilities, GuaranteeCapabilities } from './driver/capabilities.js';
+export type {
+  DeadLetter,
+  DeadLetterProvider,
+  DeadLetterRange,
+  DeadLetterStore,
+} from './driver/dead-letters.js';
 export type { DeadLetterReason, Delivery, DeliveryPart } from './driver/delivery.js';
 export type {
   DiscoDriver,
@@ -30,6 +43,20 @@ export type {
   DriverSubscription,
 } from './driver/driver.js';
 export type { DriverStatus, DriverStatusListener } from './driver/driver-status.js';
+export {
+  type LockAcquireOptions,
+  type LockAnswer,
+  type LockClaim,
+  type LockGrant,
+  type LockHint,
+  LockHintListeners,
+  type LockMode,
+  type LockRefusal,
+  type LockState,
+  type LockStore,
+  type LockStoreProvider,
+  offersLocks,
+} from './driver/lock-store.js';
 export {
   AbortedError,
   ClosedError,
@@ -46,6 +73,12 @@ export {
   UnrecoverableError,
 } from './errors/handler.errors.js';
 export {
+  LockLostError,
+  LockNotAcquiredError,
+  LockNotReplicatedError,
+  LockUnavailableError,
+} from './errors/lock.errors.js';
+export {
   CodecError,
   MessageInvalidError,
   MessageTooLargeError,
@@ -58,6 +91,14 @@ export {
   PublishOutcomeUnknownError,
   PublishTimeoutError,
 } from './errors/publish.errors.js';
+export type { Lock } from './lock/lock.js';
+export { LockManager, type LockManagerOptions } from './lock/lock-manager.js';
+export type { LockObserver, LockOperation, LockOperationStatus } from './lock/lock-observer.js';
+export type { LockOptions } from './lock/lock-options.js';
+export type { LockedWork, LockScope } from './lock/lock-scope.js';
+export type { ReadWriteLock } from './lock/read-write-lock.js';
+export { redlockStore } from './lock/redlock-store.js';
+export type { Semaphore } from './lock/semaphore.js';
 export type { Headers } from './message/headers.js';
 export type { Message } from './message/message.js';
 export type { DropReason, Metrics, ProcessedStatus, TopicMetrics } from './metrics/metrics.js';
@@ -84,6 +125,12 @@ export {
   type DiscoSubscribeOptionsFactory,
 } from './nest/handlers/disco-subscribe.decorator.js';
 export { DISCO_CONTEXT_TYPE } from './nest/handlers/handler-arguments-host.js';
+export type { BusLockOptions } from './nest/locks/bus-locks.js';
+export { currentLock } from './nest/locks/current-lock.js';
+export { LockBusyInterceptor } from './nest/locks/lock-busy.interceptor.js';
+export type { LockKey, LockKeyFunction } from './nest/locks/lock-key.js';
+export type { BusyLock, WithLockOptions } from './nest/locks/locked-method.js';
+export { WithLock } from './nest/locks/with-lock.decorator.js';
 export type {
   DiscoBusFactoryOptions,
   DiscoBusModuleAsyncOptions,

@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { TopicTable } from '../bus/topic-table.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { systemClock } from '../timing/clock.js';
+import { toMilliseconds } from '../timing/duration.js';
 import type { DiscoBusService } from './disco-bus.service.js';
+import { RunningWork } from './locks/running-work.js';
 import type { DiscoBusFactoryOptions } from './module-options.js';
 
 /** A bus of the application, and what the Nest ring must know of it. */
@@ -11,6 +14,9 @@ export interface BusEntry {
   readonly registerHandlers: boolean;
   /** The same agreements that the bus itself goes by. */
   readonly topics: TopicTable;
+  /** The methods that run under its locks. */
+  readonly work: RunningWork;
+  readonly shutdownTimeoutMs: number;
 }
 
 /** The buses of one application. */
@@ -26,7 +32,14 @@ export class BusRegistry {
       );
     }
     const { service: group = 'default', defaults, topics, registerHandlers = true } = options;
-    const entry = { name, service, registerHandlers, topics: new TopicTable(group, defaults, topics) };
+    const entry = {
+      name,
+      service,
+      registerHandlers,
+      topics: new TopicTable(group, defaults, topics),
+      work: new RunningWork(options.clock ?? systemClock),
+      shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
+    };
     this.entries.set(name, entry);
     return entry;
   }
@@ -39,9 +52,15 @@ export class BusRegistry {
     return [...this.entries.keys()];
   }
 
-  /** Ends the reading of all buses and waits for their handlers; they can still publish. A stand-in without a bus is left alone. */
+  /**
+   * Ends the reading of all buses and waits for their handlers, and for methods that hold a lock; they can still publish.
+   * A stand-in without a bus is left alone.
+   */
   async drain(): Promise<void> {
-    await Promise.all([...this.entries.values()].map(({ service }) => service.bus?.drain()));
+    const drained = [...this.entries.values()].map(({ service, work, shutdownTimeoutMs }) =>
+      Promise.all([service.bus?.drain(), work.idle(shutdownTimeoutMs)]),
+    );
+    await Promise.all(drained);
   }
 
   /** Ends all buses, when the application cannot start. */

@@ -5,12 +5,13 @@ import { BusRegistry } from './bus-registry.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { HandlerRegistrar } from './handlers/handler-registrar.js';
 import { HandlerRunner } from './handlers/handler-runner.js';
+import { LockedInstances } from './locks/locked-instances.js';
 
 /** What the buses of one application share. Global, so that its handlers are subscribed before other bootstrap hooks run. */
 @Global()
 @Module({
   imports: [DiscoveryModule, BusDrainModule],
-  providers: [BusRegistry, HandlerExplorer, HandlerRunner, HandlerRegistrar],
+  providers: [BusRegistry, HandlerExplorer, HandlerRunner, HandlerRegistrar, LockedInstances],
   exports: [BusRegistry],
 })
 export class DiscoBusCoreModule {}

@@ -12,6 +12,7 @@ import {
 } from './disco-bus.tokens.js';
 import { DiscoBusCoreModule } from './disco-bus-core.module.js';
 import { chooseDriver } from './driver-choice.js';
+import { locksOf } from './locks/bus-locks.js';
 import { DiscoBusMetricsModule } from './metrics.module.js';
 import type { MetricsSource, OwnedMetrics } from './metrics-source.js';
 import {
@@ -98,7 +99,7 @@ async function createService(
   const driver = await chooseDriver(options);
   const owned: OwnedMetrics | undefined = metrics === true ? source?.open() : undefined;
   const sink = typeof metrics === 'object' ? metrics : owned;
-  return new DiscoBusService(new DiscoBus({ ...options, driver, logger, metrics: sink }), () =>
-    owned?.close(),
-  );
+  const bus = new DiscoBus({ ...options, driver, logger, metrics: sink });
+  const locks = locksOf({ ...options, driver, metrics: sink });
+  return new DiscoBusService(bus, locks, () => owned?.close());
 }

@@ -2,8 +2,12 @@ import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import type { MessageHandler, PublishOptions, PublishReceipt, SubscribeOptions } from '../bus/bus-options.js';
 import type { BusState, BusStatus } from '../bus/bus-status.js';
+import type { DeadLetterQueue } from '../bus/dead-letter-queue.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { Subscription } from '../bus/subscription.js';
+import type { LockManager } from '../lock/lock-manager.js';
+import type { Duration } from '../timing/duration.js';
+import { LocksByKey } from './locks/locks-by-key.js';
 
 /** Any topic with any payload: what a `DiscoBusService` without a type argument carries. */
 export type AnyEvents = Record<string, any>;
@@ -20,14 +24,22 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
 {
   /** Every status of the bus and of its driver from the moment of subscribing; completes when the bus is closed. */
   readonly status: Observable<BusStatus>;
+  private readonly locksByKey: LocksByKey;
 
   /** Made by `DiscoBusModule`; `onStopped` is called once the bus is closed. */
   constructor(
     /** The bus itself, framework-free. */
     readonly bus: DiscoBus,
+    /**
+     * The locks of the bus: usable from its start on (NotConnectedError before), until it stops (ClosedError). They have a
+     * connection of their own, opened when first needed. What is still held then stays held until its ttl is over, as its
+     * work may still be running; its signal aborts.
+     */
+    readonly locks: LockManager,
     private readonly onStopped: () => void = () => {},
   ) {
     this.status = statusOf(bus);
+    this.locksByKey = new LocksByKey(locks);
   }
 
   /** Where the bus is in its life. */
@@ -78,14 +90,43 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     return this.bus.subscribe(topicOrPattern, handler, options);
   }
 
-  /** Connects, as `connection` says; the application's own start calls it. Idempotent. */
-  start(): Promise<void> {
-    return this.bus.start();
+  /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
+  deadLetters(topic: keyof Events & string, group?: string): DeadLetterQueue {
+    return this.bus.deadLetters(topic, group);
   }
 
-  /** Stops reading, lets running handlers finish for at most `shutdownTimeout`, and closes. Idempotent; final. */
+  /**
+   * Takes the lock of `key` if it is free: whether it was. Rejects as {@link LockManager.tryAcquire} does. It is this
+   * process's until `releaseLock`, or until `ttl` is over; nothing extends it by itself.
+   * @param ttl defaults to the bus's `lock.ttl`
+   */
+  acquireLock(key: string, ttl?: Duration): Promise<boolean> {
+    return this.locksByKey.acquire(key, ttl);
+  }
+
+  /** Gives up a lock taken by `acquireLock`: false if this process did not hold it (any more). */
+  releaseLock(key: string): Promise<boolean> {
+    return this.locksByKey.release(key);
+  }
+
+  /** Sets the time to live of a lock taken by `acquireLock` to `ttl` from now: false if this process did not hold it (any more). */
+  expire(key: string, ttl: Duration): Promise<boolean> {
+    return this.locksByKey.extend(key, ttl);
+  }
+
+  /** Connects, as `connection` says; the application's own start calls it. Idempotent. */
+  async start(): Promise<void> {
+    await this.locks.connect();
+    await this.bus.start();
+  }
+
+  /**
+   * Stops reading, lets running handlers finish for at most `shutdownTimeout`, ends the locks, and closes. Idempotent;
+   * final.
+   */
   async stop(): Promise<void> {
-    await this.bus.stop();
+    await this.bus.drain();
+    await this.locks.close().finally(() => this.bus.stop());
     this.onStopped();
   }
 

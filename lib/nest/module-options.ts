@@ -4,6 +4,7 @@ import type { DiscoDriver } from '../driver/driver.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { DEFAULT_BUS } from './disco-bus.tokens.js';
+import { assertLockOptions, type BusLockOptions } from './locks/bus-locks.js';
 
 /** Everything `DiscoBusModule` can be told of a bus. Nothing is needed. */
 export interface DiscoBusModuleOptions extends Omit<DiscoBusOptions, 'driver' | 'metrics'> {
@@ -22,8 +23,8 @@ export interface DiscoBusModuleOptions extends Omit<DiscoBusOptions, 'driver' | 
   registerHandlers?: boolean;
   /** `true` for Prometheus, where prom-client and `@willsoto/nestjs-prometheus` are installed; or a sink of your own. @default true */
   metrics?: boolean | Metrics;
-  /** Settings of the bus's locks. */
-  lock?: Readonly<Record<string, unknown>>;
+  /** Settings of the bus's locks. @default those of {@link BusLockOptions} */
+  lock?: BusLockOptions;
 }
 
 /** What a factory of options returns: the name and the reach of a bus are said where the module is imported. */
@@ -72,5 +73,6 @@ export function assertModuleOptions<Options extends DiscoBusFactoryOptions>(opti
   if (typeof metrics !== 'boolean' && typeof metrics?.topic !== 'function') {
     throw new ConfigurationError('metrics must be true, false or a sink');
   }
+  assertLockOptions(options.lock);
   return options;
 }

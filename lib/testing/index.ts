@@ -15,4 +15,8 @@ export type { DriverHarness } from './contract/driver-harness.js';
 export { DriverStage, type InboxOptions } from './contract/driver-stage.js';
 export { Inbox, type InboxHandler } from './contract/inbox.js';
 export { DriverDecorator } from './driver-decorator.js';
+export type { LockStoreCase } from './lock-store-case.js';
+export { describeLockStore, lockStoreCases, runLockStoreCase } from './lock-store-contract.js';
+export type { LockStoreHarness, LockStoreNeed } from './lock-store-harness.js';
+export type { LockStoreStage } from './lock-store-stage.js';
 export { ManualClock } from './manual-clock.js';

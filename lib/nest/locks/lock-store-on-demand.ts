@@ -1,0 +1,101 @@
+import {
+  type LockAcquireOptions,
+  type LockAnswer,
+  type LockClaim,
+  type LockHint,
+  LockHintListeners,
+  type LockState,
+  type LockStore,
+} from '../../driver/lock-store.js';
+import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { LockUnavailableError } from '../../errors/lock.errors.js';
+
+/**
+ * A lock store that connects when it is first asked, so that a bus whose locks nobody uses has no connection for them.
+ * While it cannot connect it rejects with LockUnavailableError, which is retried for as long as the caller waits.
+ */
+export class LockStoreOnDemand implements LockStore {
+  private readonly hints = new LockHintListeners();
+  private phase: 'new' | 'open' | 'closed' = 'new';
+  private made: LockStore | undefined;
+  private connected: LockStore | undefined;
+  private connecting: Promise<LockStore> | undefined;
+
+  /** `make` is called once, at the first use; what it throws, every call rejects with. */
+  constructor(private readonly make: () => LockStore) {}
+
+  get name(): string {
+    return this.made?.name ?? 'on-demand';
+  }
+
+  /** From now on the store may be used; connects nothing yet. */
+  async connect(): Promise<void> {
+    if (this.phase === 'closed') throw closed();
+    this.phase = 'open';
+  }
+
+  acquire(claim: LockClaim, options?: LockAcquireOptions): Promise<LockAnswer> {
+    if (this.connected) return this.connected.acquire(claim, options);
+    return this.opened().then((store) => store.acquire(claim, options));
+  }
+
+  /** What was never connected holds nothing. */
+  async extend(claim: LockClaim): Promise<boolean> {
+    this.assertOpen();
+    return this.connected ? this.connected.extend(claim) : false;
+  }
+
+  async release(claim: LockClaim): Promise<boolean> {
+    this.assertOpen();
+    return this.connected ? this.connected.release(claim) : false;
+  }
+
+  async peek(key: string): Promise<LockState> {
+    return (await this.opened()).peek(key);
+  }
+
+  onReleased(listener: (hint: LockHint) => void): () => void {
+    return this.hints.add(listener);
+  }
+
+  async close(): Promise<void> {
+    this.phase = 'closed';
+    this.connected = undefined;
+    this.hints.clear();
+    await this.made?.close();
+  }
+
+  private async opened(): Promise<LockStore> {
+    this.assertOpen();
+    this.connecting ??= this.open().catch((error: unknown) => {
+      this.connecting = undefined;
+      throw isDiscoBusError(error, 'DISCO_NOT_CONNECTED') ? unavailable(error) : error;
+    });
+    return this.connecting;
+  }
+
+  private async open(): Promise<LockStore> {
+    if (this.made === undefined) {
+      this.made = this.make();
+      this.made.onReleased((hint) => this.hints.emit(hint));
+    }
+    await this.made.connect();
+    this.assertOpen();
+    this.connected = this.made;
+    return this.made;
+  }
+
+  private assertOpen(): void {
+    if (this.phase === 'new') throw new NotConnectedError('The bus is not started');
+    if (this.phase === 'closed') throw closed();
+  }
+}
+
+function closed(): ClosedError {
+  return new ClosedError('The bus is stopped');
+}
+
+function unavailable(cause: unknown): LockUnavailableError {
+  return new LockUnavailableError('There is no connection to the lock store', { cause });
+}

@@ -1,0 +1,78 @@
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import type { Lock } from '../../lock/lock.js';
+import { type LockOptions, resolveLockOptions } from '../../lock/lock-options.js';
+import type { BusEntry, BusRegistry } from '../bus-registry.js';
+import { DEFAULT_BUS } from '../disco-bus.tokens.js';
+import { assertBusName } from '../module-options.js';
+import { whileHeld } from './held-work.js';
+import { compileLockKey, type LockKey, type LockKeyMaker } from './lock-key.js';
+
+/** What to do when somebody else holds the lock: wait for it, return undefined without running, or throw at once. */
+export type BusyLock = 'wait' | 'skip' | 'throw';
+
+/** How a method with `@WithLock` is locked; what is absent comes from the bus's `lock` options. */
+export interface WithLockOptions extends Omit<LockOptions, 'signal'> {
+  /**
+   * `'wait'`: for as long as `wait`, then LockNotAcquiredError. `'skip'`: return undefined without running; `'throw'`:
+   * LockNotAcquiredError; both at once, or after `wait` if that is given. @default 'wait'
+   */
+  onBusy?: BusyLock;
+  /** The name of the bus. @default 'default' */
+  bus?: string;
+}
+
+/** One `@WithLock`: what is to be locked, and how. */
+export class LockedMethod {
+  private readonly keysFor: LockKeyMaker;
+  private readonly onBusy: BusyLock;
+  private readonly bus: string;
+  private readonly options: LockOptions;
+
+  /** Throws ConfigurationError for what can be told to be wrong beforehand. */
+  constructor(key: LockKey, { onBusy = 'wait', bus = DEFAULT_BUS, ...options }: WithLockOptions) {
+    this.keysFor = compileLockKey(key);
+    if (!['wait', 'skip', 'throw'].includes(onBusy)) {
+      throw new ConfigurationError("@WithLock: onBusy must be 'wait', 'skip' or 'throw'");
+    }
+    resolveLockOptions(options, { ttlMs: 1_000, waitMs: 0 });
+    this.onBusy = onBusy;
+    this.bus = assertBusName(bus);
+    this.options = { autoExtend: true, ...options };
+  }
+
+  /** Runs `work` under the lock that `args` lead to, on a bus of `buses`. */
+  async run(
+    buses: BusRegistry | undefined,
+    label: string,
+    args: readonly unknown[],
+    work: () => unknown,
+  ): Promise<unknown> {
+    const bus = this.busAmong(buses, label);
+    const lock = await this.acquire(bus, this.keysFor(args));
+    return lock && bus.work.track(whileHeld(lock, work));
+  }
+
+  private async acquire(
+    { service: { locks } }: BusEntry,
+    keys: string | readonly string[],
+  ): Promise<Lock | undefined> {
+    if (this.onBusy === 'skip') return (await locks.tryAcquire(keys, this.options)) ?? undefined;
+    if (this.onBusy === 'throw') return locks.acquire(keys, { wait: 0, ...this.options });
+    return locks.acquire(keys, this.options);
+  }
+
+  private busAmong(buses: BusRegistry | undefined, label: string): BusEntry {
+    const entry = buses?.get(this.bus);
+    if (entry?.service.locks === undefined) {
+      throw new ConfigurationError(
+        buses === undefined
+          ? `${label} has @WithLock, but no DiscoBusModule around it: import DiscoBusModule.forRoot(), and let Nest make the instance`
+          : `${label} is locked on the bus "${this.bus}", which the application does not have`,
+      );
+    }
+    if (entry.service.state === 'idle') {
+      throw new ConfigurationError(`${label} has @WithLock, but the bus "${this.bus}" is not started`);
+    }
+    return entry;
+  }
+}
