@@ -1,7 +1,9 @@
-import type { Gauge } from 'prom-client';
+import type { Counter, Gauge } from 'prom-client';
 import type { Metrics, TopicMetrics } from '../metrics/metrics.js';
 import type { MetricSet } from './metric-set.js';
 import { PrometheusTopicMetrics } from './prometheus-topic.metrics.js';
+
+type LockStatus = Parameters<Metrics['lockOperation']>[1];
 
 /** The connections that each `connection_up` gauge speaks for: several buses and applications share one gauge. */
 const connections = new WeakMap<Gauge, Map<PrometheusMetrics, boolean>>();
@@ -12,6 +14,8 @@ const connections = new WeakMap<Gauge, Map<PrometheusMetrics, boolean>>();
  */
 export class PrometheusMetrics implements Metrics {
   private readonly topics = new Map<string, PrometheusTopicMetrics>();
+  /** Children that are looked up once: an uncontended lock takes microseconds. */
+  private readonly lockOperations = new Map<string, Partial<Record<LockStatus, Counter.Internal>>>();
   private closed = false;
 
   constructor(private readonly set: MetricSet) {}
@@ -25,8 +29,14 @@ export class PrometheusMetrics implements Metrics {
     return metrics;
   }
 
-  lockOperation(operation: string, status: 'success' | 'failed' | 'error'): void {
-    this.set.lockOperations.labels(operation, status).inc();
+  lockOperation(operation: string, status: LockStatus): void {
+    let counters = this.lockOperations.get(operation);
+    if (!counters) {
+      counters = {};
+      this.lockOperations.set(operation, counters);
+    }
+    counters[status] ??= this.set.lockOperations.labels(operation, status);
+    counters[status].inc();
   }
 
   lockWaited(seconds: number): void {
