@@ -571,6 +571,24 @@ describe('shutdown', () => {
     expect(got.values).toEqual(['finished, lock true', 'destroyed']);
   });
 
+  it('lets an attempt that skips come to its end, and ends a wait', async () => {
+    @Injectable()
+    class Trying {
+      @WithLock('report', { onBusy: 'skip' })
+      async skip() {}
+
+      @WithLock('report')
+      async wait() {}
+    }
+    const app = await startApp({ imports: [memory()], providers: [Trying] });
+    await app.get(DiscoBusService).locks.acquire('report');
+    const attempts = Promise.allSettled([app.get(Trying).skip(), app.get(Trying).wait()]);
+    await app.close();
+    const [skipped, waited] = await attempts;
+    expect(skipped).toMatchObject({ status: 'fulfilled', value: undefined });
+    expect(waited).toMatchObject({ status: 'rejected', reason: { code: 'DISCO_CLOSED' } });
+  });
+
   it('waits no longer than shutdownTimeout, and tells the work', async () => {
     const begun = gate();
     const told = gate();

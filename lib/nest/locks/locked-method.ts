@@ -48,7 +48,9 @@ export class LockedMethod {
     work: () => unknown,
   ): Promise<unknown> {
     const bus = this.busAmong(buses, label);
-    const lock = await this.acquire(bus, this.keysFor(args));
+    const acquiring = this.acquire(bus, this.keysFor(args));
+    // A shutdown ends long waits, but lets an attempt that is over in a moment come to its end.
+    const lock = await (this.waits ? acquiring : bus.work.track(acquiring));
     return lock && bus.work.track(whileHeld(lock, work));
   }
 
@@ -59,6 +61,10 @@ export class LockedMethod {
     if (this.onBusy === 'skip') return (await locks.tryAcquire(keys, this.options)) ?? undefined;
     if (this.onBusy === 'throw') return locks.acquire(keys, { wait: 0, ...this.options });
     return locks.acquire(keys, this.options);
+  }
+
+  private get waits(): boolean {
+    return this.onBusy === 'wait' || this.options.wait !== undefined;
   }
 
   private busAmong(buses: BusRegistry | undefined, label: string): BusEntry {
