@@ -46,6 +46,12 @@ export interface TopicOptions {
   timeout?: Duration;
   /** Where a new group begins. @default 'beginning' */
   startFrom?: 'beginning' | 'new';
+  /**
+   * `'key'`: messages published with the same `key` are handled in the order they were published and never in parallel,
+   * other keys in parallel. Retries then happen in place, so that nothing overtakes, and at least once one subscription
+   * of the group reads at a time while the others stand by. @default no order
+   */
+  orderBy?: 'key';
   /** At most once only. */
   backlog?: BacklogOptions;
 }
@@ -76,6 +82,8 @@ export interface PublishOptions {
   delay?: Duration;
   /** Not delivered before this moment (a Date, or milliseconds since the epoch). Excludes `delay`. */
   at?: Date | number;
+  /** What the message belongs to, as an order's number: see `orderBy`. 1 to 200 printable ASCII characters. */
+  key?: string;
   /** Not delivered any more once this has passed. Where the driver can. */
   ttl?: Duration;
 }

@@ -4,14 +4,19 @@ import { CodecError } from '../errors/message.errors.js';
 import { decodeFrame, type Frame } from '../message/frame.js';
 import type { Message } from '../message/message.js';
 
-/** Reads messages from frames. Total: any bytes give a message or a {@link CodecError}. */
-export class MessageDecoder {
+/** Reads messages from frames. */
+export interface MessageReader {
+  /** The message, or a promise of it where the codec takes its time. Throws or rejects with CodecError. */
+  decode(topic: string, bytes: Uint8Array): Message | Promise<Message>;
+}
+
+/** Total: any bytes give a message or a {@link CodecError}. */
+export class MessageDecoder implements MessageReader {
   constructor(
     private readonly codec: Codec,
     private readonly maxBytes: number,
   ) {}
 
-  /** The message, or a promise of it where the codec takes its time. Throws or rejects with CodecError. */
   decode(topic: string, bytes: Uint8Array): Message | Promise<Message> {
     const frame = decodeFrame(bytes);
     if (frame.body.length > this.maxBytes) {

@@ -5,8 +5,8 @@ import type { DriverPublishOptions } from '../driver/driver.js';
 import { AbortedError, ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError, MessageTooLargeError, MessageUndefinedError } from '../errors/message.errors.js';
 import { encodeFrame } from '../message/frame.js';
-import { type Headers, noHeaders, toHeaders } from '../message/headers.js';
-import { assertMessageId, messageIds } from '../message/message-id.js';
+import { type Headers, KEY_HEADER, noHeaders, toHeaders } from '../message/headers.js';
+import { assertKey, assertMessageId, messageIds } from '../message/message-id.js';
 import { CORRELATION_HEADER, currentCorrelationId } from '../middleware/correlation.js';
 import { toMilliseconds } from '../timing/duration.js';
 import type { PublishOptions, PublishReceipt } from './bus-options.js';
@@ -22,12 +22,15 @@ interface Prepared {
 }
 
 const noOptions: PublishOptions = {};
+const nothing = () => {};
 
 /** Turns payloads into frames and hands them to the driver. */
 export class Publisher {
   private readonly nextId = messageIds();
   private readonly lanes: PublishLanes;
   private readonly publications: Publications;
+  /** By topic, the last message that is still being encoded: later ones must not overtake it. */
+  private readonly encoding = new Map<string, Promise<void>>();
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -41,7 +44,8 @@ export class Publisher {
   publish(topic: string, payload: unknown, options: PublishOptions = noOptions): Promise<PublishReceipt> {
     try {
       const prepared = this.prepare(topic, payload, options);
-      return types.isPromise(prepared) ? prepared.then((message) => this.send(message)) : this.send(prepared);
+      if (this.encoding.size > 0 || types.isPromise(prepared)) return this.sendInTurn(topic, prepared);
+      return this.send(prepared);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -112,6 +116,16 @@ export class Publisher {
     return { frame, message: { topic, options, metrics, startedMs, sizeBytes: frame.length } };
   }
 
+  private async sendInTurn(topic: string, prepared: Prepared | Promise<Prepared>): Promise<PublishReceipt> {
+    const ready = Promise.all([prepared, this.encoding.get(topic)]).then(([message]) => message);
+    const settled = ready.then(nothing, nothing);
+    this.encoding.set(topic, settled);
+    void settled.then(() => {
+      if (this.encoding.get(topic) === settled) this.encoding.delete(topic);
+    });
+    return this.send(await ready);
+  }
+
   private send({ frame, message }: Prepared): Promise<PublishReceipt> {
     const { topic, options } = message;
     return this.publications.track(message, this.options.driver.publish(topic, frame, options));
@@ -154,8 +168,9 @@ function memberOptions(options: PublishOptions, index: number): PublishOptions {
   return options.id === undefined ? options : { ...options, id: `${options.id}.${index}` };
 }
 
-function outgoingHeaders({ headers: given }: PublishOptions): Headers {
-  const headers = given === undefined ? noHeaders : toHeaders(given);
+function outgoingHeaders({ headers: given, key }: PublishOptions): Headers {
+  const named = given === undefined ? noHeaders : toHeaders(given);
+  const headers = key === undefined ? named : toHeaders({ ...named, [KEY_HEADER]: assertKey(key) });
   const correlationId = currentCorrelationId();
   if (correlationId === undefined || headers[CORRELATION_HEADER] !== undefined) return headers;
   return toHeaders({ ...headers, [CORRELATION_HEADER]: correlationId });

@@ -4,11 +4,14 @@ import { assertTopicOrPattern, isTopicPattern } from '../message/topic-pattern.j
 import type { DropReason } from '../metrics/metrics.js';
 import { compose, type Handler, type Middleware } from '../middleware/middleware.js';
 import { recover } from '../middleware/recover.js';
+import { retry } from '../middleware/retry.js';
 import { timeout } from '../middleware/timeout.js';
 import { validate } from '../middleware/validate.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { errorLine } from './bus-logger.js';
 import type { MessageHandler, SubscribeOptions } from './bus-options.js';
+import { InOrderDecoder } from './in-order-decoder.js';
+import { orderedByKey } from './key-order.js';
 import type { MessageDecoder } from './message-decoder.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { BusSubscription, type Subscription } from './subscription.js';
@@ -37,10 +40,10 @@ export class Subscriber {
   check(topic: string, handler: MessageHandler | BatchHandler, options: SubscribeOptions): Wanted {
     assertTopicOrPattern(topic);
     if (typeof handler !== 'function') throw new HandlerMissingError(topic);
-    const policy = policyOf(this.options.topics.get(topic, options), options);
+    const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy.delivery);
-    return { topic, policy, handler: this.chain(policy, handler, options) };
+    return { topic, policy: dispatchPolicy(policy, options), handler: this.chain(policy, handler, options) };
   }
 
   /** Resolves when the subscription is live. */
@@ -50,7 +53,8 @@ export class Subscriber {
     this.subscriptions.add(subscription);
     try {
       const { delivery, group, startFrom, concurrency, prefetch } = wanted.policy;
-      const options = { delivery, group, startFrom, maxInFlight: concurrency + prefetch };
+      const exclusive = wanted.policy.ordered && delivery === 'at-least-once';
+      const options = { delivery, group, startFrom, maxInFlight: concurrency + prefetch, exclusive };
       subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
     } catch (error) {
       this.subscriptions.delete(subscription);
@@ -70,12 +74,15 @@ export class Subscriber {
     for (const subscription of this.subscriptions) subscription.abandon();
   }
 
-  private assertOffered(topic: string, { delivery }: ResolvedTopic): void {
+  private assertOffered(topic: string, { delivery, ordered }: ResolvedTopic): void {
     const { driver } = this.options;
     const capabilities = driver.capabilities[delivery];
     if (!capabilities) throw new ConfigurationError(`The driver "${driver.name}" does not offer ${delivery}`);
     if (isTopicPattern(topic) && !capabilities.patterns) {
       throw new ConfigurationError(`The driver "${driver.name}" has no topic patterns ${delivery}`);
+    }
+    if (ordered && delivery === 'at-least-once' && !capabilities.exclusive) {
+      throw new ConfigurationError(`The driver "${driver.name}" cannot keep the order of keys ${delivery}`);
     }
   }
 
@@ -86,13 +93,15 @@ export class Subscriber {
     options: SubscribeOptions,
   ): Handler {
     const { middleware = [], schema, batch } = options;
-    const chain: Middleware[] = [recover, timeout(policy.timeoutMs, this.options.clock)];
-    chain.push(...this.options.middleware, ...middleware);
+    const { clock } = this.options;
+    const chain: Middleware[] = [recover];
+    if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock));
+    chain.push(timeout(policy.timeoutMs, clock), ...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(
       chain,
       batch
-        ? batched(handler as BatchHandler, resolveBatch(batch), this.options.clock)
+        ? batched(handler as BatchHandler, resolveBatch(batch), clock)
         : (context) => (handler as MessageHandler)(context.message.payload, context),
     );
   }
@@ -102,7 +111,7 @@ export class Subscriber {
     const { topic } = wanted;
     return new BusSubscription({
       ...wanted,
-      decoder: this.decoder,
+      decoder: wanted.policy.ordered ? new InOrderDecoder(this.decoder) : this.decoder,
       metrics: metrics.topic(topic),
       clock,
       onClosed: (subscription) => this.subscriptions.delete(subscription),
@@ -117,9 +126,21 @@ export class Subscriber {
   }
 }
 
-/** A batch holds as many places as it has messages, so its size multiplies the places. */
-function policyOf(policy: ResolvedTopic, { batch }: SubscribeOptions): ResolvedTopic {
-  if (!batch) return policy;
-  const concurrency = policy.concurrency * resolveBatch(batch).size;
-  return { ...policy, concurrency, prefetch: Math.max(policy.prefetch, concurrency) };
+/** Messages of an ordered fan-out subscription that may wait for their key's turn without holding up other keys. */
+const ORDERED_WINDOW = 1_000;
+
+/**
+ * The policy as the dispatcher and the settlement need it. A batch holds as many places as it has messages. Where keys
+ * keep their order, messages wait for their turn behind the dispatcher and are retried in place.
+ */
+function dispatchPolicy(policy: ResolvedTopic, { batch }: SubscribeOptions): ResolvedTopic {
+  const { concurrency, prefetch, ordered, delivery } = policy;
+  if (batch && ordered) throw new ConfigurationError('batch and orderBy exclude each other');
+  if (batch) {
+    const places = concurrency * resolveBatch(batch).size;
+    return { ...policy, concurrency: places, prefetch: Math.max(prefetch, places) };
+  }
+  if (!ordered) return policy;
+  const places = delivery === 'at-least-once' ? concurrency + prefetch : concurrency + ORDERED_WINDOW;
+  return { ...policy, attempts: 1, concurrency: places, prefetch: 0 };
 }

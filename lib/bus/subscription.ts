@@ -9,7 +9,7 @@ import type { Clock } from '../timing/clock.js';
 import { DeliveryContext } from './delivery-context.js';
 import { Dispatcher } from './dispatcher.js';
 import { LocalRetries } from './local-delivery.js';
-import type { MessageDecoder } from './message-decoder.js';
+import type { MessageReader } from './message-decoder.js';
 import { Settlement, type SettlementReport } from './settlement.js';
 import type { ResolvedTopic } from './topic-table.js';
 
@@ -32,7 +32,7 @@ export interface SubscriptionParts {
   readonly policy: ResolvedTopic;
   /** The whole chain of middleware around the user's handler. */
   readonly handler: Handler;
-  readonly decoder: MessageDecoder;
+  readonly decoder: MessageReader;
   readonly metrics: TopicMetrics;
   readonly report: SettlementReport & {
     failed(context: { topic: string; id: string; attempt: number }, error: unknown): void;

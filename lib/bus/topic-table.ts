@@ -21,6 +21,7 @@ export interface ResolvedTopic {
   readonly deadLetter: boolean;
   readonly timeoutMs: number;
   readonly startFrom: 'beginning' | 'new';
+  readonly ordered: boolean;
   readonly backlogLimit: number;
   readonly overflow: 'drop-new' | 'drop-old';
 }
@@ -81,10 +82,11 @@ export class TopicTable {
       concurrency = 16,
       startFrom = 'beginning',
     } = options;
-    const { prefetch = concurrency, deadLetter = true, timeout = '30s', backlog = {} } = options;
+    const { prefetch = concurrency, deadLetter = true, timeout = '30s', backlog = {}, orderBy } = options;
     const { limit = 100_000, overflow = 'drop-new' } = backlog;
     oneOf(`${where}.delivery`, delivery, ['at-most-once', 'at-least-once']);
     oneOf(`${where}.startFrom`, startFrom, ['beginning', 'new']);
+    if (orderBy !== undefined) oneOf(`${where}.orderBy`, orderBy, ['key']);
     oneOf(`${where}.backlog.overflow`, overflow, ['drop-new', 'drop-old']);
     if (!groupGrammar.test(group)) throw new ConfigurationError(`${where}.group must be a name`);
     return {
@@ -96,6 +98,7 @@ export class TopicTable {
       deadLetter: Boolean(deadLetter),
       timeoutMs: toMilliseconds(timeout, `${where}.timeout`, { minMs: 1 }),
       startFrom,
+      ordered: orderBy === 'key',
       backlogLimit: wholeNumber(`${where}.backlog.limit`, limit, 1, 100_000_000),
       overflow,
     };

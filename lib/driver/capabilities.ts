@@ -20,6 +20,8 @@ export interface GuaranteeCapabilities {
   readonly persistent: boolean;
   /** A message id that was accepted before is not stored again within the driver's window. */
   readonly deduplication: boolean;
+  /** A group can be read by one subscription at a time, the others standing by. @default false */
+  readonly exclusive?: boolean;
   /** Parts of a frame can be settled one by one, so the bus may bundle. Fan-out guarantees have nothing to settle: true. */
   readonly parts: boolean;
 }

@@ -48,6 +48,12 @@ export interface DriverSubscribeOptions {
   readonly maxInFlight: number;
   /** Where a group that does not exist yet begins. */
   readonly startFrom: 'beginning' | 'new';
+  /**
+   * Only one subscription of the group is handed deliveries at a time: the one that came first. When it has closed, and
+   * what it had in flight is settled or taken over, the next one follows, beginning with what was taken over, in the order
+   * it was published. Needs the capability `exclusive`. @default false
+   */
+  readonly exclusive?: boolean;
 }
 
 /** A live subscription. */

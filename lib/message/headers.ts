@@ -13,6 +13,9 @@ export function isHeaderName(name: string): boolean {
 /** Names that the frame itself uses; a caller's header may not take them. */
 export const reservedHeaderNames: ReadonlySet<string> = new Set(['id', 'time']);
 
+/** The header that carries a message's ordering key. */
+export const KEY_HEADER = 'x-key';
+
 /** No headers at all; shared and frozen. */
 export const noHeaders: Headers = Object.freeze(Object.create(null) as Record<string, string>);
 

@@ -11,9 +11,17 @@ export function messageIds(): () => string {
   return () => source + (count++).toString(36);
 }
 
+const printable = /^[\x21-\x7e]{1,200}$/;
+
+/** Returns an ordering key if it has 1 to 200 printable ASCII characters; throws {@link MessageInvalidError}. */
+export function assertKey(key: unknown): string {
+  if (typeof key === 'string' && printable.test(key)) return key;
+  throw new MessageInvalidError('A key must have 1 to 200 printable ASCII characters and no space');
+}
+
 /** Returns a caller's own id if it has 1 to 200 printable ASCII characters; throws {@link MessageInvalidError}. */
 export function assertMessageId(id: unknown): string {
-  if (typeof id !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(id)) {
+  if (typeof id !== 'string' || !printable.test(id)) {
     throw new MessageInvalidError('A message id must have 1 to 200 printable ASCII characters and no space');
   }
   return id;

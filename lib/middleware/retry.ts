@@ -1,6 +1,8 @@
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import { type Backoff, backoffDelay } from '../timing/backoff.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
+import { toMilliseconds } from '../timing/duration.js';
+import { AttemptContext } from './attempt-context.js';
 import type { DiscoMessageContext } from './message-context.js';
 import type { Handler, Middleware } from './middleware.js';
 
@@ -12,27 +14,34 @@ export interface RetryPolicy {
 }
 
 /**
- * Repeats a failed attempt within this process, up to `attempts` in all. Nothing is kept over a restart, and a waiting
- * message holds its place among the concurrent ones. An UnrecoverableError, or an aborted signal, ends it at once.
+ * Repeats a failed attempt within this process, up to `attempts` in all, and one whose handler asked for it. Each attempt
+ * has its own number and signal. Nothing is kept over a restart, and a waiting message holds its place among the
+ * concurrent ones. An UnrecoverableError, `terminate` or an aborted signal ends it at once.
  */
-export function retry({ attempts, backoff }: RetryPolicy, clock: Clock = systemClock): Middleware {
-  return (next) => (context) => repeat(next, context, attempts, backoff, clock);
+export function retry(policy: RetryPolicy, clock: Clock = systemClock): Middleware {
+  return (next) => (context) => repeat(next, context, policy, clock);
 }
 
 async function repeat(
   next: Handler,
-  context: DiscoMessageContext,
-  attempts: number,
-  backoff: Backoff,
+  whole: DiscoMessageContext,
+  policy: RetryPolicy,
   clock: Clock,
 ): Promise<unknown> {
-  for (let attempt = 1; ; attempt++) {
+  for (let made = 1; ; made++) {
+    const context = new AttemptContext(whole, whole.attempt + made - 1);
+    const last = made >= policy.attempts;
+    let delayMs = backoffDelay(policy.backoff, made);
     try {
-      return await next(context);
+      const result = await next(context);
+      const { request } = context;
+      if (request === undefined) return result;
+      if (request.type === 'terminate') return whole.terminate(request.reason);
+      if (last) return whole.retry({ delay: request.delay });
+      if (request.delay !== undefined) delayMs = toMilliseconds(request.delay, 'retry.delay');
     } catch (error) {
-      if (attempt >= attempts || isDiscoBusError(error, 'DISCO_UNRECOVERABLE') || context.signal.aborted)
-        throw error;
-      await sleep(backoffDelay(backoff, attempt), clock, context.signal);
+      if (last || isDiscoBusError(error, 'DISCO_UNRECOVERABLE') || whole.signal.aborted) throw error;
     }
+    await sleep(delayMs, clock, whole.signal);
   }
 }

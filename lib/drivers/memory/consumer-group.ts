@@ -33,6 +33,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   readonly deadLetters: DeadLetterList;
   private readonly members: GroupMember[] = [];
   private nextMember = 0;
+  /** The member that an exclusive group is read by. */
+  private reader: GroupMember | undefined;
   /** Tasks that came back; they go before new entries. */
   private readonly returned = new Queue<Task>();
   private awake = false;
@@ -131,8 +133,20 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     return entry && { entry, attempt: 1 };
   }
 
-  /** The members take turns. */
   private freeMember(): GroupMember | undefined {
+    return this.members.some(({ exclusive }) => exclusive) ? this.soleReader() : this.nextFree();
+  }
+
+  /** A reader that has left is followed only when nothing of it is in flight any more. */
+  private soleReader(): GroupMember | undefined {
+    const { reader } = this;
+    const stays = reader !== undefined && (this.members.includes(reader) || reader.unsettled > 0);
+    this.reader = stays ? reader : this.members[0];
+    return this.reader.ready ? this.reader : undefined;
+  }
+
+  /** The members take turns. */
+  private nextFree(): GroupMember | undefined {
     const { members } = this;
     for (let tried = 0; tried < members.length; tried++) {
       if (this.nextMember >= members.length) this.nextMember = 0;

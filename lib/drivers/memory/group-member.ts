@@ -21,11 +21,15 @@ export class GroupMember {
   private closed = false;
   private readonly inFlight = new Set<MemberDelivery>();
   private readonly groups = new Set<MemberGroup>();
+  /** Groups that it left with something in flight: an exclusive one waits until that is settled. */
+  private left: readonly MemberGroup[] = [];
   /** Groups that had something for this member and found no place. */
   private readonly waiting = new Set<MemberGroup>();
 
   constructor(
     private readonly maxInFlight: number,
+    /** Its groups are to be read by one member at a time. */
+    readonly exclusive: boolean,
     private readonly onDelivery: (delivery: Delivery) => void,
     private readonly onFault: (thrown: unknown) => void,
     /** Called when a closed member's last delivery is settled. */
@@ -63,7 +67,7 @@ export class GroupMember {
   release(delivery: MemberDelivery): void {
     this.inFlight.delete(delivery);
     if (this.reading) this.wakeWaiting();
-    else if (this.closed && this.inFlight.size === 0) this.onDrained();
+    else if (this.closed && this.inFlight.size === 0) this.drained();
   }
 
   pause(): void {
@@ -80,6 +84,7 @@ export class GroupMember {
   close(): void {
     this.reading = false;
     this.closed = true;
+    this.left = [...this.groups];
     for (const group of this.groups) group.leave(this);
     this.groups.clear();
     this.waiting.clear();
@@ -90,6 +95,12 @@ export class GroupMember {
     const deliveries = [...this.inFlight];
     this.inFlight.clear();
     for (const delivery of deliveries) delivery.takeOver();
+  }
+
+  private drained(): void {
+    for (const group of this.left) group.wake();
+    this.left = [];
+    this.onDrained();
   }
 
   private wakeWaiting(): void {

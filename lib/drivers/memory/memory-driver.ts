@@ -46,6 +46,7 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
     backlog: true,
     persistent: false,
     deduplication: true,
+    exclusive: true,
     parts: true,
   }),
 });

@@ -51,7 +51,8 @@ export function groupSubscription(
     takeOver?.cancel();
     settings.onEnd();
   };
-  const member = new GroupMember(settings.maxInFlight, settings.onDelivery, settings.onFault, ended);
+  const { maxInFlight, exclusive = false, onDelivery, onFault } = settings;
+  const member = new GroupMember(maxInFlight, exclusive, onDelivery, onFault, ended);
   const leave = logs.join(settings.topicOrPattern, settings.group, settings.startFrom, member);
   const giveBack = () => {
     member.giveBack();
