@@ -3,7 +3,7 @@ export const suites = {
   pubsub: { load: () => import('./pubsub.mjs'), peers: false },
   rpc: null,
   durable: null,
-  locks: null,
+  locks: { load: () => import('./locks.mjs'), peers: true },
   memory: { load: () => import('./memory.mjs'), peers: true },
   growth: null,
   overhead: { load: () => import('./overhead.mjs'), peers: false },

@@ -1,0 +1,123 @@
+// Taking and releasing locks: alone, and in competition, within one process and over several.
+import { rowOfRounds } from '../harness/report.mjs';
+import { interleave, median } from '../harness/statistics.mjs';
+import { startWorker } from '../harness/worker.mjs';
+
+const OURS = 'locks-disco';
+const peers = { 'locks-redlock': '@sesamecare-oss/redlock', 'locks-redis-semaphore': 'redis-semaphore' };
+const contenders = [OURS, ...Object.keys(peers)];
+
+const alone = [
+  { inFlight: 1, atLeast: 0.95 },
+  { inFlight: 64, atLeast: 1.6, cpuAtMost: 1 / 2 },
+];
+const contended = [
+  { processes: 1, waiters: 32, atLeast: 1.8, cpuAtMost: 1 / 4 },
+  { processes: 4, waiters: 8, atLeast: 1.5 },
+  { processes: 8, waiters: 1, atLeast: 1.3 },
+];
+/** The peers look again after such a delay; each case is run with the one that suits them best. */
+const retryDelays = [2, 4, 8, 16];
+
+/** Runs the suite and returns its rows. */
+export async function run(bench) {
+  const redis = await bench.redis();
+  const rows = [];
+  for (const each of alone) rows.push(...(await aloneRows(bench, redis, each)));
+  for (const each of contended) rows.push(...(await contendedRows(bench, redis, each)));
+  return rows;
+}
+
+async function aloneRows(bench, redis, { inFlight, ...targets }) {
+  const label = `uncontended, ${inFlight} in flight, pairs/s`;
+  return withWorkers(bench, redis, 1, async (workers) => {
+    const measure = (contender, seconds) =>
+      measured(redis, workers[contender], 'uncontended', { inFlight, seconds });
+    for (const contender of contenders) await measure(contender, bench.seconds / 2);
+    return rowsOf(label, targets, await rounds(bench, label, measure));
+  });
+}
+
+async function contendedRows(bench, redis, { processes, waiters, ...targets }) {
+  const label = `contended, ${processes} × ${waiters}, 1 ms sections, 5 ms pauses, sections/s`;
+  return withWorkers(bench, redis, processes, async (workers) => {
+    const delays = {};
+    const measure = (contender, seconds, retryDelayMs = delays[contender]) =>
+      measured(redis, workers[contender], 'contended', {
+        waiters,
+        sectionMs: 1,
+        pauseMs: 5,
+        seconds,
+        retryDelayMs,
+      });
+    await measure(OURS, bench.seconds / 2, 0);
+    for (const peer of Object.keys(peers)) delays[peer] = await bestDelay(bench, label, peer, measure);
+    return rowsOf(label, targets, await rounds(bench, label, measure));
+  });
+}
+
+async function bestDelay(bench, label, peer, measure) {
+  let best = { perSecond: -1 };
+  for (const delay of bench.quick ? retryDelays.slice(1, 2) : retryDelays) {
+    const { perSecond } = await measure(peer, bench.seconds, delay);
+    if (perSecond > best.perSecond) best = { perSecond, delay };
+  }
+  bench.say(`${label}: ${peer} is best when it looks again after ${best.delay} ms`);
+  return best.delay;
+}
+
+function rounds(bench, label, measure) {
+  return interleave(contenders, bench.rounds, (contender, round) => {
+    bench.say(`${label}: round ${round + 1} of ${bench.rounds}, ${contender}`);
+    return measure(contender, bench.seconds);
+  });
+}
+
+function rowsOf(name, { atLeast, cpuAtMost }, results) {
+  const rowFor = (peer, rest) =>
+    rowOfRounds({
+      suite: 'locks',
+      peerName: peers[peer],
+      ours: results.get(OURS),
+      theirs: results.get(peer),
+      middle: median,
+      ...rest,
+    });
+  const rate = { name, figure: ({ perSecond }) => perSecond, cpu: ({ cpu }) => cpu, atLeast };
+  const cost = {
+    name: `${name.replace(/, [^,]*$/, '')}, CPU µs`,
+    figure: ({ cpu }) => cpu,
+    atMost: cpuAtMost,
+  };
+  return Object.keys(peers).flatMap((peer) => [
+    rowFor(peer, rate),
+    ...(cpuAtMost === undefined ? [] : [rowFor(peer, cost)]),
+  ]);
+}
+
+/** Runs all workers of a contender at once. Resolves with how often a second, and CPU µs of all processes and Redis each. */
+async function measured(redis, workers, command, options) {
+  const before = await redis.cpuSeconds();
+  const results = await Promise.all(workers.map((worker) => worker.call(command, options)));
+  const redisUs = ((await redis.cpuSeconds()) - before) * 1e6;
+  const count = results.reduce((sum, each) => sum + each.count, 0);
+  const cpuUs = results.reduce((sum, each) => sum + each.cpuUs, redisUs);
+  return { perSecond: count / options.seconds, cpu: cpuUs / Math.max(1, count) };
+}
+
+/** `processes` workers of each contender, for one case alone. */
+async function withWorkers(bench, redis, processes, use) {
+  const started = [];
+  try {
+    const workers = {};
+    for (const contender of contenders) {
+      bench.say(`starting ${processes} × ${contender}`);
+      const start = () => startWorker(contender, 'alone', { url: redis.url, port: redis.port });
+      workers[contender] = await Promise.all(Array.from({ length: processes }, start));
+      started.push(...workers[contender]);
+    }
+    return await use(workers);
+  } finally {
+    await Promise.all(started.map((worker) => worker.stop()));
+  }
+}
