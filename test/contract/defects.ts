@@ -285,6 +285,10 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
       return { subscribeWith: () => ({ group: `g${groups++}` }) };
     },
   },
+  'reads an exclusive group with all its members': {
+    noticedBy: ['exclusive'],
+    make: () => ({ subscribeWith: () => ({ exclusive: false }) }),
+  },
   'starts every group with what is new': {
     noticedBy: ['backlog', 'pattern-backlog', 'W1', 'W6', 'W14'],
     make: () => ({ subscribeWith: () => ({ startFrom: 'new' }) }),

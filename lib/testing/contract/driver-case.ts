@@ -54,6 +54,6 @@ function met(
     case 'openHandles':
       return harness[need] !== undefined;
     default:
-      return can[need];
+      return can[need] === true;
   }
 }

@@ -78,6 +78,27 @@ export const storageCases: readonly DriverCase[] = [
     },
   },
   {
+    id: 'exclusive',
+    name: 'an exclusive group is read by one member at a time; the next one follows when all is settled, in order',
+    needs: ['groups', 'exclusive', 'shared broker'],
+    async run(stage) {
+      const publisher = await stage.driver();
+      const holding = { exclusive: true, maxInFlight: 2, handler: () => undefined };
+      const first = await stage.inbox(await stage.driver(), stage.topic(), holding);
+      const second = await stage.inbox(await stage.driver(), stage.topic(), holding);
+      for (const text of texts('m', 5)) await stage.publish(publisher, stage.topic(), text);
+      await stage.received(first, 2);
+      await stage.quiet();
+      assert.equal(second.size, 0, 'a member that stands by was handed something');
+      await first.close();
+      await stage.quiet();
+      assert.equal(second.size, 0, 'the next member followed before all was settled');
+      await Promise.all(first.deliveries.map((delivery) => delivery.ack()));
+      await stage.received(second, 2);
+      assert.deepEqual([...first.texts, ...second.texts], texts('m', 4));
+    },
+  },
+  {
     id: 'pattern-backlog',
     name: 'a group on a pattern also gets topics that appear later, and what was kept before',
     needs: ['patterns', 'backlog'],
