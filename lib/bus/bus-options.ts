@@ -88,6 +88,23 @@ export interface PublishOptions {
   ttl?: Duration;
 }
 
+/** Options of one request. */
+export interface RequestOptions {
+  /** How long to wait for the reply, and for each further one of a stream. @default the bus's `requestTimeout` */
+  timeout?: Duration;
+  /** Calls the request off: it rejects with AbortedError, and the handler's signal aborts. */
+  signal?: AbortSignal;
+  /** Strings by name; names are lower-cased. */
+  headers?: Readonly<Record<string, string>>;
+  /** @default what the `topics` table says */
+  delivery?: DeliveryGuarantee;
+  /**
+   * At least once: the one group that answers. Where the driver can count its members and finds none, the request rejects
+   * with NoRespondersError at once, and nothing is sent. @default not asked
+   */
+  group?: string;
+}
+
 /** What is known of an accepted message. */
 export interface PublishReceipt {
   readonly id: string;
@@ -130,6 +147,10 @@ export interface DiscoBusOptions {
   maxMessageSize?: number;
   /** @default '30s' */
   publishTimeout?: Duration;
+  /** How long a request waits for its reply. @default '30s' */
+  requestTimeout?: Duration;
+  /** Requests that may wait for their replies at a time; further ones reject with BackpressureError. @default 100000 */
+  maxPendingRequests?: number;
   /** How long `stop()` lets running handlers finish. @default '10s' */
   shutdownTimeout?: Duration;
   connection?: ConnectionOptions;

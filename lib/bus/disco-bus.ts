@@ -3,6 +3,7 @@ import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bu
 import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
+import { toMilliseconds } from '../timing/duration.js';
 import type { BatchHandler, BatchOptions } from './batch.js';
 import { errorLine } from './bus-logger.js';
 import type {
@@ -10,6 +11,7 @@ import type {
   MessageHandler,
   PublishOptions,
   PublishReceipt,
+  RequestOptions,
   SubscribeOptions,
 } from './bus-options.js';
 import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
@@ -17,9 +19,16 @@ import { Connector } from './connector.js';
 import { DeadLetterQueue } from './dead-letter-queue.js';
 import { MessageDecoder } from './message-decoder.js';
 import { Publisher } from './publisher.js';
+import type { ReplyObserver } from './requests/call.js';
+import { DirectChannel } from './requests/direct-channel.js';
+import { Requester } from './requests/requester.js';
+import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
 import { Subscriber } from './subscriber.js';
 import type { Subscription } from './subscription.js';
+
+/** Stands for all reply inboxes where a topic is told. */
+const REPLIES = 'replies';
 
 /**
  * Publish/subscribe over a driver. `start()` before use, `stop()` to end; a stopped bus stays stopped.
@@ -33,6 +42,8 @@ export class DiscoBus {
   private readonly subscriber: Subscriber;
   private readonly publisher: Publisher;
   private readonly decoder: MessageDecoder;
+  private readonly responder: Responder;
+  private readonly requester: Requester;
   private connector?: Connector;
   private starting?: Promise<void>;
   private draining?: Promise<void>;
@@ -48,11 +59,15 @@ export class DiscoBus {
     this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
-    this.subscriber = new Subscriber(this.options, this.decoder, onDropped);
+    const channel = new DirectChannel({ ...this.options, decoder: this.decoder });
+    this.responder = this.makeResponder(channel);
+    this.subscriber = new Subscriber(this.options, this.decoder, this.responder, onDropped);
     this.publisher = new Publisher(this.options, this.subscriber.subscriptions);
+    this.requester = this.makeRequester(channel, onDropped);
     this.stopListening = this.options.driver.onStatus((status) => {
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
+      this.requester.onDriverStatus(status);
       this.lifecycle.emit(status);
     });
   }
@@ -166,6 +181,48 @@ export class DiscoBus {
     return this.subscriber.open(wanted);
   }
 
+  /**
+   * Publishes a request and resolves with what its handler returns: of several handlers the first to answer, of a stream
+   * the first reply; undefined when a stream ends without one. A handler that returns undefined does not answer. Rejects
+   * with RemoteError when the handler failed, NoRespondersError when it is known that nobody is there, RequestTimeoutError
+   * when no reply came in time or one may have been missed, BackpressureError when too many wait, and as `publish` does.
+   */
+  request<T = unknown>(topic: string, payload: unknown, options?: RequestOptions): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const callOff = this.requestStream(topic, payload, options, {
+        next: (reply) => {
+          resolve(reply as T);
+          callOff();
+        },
+        complete: () => resolve(undefined as T),
+        error: reject,
+      });
+    });
+  }
+
+  /**
+   * The same for any number of replies: `observer` is told of each in the order of its responder, then of the end or of
+   * the failure. The returned function calls the request off, and the handler's signal aborts.
+   * Throws ConfigurationError for malformed options.
+   */
+  requestStream(
+    topic: string,
+    payload: unknown,
+    options: RequestOptions = {},
+    observer: ReplyObserver,
+  ): () => void {
+    const { timeout, ...rest } = options;
+    const { requestTimeoutMs } = this.options;
+    const timeoutMs =
+      timeout === undefined ? requestTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
+    return this.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
+  }
+
+  /** Requests of this bus that wait for their replies. */
+  get pendingRequests(): number {
+    return this.requester.size;
+  }
+
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
   deadLetters(topic: string, group: string = this.options.service): DeadLetterQueue {
     assertTopic(topic);
@@ -176,6 +233,32 @@ export class DiscoBus {
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
     return new DeadLetterQueue(topic, group, store, this.decoder, clock);
+  }
+
+  private makeResponder(channel: DirectChannel): Responder {
+    const { clock, logger } = this.options;
+    const onUnsent = (topic: string, error: unknown) =>
+      logger.warn(`"${topic}": a reply could not be sent: ${errorLine(error)}`);
+    return new Responder({ channel, clock, onUnsent });
+  }
+
+  private makeRequester(
+    channel: DirectChannel,
+    onDropped: (topic: string, reason: DropReason) => void,
+  ): Requester {
+    const { engine, clock, metrics, maxPendingRequests } = this.options;
+    return new Requester({
+      channel,
+      clock,
+      driver: engine,
+      maxPending: maxPendingRequests,
+      usable: () => (this.lifecycle.state === 'ready' ? undefined : this.usable()),
+      publish: (topic, payload, options) => this.publisher.publish(topic, payload, options),
+      onStrayReply: () => {
+        metrics.topic(REPLIES).dropped('stray');
+        onDropped(REPLIES, 'stray');
+      },
+    });
   }
 
   private async connect(): Promise<void> {
@@ -213,10 +296,12 @@ export class DiscoBus {
     this.lifecycle.enter('draining');
     await this.withinGrace(this.subscriber.close());
     this.subscriber.abandon();
+    await this.withinGrace(this.responder.abandon(new ClosedError('The responder was stopped')));
   }
 
   private async drainAndClose(): Promise<void> {
     await this.drain();
+    this.requester.close();
     await this.withinGrace(this.publisher.idle());
     await this.options.driver.close();
     this.publisher.close();

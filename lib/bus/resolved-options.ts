@@ -26,6 +26,8 @@ export interface ResolvedOptions {
   readonly codec: Codec;
   readonly maxMessageBytes: number;
   readonly publishTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly maxPendingRequests: number;
   readonly shutdownTimeoutMs: number;
   readonly connection: { readonly wait: boolean; readonly timeoutMs: number; readonly critical: boolean };
   readonly middleware: readonly Middleware[];
@@ -60,6 +62,8 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     codec: resolveCodec(options, maxMessageBytes),
     maxMessageBytes,
     publishTimeoutMs: toMilliseconds(options.publishTimeout ?? '30s', 'publishTimeout', { minMs: 1 }),
+    requestTimeoutMs: toMilliseconds(options.requestTimeout ?? '30s', 'requestTimeout', { minMs: 1 }),
+    maxPendingRequests: resolveMaxPending(options.maxPendingRequests),
     shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
     connection: resolveConnection(options.connection),
     middleware,
@@ -85,6 +89,13 @@ function resolveMaxMessageSize(size: unknown = MAX_MESSAGE_BYTES): number {
     throw new ConfigurationError('maxMessageSize must be a whole number of bytes from 1 to 512 MiB');
   }
   return size as number;
+}
+
+function resolveMaxPending(limit: unknown = 100_000): number {
+  if (!Number.isInteger(limit) || (limit as number) < 1) {
+    throw new ConfigurationError('maxPendingRequests must be a whole number, 1 or more');
+  }
+  return limit as number;
 }
 
 function resolveConnection({

@@ -13,6 +13,7 @@ import type { MessageHandler, SubscribeOptions } from './bus-options.js';
 import { InOrderDecoder } from './in-order-decoder.js';
 import { orderedByKey } from './key-order.js';
 import type { MessageDecoder } from './message-decoder.js';
+import type { Responder } from './requests/responder.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { BusSubscription, type Subscription } from './subscription.js';
 import type { ResolvedTopic } from './topic-table.js';
@@ -33,6 +34,7 @@ export class Subscriber {
   constructor(
     private readonly options: ResolvedOptions,
     private readonly decoder: MessageDecoder,
+    private readonly responder: Responder,
     private readonly onDropped: (topic: string, reason: DropReason) => void,
   ) {}
 
@@ -43,7 +45,11 @@ export class Subscriber {
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy.delivery);
-    return { topic, policy: dispatchPolicy(policy, options), handler: this.chain(policy, handler, options) };
+    return {
+      topic,
+      policy: dispatchPolicy(policy, options),
+      handler: this.chain(topic, policy, handler, options),
+    };
   }
 
   /** Resolves when the subscription is live. */
@@ -86,15 +92,20 @@ export class Subscriber {
     }
   }
 
-  /** Built once per subscription: recover outermost, then the time limit, the bus's middleware, the subscription's. */
+  /** Built once per subscription: the replies to requests outermost, then recover, then the time limit, the bus's middleware, the subscription's. */
   private chain(
+    topic: string,
     policy: ResolvedTopic,
     handler: MessageHandler | BatchHandler,
     options: SubscribeOptions,
   ): Handler {
     const { middleware = [], schema, batch } = options;
-    const { clock } = this.options;
-    const chain: Middleware[] = [recover];
+    const { clock, metrics } = this.options;
+    const answering = this.responder.middleware((reason) => {
+      metrics.topic(topic).dropped(reason);
+      this.onDropped(topic, reason);
+    });
+    const chain: Middleware[] = [answering, recover];
     if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock));
     chain.push(timeout(policy.timeoutMs, clock), ...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));

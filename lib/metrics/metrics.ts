@@ -1,8 +1,18 @@
 /** How an attempt to handle a message ended. */
 export type ProcessedStatus = 'success' | 'error' | 'panic' | 'timeout' | 'dead_letter';
 
-/** Why a message that arrived was given up without being handled. */
-export type DropReason = 'undecodable' | 'overflow' | 'failed' | 'terminated';
+/**
+ * Why a message that arrived was given up without being handled. Of requests: `refused` (its headers are not those of a
+ * request), `expired` (nobody waits for it any more). Of replies: `stray` (late, double, or to no request of ours).
+ */
+export type DropReason =
+  | 'undecodable'
+  | 'overflow'
+  | 'failed'
+  | 'terminated'
+  | 'refused'
+  | 'expired'
+  | 'stray';
 
 /** The measurements of one topic. Made once per topic or subscription, so that a message costs no look-up. */
 export interface TopicMetrics {

@@ -54,6 +54,10 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     return this.log.topic;
   }
 
+  get size(): number {
+    return this.members.length;
+  }
+
   join(member: GroupMember): void {
     this.members.push(member);
     this.wake();

@@ -10,6 +10,7 @@ import {
   type DriverSubscription,
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
+import type { GroupCensus } from '../../driver/group-census.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
@@ -56,7 +57,7 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
  * they are published; all subscriptions are handed that same copy. Deliveries are made after the publisher's turn, in
  * order. Dead letters are kept by the broker. Closed for good by `close`.
  */
-export class MemoryDriver implements DiscoDriver, DeadLetterProvider, LockStoreProvider {
+export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider {
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
   readonly broker: MemoryBroker;
@@ -127,6 +128,10 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, LockStoreP
     const found = this.connected().logs.find(topic)?.findGroup(group);
     if (!found) throw new ConfigurationError(`The topic "${topic}" has no group "${group}"`);
     return found.deadLetters;
+  }
+
+  async countMembers(topic: string, group: string): Promise<number> {
+    return this.connected().logs.countMembers(topic, group);
   }
 
   /** The locks of the same broker and prefix; this driver need not be connected for it. */

@@ -26,6 +26,17 @@ export class TopicLogs {
     return this.logs.get(topic);
   }
 
+  /** The live members of `group` on `topic`, also where nothing was published to it yet. */
+  countMembers(topic: string, group: string): number {
+    const found = this.logs.get(topic)?.findGroup(group);
+    if (found) return found.size;
+    let count = 0;
+    for (const { name, matches, members } of this.patternGroups.values()) {
+      if (name === group && matches(topic)) count += members.size;
+    }
+    return count;
+  }
+
   /** Makes `member` one of the group's on every topic meant; the returned function ends that. */
   join(
     topicOrPattern: string,

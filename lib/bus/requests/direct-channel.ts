@@ -1,0 +1,79 @@
+import { types } from 'node:util';
+import type { Codec, EncodedBody } from '../../codec/codec.js';
+import type { Delivery } from '../../driver/delivery.js';
+import type { DiscoDriver, DriverReceipt, DriverSubscription } from '../../driver/driver.js';
+import { MessageTooLargeError } from '../../errors/message.errors.js';
+import { encodeFrame } from '../../message/frame.js';
+import type { Headers } from '../../message/headers.js';
+import type { Message } from '../../message/message.js';
+import { messageIds } from '../../message/message-id.js';
+import type { Clock } from '../../timing/clock.js';
+import type { MessageDecoder } from '../message-decoder.js';
+
+/** What a {@link DirectChannel} is made of. */
+export interface DirectChannelParts {
+  readonly driver: DiscoDriver;
+  readonly codec: Codec;
+  readonly decoder: MessageDecoder;
+  readonly clock: Clock;
+  readonly maxMessageBytes: number;
+  readonly publishTimeoutMs: number;
+}
+
+/**
+ * Messages at most once on the bus's own reserved topics, past the checks that keep callers out of them: replies, and
+ * what calls requests off.
+ */
+export class DirectChannel {
+  private readonly nextId = messageIds();
+
+  constructor(private readonly parts: DirectChannelParts) {}
+
+  /** The payload's bytes, or a promise of them. Throws or rejects with CodecError or MessageTooLargeError. */
+  encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
+    const body = this.parts.codec.encode(payload);
+    return types.isPromise(body) ? body.then((encoded) => this.checked(encoded)) : this.checked(body);
+  }
+
+  /** Resolves when the driver has accepted the message. */
+  send(topic: string, headers: Headers, { data, codec, compression }: EncodedBody): Promise<DriverReceipt> {
+    const { driver, clock, publishTimeoutMs } = this.parts;
+    const id = this.nextId();
+    const frame = encodeFrame({ id, timestamp: clock.now(), headers, codec, compression, body: data });
+    return driver.publish(topic, frame, { delivery: 'at-most-once', id, timeoutMs: publishTimeoutMs });
+  }
+
+  /** Resolves when it is live. What cannot be read is told to `onUnreadable`. */
+  subscribe(
+    topic: string,
+    onMessage: (message: Message) => void,
+    onUnreadable: () => void,
+  ): Promise<DriverSubscription> {
+    const options = { delivery: 'at-most-once', group: 'direct', maxInFlight: 1, startFrom: 'new' } as const;
+    return this.parts.driver.subscribe(topic, options, (delivery) =>
+      this.receive(delivery, onMessage, onUnreadable),
+    );
+  }
+
+  private receive(
+    { topic, frame }: Delivery,
+    onMessage: (message: Message) => void,
+    onUnreadable: () => void,
+  ): void {
+    let message: Message | Promise<Message>;
+    try {
+      message = this.parts.decoder.decode(topic, frame);
+    } catch {
+      return onUnreadable();
+    }
+    if (types.isPromise(message)) message.then(onMessage, onUnreadable);
+    else onMessage(message);
+  }
+
+  private checked(body: EncodedBody): EncodedBody {
+    const { maxMessageBytes } = this.parts;
+    const bytes = typeof body.data === 'string' ? Buffer.byteLength(body.data) : body.data.byteLength;
+    if (bytes > maxMessageBytes) throw new MessageTooLargeError(bytes, maxMessageBytes);
+    return body;
+  }
+}

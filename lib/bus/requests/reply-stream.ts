@@ -1,0 +1,61 @@
+/** Where the replies to one request go. What is given after the end is ignored. */
+export interface ReplySink {
+  /** One reply; more follow. */
+  value(payload: unknown): void;
+  /** One reply, and the end. */
+  last(payload: unknown): void;
+  /** The end. */
+  end(): void;
+  /** The failure, told to the requester as it is, and the end. */
+  fail(details: unknown): void;
+}
+
+/** Ends the work behind a stream of replies: nobody waits for it any more. */
+export type StopReplies = () => void;
+
+/**
+ * What a handler returns to answer a request with any number of replies. `start` is called once, when the replies can be
+ * sent; what it returns is called when the requester has gone, its time is up, or the bus closes.
+ */
+export class ReplyStream {
+  constructor(readonly start: (sink: ReplySink) => StopReplies) {}
+}
+
+/** Whether `value` is to be answered item by item. */
+export function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as AsyncIterable<unknown>)[Symbol.asyncIterator] === 'function'
+  );
+}
+
+/** The items of `items` as replies. Stopping asks the iterator to return. */
+export function replyStreamOf(items: AsyncIterable<unknown>): ReplyStream {
+  return new ReplyStream((sink) => {
+    const iterator = items[Symbol.asyncIterator]();
+    let stopped = false;
+    const run = async () => {
+      for (let item = await iterator.next(); !item.done && !stopped; item = await iterator.next()) {
+        sink.value(item.value);
+      }
+      sink.end();
+    };
+    run().catch((error: unknown) => sink.fail(failureOf(error)));
+    return () => {
+      stopped = true;
+      void Promise.resolve(iterator.return?.()).catch(() => {});
+    };
+  });
+}
+
+/** What a requester may know of an error: its name, message and code, and never a stack. */
+export function failureOf(error: unknown): { name: string; message: string; code?: string } {
+  if (typeof error !== 'object' || error === null) return { name: 'Error', message: 'The handler failed' };
+  const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown };
+  return {
+    name: typeof name === 'string' ? name.slice(0, 100) : 'Error',
+    message: typeof message === 'string' ? message.slice(0, 1000) : 'The handler failed',
+    ...(typeof code === 'string' && { code: code.slice(0, 100) }),
+  };
+}

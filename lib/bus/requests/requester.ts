@@ -1,0 +1,196 @@
+import type { DeliveryGuarantee } from '../../driver/capabilities.js';
+import type { DiscoDriver } from '../../driver/driver.js';
+import type { DriverStatus } from '../../driver/driver-status.js';
+import { offersGroupCensus } from '../../driver/group-census.js';
+import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { BackpressureError } from '../../errors/publish.errors.js';
+import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
+import type { Message } from '../../message/message.js';
+import type { Clock } from '../../timing/clock.js';
+import { DeadlineQueue } from '../../timing/deadline-queue.js';
+import type { PublishOptions, PublishReceipt } from '../bus-options.js';
+import { Call, type ReplyObserver } from './call.js';
+import type { DirectChannel } from './direct-channel.js';
+import { ReplyInbox } from './reply-inbox.js';
+import {
+  CANCEL_TOPIC,
+  DEADLINE_HEADER,
+  REPLY_TO_HEADER,
+  REQUEST_ID_HEADER,
+  random128,
+  readReply,
+} from './request-headers.js';
+
+/** How one request is made; all of it is checked. */
+export interface ResolvedCall {
+  readonly timeoutMs: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly delivery?: DeliveryGuarantee;
+  readonly signal?: AbortSignal;
+  /** The one group that answers: with no member alive, nothing is sent. */
+  readonly group?: string;
+}
+
+/** What a {@link Requester} is made of. */
+export interface RequesterParts {
+  readonly driver: DiscoDriver;
+  readonly channel: DirectChannel;
+  readonly clock: Clock;
+  readonly maxPending: number;
+  /** Resolves when requests can be sent, rejects when they never will be; undefined when they can now. */
+  readonly usable: () => Promise<void> | undefined;
+  readonly publish: (topic: string, payload: unknown, options: PublishOptions) => Promise<PublishReceipt>;
+  /** A reply came late, twice, or to no request of ours. */
+  readonly onStrayReply: () => void;
+}
+
+/** A topic that was answered this recently has somebody behind it. */
+const ANSWERED_RECENTLY_MS = 1000;
+/** Topics and lengths of time that are remembered; beyond that the memory begins again. */
+const REMEMBERED = 1000;
+
+/** Sends requests, and gives each its replies. All of them share one private inbox, opened with the first. */
+export class Requester {
+  private readonly pending = new Map<string, Call>();
+  private readonly answered = new Map<string, number>();
+  private readonly deadlines = new Map<number, DeadlineQueue>();
+  private readonly inbox: ReplyInbox;
+  private closed = false;
+
+  constructor(private readonly parts: RequesterParts) {
+    this.inbox = new ReplyInbox(
+      parts.channel,
+      (message) => this.onReply(message),
+      () => parts.onStrayReply(),
+    );
+  }
+
+  /** Requests that wait for their replies. */
+  get size(): number {
+    return this.pending.size;
+  }
+
+  /** Sends a request and tells `observer` of its replies, never before it returns. The returned function calls it off. */
+  call(topic: string, payload: unknown, options: ResolvedCall, observer: ReplyObserver): () => void {
+    const refusal = this.refusal(options);
+    if (refusal) {
+      queueMicrotask(() => observer.error(refusal));
+      return () => {};
+    }
+    const deadlineMs = this.parts.clock.now() + options.timeoutMs;
+    const call = new Call(
+      random128(),
+      topic,
+      this.deadlinesOf(options.timeoutMs),
+      observer,
+      options.signal,
+      this.bookkeeping,
+    );
+    this.pending.set(call.id, call);
+    void this.send(call, payload, options, deadlineMs).catch((error) =>
+      call.fail(this.toCallError(call, error)),
+    );
+    return () => call.cancel();
+  }
+
+  /** Replies may have been missed: what waits for one is given up, with its outcome unknown. */
+  onDriverStatus(status: DriverStatus): void {
+    if (this.pending.size === 0) return;
+    if (status.type === 'disconnected') this.lost((call) => call.accepted, status.error);
+    else if (status.type === 'gap' && status.topics.includes(this.inbox.topic))
+      this.lost((call) => call.sent);
+  }
+
+  /** Gives up what waits with ClosedError. */
+  close(): void {
+    this.closed = true;
+    for (const call of [...this.pending.values()]) call.fail(closedError());
+    for (const queue of this.deadlines.values()) queue.clear();
+    this.deadlines.clear();
+  }
+
+  private async send(call: Call, payload: unknown, options: ResolvedCall, deadlineMs: number): Promise<void> {
+    await this.parts.usable();
+    const replyTo = this.inbox.name ?? (await this.inbox.open());
+    if (await this.nobodyAnswers(call.topic, options.group)) throw new NoRespondersError(call.topic);
+    if (call.settled) return;
+    const headers = {
+      ...options.headers,
+      [REPLY_TO_HEADER]: replyTo,
+      [REQUEST_ID_HEADER]: call.id,
+      [DEADLINE_HEADER]: String(deadlineMs),
+    };
+    const sending = this.parts.publish(call.topic, payload, { headers, delivery: options.delivery });
+    call.sent = true;
+    const { receivers } = await sending;
+    call.accepted = true;
+    if (receivers === 0) throw new NoRespondersError(call.topic);
+  }
+
+  /** Whether it is known that no member of the group lives. Asked only of topics that nobody answered a moment ago. */
+  private async nobodyAnswers(topic: string, group: string | undefined): Promise<boolean> {
+    const { driver, clock } = this.parts;
+    if (group === undefined || !offersGroupCensus(driver)) return false;
+    const answeredMs = this.answered.get(topic);
+    if (answeredMs !== undefined && clock.monotonic() - answeredMs < ANSWERED_RECENTLY_MS) return false;
+    return (await driver.countMembers(topic, group)) === 0;
+  }
+
+  private onReply(message: Message): void {
+    const envelope = readReply(message.headers);
+    const call = envelope && this.pending.get(envelope.id);
+    if (!call) return this.parts.onStrayReply();
+    this.remember(call.topic);
+    if (!call.receive(envelope, message)) this.parts.onStrayReply();
+  }
+
+  private remember(topic: string): void {
+    if (this.answered.size >= REMEMBERED && !this.answered.has(topic)) this.answered.clear();
+    this.answered.set(topic, this.parts.clock.monotonic());
+  }
+
+  private lost(concerned: (call: Call) => boolean, cause?: unknown): void {
+    for (const call of [...this.pending.values()]) {
+      if (!concerned(call)) continue;
+      call.fail(new RequestTimeoutError(call.topic, call.timeoutMs, { reason: 'connection-lost', cause }));
+    }
+  }
+
+  private readonly bookkeeping = {
+    settled: (call: Call) => void this.pending.delete(call.id),
+    abandoned: (call: Call) => this.callOff(call.id),
+  };
+
+  private callOff(id: string): void {
+    const { channel } = this.parts;
+    const headers: Record<string, string> = Object.create(null);
+    headers[REQUEST_ID_HEADER] = id;
+    void (async () => channel.send(CANCEL_TOPIC, headers, await channel.encode(null)))().catch(() => {});
+  }
+
+  private refusal({ signal }: ResolvedCall): Error | undefined {
+    if (this.closed) return closedError();
+    if (signal?.aborted) return new AbortedError(signal.reason);
+    if (this.pending.size < this.parts.maxPending) return undefined;
+    return new BackpressureError(`${this.parts.maxPending} requests are waiting for their replies`);
+  }
+
+  /** That a message was perhaps sent means for a request that it was perhaps handled. */
+  private toCallError(call: Call, error: unknown): unknown {
+    if (!isDiscoBusError(error, 'DISCO_PUBLISH_OUTCOME_UNKNOWN')) return error;
+    return new RequestTimeoutError(call.topic, call.timeoutMs, { reason: 'connection-lost', cause: error });
+  }
+
+  private deadlinesOf(timeoutMs: number): DeadlineQueue {
+    const known = this.deadlines.get(timeoutMs);
+    if (known) return known;
+    const queue = new DeadlineQueue(timeoutMs, this.parts.clock);
+    if (this.deadlines.size < REMEMBERED) this.deadlines.set(timeoutMs, queue);
+    return queue;
+  }
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('The bus was stopped before the request was answered');
+}

@@ -1,0 +1,61 @@
+import { DiscoBusError } from './disco-bus-error.js';
+
+/** Nobody was there to answer a request: nothing has handled it, and nothing will. */
+export class NoRespondersError extends DiscoBusError {
+  readonly code = 'DISCO_NO_RESPONDERS';
+  override readonly retryable = true;
+
+  constructor(readonly topic: string) {
+    super(`Nobody answers requests to "${topic}"`);
+  }
+}
+
+/** Why a request was given up: its time was up, or replies may have been missed while the connection was gone. */
+export type RequestTimeoutReason = 'timeout' | 'connection-lost';
+
+/** No reply came. Whether the request was handled is unknown: only repeat what may happen twice. */
+export class RequestTimeoutError extends DiscoBusError {
+  readonly code = 'DISCO_REQUEST_TIMEOUT';
+  readonly reason: RequestTimeoutReason;
+
+  constructor(
+    readonly topic: string,
+    readonly timeoutMs: number,
+    { reason = 'timeout', cause }: { reason?: RequestTimeoutReason; cause?: unknown } = {},
+  ) {
+    super(
+      reason === 'timeout'
+        ? `The request to "${topic}" was not answered within ${timeoutMs} ms; whether it was handled is unknown`
+        : `The connection was lost while a request to "${topic}" was under way; whether it was handled is unknown`,
+      cause === undefined ? undefined : { cause },
+    );
+    this.reason = reason;
+  }
+}
+
+/** What a responder told of its failure. */
+export interface RemoteFailure {
+  readonly name?: string;
+  readonly message: string;
+  readonly code?: string;
+}
+
+/** The handler of a request failed. Holds what it told of that: never a stack. */
+export class RemoteError extends DiscoBusError {
+  readonly code = 'DISCO_REMOTE';
+  /** The name of the error at the responder. */
+  readonly remoteName: string | undefined;
+  /** The code of the error at the responder. */
+  readonly remoteCode: string | undefined;
+
+  constructor(
+    readonly topic: string,
+    failure: RemoteFailure,
+    /** What came over the wire, as it was. */
+    readonly details?: unknown,
+  ) {
+    super(failure.message);
+    this.remoteName = failure.name;
+    this.remoteCode = failure.code;
+  }
+}
