@@ -2,13 +2,15 @@ import type { DiscoBusError } from '../errors/disco-bus-error.js';
 
 /**
  * What a driver tells of its connection. `gap`: messages of these topics may have been missed between the two moments
- * (milliseconds since the epoch). `data-loss`: the server lost what it had stored for the topic.
+ * (milliseconds since the epoch). `data-loss`: the server lost what it had stored for the topic. `trimmed`: so many stored
+ * entries of a full topic gave way to newer ones, as the driver was told to.
  */
 export type DriverStatus =
   | { readonly type: 'connected' }
   | { readonly type: 'disconnected'; readonly error?: DiscoBusError }
   | { readonly type: 'gap'; readonly topics: readonly string[]; readonly from: number; readonly to: number }
   | { readonly type: 'data-loss'; readonly topic: string }
+  | { readonly type: 'trimmed'; readonly topic: string; readonly entries: number }
   | { readonly type: 'error'; readonly error: DiscoBusError };
 
 /** Called for each status, in order; must not throw. */

@@ -27,7 +27,13 @@ export class RedisConnections {
   ) {}
 
   /** A link for `role`, not yet started. In a Cluster it leads to one of the nodes. */
-  link(role: RedisRole, hooks: Omit<RedisLinkHooks, 'make'>): RedisLink {
+  link(
+    role: RedisRole,
+    hooks: Omit<RedisLinkHooks, 'make'>,
+    heartbeatMs: number = this.options.heartbeatMs,
+  ): RedisLink {
+    const { connectTimeoutMs, reconnect } = this.options;
+    const timing = { connectTimeoutMs, reconnect };
     const link: RedisLink = new RedisLink(
       {
         ...hooks,
@@ -41,10 +47,17 @@ export class RedisConnections {
           this.linkDown(error);
         },
       },
-      this.options,
+      { ...timing, heartbeatMs },
     );
     this.links.add(link);
     return link;
+  }
+
+  /** Ends one link for good. */
+  drop(link: RedisLink): void {
+    this.links.delete(link);
+    link.close();
+    if (this.links.size > 0) this.linkUp();
   }
 
   /** Starts all links; resolves when every one is up, rejects with the first that is not within `timeoutMs`. */

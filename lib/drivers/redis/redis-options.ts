@@ -8,6 +8,11 @@ import {
   type RedisEndpointOptions,
   resolveEndpoint,
 } from './redis-endpoint.js';
+import {
+  type RedisStreamOptions,
+  type ResolvedStreamOptions,
+  resolveStreamOptions,
+} from './streams/stream-options.js';
 
 /** How much may wait while there is no connection. What comes on top is rejected with BackpressureError. */
 export interface RedisBufferLimit {
@@ -35,6 +40,8 @@ export interface RedisDriverOptions extends RedisEndpointOptions {
   reconnect?: BackoffOptions;
   /** What may wait while Redis is away. @default 1000 messages, 8 MiB */
   bufferLimit?: RedisBufferLimit;
+  /** How messages are kept and handed out at least once. @default see RedisStreamOptions */
+  streams?: RedisStreamOptions;
 }
 
 const prefixGrammar = /^[A-Za-z0-9._:-]{0,64}$/;
@@ -53,6 +60,7 @@ export class ResolvedRedisOptions {
   readonly heartbeatMs: number;
   readonly reconnect: Backoff;
   readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
+  readonly streams: ResolvedStreamOptions;
 
   /** Throws {@link ConfigurationError}, without any secret, for what cannot be. */
   constructor(options: RedisDriverOptions = {}) {
@@ -74,6 +82,7 @@ export class ResolvedRedisOptions {
       messages: count(bufferLimit.messages ?? 1000, 'bufferLimit.messages'),
       bytes: count(bufferLimit.bytes ?? 8 * 1024 * 1024, 'bufferLimit.bytes'),
     };
+    this.streams = resolveStreamOptions(options.streams);
   }
 
   /** Where this leads, without credentials. */

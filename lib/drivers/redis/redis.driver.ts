@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { DriverCapabilities } from '../../driver/capabilities.js';
+import type { DeadLetterProvider, DeadLetterStore } from '../../driver/dead-letters.js';
 import type { Delivery } from '../../driver/delivery.js';
 import type {
   DiscoDriver,
@@ -11,12 +12,13 @@ import type {
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
-import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
+import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
 import { RedisCommands } from './redis-client.js';
 import { RedisConnections } from './redis-connections.js';
 import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
+import { StreamsEngine } from './streams/streams-engine.js';
 
 /** PING answers within this, or the server is as good as gone. */
 const PING_TIMEOUT_MS = 5_000;
@@ -25,15 +27,19 @@ const PING_TIMEOUT_MS = 5_000;
 interface Session {
   readonly connections: RedisConnections;
   readonly pubsub: PubSubEngine;
+  readonly streams: StreamsEngine;
 }
 
 /**
  * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
  * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
  */
-export class RedisDriver implements DiscoDriver, LockStoreProvider {
+export class RedisDriver implements DiscoDriver, DeadLetterProvider, LockStoreProvider {
   readonly name = 'redis';
-  readonly capabilities: DriverCapabilities = { 'at-most-once': PubSubEngine.capabilities };
+  readonly capabilities: DriverCapabilities = {
+    'at-most-once': PubSubEngine.capabilities,
+    'at-least-once': StreamsEngine.capabilities,
+  };
 
   readonly #options: ResolvedRedisOptions;
   readonly #listeners = new DriverStatusListeners();
@@ -63,7 +69,7 @@ export class RedisDriver implements DiscoDriver, LockStoreProvider {
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
     const session = this.#session;
     if (session === undefined) return Promise.reject(this.unusable());
-    if (options.delivery !== 'at-most-once') return Promise.reject(unknownGuarantee(options.delivery));
+    if (options.delivery === 'at-least-once') return session.streams.publish(topic, frame, options);
     return session.pubsub.publish(topic, frame, options);
   }
 
@@ -74,8 +80,15 @@ export class RedisDriver implements DiscoDriver, LockStoreProvider {
   ): Promise<DriverSubscription> {
     const session = this.#session;
     if (session === undefined) throw this.unusable();
-    if (options.delivery !== 'at-most-once') throw unknownGuarantee(options.delivery);
+    if (options.delivery === 'at-least-once')
+      return session.streams.subscribe(topicOrPattern, options, onDelivery);
     return session.pubsub.subscribe(topicOrPattern, onDelivery);
+  }
+
+  async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    return session.streams.deadLetters(topic, group);
   }
 
   close(): Promise<void> {
@@ -134,10 +147,10 @@ export class RedisDriver implements DiscoDriver, LockStoreProvider {
       disconnected: (error) => status({ type: 'disconnected', error }),
     });
     const chosen = assertPrefix(options.prefix ?? prefix ?? 'disco');
-    return {
-      connections,
-      pubsub: new PubSubEngine({ options, connections, prefix: chosen, maxFrameBytes, status }),
-    };
+    const common = { options, connections, prefix: chosen, maxFrameBytes, status };
+    const pubsub = new PubSubEngine(common);
+    const publishLink = pubsub.publisher.link;
+    return { connections, pubsub, streams: new StreamsEngine({ ...common, publishLink, service }) };
   }
 
   private async end(): Promise<void> {
@@ -146,7 +159,7 @@ export class RedisDriver implements DiscoDriver, LockStoreProvider {
     this.#opening?.connections.close();
     await this.#connecting?.catch(() => undefined);
     if (session === undefined) return;
-    await session.pubsub.close();
+    await Promise.all([session.pubsub.close(), session.streams.close()]);
     session.connections.close();
   }
 
@@ -167,8 +180,4 @@ export function redisDriver(options: RedisDriverOptions = {}): RedisDriver {
 
 function closed(): ClosedError {
   return new ClosedError('The Redis driver is closed');
-}
-
-function unknownGuarantee(delivery: string): ConfigurationError {
-  return new ConfigurationError(`The Redis driver does not offer delivery "${delivery}"`);
 }

@@ -1,0 +1,160 @@
+import type { Delivery } from '../../../driver/delivery.js';
+import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
+import type { DriverStatus } from '../../../driver/driver-status.js';
+import { ClosedError } from '../../../errors/bus.errors.js';
+import type { ConsumerSetup } from './consumer-setup.js';
+import { Isolation } from './isolation.js';
+import { persist, type StreamConnection } from './stream-connection.js';
+import type { StreamDelivery } from './stream-delivery.js';
+import type { StreamKeys } from './stream-keys.js';
+import type { ResolvedStreamOptions } from './stream-options.js';
+import { StreamReader } from './stream-reader.js';
+import { TopicConsumer } from './topic-consumer.js';
+
+/** What a {@link ConsumerRegistry} works with. */
+export interface RegistrySetup {
+  readonly admin: StreamConnection;
+  readonly options: ResolvedStreamOptions;
+  readonly keys: StreamKeys;
+  readonly name: string;
+  readonly maxFrameBytes: number;
+  readonly status: (status: DriverStatus) => void;
+  /** Streams of different topics cannot be read in one command. */
+  readonly clustered: boolean;
+  readonly connectTimeoutMs: number;
+  openReader(): StreamConnection;
+}
+
+/** How long a consumer that nobody needs any more may take to leave its group. */
+const LEAVE_MS = 2_000;
+
+interface Registered {
+  readonly consumer: TopicConsumer;
+  readonly readerName: string;
+  readonly ready: Promise<void>;
+  /** Subscriptions that are being made. */
+  coming: number;
+}
+
+/** The consumers of a driver, each there while it is needed, and the readers that they share. */
+export class ConsumerRegistry {
+  private readonly registered = new Map<string, Registered>();
+  private readonly leaving = new Map<string, Promise<void>>();
+  private readonly readers = new Map<string, StreamReader>();
+  private readonly isolation: Isolation;
+  private readonly consumerSetup: ConsumerSetup;
+  private closed = false;
+
+  constructor(private readonly setup: RegistrySetup) {
+    const { admin, options, name, maxFrameBytes, status } = setup;
+    this.isolation = new Isolation({
+      patienceMs: options.claimAfterMs,
+      note: (delivery) => this.note(delivery),
+      open: () => {
+        for (const { consumer } of this.registered.values()) consumer.wake();
+      },
+    });
+    const { isolation } = this;
+    this.consumerSetup = { connection: admin, options, isolation, name, maxFrameBytes, status };
+  }
+
+  async subscribe(
+    topic: string,
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription> {
+    const name = `${topic} ${options.group}`;
+    while (this.leaving.has(name)) await this.leaving.get(name);
+    this.assertOpen();
+    const entry = this.registered.get(name) ?? this.register(name, topic, options);
+    entry.coming++;
+    try {
+      await entry.ready;
+      this.assertOpen();
+      const { consumer, readerName } = entry;
+      // The last subscription may have closed, and only its deliveries kept the consumer.
+      if (consumer.reader === undefined) this.reader(readerName, consumer.group).add(consumer);
+      return consumer.subscribe(options, onDelivery);
+    } finally {
+      entry.coming--;
+      this.dropUnused(name, entry);
+    }
+  }
+
+  /** Ends reading, then gives back to the groups what is not settled; takes about `graceMs` at most. */
+  async close(graceMs: number): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.isolation.close();
+    await Promise.all(Array.from(this.readers.values(), (reader) => reader.close()));
+    const closing = Array.from(this.registered.values(), ({ consumer }) => consumer.close(graceMs));
+    await Promise.all([...closing, ...this.leaving.values()]);
+    this.registered.clear();
+  }
+
+  private register(name: string, topic: string, { group, startFrom }: DriverSubscribeOptions): Registered {
+    const keys = this.setup.keys.group(topic, group);
+    const consumer = new TopicConsumer(topic, group, keys, this.consumerSetup, () => {
+      const present = this.registered.get(name);
+      if (present !== undefined) this.dropUnused(name, present);
+    });
+    const readerName = this.setup.clustered ? name : group;
+    const entry = { consumer, readerName, ready: this.begin(consumer, startFrom), coming: 0 };
+    this.registered.set(name, entry);
+    return entry;
+  }
+
+  private async begin(consumer: TopicConsumer, startFrom: 'beginning' | 'new'): Promise<void> {
+    const giveUpMs = performance.now() + this.setup.connectTimeoutMs;
+    await consumer.upkeep.start(startFrom, () => performance.now() < giveUpMs);
+  }
+
+  private reader(name: string, group: string): StreamReader {
+    let reader = this.readers.get(name);
+    if (reader === undefined) {
+      const { options, admin, clustered } = this.setup;
+      reader = new StreamReader({
+        group,
+        name: this.setup.name,
+        blockMs: options.blockMs,
+        connection: this.setup.openReader(),
+        admin: clustered ? undefined : admin,
+      });
+      this.readers.set(name, reader);
+    }
+    return reader;
+  }
+
+  private dropUnused(name: string, entry: Registered): void {
+    if (entry.coming > 0 || !entry.consumer.isUnused || this.closed) return;
+    if (this.registered.get(name) !== entry) return;
+    this.registered.delete(name);
+    const leaving = this.end(entry).finally(() => this.leaving.delete(name));
+    this.leaving.set(name, leaving);
+  }
+
+  private async end({ consumer, readerName }: Registered): Promise<void> {
+    const reader = this.readers.get(readerName);
+    await reader?.remove(consumer);
+    if (reader?.isEmpty && this.readers.get(readerName) === reader) {
+      this.readers.delete(readerName);
+      await reader.close();
+    }
+    await consumer.close(LEAVE_MS);
+  }
+
+  private async note(delivery: StreamDelivery | undefined): Promise<void> {
+    const field = `alone:${this.setup.name}`;
+    const consumers = Array.from(this.registered.values(), ({ consumer }) => consumer);
+    const write = (consumer: TopicConsumer) =>
+      persist(this.setup.admin, (client) => {
+        if (delivery === undefined) return client.hdel(consumer.keys.state, field);
+        return client.hset(consumer.keys.state, field, consumer.holds(delivery) ? delivery.key : '-');
+      });
+    await Promise.all(consumers.map(write)).catch(() => undefined);
+  }
+
+  private assertOpen(): void {
+    if (this.closed) throw new ClosedError('The Redis driver is closed');
+  }
+}

@@ -1,0 +1,15 @@
+import type { DriverStatus } from '../../../driver/driver-status.js';
+import type { Isolation } from './isolation.js';
+import type { StreamConnection } from './stream-connection.js';
+import type { ResolvedStreamOptions } from './stream-options.js';
+
+/** What all consumers of a driver share. */
+export interface ConsumerSetup {
+  readonly connection: StreamConnection;
+  readonly options: ResolvedStreamOptions;
+  readonly isolation: Isolation;
+  /** Names this process in every group. */
+  readonly name: string;
+  readonly maxFrameBytes: number;
+  readonly status: (status: DriverStatus) => void;
+}

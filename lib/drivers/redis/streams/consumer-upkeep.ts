@@ -1,0 +1,186 @@
+import type { ConsumerSetup } from './consumer-setup.js';
+import { openScript, upkeepScript } from './scripts/group-scripts.js';
+import { persist } from './stream-connection.js';
+import type { GroupKeys } from './stream-keys.js';
+import { StreamScript } from './stream-script.js';
+
+const openGroup = new StreamScript(openScript);
+const upkeep = new StreamScript(upkeepScript);
+
+/** Entries of dead members taken back in one call. */
+const REAP_AT_ONCE = 100;
+
+/** The consumer that is kept up. */
+export interface UpkeepOwner {
+  readonly topic: string;
+  readonly group: string;
+  readonly keys: GroupKeys;
+  readonly heldCount: number;
+  recovers: boolean;
+  wake(): void;
+}
+
+/**
+ * Looks after one group of one topic: makes the group, says that this member is alive, has due messages moved, dead
+ * members' entries taken back, and notices what the server has lost.
+ */
+export class ConsumerUpkeep {
+  private startFrom: 'beginning' | 'new' = 'beginning';
+  private checkpoint = '';
+  /** What the server last said of the stream; -1 when nothing is known. */
+  private entriesAdded = -1;
+  private lastId = '0-0';
+  /** The server's clock less this process's monotonic one. */
+  private offsetMs: number | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private timerDueMs = 0;
+  private running = false;
+  private again = false;
+  private reapedMs = Number.NEGATIVE_INFINITY;
+  private surplus = 0;
+  private trims = true;
+  private stopped = false;
+  private opening: Promise<void> | undefined;
+
+  constructor(
+    private readonly owner: UpkeepOwner,
+    private readonly setup: ConsumerSetup,
+  ) {}
+
+  /** Now, on the server's clock; this process's own until the server was asked. */
+  serverNow(): number {
+    return this.offsetMs === undefined ? Date.now() : performance.now() + this.offsetMs;
+  }
+
+  /** Makes the group if it is missing. Rejects when Redis refuses, or cannot be reached while `wanted`. */
+  async start(startFrom: 'beginning' | 'new', wanted: () => boolean): Promise<void> {
+    this.startFrom = startFrom;
+    await this.open((command) => persist(this.setup.connection, command, wanted));
+    this.within(0);
+  }
+
+  /** The group is gone, or may be: makes it again where it was. */
+  reopen(): Promise<void> {
+    this.opening ??= this.open((command) => persist(this.setup.connection, command)).finally(() => {
+      this.opening = undefined;
+    });
+    return this.opening;
+  }
+
+  /** Does what there is to do within `delayMs`. */
+  within(delayMs: number): void {
+    if (this.stopped) return;
+    const dueMs = performance.now() + delayMs;
+    if (this.timer !== undefined && this.timerDueMs <= dueMs) return;
+    clearTimeout(this.timer);
+    this.timerDueMs = dueMs;
+    this.timer = setTimeout(() => void this.run(), Math.ceil(delayMs));
+    this.timer.unref();
+  }
+
+  /** Something was settled, so there may be something to trim. */
+  settled(): void {
+    this.trims = true;
+  }
+
+  /** So many entries were gone before they were settled. */
+  lost(entries: number): void {
+    if (entries > 0) this.setup.status({ type: 'data-loss', topic: this.owner.topic });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  private async open(run: typeof this.setup.connection.run): Promise<void> {
+    const { stream, retry, state, members } = this.owner.keys;
+    const { name, options } = this.setup;
+    const start = this.startFrom === 'new' ? '$' : '0';
+    const args = [this.owner.group, name, options.claimAfterMs, start, this.checkpoint];
+    const reply = await run((client) => openGroup.run(client, [stream, retry, state, members], args));
+    const [now, created, existed, lastId, added] = reply as [string, number, number, string, number];
+    this.hear(Number(now));
+    const known = this.lastId !== '0-0' || this.entriesAdded > 0;
+    const gone = existed === 0 || (added >= 0 && added < this.entriesAdded);
+    if (created === 1 && known && gone) this.setup.status({ type: 'data-loss', topic: this.owner.topic });
+    this.entriesAdded = added;
+    this.lastId = lastId;
+    // A group that begins with what is new must not begin later still when it is made again.
+    if (this.checkpoint === '' && start === '$') this.checkpoint = lastId;
+  }
+
+  private async run(): Promise<void> {
+    this.timer = undefined;
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = true;
+    const everyMs = Math.min(1_000, this.setup.options.claimAfterMs / 3);
+    let nextMs = everyMs;
+    try {
+      nextMs = await this.once(everyMs);
+    } catch {
+      // There is no connection, or Redis refuses for now: the next time will tell.
+    }
+    this.running = false;
+    this.within(this.again ? 1 : nextMs);
+    this.again = false;
+  }
+
+  /** Returns when to look again, in milliseconds from now. */
+  private async once(everyMs: number): Promise<number> {
+    const startedMs = performance.now();
+    const { claimAfterMs, maxCrashes } = this.setup.options;
+    const reaps = startedMs - this.reapedMs >= claimAfterMs / 3;
+    const trims = this.trims;
+    this.trims = false;
+    const { stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies } =
+      this.owner.keys;
+    const keys = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
+    const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes];
+    const reply = await this.setup.connection.run((client) =>
+      upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE]),
+    );
+    const [now, problem, due, mine, , , lost, , checkpoint, added, budget] = reply as [
+      string,
+      string,
+      string,
+      number,
+      number,
+      number,
+      number,
+      number,
+      string,
+      number,
+      number,
+    ];
+    this.hear(Number(now));
+    if (problem !== '') {
+      await this.reopen();
+      this.owner.wake();
+      return 1;
+    }
+    this.lost(lost);
+    this.checkpoint = checkpoint;
+    this.entriesAdded = added;
+    this.compare(mine);
+    if (reaps && budget > 0) this.reapedMs = startedMs;
+    if (budget === 0) return 1;
+    return due === '' ? everyMs : Math.max(1, Math.min(everyMs, Number(due) - Number(now)));
+  }
+
+  /** More in our hands by the server's count, twice in a row: a read whose reply was lost without the connection. */
+  private compare(mine: number): void {
+    this.surplus = mine > this.owner.heldCount ? this.surplus + 1 : 0;
+    if (this.surplus < 3) return;
+    this.surplus = 0;
+    this.owner.recovers = true;
+    this.owner.wake();
+  }
+
+  private hear(serverMs: number): void {
+    this.offsetMs = serverMs - performance.now();
+  }
+}

@@ -1,0 +1,103 @@
+import type { DriverReceipt } from '../../../driver/driver.js';
+import { DriverError } from '../../../errors/driver.errors.js';
+import { NotReplicatedError, StreamFullError } from '../../../errors/stream.errors.js';
+import type { PendingPublish } from '../pubsub/pending-publish.js';
+import type { StreamKeys } from './stream-keys.js';
+import type { ResolvedStreamOptions } from './stream-options.js';
+import type { ScriptArgument } from './stream-script.js';
+
+/** How long a publisher's log outlives its last batch, beyond the longest that a publish of the batch may wait. */
+const LOG_SPARE_MS = 60_000;
+
+const streamFull = '!';
+const delayed = '@';
+const duplicate = '=';
+const refused = '-';
+
+/** Messages that travel in one script call, and what the script needs of them. Sent again unchanged when the reply was lost. */
+export class PublishBatch {
+  readonly keys: string[];
+  readonly args: ScriptArgument[];
+  private readonly keyNumbers = new Map<string, number>();
+
+  constructor(
+    readonly messages: readonly PendingPublish[],
+    log: string,
+    number: number,
+    keys: StreamKeys,
+    private readonly options: ResolvedStreamOptions,
+  ) {
+    const logMs = LOG_SPARE_MS + longestTimeout(messages);
+    const { deduplicationMs, maxLength, dropOldest } = options;
+    this.keys = [log];
+    this.args = [String(number), logMs, deduplicationMs, maxLength, dropOldest ? 1 : 0];
+    for (const message of messages) this.add(message, keys);
+  }
+
+  /** Whether anybody still waits for it. */
+  get isWanted(): boolean {
+    return this.messages.some((message) => !message.isSettled);
+  }
+
+  /** Settles each message by the script's reply; returns the streams that entries were dropped from, each with how many. */
+  settle(reply: unknown, replicas: number): (string | number)[] {
+    const [dropped, ...results] = reply as [(string | number)[], ...string[]];
+    for (const [index, message] of this.messages.entries()) this.settleOne(message, results[index], replicas);
+    return dropped;
+  }
+
+  private settleOne(message: PendingPublish, result: string, replicas: number): void {
+    const kind = result[0];
+    if (kind === streamFull) message.fail(new StreamFullError(message.topic, this.options.maxLength));
+    else if (kind === refused) message.fail(refusal(result.slice(1)));
+    else if (replicas < this.options.replicas)
+      message.fail(new NotReplicatedError(message.topic, replicas, this.options.replicas));
+    else message.accept(receiptOf(kind === duplicate, kind === duplicate ? result.slice(1) : result));
+  }
+
+  private add({ topic, frame, options }: PendingPublish, keys: StreamKeys): void {
+    const { deduplicate, id, delayMs = 0, ttlMs = 0 } = options;
+    const names = keys.topic(topic);
+    const bytes = asBuffer(frame);
+    if (!deduplicate && delayMs <= 0 && ttlMs <= 0) {
+      this.args.push('p', this.key(names.stream), bytes);
+      return;
+    }
+    const dedup = deduplicate ? this.key(names.dedup + id) : 0;
+    const [stream, later, bodies] = [names.stream, names.later, names.laterBodies].map((name) =>
+      this.key(name),
+    );
+    this.args.push('o', stream, later, bodies, dedup, bytes, Math.ceil(delayMs), Math.ceil(ttlMs));
+  }
+
+  private key(name: string): number {
+    let number = this.keyNumbers.get(name);
+    if (number === undefined) {
+      number = this.keys.push(name);
+      this.keyNumbers.set(name, number);
+    }
+    return number;
+  }
+}
+
+function receiptOf(repeated: boolean, position: string): DriverReceipt {
+  const receipt = position === delayed ? {} : { position };
+  return repeated ? { ...receipt, duplicate: true } : receipt;
+}
+
+function refusal(text: string): DriverError {
+  const retryable = !/^(WRONGTYPE|NOPERM)/.test(text);
+  const cause = Object.assign(new Error(text.slice(0, 300)), { name: 'ReplyError' });
+  return new DriverError(`Redis refused a command: ${cause.message}`, { cause, retryable });
+}
+
+function longestTimeout(messages: readonly PendingPublish[]): number {
+  let longest = 0;
+  for (const { options } of messages) if (options.timeoutMs > longest) longest = options.timeoutMs;
+  return longest;
+}
+
+/** ioredis takes Buffers; the bytes themselves are shared, not copied. */
+function asBuffer(frame: Uint8Array): Buffer {
+  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+}

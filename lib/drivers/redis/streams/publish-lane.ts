@@ -1,0 +1,172 @@
+import type { Cluster, Redis } from 'ioredis';
+import { ClosedError } from '../../../errors/bus.errors.js';
+import { PublishTimeoutError } from '../../../errors/publish.errors.js';
+import type { PendingPublish } from '../pubsub/pending-publish.js';
+import { toDriverError } from '../redis-error.js';
+import type { RedisBufferLimit } from '../redis-options.js';
+import { PublishBatch } from './publish-batch.js';
+import { publishScript } from './scripts/publish-script.js';
+import { persist, type StreamConnection } from './stream-connection.js';
+import type { StreamKeys } from './stream-keys.js';
+import type { ResolvedStreamOptions } from './stream-options.js';
+import { StreamScript } from './stream-script.js';
+
+/** A script should stay below a millisecond. */
+const MAX_MESSAGES = 256;
+const MAX_BYTES = 256 * 1024;
+
+const script = new StreamScript(publishScript);
+
+/** What a stream publisher works with. */
+export interface StreamPublisherSetup {
+  readonly connection: StreamConnection;
+  readonly keys: StreamKeys;
+  readonly options: ResolvedStreamOptions;
+  readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
+  /** Whether each topic needs a script call of its own, as its keys have a slot of their own. */
+  readonly bySlot: boolean;
+  /** Names this publisher in its logs of what was sent. */
+  readonly name: string;
+  /** So many entries of a stream that was full gave way. */
+  readonly dropped: (stream: string, entries: number) => void;
+}
+
+/** The publisher that a lane belongs to. */
+export interface PublishLaneOwner {
+  readonly setup: StreamPublisherSetup;
+  /** A number that no other batch of the publisher has. */
+  nextBatch(): number;
+  /** It does not wait any more. */
+  withdrawn(pending: PendingPublish): void;
+}
+
+/**
+ * Messages that may share a script call. One call is under way at a time, so that order is kept over a repetition; what
+ * comes meanwhile goes with the next.
+ */
+export class PublishLane {
+  private queue: PendingPublish[] = [];
+  private head = 0;
+  private sending = false;
+  private scheduled = false;
+  private idleWaiters: (() => void)[] = [];
+  private current: PublishBatch | undefined;
+  private readonly log: string;
+
+  constructor(
+    private readonly owner: PublishLaneOwner,
+    topic: string | undefined,
+    private readonly onIdle: () => void,
+  ) {
+    const { keys, name } = owner.setup;
+    this.log = keys.sent(name, topic);
+  }
+
+  add(pending: PendingPublish): void {
+    this.queue.push(pending);
+    if (this.sending || this.scheduled) return;
+    this.scheduled = true;
+    // After all microtasks of the turn, and so after every publish that follows from what was just settled.
+    queueMicrotask(() => process.nextTick(this.flush));
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  idle(): Promise<void> {
+    if (!this.sending && !this.scheduled) return Promise.resolve();
+    return new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  /** Gives up what waits; what was sent keeps its own deadline. */
+  abandon(): void {
+    const waiting = this.queue.slice(this.head);
+    this.queue = [];
+    this.head = 0;
+    for (const pending of waiting) {
+      pending.fail(new ClosedError('The Redis driver is closed; nothing was sent'));
+    }
+    for (const pending of this.current?.messages ?? []) pending.expired();
+    this.wake();
+  }
+
+  private readonly flush = (): void => {
+    const { connection } = this.owner.setup;
+    if (connection.client === undefined && this.head < this.queue.length) return void this.wait();
+    this.scheduled = false;
+    const messages = this.take();
+    if (messages.length > 0) void this.send(messages);
+    else this.becomeIdle();
+  };
+
+  /** Nothing counts as sent before there is a connection. */
+  private async wait(): Promise<void> {
+    this.scheduled = true;
+    try {
+      await this.owner.setup.connection.ready();
+      this.flush();
+    } catch {
+      this.abandon();
+      this.scheduled = false;
+      this.flush();
+    }
+  }
+
+  private take(): PendingPublish[] {
+    const messages: PendingPublish[] = [];
+    let bytes = 0;
+    while (this.head < this.queue.length && messages.length < MAX_MESSAGES && bytes < MAX_BYTES) {
+      const pending = this.queue[this.head++];
+      if (pending.isSettled) continue;
+      if (pending.isStale) {
+        pending.fail(new PublishTimeoutError(pending.topic, pending.options.ttlMs ?? 0));
+        continue;
+      }
+      this.owner.withdrawn(pending);
+      pending.leaves();
+      bytes += pending.frame.byteLength;
+      messages.push(pending);
+    }
+    if (this.head === this.queue.length) {
+      this.queue = [];
+      this.head = 0;
+    }
+    return messages;
+  }
+
+  private async send(messages: readonly PendingPublish[]): Promise<void> {
+    const { keys, options, connection, dropped } = this.owner.setup;
+    this.sending = true;
+    const batch = new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
+    this.current = batch;
+    try {
+      const command = (client: Redis | Cluster) => this.store(client, batch);
+      const [reply, replicas] = await persist(connection, command, () => batch.isWanted);
+      const gone = batch.settle(reply, replicas);
+      for (let index = 0; index < gone.length; index += 2)
+        dropped(String(gone[index]), Number(gone[index + 1]));
+    } catch (error) {
+      const told = toDriverError(error);
+      for (const message of messages) message.fail(told);
+    }
+    this.current = undefined;
+    this.sending = false;
+    this.flush();
+  }
+
+  /** The reply of the script, and how many replicas have what it wrote. */
+  private async store(client: Redis | Cluster, batch: PublishBatch): Promise<[unknown, number]> {
+    const { replicas, replicasTimeoutMs } = this.owner.setup.options;
+    const stored = script.run(client, batch.keys, batch.args);
+    if (replicas === 0) return [await stored, 0];
+    const reply = await stored;
+    return [reply, await (client as Redis).wait(replicas, replicasTimeoutMs)];
+  }
+
+  private becomeIdle(): void {
+    this.wake();
+    this.onIdle();
+  }
+
+  private wake(): void {
+    for (const resolve of this.idleWaiters.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,92 @@
+import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../../driver/dead-letters.js';
+import { ConfigurationError } from '../../../errors/bus.errors.js';
+import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
+import { persist, type StreamConnection } from './stream-connection.js';
+import type { GroupKeys } from './stream-keys.js';
+import { StreamScript } from './stream-script.js';
+
+const groupExists = new StreamScript(groupExistsScript);
+const replay = new StreamScript(replayScript);
+const purge = new StreamScript(purgeScript);
+
+/** How long a question about dead letters may wait for a connection. */
+const PATIENCE_MS = 10_000;
+const position = /^\d{1,20}-\d{1,20}$/;
+
+/** The dead letters of a group; rejects with ConfigurationError if the topic has no such group. */
+export async function openDeadLetters(
+  connection: StreamConnection,
+  keys: GroupKeys,
+  topic: string,
+  group: string,
+): Promise<DeadLetterStore> {
+  const store = new RedisDeadLetters(connection, keys);
+  if (await store.exists(group)) return store;
+  throw new ConfigurationError(`The topic "${topic}" has no group ${JSON.stringify(group.slice(0, 80))}`);
+}
+
+/** Dead letters in a stream of their own, beside the topic's. */
+class RedisDeadLetters implements DeadLetterStore {
+  constructor(
+    private readonly connection: StreamConnection,
+    private readonly keys: GroupKeys,
+  ) {}
+
+  async exists(group: string): Promise<boolean> {
+    const { stream, dead } = this.keys;
+    return (await this.ask((client) => groupExists.run(client, [stream, dead], [group]))) === 1;
+  }
+
+  count(): Promise<number> {
+    return this.ask((client) => client.xlen(this.keys.dead));
+  }
+
+  async list({ after, limit }: DeadLetterRange): Promise<DeadLetter[]> {
+    const from = after === undefined ? '-' : `(${assertPosition(after)}`;
+    const found = await this.ask((client) => client.xrangeBuffer(this.keys.dead, from, '+', 'COUNT', limit));
+    return found.map(([id, fields]) => deadLetter(id, fields));
+  }
+
+  async replay(where: string): Promise<boolean> {
+    if (!position.test(where)) return false;
+    const { dead, retry } = this.keys;
+    return (await this.ask((client) => replay.run(client, [dead, retry], [where]))) === 1;
+  }
+
+  async remove(where: string): Promise<boolean> {
+    if (!position.test(where)) return false;
+    return (await this.ask((client) => client.xdel(this.keys.dead, where))) === 1;
+  }
+
+  async purge(): Promise<number> {
+    return (await this.ask((client) => purge.run(client, [this.keys.dead], []))) as number;
+  }
+
+  private ask<Reply>(command: Parameters<typeof persist<Reply>>[1]): Promise<Reply> {
+    const untilMs = performance.now() + PATIENCE_MS;
+    return persist(this.connection, command, () => performance.now() < untilMs);
+  }
+}
+
+function deadLetter(id: Buffer, fields: readonly Buffer[]): DeadLetter {
+  const named = new Map<string, Buffer>();
+  for (let index = 0; index + 1 < fields.length; index += 2)
+    named.set(fields[index].toString('latin1'), fields[index + 1]);
+  const text = (name: string) => named.get(name)?.toString();
+  const name = text('name');
+  return {
+    position: id.toString('latin1'),
+    frame: named.get('f') ?? Buffer.alloc(0),
+    reason: text('reason') ?? 'unknown',
+    error: name === undefined ? undefined : { name, message: text('message') ?? '' },
+    originalPosition: text('o'),
+    attempts: Number(text('attempts') ?? 0),
+    failedAt: Number(text('at') ?? 0),
+    replays: Number(text('r') ?? 0),
+  };
+}
+
+function assertPosition(where: string): string {
+  if (position.test(where)) return where;
+  throw new ConfigurationError('That is not the position of a dead letter');
+}

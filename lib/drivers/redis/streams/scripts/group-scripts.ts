@@ -1,0 +1,216 @@
+import { floorFunctions, moveFunction, nowFunction } from './shared-lua.js';
+
+const open = `
+local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local group, consumer, claimAfter, start, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local last, added = '0-0', 0
+local existed = redis.call('EXISTS', stream) == 1
+if existed then
+  local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
+  last, added = info['last-generated-id'], tonumber(info['entries-added']) or -1
+end
+local checkpoint = redis.call('HGET', state, 'cp') or known
+local from = start
+if checkpoint ~= '' then
+  from = checkpoint
+  if less(last, checkpoint) then from = '0' end
+end
+local made = redis.pcall('XGROUP', 'CREATE', stream, group, from, 'MKSTREAM')
+local created = 1
+if made.err then
+  if not string.find(made.err, 'BUSYGROUP', 1, true) then return redis.error_reply(made.err) end
+  created = 0
+end
+local back = redis.pcall('XGROUP', 'CREATE', retry, group, '0', 'MKSTREAM')
+if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redis.error_reply(back.err) end
+redis.call('ZADD', members, now + claimAfter, consumer)
+if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
+return { text(now), created, existed and 1 or 0, last, added }
+`;
+
+/**
+ * Makes the group where it is missing: at its checkpoint when one is known (at the beginning when the stream is younger
+ * than that), else where \`start\` says. Registers the consumer.
+ *
+ * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms it counts as alive, start, checkpoint or nothing.
+ * Reply: now, whether the group was made, whether the stream was there, its last id, its entries ever added (-1 unknown).
+ */
+export const openScript = floorFunctions + nowFunction + open;
+
+const upkeep = `
+local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local delayed, bodies, dead, parts, later, laterBodies = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local group, consumer, claimAfter = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local maxCrashes, reaps, trims, budget = tonumber(ARGV[4]), ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
+local source = { S = stream, R = retry }
+`;
+
+const upkeepSteps = `
+local function missing(key)
+  local summary = redis.pcall('XPENDING', key, group)
+  if not summary.err then return false end
+  if string.find(summary.err, 'NOGROUP', 1, true) then return true end
+  error(summary.err)
+end
+if missing(stream) or missing(retry) then return { text(now), 'NOGROUP' } end
+
+-- What has come due goes into a stream, unless its time to live is over.
+local function promote(set, hash, target)
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)) do
+    local packed = redis.call('HGET', hash, member)
+    if packed then
+      local fields = cmsgpack.unpack(packed)
+      local expires = tonumber(fieldsOf(fields).x)
+      if not expires or expires > now then redis.call('XADD', target, '*', unpack(fields)) end
+      redis.call('HDEL', hash, member)
+    end
+    redis.call('ZREM', set, member)
+  end
+  return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
+end
+local due = promote(delayed, bodies, retry)
+local dueLater = promote(later, laterBodies, stream)
+if not due or dueLater and dueLater < due then due = dueLater end
+
+-- After a time in which nobody could reach the server, the living get some to be heard again.
+local last = tonumber(redis.call('HGET', state, 'at') or now)
+redis.call('HSET', state, 'at', text(now))
+if now - last > claimAfter * 2 / 3 then redis.call('HSET', state, 'grace', text(now + claimAfter / 2)) end
+local alive = redis.call('ZSCORE', members, consumer)
+redis.call('ZADD', members, now + claimAfter, consumer)
+
+local function deadConsumers()
+  local found = redis.call('ZRANGEBYSCORE', members, '-inf', now, 'LIMIT', 0, 16)
+  for _, key in pairs(source) do
+    for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', key, group)) do
+      local info = fieldsOf(flat)
+      local unknown = not redis.call('ZSCORE', members, info.name)
+      if unknown and info.idle > claimAfter then found[#found + 1] = info.name end
+    end
+  end
+  return found
+end
+
+local reaped = 0
+if reaps and now >= tonumber(redis.call('HGET', state, 'grace') or 0) then
+  for _, name in ipairs(deadConsumers()) do
+    local alone = redis.call('HGET', state, 'alone:' .. name)
+    for letter, key in pairs(source) do
+      if budget > 0 then
+        for _, pending in ipairs(redis.call('XPENDING', key, group, '-', '+', budget, name)) do
+          local id = pending[1]
+          local to = (not alone or alone == letter .. id) and 1 or 0
+          move(letter, id, to, 0)
+          budget, reaped = budget - 1, reaped + 1
+        end
+      end
+    end
+    if budget > 0 then retire(name) end
+  end
+end
+
+local added, mine = -1, 0
+if trims then
+  local summary = redis.call('XPENDING', stream, group)
+  local checkpoint
+  if summary[1] > 0 then checkpoint = before(summary[2]) end
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    local info = fieldsOf(flat)
+    if info.name == group and not checkpoint then checkpoint = info['last-delivered-id'] end
+  end
+  redis.call('HSET', state, 'cp', checkpoint)
+  trim(stream)
+  trim(retry)
+end
+for _, key in pairs(source) do
+  for _, each in ipairs(redis.call('XPENDING', key, group)[4] or {}) do
+    if each[1] == consumer then mine = mine + tonumber(each[2]) end
+  end
+end
+local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
+return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped, lost, buried,
+  redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget }
+`;
+
+/**
+ * What a group needs every now and then, done by any of its members: says that this one is alive, moves what is due, takes
+ * what dead members hold back to the group (their handling counts as crashed, save what waited while another ran alone),
+ * notes the checkpoint, and trims what every group is done with.
+ *
+ * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
+ * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most.
+ * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, whether it counted as alive,
+ * entries taken back, entries found trimmed away, entries dead-lettered, checkpoint, entries ever added, budget left.
+ */
+export const upkeepScript = floorFunctions + nowFunction + upkeep + moveFunction + upkeepSteps;
+
+const release = `
+local stream, retry, state, members, dead, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local group, consumer, leaves = ARGV[1], ARGV[2], ARGV[3] == '1'
+local maxCrashes = math.huge
+local source = { S = stream, R = retry }
+`;
+
+const releaseSteps = `
+for _, key in pairs(source) do
+  local summary = redis.pcall('XPENDING', key, group)
+  if summary.err then return { 0, 0 } end
+end
+local moved, begun = 0, {}
+for i = 4, #ARGV, 3 do
+  local letter, id = ARGV[i], ARGV[i + 1]
+  begun[letter .. id] = tonumber(ARGV[i + 2])
+  if not leaves and #redis.call('XPENDING', source[letter], group, id, id, 1, consumer) > 0 then
+    move(letter, id, 0, begun[letter .. id])
+    moved = moved + 1
+  end
+end
+if leaves then
+  for letter, key in pairs(source) do
+    for _, pending in ipairs(redis.call('XPENDING', key, group, '-', '+', 1000, consumer)) do
+      move(letter, pending[1], 0, begun[letter .. pending[1]] or 0)
+      moved = moved + 1
+    end
+  end
+  retire(consumer)
+end
+return { moved, lost }
+`;
+
+/**
+ * Gives entries back to the group at once; no crash is counted. A consumer that leaves gives up all it holds (at most 1000
+ * of each stream at a time) and is deleted when it holds nothing.
+ *
+ * KEYS: stream, retry stream, state, members, dead letters, parts. ARGV: group, consumer, 1 if it leaves; then
+ * \`stream id begun\` of entries, \`begun\` 1 for those that were handed to a handler. Reply: entries moved, entries lost.
+ */
+export const releaseScript = floorFunctions + nowFunction + release + moveFunction + releaseSteps;
+
+/**
+ * What a consumer holds: \`S<id>\` and \`R<id>\`, at most 10,000 of each.
+ * KEYS: stream, retry stream. ARGV: group, consumer.
+ */
+export const heldScript = `
+local held = {}
+for letter, key in pairs({ S = KEYS[1], R = KEYS[2] }) do
+  for _, pending in ipairs(redis.call('XPENDING', key, ARGV[1], '-', '+', 10000, ARGV[2])) do
+    held[#held + 1] = letter .. pending[1]
+  end
+end
+return held
+`;
+
+/**
+ * The fields of entries, without counting a delivery; one that was trimmed away is acknowledged, and answered with none.
+ * KEYS: stream, retry stream, parts. ARGV: group, then \`S<id>\` and \`R<id>\`. Reply for each: name, fields, parts settled.
+ */
+export const fetchScript = `
+local keys, entries = { S = KEYS[1], R = KEYS[2] }, {}
+for i = 2, #ARGV do
+  local key, id = keys[string.sub(ARGV[i], 1, 1)], string.sub(ARGV[i], 2)
+  local found = redis.call('XRANGE', key, id, id)[1]
+  if not found then redis.call('XACK', key, ARGV[1], id) end
+  entries[#entries + 1] = { ARGV[i], found and found[2] or {}, redis.call('HGET', KEYS[3], ARGV[i]) or '' }
+end
+return entries
+`;

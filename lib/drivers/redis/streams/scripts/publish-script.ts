@@ -1,0 +1,100 @@
+import { floorFunctions, nowFunction } from './shared-lua.js';
+
+const recall = `
+local known = redis.call('GET', KEYS[1])
+if known then
+  local earlier = cmsgpack.unpack(known)
+  if earlier[1] == ARGV[1] then return earlier[2] end
+end
+`;
+
+const store = `
+local window, max, drop = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
+local lengths, trimmed, dropped = {}, {}, {}
+
+-- What stands against one more entry, if anything.
+local function noRoom(stream, waiting)
+  local length = lengths[stream]
+  if not length then
+    length = redis.pcall('XLEN', stream)
+    if type(length) == 'table' then return '-' .. length.err end
+  end
+  if length + waiting >= max and not trimmed[stream] then
+    trimmed[stream] = true
+    if redis.call('EXISTS', stream) == 1 then length = length - trim(stream) end
+  end
+  if length + waiting >= max then
+    if not drop then
+      lengths[stream] = length
+      return '!'
+    end
+    local gone = redis.call('XTRIM', stream, 'MAXLEN', max - 1)
+    length = length - gone
+    dropped[#dropped + 1] = stream
+    dropped[#dropped + 1] = gone
+  end
+  lengths[stream] = length
+  return nil
+end
+
+local function add(stream, ...)
+  local refusal = noRoom(stream, 0)
+  if refusal then return refusal end
+  local id = redis.pcall('XADD', stream, '*', ...)
+  if type(id) == 'table' then return '-' .. id.err end
+  lengths[stream] = lengths[stream] + 1
+  return id
+end
+
+local function addLater(stream, later, bodies, delay, fields)
+  local refusal = noRoom(stream, redis.call('ZCARD', later))
+  if refusal then return refusal end
+  local number = redis.pcall('HINCRBY', bodies, 'n', 1)
+  if type(number) == 'table' then return '-' .. number.err end
+  local member = string.format('%016d', number)
+  redis.call('HSET', bodies, member, cmsgpack.pack(fields))
+  redis.call('ZADD', later, now + delay, member)
+  return '@'
+end
+
+local function addWith(at)
+  local stream, later, bodies = KEYS[tonumber(ARGV[at])], KEYS[tonumber(ARGV[at + 1])], KEYS[tonumber(ARGV[at + 2])]
+  local dedup, frame = KEYS[tonumber(ARGV[at + 3])], ARGV[at + 4]
+  local delay, ttl = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 6])
+  local before = dedup and redis.call('GET', dedup)
+  if before then return '=' .. before end
+  local fields = { 'f', frame }
+  if ttl > 0 then fields = { 'f', frame, 'x', text(now + ttl) } end
+  local id
+  if delay > 0 then id = addLater(stream, later, bodies, delay, fields) else id = add(stream, unpack(fields)) end
+  local first = string.sub(id, 1, 1)
+  if dedup and first ~= '-' and first ~= '!' then redis.call('SET', dedup, id, 'PX', window) end
+  return id
+end
+
+local replies, at = { dropped }, 6
+while at <= #ARGV do
+  if ARGV[at] == 'p' then
+    replies[#replies + 1] = add(KEYS[tonumber(ARGV[at + 1])], 'f', ARGV[at + 2])
+    at = at + 3
+  else
+    replies[#replies + 1] = addWith(at + 1)
+    at = at + 8
+  end
+end
+redis.pcall('SET', KEYS[1], cmsgpack.pack({ ARGV[1], replies }), 'PX', ARGV[2])
+return replies
+`;
+
+/**
+ * Stores the messages of one batch, in order, each by itself: what one topic refuses does not harm the others.
+ *
+ * KEYS: the publisher's log, then the keys that the messages name by their number.
+ * ARGV: number of the batch, ms the log lives, ms an id is remembered, most entries of a stream, 1 to drop the oldest;
+ * then for each message \`p stream frame\`, or \`o stream later bodies dedup frame delay ttl\` (0 = none).
+ * A batch that was stored before is not stored again: its log answers.
+ *
+ * Reply: the streams that entries were dropped from, each with how many; then for each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the
+ * stream is full, or \`-\` and the error.
+ */
+export const publishScript = recall + floorFunctions + nowFunction + store;

@@ -1,0 +1,87 @@
+import { nowFunction } from './shared-lua.js';
+
+const settle = `
+local group, consumer = ARGV[1], ARGV[2]
+local streams = { S = KEYS[1], R = KEYS[2] }
+local delayed, bodies, dead, parts = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local failed, acks = {}, { S = {}, R = {} }
+
+local function ours(letter, id)
+  local pending = redis.pcall('XPENDING', streams[letter], group, id, id, 1, consumer)
+  return not pending.err and pending[1] ~= nil
+end
+
+-- A repeated part is told by the list of settled ones.
+local function settledBefore(letter, id, part)
+  local list = redis.call('HGET', parts, letter .. id)
+  return list and string.find(',' .. list .. ',', ',' .. part .. ',', 1, true) ~= nil
+end
+
+local function again(delay, fields)
+  if delay <= 0 then
+    redis.call('XADD', streams.R, '*', unpack(fields))
+    return
+  end
+  local member = string.format('%016d', redis.call('HINCRBY', bodies, 'n', 1))
+  redis.call('HSET', bodies, member, cmsgpack.pack(fields))
+  redis.call('ZADD', delayed, now + delay, member)
+end
+
+local function finish(letter, id, part, list)
+  if part == '' then
+    redis.call('XACK', streams[letter], group, id)
+    redis.call('HDEL', parts, letter .. id)
+  else
+    redis.call('HSET', parts, letter .. id, list)
+  end
+end
+
+local at, number = 3, 0
+while at <= #ARGV do
+  local kind, letter, id = ARGV[at], ARGV[at + 1], ARGV[at + 2]
+  local mine = ours(letter, id)
+  if not mine then failed[#failed + 1] = number end
+  if kind == 'a' or kind == 'A' then
+    if mine then
+      local list = acks[letter]
+      list[#list + 1] = id
+      if kind == 'A' then redis.call('HDEL', parts, letter .. id) end
+    end
+    at = at + 3
+  elseif kind == 'p' then
+    if mine then redis.call('HSET', parts, letter .. id, ARGV[at + 3]) end
+    at = at + 4
+  else
+    local part, list = ARGV[at + 3], ARGV[at + 4]
+    local first = at + 7
+    at = first + tonumber(ARGV[at + 6])
+    if mine and not (part ~= '' and settledBefore(letter, id, part)) then
+      local fields = { unpack(ARGV, first, at - 1) }
+      if kind == 'r' then
+        again(tonumber(ARGV[first - 2]), fields)
+      else
+        redis.call('XADD', dead, '*', 'at', text(now), unpack(fields))
+      end
+      finish(letter, id, part, list)
+    end
+  end
+  number = number + 1
+end
+for letter, list in pairs(acks) do
+  for i = 1, #list, 1000 do
+    redis.call('XACK', streams[letter], group, unpack(list, i, math.min(i + 999, #list)))
+  end
+end
+return failed
+`;
+
+/**
+ * Settles what one consumer holds, and answers the numbers of those that it does not hold (any more): they are left alone.
+ * May be sent again after a lost reply: nothing is doubled.
+ *
+ * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts. ARGV: group, consumer; then
+ * \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\` (parts settled so far),
+ * \`r|d stream id part list delay n field value …\` (retry, dead letter; of a part, whose list then follows, or of all).
+ * \`stream\` is S or R; n counts fields and values.
+ */
+export const settleScript = nowFunction + settle;

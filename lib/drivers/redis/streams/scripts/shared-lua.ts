@@ -1,0 +1,106 @@
+/**
+ * Lua functions that several scripts begin with. Ids are compared as pairs of numbers.
+ *
+ * floorOf(stream): the lowest id that some group is not done with; nil while there is no group.
+ */
+export const floorFunctions = `
+local function split(id)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  return tonumber(ms), tonumber(seq)
+end
+
+local function less(a, b)
+  local ams, aseq = split(a)
+  local bms, bseq = split(b)
+  if ams ~= bms then return ams < bms end
+  return aseq < bseq
+end
+
+local function after(id)
+  local ms, seq = split(id)
+  return string.format('%.0f-%.0f', ms, seq + 1)
+end
+
+local function before(id)
+  local ms, seq = split(id)
+  if seq > 0 then return string.format('%.0f-%.0f', ms, seq - 1) end
+  if ms == 0 then return '0-0' end
+  return string.format('%.0f-18446744073709551615', ms - 1)
+end
+
+local function fieldsOf(flat)
+  local fields = {}
+  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  return fields
+end
+
+local function floorOf(stream)
+  local floor
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    local info = fieldsOf(flat)
+    local need = after(info['last-delivered-id'])
+    if tonumber(info.pending) > 0 then need = redis.call('XPENDING', stream, info.name)[2] end
+    if not floor or less(need, floor) then floor = need end
+  end
+  return floor
+end
+
+local function trim(stream)
+  local floor = floorOf(stream)
+  if not floor then return 0 end
+  return redis.call('XTRIM', stream, 'MINID', floor)
+end
+`;
+
+/** \`now\`: the server's clock in milliseconds. */
+export const nowFunction = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function text(number) return string.format('%.0f', number) end
+`;
+
+/**
+ * move(consumer's entry) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or
+ * to the dead letters when it crashed too often. Needs: stream keys \`source\` by letter, retry, dead, parts, group, maxCrashes.
+ */
+export const moveFunction = `
+local lost, buried = 0, 0
+local function move(letter, id, crashed, released)
+  local key = source[letter]
+  local found = redis.call('XRANGE', key, id, id)[1]
+  if not found then
+    redis.call('XACK', key, group, id)
+    redis.call('HDEL', parts, letter .. id)
+    lost = lost + 1
+    return
+  end
+  local entry = fieldsOf(found[2])
+  local frame = entry.f
+  local origin = entry.o or id
+  local failures, crashes = tonumber(entry.a) or 0, (tonumber(entry.c) or 0) + crashed
+  local releases, replays = (tonumber(entry.n) or 0) + released, tonumber(entry.r) or 0
+  local settled = redis.call('HGET', parts, letter .. id) or entry.s or ''
+  if not frame or crashes >= maxCrashes then
+    buried = buried + 1
+    local reason = frame and 'crashes' or 'undecodable'
+    redis.call('XADD', dead, '*', 'f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts',
+      failures + crashes + releases, 'at', text(now), 'o', origin, 'r', replays, 's', settled)
+  else
+    redis.call('XADD', retry, '*', 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
+      'x', entry.x or '', 'r', replays, 's', settled)
+  end
+  redis.call('XACK', key, group, id)
+  redis.call('HDEL', parts, letter .. id)
+end
+
+-- Whether the consumer holds nothing any more, and so is gone.
+local function retire(consumer)
+  for _, key in pairs(source) do
+    if #redis.call('XPENDING', key, group, '-', '+', 1, consumer) > 0 then return false end
+  end
+  for _, key in pairs(source) do redis.call('XGROUP', 'DELCONSUMER', key, group, consumer) end
+  redis.call('ZREM', members, consumer)
+  redis.call('HDEL', state, 'alone:' .. consumer)
+  return true
+end
+`;

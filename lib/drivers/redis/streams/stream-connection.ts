@@ -1,0 +1,154 @@
+import type { Cluster, Redis } from 'ioredis';
+import { ClosedError, NotConnectedError } from '../../../errors/bus.errors.js';
+import { type DiscoBusError, isDiscoBusError } from '../../../errors/disco-bus-error.js';
+import { createRedisClient, discardClient, RedisCommands, type RedisRole } from '../redis-client.js';
+import { replyCode, toDriverError } from '../redis-error.js';
+import type { RedisLink } from '../redis-link.js';
+import type { ResolvedRedisOptions } from '../redis-options.js';
+
+/** Answers of a server that cannot at the moment: the command was not carried out, and may be later. */
+const passing = new Set([
+  'LOADING',
+  'MASTERDOWN',
+  'READONLY',
+  'CLUSTERDOWN',
+  'TRYAGAIN',
+  'UNBLOCKED',
+  'BUSY',
+]);
+
+const PAUSE_MS = 50;
+const OUTAGE_MS = 60_000;
+
+/** A connection that heals by itself, or a Cluster client that finds the node by the key. */
+export interface StreamConnection {
+  /** Undefined while there is none. */
+  readonly client: Redis | Cluster | undefined;
+  /** Runs `command` on the client. Rejects with NotConnectedError, DriverError, or ClosedError. */
+  run<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply>;
+  /** Resolves when trying again makes sense; rejects with ClosedError only. */
+  ready(): Promise<void>;
+  /** Throws the present connection away. */
+  reset(error: DiscoBusError): void;
+  close(): void;
+}
+
+/** Whether the command failed for want of a server that can: it may have been carried out, and the same may go well later. */
+export function isPassing(error: unknown): boolean {
+  if (isDiscoBusError(error, 'DISCO_NOT_CONNECTED')) return true;
+  return passing.has(replyCode((error as Error)?.cause) ?? '');
+}
+
+/** Runs `command` until the server answers it; gives up only for refusals and when closed, or when `wanted` says no. */
+export async function persist<Reply>(
+  connection: StreamConnection,
+  command: (client: Redis | Cluster) => Promise<Reply>,
+  wanted: () => boolean = always,
+): Promise<Reply> {
+  for (;;) {
+    try {
+      return await connection.run(command);
+    } catch (error) {
+      if (!isPassing(error) || !wanted()) throw error;
+      if (replyCode((error as Error).cause) === 'READONLY') connection.reset(toDriverError(error));
+      await connection.ready();
+    }
+  }
+}
+
+/** One connection to one server. What is unanswered when it goes is rejected at once; a silent one is found by its heartbeat. */
+export class LinkConnection implements StreamConnection {
+  private closed = false;
+
+  constructor(
+    private readonly link: RedisLink,
+    private readonly onClose: () => void = () => undefined,
+  ) {}
+
+  get client(): Redis | undefined {
+    return this.link.client;
+  }
+
+  async run<Reply>(command: (client: Redis) => Promise<Reply>): Promise<Reply> {
+    const { client } = this.link;
+    if (this.closed) throw closedError();
+    if (client === undefined) throw new NotConnectedError('No connection to Redis');
+    try {
+      return await command(client);
+    } catch (error) {
+      throw this.closed ? closedError() : toDriverError(error);
+    }
+  }
+
+  async ready(): Promise<void> {
+    if (this.link.client !== undefined) await pause();
+    else await this.link.whenUp(OUTAGE_MS).catch(pause);
+    if (this.closed) throw closedError();
+  }
+
+  reset(error: DiscoBusError): void {
+    this.link.reset(error);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.onClose();
+  }
+}
+
+/** A client of a Redis Cluster. It has no heartbeat of its own, so every command has a deadline. */
+export class ClusterConnection implements StreamConnection {
+  readonly client: Cluster;
+  private readonly commands: RedisCommands;
+  private closed = false;
+
+  constructor(
+    options: ResolvedRedisOptions,
+    role: RedisRole,
+    service: string | undefined,
+    timeoutMs: number,
+  ) {
+    this.client = createRedisClient(options, role, { service }) as Cluster;
+    this.commands = new RedisCommands(timeoutMs);
+    this.client.connect().catch(() => undefined);
+  }
+
+  async run<Reply>(command: (client: Cluster) => Promise<Reply>): Promise<Reply> {
+    if (this.closed) throw closedError();
+    if (this.client.status !== 'ready') throw new NotConnectedError('No connection to the Redis Cluster');
+    try {
+      return await this.commands.run(command(this.client));
+    } catch (error) {
+      if (this.closed) throw closedError();
+      const told = toDriverError(error);
+      // Unanswered in time: the node may be gone, and another one in its place by the next attempt.
+      throw told.cause === undefined ? new NotConnectedError(told.message) : told;
+    }
+  }
+
+  async ready(): Promise<void> {
+    await pause();
+    if (this.closed) throw closedError();
+  }
+
+  reset(): void {
+    // The client looks for the right nodes by itself.
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    discardClient(this.client);
+  }
+}
+
+const always = () => true;
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+}
+
+function closedError(): ClosedError {
+  return new ClosedError('The Redis driver is closed');
+}

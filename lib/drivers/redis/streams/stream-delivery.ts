@@ -1,0 +1,156 @@
+import type { DeadLetterReason, Delivery, DeliveryPart } from '../../../driver/delivery.js';
+import type { StreamEntry } from './stream-entry.js';
+import type { ScriptArgument } from './stream-script.js';
+
+const done = Promise.resolve();
+
+/** Who records the outcomes of deliveries. */
+export interface DeliverySettler {
+  /** Resolves when the outcome is recorded. `whole`: of the entry, not of a part. */
+  add(
+    delivery: StreamDelivery,
+    kind: 'a' | 'A' | 'r' | 'd',
+    args: readonly ScriptArgument[],
+    whole: boolean,
+    delayMs?: number,
+  ): Promise<void>;
+  /** The delivery's settled parts are to be written. */
+  noteParts(delivery: StreamDelivery): void;
+}
+
+/** Where a delivery stands: read, handed over, settled or taken away. */
+export type DeliveryPhase = 'waiting' | 'begun' | 'over';
+
+/** One entry in the hands of this process, until its outcome is recorded. */
+export class StreamDelivery implements Delivery {
+  phase: DeliveryPhase = 'waiting';
+  /** The subscription that it was handed to. */
+  holder: { readonly deliveries: Set<StreamDelivery> } | undefined;
+  /** Names the entry among all that the consumer holds. */
+  readonly key: string;
+  /** Parts that are settled, in this attempt and before. */
+  private parts: Set<number> | undefined;
+  private readonly partsBefore: ReadonlySet<number> | undefined;
+
+  constructor(
+    readonly topic: string,
+    readonly entry: StreamEntry,
+    private readonly settlements: DeliverySettler,
+  ) {
+    this.key = entry.letter + entry.id;
+    if (entry.settledParts.length > 0) this.partsBefore = new Set(entry.settledParts);
+  }
+
+  get frame(): Uint8Array {
+    return this.entry.frame ?? this.entry.raw ?? Buffer.alloc(0);
+  }
+
+  get attempt(): number {
+    const { failures, crashes, releases } = this.entry;
+    return failures + crashes + releases + 1;
+  }
+
+  /** Also those attempts that were ended by closing their driver: no fault of the message either. */
+  get crashes(): number {
+    return this.entry.crashes + this.entry.releases;
+  }
+
+  get position(): string {
+    return this.entry.origin;
+  }
+
+  get settledParts(): ReadonlySet<number> | undefined {
+    return this.partsBefore;
+  }
+
+  /** All settled parts as the scripts keep them; empty when there is none. */
+  get partList(): string {
+    if (this.parts === undefined) return this.entry.settledParts.join(',');
+    return [...(this.partsBefore ?? []), ...this.parts].join(',');
+  }
+
+  ack(part?: DeliveryPart): Promise<void> {
+    if (part === undefined) return this.end() ? this.acknowledge() : done;
+    if (this.endPart(part)) this.settlements.noteParts(this);
+    return done;
+  }
+
+  retry(delayMs: number, part?: DeliveryPart): Promise<void> {
+    if (!this.settle(part)) return done;
+    return this.comeBack(this.entry.failures + 1, delayMs, part);
+  }
+
+  deadLetter({ reason, error }: DeadLetterReason, part?: DeliveryPart): Promise<void> {
+    if (!this.settle(part)) return done;
+    const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'reason', reason];
+    fields.push('attempts', this.attempt, 'o', this.originOf(part), 'r', this.entry.replays);
+    if (error !== undefined) fields.push('name', error.name, 'message', error.message);
+    return this.settlements.add(this, 'd', this.args(part, 0, fields), part === undefined);
+  }
+
+  /** Gives the open parts back one by one, with what is known of the bundle, and ends the bundle. */
+  async split(frames: readonly Uint8Array[]): Promise<void> {
+    this.phase = 'begun';
+    const open = frames
+      .map((frame, index) => ({ frame, index }))
+      .filter(({ index }) => !this.partsBefore?.has(index));
+    const moved = open
+      .filter((part) => this.endPart(part))
+      .map((part) => this.comeBack(this.entry.failures, 0, part));
+    await Promise.all(moved);
+    await this.ack();
+  }
+
+  /** Acknowledges what nobody is to handle. */
+  discard(): void {
+    this.phase = 'over';
+    this.acknowledge().catch(() => undefined);
+  }
+
+  private acknowledge(): Promise<void> {
+    return this.settlements.add(this, this.partList === '' ? 'a' : 'A', [], true);
+  }
+
+  private comeBack(failures: number, delayMs: number, part: DeliveryPart | undefined): Promise<void> {
+    const { crashes, releases, expiresMs, replays } = this.entry;
+    const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'a', failures, 'c', crashes];
+    fields.push('n', releases, 'o', this.originOf(part), 'x', expiresMs || '', 'r', replays);
+    if (part === undefined && this.partList !== '') fields.push('s', this.partList);
+    return this.settlements.add(this, 'r', this.args(part, delayMs, fields), part === undefined, delayMs);
+  }
+
+  private args(
+    part: DeliveryPart | undefined,
+    delayMs: number,
+    fields: readonly ScriptArgument[],
+  ): ScriptArgument[] {
+    const list = part === undefined ? '' : this.partList;
+    return [part?.index ?? '', list, Math.ceil(delayMs), fields.length, ...fields];
+  }
+
+  private originOf(part: DeliveryPart | undefined): string {
+    return part === undefined ? this.entry.origin : `${this.entry.origin}#${part.index}`;
+  }
+
+  private settle(part: DeliveryPart | undefined): boolean {
+    return part === undefined ? this.end() : this.endPart(part);
+  }
+
+  /** True for the one call that settles. */
+  private end(): boolean {
+    if (this.phase === 'over') return false;
+    this.phase = 'over';
+    return true;
+  }
+
+  private endPart({ index }: DeliveryPart): boolean {
+    if (this.phase === 'over' || this.partsBefore?.has(index) || this.parts?.has(index)) return false;
+    this.parts ??= new Set();
+    this.parts.add(index);
+    return true;
+  }
+}
+
+function asBuffer(frame: Uint8Array): Buffer {
+  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+}

@@ -1,0 +1,84 @@
+/** `S`: the topic's stream, `R`: the group's own, where retries come back. */
+export type StreamLetter = 'S' | 'R';
+
+/** What an entry says, read once. */
+export interface StreamEntry {
+  readonly letter: StreamLetter;
+  readonly id: string;
+  /** Undefined for an entry that is none of this package's. */
+  readonly frame: Buffer | undefined;
+  readonly failures: number;
+  readonly crashes: number;
+  /** Attempts that ended without an outcome because their driver was closed. */
+  readonly releases: number;
+  /** Where it was stored first. */
+  readonly origin: string;
+  /** On the server's clock; 0 for never. */
+  readonly expiresMs: number;
+  readonly replays: number;
+  readonly settledParts: readonly number[];
+  /** All there is, when there is no frame. */
+  readonly raw?: Buffer;
+}
+
+const FRAME = 0x66;
+const none: readonly number[] = [];
+
+/** Reads the fields of an entry; total, whatever they hold. */
+export function readEntry(
+  letter: StreamLetter,
+  id: string,
+  fields: readonly Buffer[] | null,
+  settled = '',
+): StreamEntry {
+  // What every publish writes, without a closer look.
+  if (fields?.length === 2 && isFrameName(fields[0])) return fresh(letter, id, fields[1], settled);
+  const named = new Map<string, Buffer>();
+  for (let index = 0; index + 1 < (fields?.length ?? 0); index += 2) {
+    named.set(fields![index].toString('latin1'), fields![index + 1]);
+  }
+  const text = (name: string) => named.get(name)?.toString('latin1') ?? '';
+  const frame = named.get('f');
+  return {
+    letter,
+    id,
+    frame,
+    failures: count(text('a')),
+    crashes: count(text('c')),
+    releases: count(text('n')),
+    origin: text('o') || id,
+    expiresMs: count(text('x')),
+    replays: count(text('r')),
+    settledParts: partsOf(settled || text('s')),
+    raw: frame === undefined ? Buffer.concat(fields ?? []) : undefined,
+  };
+}
+
+function fresh(letter: StreamLetter, id: string, frame: Buffer, settled: string): StreamEntry {
+  return {
+    letter,
+    id,
+    frame,
+    failures: 0,
+    crashes: 0,
+    releases: 0,
+    origin: id,
+    expiresMs: 0,
+    replays: 0,
+    settledParts: settled === '' ? none : partsOf(settled),
+    raw: undefined,
+  };
+}
+
+function isFrameName(name: Buffer): boolean {
+  return name.length === 1 && name[0] === FRAME;
+}
+
+function count(text: string): number {
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+function partsOf(list: string): readonly number[] {
+  return list === '' ? none : list.split(',').map(Number).filter(Number.isSafeInteger);
+}

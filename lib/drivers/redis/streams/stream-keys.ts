@@ -1,0 +1,66 @@
+/** The keys of a topic and its groups. All keys of one topic share a hash slot: `disco:{orders}`, `disco:{orders}:dead:billing` … */
+export class StreamKeys {
+  private readonly head: string;
+
+  constructor(prefix: string) {
+    this.head = prefix === '' ? '' : `${prefix}:`;
+  }
+
+  topic(topic: string): TopicKeys {
+    return topicKeys(`${this.head}{${topic}}`);
+  }
+
+  /** What a publisher sent last, by which a repetition is told; of one slot with `topic` where one is named. */
+  sent(publisher: string, topic?: string): string {
+    return topic === undefined ? `${this.head}sent:${publisher}` : `${this.head}{${topic}}:sent:${publisher}`;
+  }
+
+  group(topic: string, group: string): GroupKeys {
+    const stream = `${this.head}{${topic}}`;
+    return {
+      ...topicKeys(stream),
+      retry: `${stream}:retry:${group}`,
+      delayed: `${stream}:delayed:${group}`,
+      bodies: `${stream}:delayed-bodies:${group}`,
+      dead: `${stream}:dead:${group}`,
+      parts: `${stream}:parts:${group}`,
+      members: `${stream}:members:${group}`,
+      state: `${stream}:state:${group}`,
+    };
+  }
+}
+
+/** The keys of a topic that no group owns. */
+export interface TopicKeys {
+  readonly stream: string;
+  /** Delayed publishes by the time they are due, and their fields. */
+  readonly later: string;
+  readonly laterBodies: string;
+  /** `<dedup><id>` remembers where the message of that id was stored. */
+  readonly dedup: string;
+}
+
+/** The keys of one group of a topic. */
+export interface GroupKeys extends TopicKeys {
+  /** A stream of the group's own: what comes back is read from it like everything else. */
+  readonly retry: string;
+  /** Retries by the time they are due, and their fields. */
+  readonly delayed: string;
+  readonly bodies: string;
+  readonly dead: string;
+  /** A hash: which parts of a bundle are settled. */
+  readonly parts: string;
+  /** Consumers by the time until which they count as alive. */
+  readonly members: string;
+  /** A hash: the checkpoint, the last upkeep, and which consumer runs what alone. */
+  readonly state: string;
+}
+
+function topicKeys(stream: string): TopicKeys {
+  return {
+    stream,
+    later: `${stream}:later`,
+    laterBodies: `${stream}:later-bodies`,
+    dedup: `${stream}:dedup:`,
+  };
+}

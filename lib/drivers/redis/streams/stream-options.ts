@@ -1,0 +1,74 @@
+import { ConfigurationError } from '../../../errors/bus.errors.js';
+import { type Duration, toMilliseconds } from '../../../timing/duration.js';
+
+/** When an entry counts as accepted: once the primary has it, or once so many replicas have it too. */
+export type StreamDurability = 'primary' | { readonly replicas: number; readonly timeout?: Duration };
+
+/** How the Redis driver keeps and hands out messages at least once. */
+export interface RedisStreamOptions {
+  /** A member of a group that was silent for so long is dead: its entries go to the others. Also how long what a closed subscription left unsettled stays with it. @default '30s' */
+  claimAfter?: Duration;
+  /** The longest that one blocking read waits in Redis; at most 5 s. @default '5s' */
+  block?: Duration;
+  /** How long the id of a publish with an id of its own is remembered. @default '2m' */
+  deduplicationWindow?: Duration;
+  /** The most entries a topic keeps that not every group has handled. A bundle is one entry. @default 1_000_000 */
+  maxLength?: number;
+  /** At `maxLength`: refuse what is published with StreamFullError, or drop the oldest entries, handled or not, and count them. @default 'reject' */
+  retention?: 'reject' | 'drop-oldest';
+  /** When a publish resolves. The replicas' `timeout` is '1s' unless given. @default 'primary' */
+  durability?: StreamDurability;
+  /** An entry whose process died so often while it was being handled is dead-lettered. @default 3 */
+  maxCrashes?: number;
+}
+
+/** {@link RedisStreamOptions}, checked and complete. */
+export interface ResolvedStreamOptions {
+  readonly claimAfterMs: number;
+  readonly blockMs: number;
+  readonly deduplicationMs: number;
+  readonly maxLength: number;
+  readonly dropOldest: boolean;
+  /** 0: the primary alone. */
+  readonly replicas: number;
+  readonly replicasTimeoutMs: number;
+  readonly maxCrashes: number;
+}
+
+/** Checks and completes `options`; throws {@link ConfigurationError}. */
+export function resolveStreamOptions(options: RedisStreamOptions = {}): ResolvedStreamOptions {
+  const { claimAfter = '30s', block = '5s', deduplicationWindow = '2m', retention = 'reject' } = options;
+  if (retention !== 'reject' && retention !== 'drop-oldest') {
+    throw new ConfigurationError("redisDriver.streams.retention must be 'reject' or 'drop-oldest'");
+  }
+  return {
+    claimAfterMs: toMilliseconds(claimAfter, 'redisDriver.streams.claimAfter', { minMs: 100 }),
+    blockMs: toMilliseconds(block, 'redisDriver.streams.block', { minMs: 10, maxMs: 5_000 }),
+    deduplicationMs: toMilliseconds(deduplicationWindow, 'redisDriver.streams.deduplicationWindow', {
+      minMs: 1,
+    }),
+    maxLength: count(options.maxLength ?? 1_000_000, 'maxLength'),
+    dropOldest: retention === 'drop-oldest',
+    ...resolveDurability(options.durability ?? 'primary'),
+    maxCrashes: count(options.maxCrashes ?? 3, 'maxCrashes'),
+  };
+}
+
+function resolveDurability(durability: StreamDurability): { replicas: number; replicasTimeoutMs: number } {
+  if (durability === 'primary') return { replicas: 0, replicasTimeoutMs: 0 };
+  if (typeof durability !== 'object' || durability === null) {
+    throw new ConfigurationError("redisDriver.streams.durability must be 'primary' or { replicas, timeout }");
+  }
+  const { replicas, timeout = '1s' } = durability;
+  return {
+    replicas: count(replicas, 'durability.replicas'),
+    replicasTimeoutMs: toMilliseconds(timeout, 'redisDriver.streams.durability.timeout', { minMs: 1 }),
+  };
+}
+
+function count(value: unknown, option: string): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 1) {
+    throw new ConfigurationError(`redisDriver.streams.${option} must be a whole number above 0`);
+  }
+  return value as number;
+}

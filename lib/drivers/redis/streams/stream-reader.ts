@@ -1,0 +1,275 @@
+import type { Cluster, Redis } from 'ioredis';
+import { NotConnectedError } from '../../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
+import { RedisCommands } from '../redis-client.js';
+import { replyCode, toDriverError } from '../redis-error.js';
+import { isPassing, type StreamConnection } from './stream-connection.js';
+import type { StreamLetter } from './stream-entry.js';
+import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
+
+/** A blocking read that is not answered so long after it should have been is on a dead connection. */
+const WATCHDOG_MS = 1_000;
+/** An UNBLOCK may overtake the read that it is meant for. */
+const UNBLOCK_AGAIN_MS = 5;
+/** A read is waited for no longer than this when closing. */
+const CLOSE_MS = 500;
+
+type StreamReply = readonly (readonly [Buffer, readonly (readonly [Buffer, readonly Buffer[] | null])[]])[];
+
+/** What a {@link StreamReader} works with. */
+export interface ReaderSetup {
+  readonly group: string;
+  /** Names the consumer. */
+  readonly name: string;
+  readonly blockMs: number;
+  /** A connection of the reader's own, which it closes. */
+  readonly connection: StreamConnection;
+  /** Where commands about the reader's connection go; undefined where there is no one connection. */
+  readonly admin: StreamConnection | undefined;
+}
+
+interface Target {
+  readonly consumer: TopicConsumer;
+  readonly count: number;
+}
+
+/** Reads for the consumers of one group over one connection, as much as they have places for. */
+export class StreamReader implements ConsumerReader {
+  private readonly consumers = new Set<TopicConsumer>();
+  private readonly streams = new Map<string, { consumer: TopicConsumer; letter: StreamLetter }>();
+  private readonly watchdog: RedisCommands;
+  private known: Redis | Cluster | undefined;
+  private clientId: number | undefined;
+  /** Counts blocking reads; the one under way, or 0. */
+  private reads = 0;
+  private blockedRead = 0;
+  private blockedFor: ReadonlySet<TopicConsumer> = new Set();
+  private wakeSleeper: (() => void) | undefined;
+  private woken = false;
+  private closed = false;
+  private unblocking: Promise<void> | undefined;
+  private settleUnblocked: () => void = () => undefined;
+  private readonly ended: Promise<void>;
+
+  constructor(private readonly setup: ReaderSetup) {
+    this.watchdog = new RedisCommands(setup.blockMs + WATCHDOG_MS);
+    this.ended = this.loop();
+  }
+
+  get isEmpty(): boolean {
+    return this.consumers.size === 0;
+  }
+
+  add(consumer: TopicConsumer): void {
+    consumer.reader = this;
+    consumer.recovers = true;
+    this.consumers.add(consumer);
+    this.streams.set(consumer.keys.stream, { consumer, letter: 'S' });
+    this.streams.set(consumer.keys.retry, { consumer, letter: 'R' });
+    this.interrupt();
+  }
+
+  async remove(consumer: TopicConsumer): Promise<void> {
+    if (!this.consumers.delete(consumer)) return;
+    const read = this.blockedFor.has(consumer) ? this.blockedRead : 0;
+    consumer.reader = undefined;
+    if (read > 0) await this.unblock(read);
+    // It may have been added again meanwhile.
+    if (this.consumers.has(consumer)) return;
+    this.streams.delete(consumer.keys.stream);
+    this.streams.delete(consumer.keys.retry);
+  }
+
+  wake(consumer: TopicConsumer): void {
+    if (consumer.recovers || !this.blockedFor.has(consumer)) this.interrupt();
+  }
+
+  /** Ends reading, and its connection. What Redis hands over in the last moment stays pending for this consumer. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.interrupt();
+    if (this.setup.admin !== undefined) await Promise.race([this.ended, sleepFor(CLOSE_MS)]);
+    this.setup.connection.close();
+    await this.ended;
+  }
+
+  private interrupt(): void {
+    this.woken = true;
+    this.wakeSleeper?.();
+    if (this.blockedRead > 0) void this.unblock(this.blockedRead);
+  }
+
+  private async loop(): Promise<void> {
+    while (!this.closed) {
+      try {
+        await this.step();
+      } catch (error) {
+        if (this.closed || isDiscoBusError(error, 'DISCO_CLOSED')) return;
+        for (const consumer of this.consumers) consumer.recovers = true;
+        await this.trouble(error).catch(() => this.setup.connection.ready().catch(() => undefined));
+      }
+    }
+  }
+
+  private async step(): Promise<void> {
+    const { client } = this.setup.connection;
+    if (client === undefined) return this.setup.connection.ready();
+    if (client !== this.known) await this.adopt(client);
+    for (const consumer of this.consumers) if (consumer.recovers) await consumer.recover();
+    this.woken = false;
+    const targets = this.targets();
+    if (targets.length === 0) return this.sleep();
+    const classes = sizeClasses(targets);
+    let found = false;
+    if (classes.length > 1) {
+      const replies = await Promise.all(classes.map((each) => this.read(client, each, 0)));
+      for (const reply of replies) found = this.handOut(reply) || found;
+    }
+    if (!found) this.handOut(await this.blockingRead(client, targets));
+  }
+
+  private targets(): Target[] {
+    const targets: Target[] = [];
+    for (const consumer of this.consumers) {
+      const { free } = consumer;
+      if (free > 0)
+        targets.push({ consumer, count: consumer.comesBack ? Math.max(1, Math.floor(free / 2)) : free });
+    }
+    return targets;
+  }
+
+  private async blockingRead(
+    client: Redis | Cluster,
+    targets: readonly Target[],
+  ): Promise<StreamReply | null> {
+    const number = ++this.reads;
+    this.blockedFor = new Set(targets.map(({ consumer }) => consumer));
+    const reading = this.read(client, targets, this.setup.blockMs);
+    this.blockedRead = number;
+    if (this.woken) void this.unblock(number);
+    try {
+      return await reading;
+    } finally {
+      this.blockedRead = 0;
+      this.blockedFor = new Set();
+      this.settleUnblocked();
+    }
+  }
+
+  private async read(
+    client: Redis | Cluster,
+    targets: readonly Target[],
+    blockMs: number,
+  ): Promise<StreamReply | null> {
+    const count = Math.min(...targets.map((target) => target.count));
+    const keys = targets.flatMap(({ consumer: { keys } }) => [keys.retry, keys.stream]);
+    const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
+    const args = ['GROUP', this.setup.group, this.setup.name, 'COUNT', count, ...block, 'STREAMS', ...keys];
+    const command = (client as Redis).xreadgroupBuffer as (
+      ...given: unknown[]
+    ) => Promise<StreamReply | null>;
+    const reply = command.call(client, ...args, ...keys.map(() => '>'));
+    try {
+      return await this.watchdog.run(reply);
+    } catch (error) {
+      throw this.timedOut(toDriverError(error)) ?? error;
+    }
+  }
+
+  /** Without an answer the connection is dead, whatever it says of itself. */
+  private timedOut(error: Error): NotConnectedError | undefined {
+    if (error.cause !== undefined || isDiscoBusError(error, 'DISCO_NOT_CONNECTED')) return undefined;
+    const silent = new NotConnectedError('Redis did not answer a blocking read');
+    this.setup.connection.reset(silent);
+    return silent;
+  }
+
+  /** Whether there was anything. */
+  private handOut(reply: StreamReply | null): boolean {
+    for (const consumer of this.consumers) consumer.comesBack = false;
+    if (reply === null) return false;
+    for (const [key, entries] of reply) {
+      const target = this.streams.get(key.toString());
+      target?.consumer.take(target.letter, entries);
+    }
+    return reply.length > 0;
+  }
+
+  /** A read of the last connection may still be blocked in Redis, and take entries that nobody would see. */
+  private async adopt(client: Redis | Cluster): Promise<void> {
+    const { admin } = this.setup;
+    if (admin !== undefined) {
+      const before = this.clientId;
+      this.clientId = Number(await (client as Redis).client('ID'));
+      if (before !== undefined) {
+        const kill = (other: Redis | Cluster) => (other as Redis).client('KILL', 'ID', before);
+        await admin.run(kill).catch(() => undefined);
+      }
+    }
+    this.known = client;
+    for (const consumer of this.consumers) consumer.recovers = true;
+  }
+
+  private async trouble(error: unknown): Promise<void> {
+    const code = replyCode((error as Error)?.cause);
+    if (code === 'NOGROUP' || code === 'UNBLOCKED') {
+      for (const consumer of this.consumers) await consumer.upkeep.reopen();
+      return;
+    }
+    if (code === 'READONLY' || !isPassing(error)) {
+      for (const consumer of this.consumers) consumer.troubled(toDriverError(error));
+    }
+    if (code === 'READONLY') this.setup.connection.reset(toDriverError(error));
+    await this.setup.connection.ready();
+  }
+
+  private sleep(): Promise<void> {
+    if (this.woken || this.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.wakeSleeper = () => {
+        this.wakeSleeper = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** Ends the blocking read of that number; resolves when it has ended, by this or otherwise. */
+  private unblock(read: number): Promise<void> {
+    this.unblocking ??= this.sendUnblock(read).finally(() => {
+      this.unblocking = undefined;
+    });
+    return this.unblocking;
+  }
+
+  private async sendUnblock(read: number): Promise<void> {
+    const { admin } = this.setup;
+    const over = new Promise<void>((resolve) => {
+      this.settleUnblocked = resolve;
+    });
+    while (this.blockedRead === read) {
+      const { clientId } = this;
+      if (admin === undefined || clientId === undefined) return;
+      const done = await admin.run((client) => (client as Redis).client('UNBLOCK', clientId)).catch(() => 0);
+      if (this.blockedRead !== read) return;
+      if (done === 1) return over;
+      await sleepFor(UNBLOCK_AGAIN_MS);
+    }
+  }
+}
+
+function sleepFor(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** COUNT holds for every stream of a command: those with few places must not slow the others down. */
+function sizeClasses(targets: readonly Target[]): Target[][] {
+  if (targets.length === 1) return [[...targets]];
+  const classes = new Map<number, Target[]>();
+  for (const target of targets) {
+    const size = 31 - Math.clz32(target.count);
+    const present = classes.get(size);
+    if (present) present.push(target);
+    else classes.set(size, [target]);
+  }
+  return [...classes.values()];
+}

@@ -1,0 +1,303 @@
+import type { Delivery } from '../../../driver/delivery.js';
+import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
+import { DriverError } from '../../../errors/driver.errors.js';
+import { isBundle, splitBundle } from '../../../message/bundle.js';
+import type { ConsumerSetup } from './consumer-setup.js';
+import { ConsumerUpkeep } from './consumer-upkeep.js';
+import type { SuspectHolder } from './isolation.js';
+import { fetchScript, heldScript, releaseScript } from './scripts/group-scripts.js';
+import { type SettlementOwner, Settlements } from './settlements.js';
+import { persist } from './stream-connection.js';
+import { StreamDelivery } from './stream-delivery.js';
+import { readEntry, type StreamEntry, type StreamLetter } from './stream-entry.js';
+import type { GroupKeys } from './stream-keys.js';
+import { StreamScript } from './stream-script.js';
+import { StreamSubscription, type SubscriptionOwner } from './stream-subscription.js';
+
+const heldIds = new StreamScript(heldScript);
+const fetchEntries = new StreamScript(fetchScript);
+const releaseEntries = new StreamScript(releaseScript);
+
+/** What reads for a {@link TopicConsumer}. */
+export interface ConsumerReader {
+  /** Places were freed, or something else changed what is to be read. */
+  wake(consumer: TopicConsumer): void;
+  /** Resolves when nothing is read for it any more. */
+  remove(consumer: TopicConsumer): Promise<void>;
+}
+
+/** This process as a member of one group of one topic: shares what it reads out among its subscriptions. */
+export class TopicConsumer implements SettlementOwner, SubscriptionOwner, SuspectHolder {
+  readonly upkeep: ConsumerUpkeep;
+  /** The own pending entries are to be compared with what is held before reading on. */
+  recovers = false;
+  /** The last read brought something that came back: its stream then gets half of the places. */
+  comesBack = false;
+  reader: ConsumerReader | undefined;
+  private readonly settlements: Settlements;
+  private readonly subscriptions: StreamSubscription[] = [];
+  private nextSubscription = 0;
+  /** Read and not handed over, oldest first. */
+  private queue: StreamDelivery[] = [];
+  private readonly held = new Map<string, StreamDelivery>();
+  private readonly visibility = new Set<NodeJS.Timeout>();
+  private handingOver = false;
+  private lastTrouble = '';
+
+  constructor(
+    readonly topic: string,
+    readonly group: string,
+    readonly keys: GroupKeys,
+    private readonly setup: ConsumerSetup,
+    /** Nothing is subscribed and nothing is held any more. */
+    private readonly onUnused: (consumer: TopicConsumer) => void,
+  ) {
+    this.settlements = new Settlements(this, setup.connection);
+    this.upkeep = new ConsumerUpkeep(this, setup);
+  }
+
+  get name(): string {
+    return this.setup.name;
+  }
+
+  /** How many entries may be read now. */
+  get free(): number {
+    if (this.setup.isolation.holds) return 0;
+    let free = -this.queue.length;
+    for (const subscription of this.subscriptions) free += subscription.free;
+    return Math.max(0, free);
+  }
+
+  get heldCount(): number {
+    return this.held.size;
+  }
+
+  /** Whether the delivery is one of this consumer's. */
+  holds(delivery: StreamDelivery): boolean {
+    return this.held.get(delivery.key) === delivery;
+  }
+
+  get isUnused(): boolean {
+    return this.subscriptions.length === 0 && this.held.size === 0;
+  }
+
+  get canBegin(): boolean {
+    return this.subscriptions.some(({ free }) => free > 0);
+  }
+
+  /** Adds a subscription; reading for it begins when the reader is woken. */
+  subscribe(options: DriverSubscribeOptions, onDelivery: (delivery: Delivery) => void): DriverSubscription {
+    const subscription = new StreamSubscription(this, options.maxInFlight, onDelivery);
+    this.subscriptions.push(subscription);
+    this.wake();
+    return subscription;
+  }
+
+  wake(): void {
+    this.handOver();
+    this.setup.isolation.proceed();
+    this.reader?.wake(this);
+  }
+
+  /** Takes what was read. */
+  take(letter: StreamLetter, entries: readonly (readonly [Buffer, readonly Buffer[] | null])[]): void {
+    for (const [id, fields] of entries) this.add(readEntry(letter, id.toString('latin1'), fields));
+    this.handOver();
+    if (this.subscriptions.length === 0) void this.releaseWaiting();
+  }
+
+  ended(delivery: StreamDelivery): void {
+    this.upkeep.settled();
+    this.drop(delivery);
+    this.handOver();
+    this.reader?.wake(this);
+    this.endIfUnused();
+  }
+
+  delayed(delayMs: number): void {
+    this.upkeep.within(delayMs);
+  }
+
+  fault(thrown: unknown): void {
+    const error = new DriverError(`The subscriber of "${this.topic}" threw`, {
+      cause: thrown,
+      retryable: false,
+    });
+    this.setup.status({ type: 'error', error });
+  }
+
+  /** Reading fails; told once for each kind of failure. */
+  troubled(error: DiscoBusError): void {
+    if (error.message === this.lastTrouble) return;
+    this.lastTrouble = error.message;
+    this.setup.status({ type: 'error', error });
+  }
+
+  begin(delivery: StreamDelivery): void {
+    const { subscriptions } = this;
+    for (let tried = 0; tried < subscriptions.length; tried++) {
+      if (this.nextSubscription >= subscriptions.length) this.nextSubscription = 0;
+      const subscription = subscriptions[this.nextSubscription++];
+      if (subscription.free === 0) continue;
+      delivery.phase = 'begun';
+      this.setup.isolation.begun();
+      subscription.hand(delivery);
+      return;
+    }
+  }
+
+  async leave(subscription: StreamSubscription): Promise<void> {
+    this.subscriptions.splice(this.subscriptions.indexOf(subscription), 1);
+    if (subscription.deliveries.size > 0) this.keepAWhile(subscription);
+    if (this.subscriptions.length > 0) return this.reader?.wake(this);
+    this.setup.isolation.forget(this);
+    await this.reader?.remove(this);
+    await this.releaseWaiting();
+    this.endIfUnused();
+  }
+
+  /** Finds what Redis counts as in our hands and is not: a read whose reply was lost. No delivery is counted for it. */
+  async recover(): Promise<void> {
+    this.recovers = false;
+    const { connection, name } = this.setup;
+    const { stream, retry, parts } = this.keys;
+    const ids = (await persist(connection, (client) =>
+      heldIds.run(client, [stream, retry], [this.group, name]),
+    )) as string[];
+    const missing = ids.filter((id) => !this.held.has(id));
+    for (let at = 0; at < missing.length; at += 100) {
+      const args = [this.group, ...missing.slice(at, at + 100)];
+      const found = (await persist(connection, (client) =>
+        fetchEntries.runForBytes(client, [stream, retry, parts], args),
+      )) as [Buffer, Buffer[], Buffer][];
+      for (const [key, fields, settled] of found) this.addFound(key.toString('latin1'), fields, settled);
+    }
+    this.handOver();
+  }
+
+  /** Records what is settled, gives everything else back to the group and leaves it, all within `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.upkeep.stop();
+    for (const timer of this.visibility) clearTimeout(timer);
+    this.visibility.clear();
+    const timer = setTimeout(() => this.settlements.stop(), graceMs / 2);
+    await within(this.settlements.idle(), graceMs / 2);
+    clearTimeout(timer);
+    const begun = [...this.held.values()].filter(({ holder }) => holder !== undefined);
+    const args = begun.flatMap(({ entry }) => [entry.letter, entry.id, 1]);
+    for (const delivery of this.held.values()) delivery.phase = 'over';
+    this.queue = [];
+    this.held.clear();
+    const leave = () =>
+      this.setup.connection.run((client) =>
+        releaseEntries.run(client, this.releaseKeys, [this.group, this.name, 1, ...args]),
+      );
+    await within(leave(), graceMs / 2);
+  }
+
+  private add(entry: StreamEntry): void {
+    const delivery = new StreamDelivery(this.topic, entry, this.settlements);
+    // An entry that was read before and recovered since is in hand already.
+    if (this.held.has(delivery.key)) return;
+    this.held.set(delivery.key, delivery);
+    if (entry.letter === 'R') this.comesBack = true;
+    if (entry.frame === undefined || entry.frame.length > this.setup.maxFrameBytes) this.refuse(delivery);
+    else if (entry.expiresMs > 0 && entry.expiresMs <= this.upkeep.serverNow()) delivery.discard();
+    else if (entry.crashes > 0) this.suspect(delivery, entry.frame);
+    else this.queue.push(delivery);
+  }
+
+  private addFound(key: string, fields: Buffer[], settled: Buffer): void {
+    if (fields.length === 0) this.upkeep.lost(1);
+    else this.add(readEntry(key[0] as StreamLetter, key.slice(1), fields, settled.toString('latin1')));
+  }
+
+  private refuse(delivery: StreamDelivery): void {
+    const message = delivery.entry.frame === undefined ? 'The entry has no frame' : 'The frame is too large';
+    delivery
+      .deadLetter({ reason: 'undecodable', error: { name: 'CodecError', message } })
+      .catch(() => undefined);
+  }
+
+  /** The messages of a bundle that crashed its process are looked at one by one. */
+  private suspect(delivery: StreamDelivery, frame: Buffer): void {
+    const frames = isBundle(frame) ? partsOf(frame) : undefined;
+    if (frames === undefined) this.setup.isolation.add(delivery, this);
+    else delivery.split(frames).catch(() => undefined);
+  }
+
+  private handOver(): void {
+    if (this.handingOver) return;
+    this.handingOver = true;
+    let next = 0;
+    while (next < this.queue.length && !this.setup.isolation.holds && this.canBegin) {
+      const delivery = this.queue[next++];
+      if (delivery.phase !== 'waiting') continue;
+      const { expiresMs } = delivery.entry;
+      if (expiresMs > 0 && expiresMs <= this.upkeep.serverNow()) delivery.discard();
+      else this.begin(delivery);
+    }
+    this.queue.splice(0, next);
+    this.handingOver = false;
+  }
+
+  private keepAWhile(subscription: StreamSubscription): void {
+    const timer = setTimeout(() => {
+      this.visibility.delete(timer);
+      void this.release([...subscription.deliveries], 1).then(() => this.endIfUnused());
+    }, this.setup.options.claimAfterMs);
+    timer.unref();
+    this.visibility.add(timer);
+  }
+
+  private async releaseWaiting(): Promise<void> {
+    const waiting = [...this.held.values()].filter(({ phase }) => phase === 'waiting');
+    this.queue = [];
+    await this.release(waiting, 0);
+  }
+
+  private async release(deliveries: readonly StreamDelivery[], begun: 0 | 1): Promise<void> {
+    if (deliveries.length === 0) return;
+    const args = deliveries.flatMap(({ entry }) => [entry.letter, entry.id, begun]);
+    for (const delivery of deliveries) delivery.phase = 'over';
+    const send = persist(this.setup.connection, (client) =>
+      releaseEntries.run(client, this.releaseKeys, [this.group, this.name, 0, ...args]),
+    );
+    // What cannot be released comes back when this consumer counts as dead.
+    await send.catch(() => undefined);
+    for (const delivery of deliveries) this.drop(delivery);
+  }
+
+  private drop(delivery: StreamDelivery): void {
+    this.held.delete(delivery.key);
+    if (delivery.holder?.deliveries.delete(delivery)) this.setup.isolation.ended(delivery);
+  }
+
+  private get releaseKeys(): string[] {
+    const { stream, retry, state, members, dead, parts } = this.keys;
+    return [stream, retry, state, members, dead, parts];
+  }
+
+  private endIfUnused(): void {
+    if (this.isUnused) this.onUnused(this);
+  }
+}
+
+function partsOf(frame: Buffer): Uint8Array[] | undefined {
+  try {
+    return splitBundle(frame);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resolves when `work` ended, however, or the time is over. */
+async function within(work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work.catch(() => undefined), late]);
+  clearTimeout(timer);
+}
