@@ -11,7 +11,7 @@ import { memoryDriver } from 'nestjs-disco-bus/memory';
 import { redisDriver } from 'nestjs-disco-bus/redis';
 import { ManualClock } from 'nestjs-disco-bus/testing';
 import { freePort, RedisServer } from '../support/redis-server.js';
-import { closeApps, startApp, startContext } from './support.js';
+import { closeApps, gate, startApp, startContext } from './support.js';
 
 afterEach(closeApps);
 
@@ -74,6 +74,25 @@ describe('the locks of a bus', () => {
     expect(await store.peek('report')).toMatchObject({ holders: 1, fencingToken: lock.fencingToken });
     await bus.stop();
     await expect(store.peek('report')).rejects.toMatchObject({ code: 'DISCO_CLOSED' });
+  });
+
+  it('leave nothing behind of a claim that was given up before there was a connection', async () => {
+    const connecting = gate();
+    const store = memoryDriver().lockStore();
+    const { connect } = store;
+    store.connect = async () => {
+      await connecting.opened;
+      return connect.call(store);
+    };
+    const bus = await busOf({ url: 'memory:', lock: { store } });
+    await expect(bus.locks.acquire('report', { wait: 20 })).rejects.toMatchObject({
+      code: 'DISCO_LOCK_UNAVAILABLE',
+    });
+    const granted = jest.spyOn(store, 'acquire');
+    connecting.open();
+    await (await bus.locks.acquire('other')).release();
+    expect(granted).toHaveBeenCalledTimes(2); // the withdrawn claim was made after all
+    expect(await store.peek('report')).toMatchObject({ holders: 0, waiting: 0 });
   });
 
   it('are refused with a reason where the driver has none', async () => {

@@ -40,15 +40,18 @@ export class LockStoreOnDemand implements LockStore {
     return this.opened().then((store) => store.acquire(claim, options));
   }
 
-  /** What was never connected holds nothing. */
+  /** Without a connection nothing was ever held. */
   async extend(claim: LockClaim): Promise<boolean> {
+    if (this.connected) return this.connected.extend(claim);
     this.assertOpen();
-    return this.connected ? this.connected.extend(claim) : false;
+    return false;
   }
 
+  /** Behind a claim that waits for the connection, so that none is made after it was withdrawn. */
   async release(claim: LockClaim): Promise<boolean> {
+    if (this.connected) return this.connected.release(claim);
     this.assertOpen();
-    return this.connected ? this.connected.release(claim) : false;
+    return this.connecting ? (await this.opened()).release(claim) : false;
   }
 
   async peek(key: string): Promise<LockState> {
