@@ -19,8 +19,10 @@ for (const invoice of [{ amount: 10 }, { amount: 20 }, { amount: 30 }, { amount:
 }
 await untilThereAre(deadLetters, 2);
 for (const { message, reason, attempts, error } of await deadLetters.peek()) {
-  const { number } = message?.payload as Invoice;
-  logger.log(`dead letter: invoice ${number}, ${reason} after ${attempts} attempt(s): ${error?.message}`);
+  const invoice = message?.payload as Invoice | undefined;
+  logger.log(
+    `dead letter: invoice ${invoice?.number}, ${reason} after ${attempts} attempt(s): ${error?.message}`,
+  );
 }
 
 app.get(BankService).repair();
