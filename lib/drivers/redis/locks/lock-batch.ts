@@ -1,25 +1,21 @@
 import type { LockKeys } from './lock-keys.js';
 
+/** What the script replies to one operation. */
+export type LockReply = string | number;
+
 /** One operation on its way: what the script needs of it, and who waits for the reply. */
 export interface LockOperationCall {
-  /** Operations of one slot may share a script call. */
-  readonly slot: string;
+  /** Those of one slot may share a script call with others of it. */
   readonly keys: readonly LockKeys[];
   /** As the script wants it. */
   readonly operation: string;
-  resolve(reply: LockReply): void;
-  reject(error: unknown): void;
+  /** The reply, and the server's clock then: milliseconds since the epoch, 0 where the reply is a plain grant or release. */
+  answered(reply: LockReply, serverMs: number): void;
+  failed(error: unknown): void;
 }
 
-/** The script's reply to one operation, and the server's clock then. */
-export interface LockReply {
-  readonly value: string | number;
-  /** Milliseconds since the epoch by the server. */
-  readonly serverMs: number;
-}
-
-/** Runs the script with these keys and arguments. */
-export type LockScriptRun = (keys: readonly string[], args: readonly string[]) => Promise<unknown>;
+/** Runs the script with these keys and operations: `[server time, reply, reply …]`. */
+export type LockScriptRun = (keys: readonly string[], operations: readonly string[]) => Promise<unknown>;
 
 /**
  * The server works on one part while the next one is being put together: parts of this size were the fastest, and each
@@ -40,37 +36,40 @@ export class LockBatch {
     private readonly bySlot: boolean,
   ) {}
 
-  add(slot: string, keys: readonly LockKeys[], operation: string): Promise<LockReply> {
-    return new Promise((resolve, reject) => {
-      this.calls.push({ slot, keys, operation, resolve, reject });
-      // After all microtasks of the turn, and so after all operations that follow from what was just settled.
-      if (this.calls.length === 1) queueMicrotask(() => process.nextTick(this.flush));
-    });
+  /** Settles by the call's own functions. */
+  add(call: LockOperationCall): void {
+    // After all microtasks of the turn, and so after all operations that follow from what was just settled.
+    if (this.calls.push(call) === 1) queueMicrotask(this.flushNext);
   }
+
+  private readonly flushNext = (): void => process.nextTick(this.flush);
 
   private readonly flush = (): void => {
     const { calls } = this;
     this.calls = [];
     for (const group of this.bySlot ? grouped(calls) : [calls]) {
-      for (let at = 0; at < group.length; at += maxOperations) {
-        void this.send(group.slice(at, at + maxOperations));
+      if (group.length <= maxOperations) void this.send(group);
+      else {
+        for (let at = 0; at < group.length; at += maxOperations) {
+          void this.send(group.slice(at, at + maxOperations));
+        }
       }
     }
   };
 
   private async send(calls: readonly LockOperationCall[]): Promise<void> {
     const keys: string[] = [];
-    const args: string[] = [];
+    const operations: string[] = [];
     for (const call of calls) {
       for (const { lock, fence, queue } of call.keys) keys.push(lock, fence, queue);
-      args.push(call.operation);
+      operations.push(call.operation);
     }
     try {
-      const [time, ...replies] = (await this.run(keys, args)) as (string | number)[];
-      const serverMs = Number(time);
-      for (const [index, call] of calls.entries()) call.resolve({ value: replies[index], serverMs });
+      const replies = (await this.run(keys, operations)) as LockReply[];
+      const serverMs = replies[0] as number;
+      for (let index = 0; index < calls.length; index++) calls[index].answered(replies[index + 1], serverMs);
     } catch (error) {
-      for (const call of calls) call.reject(error);
+      for (const call of calls) call.failed(error);
     }
   }
 }
@@ -78,9 +77,10 @@ export class LockBatch {
 function grouped(calls: readonly LockOperationCall[]): LockOperationCall[][] {
   const groups = new Map<string, LockOperationCall[]>();
   for (const call of calls) {
-    const group = groups.get(call.slot);
+    const { slot } = call.keys[0];
+    const group = groups.get(slot);
     if (group) group.push(call);
-    else groups.set(call.slot, [call]);
+    else groups.set(slot, [call]);
   }
   return [...groups.values()];
 }

@@ -6,6 +6,8 @@ export interface LockKeys {
   readonly fence: string;
   /** Who waits for it. */
   readonly queue: string;
+  /** What decides their slot. */
+  readonly slot: string;
 }
 
 /**
@@ -19,6 +21,7 @@ export function lockKeys(prefix: string, key: string): LockKeys {
     lock: `${prefix}:lock:${name}`,
     fence: `${prefix}:fence:${name}`,
     queue: `${prefix}:wait:${name}`,
+    slot: tag ?? key,
   };
 }
 
@@ -29,7 +32,23 @@ export function hashTag(key: string): string | undefined {
   return close > open + 1 ? key.slice(open + 1, close) : undefined;
 }
 
-/** What decides the slot of the lock named `key`: names with the same one can be locked together on a cluster. */
-export function slotName(key: string): string {
-  return hashTag(key) ?? key;
+/** So many names are remembered at a time: a lock's name comes at least twice, to acquire and to release. */
+const mostKnown = 1_024;
+
+/** Makes {@link lockKeys}, and remembers those asked for lately. */
+export class LockKeyring {
+  private readonly known = new Map<string, LockKeys>();
+
+  constructor(private readonly prefix: string) {}
+
+  /** The keys of the lock named `key`. */
+  of(key: string): LockKeys {
+    let keys = this.known.get(key);
+    if (keys === undefined) {
+      keys = lockKeys(this.prefix, key);
+      if (this.known.size === mostKnown) this.known.clear();
+      this.known.set(key, keys);
+    }
+    return keys;
+  }
 }

@@ -47,10 +47,18 @@ export class LockServer {
     this.phase = 'open';
   }
 
-  /** The reply of `script`. Rejects with LockUnavailableError, NotConnectedError before `connect`, ClosedError after `close`. */
+  /**
+   * The reply of `script`, which is sent in whole when the server does not know its hash, as after a restart. Rejects with
+   * LockUnavailableError, NotConnectedError before `connect`, ClosedError after `close`.
+   */
   async run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     const client = this.client();
-    return this.guarded(evaluate(client, script, keys, args));
+    try {
+      return await this.commands.run(client.evalsha(hashOf(script), keys.length, ...keys, ...args));
+    } catch (error) {
+      if (replyCode((error as Error).cause) !== 'NOSCRIPT') throw this.toLockError(error);
+      return this.guarded(client.eval(script, keys.length, ...keys, ...args));
+    }
   }
 
   /** How many replicas have what was written last over this connection, after `timeoutMs` at the latest. */
@@ -78,10 +86,14 @@ export class LockServer {
     try {
       return await this.commands.run(command);
     } catch (error) {
-      if (this.phase === 'closed') throw closed();
-      if (isDiscoBusError(error, 'DISCO_LOCK_UNAVAILABLE')) throw error;
-      throw new LockUnavailableError('Redis could not be asked for a lock', { cause: toDriverError(error) });
+      throw this.toLockError(error);
     }
+  }
+
+  private toLockError(error: unknown): Error {
+    if (this.phase === 'closed') return closed();
+    if (isDiscoBusError(error, 'DISCO_LOCK_UNAVAILABLE')) return error;
+    return new LockUnavailableError('Redis could not be asked for a lock', { cause: toDriverError(error) });
   }
 
   private async connectCluster(): Promise<void> {
@@ -94,21 +106,6 @@ export class LockServer {
       discardClient(cluster);
       throw error;
     }
-  }
-}
-
-/** By its hash; a server that does not know the script, as after a restart, is sent the whole of it. */
-async function evaluate(
-  client: Redis | Cluster,
-  script: string,
-  keys: readonly string[],
-  args: readonly string[],
-): Promise<unknown> {
-  try {
-    return await client.evalsha(hashOf(script), keys.length, ...keys, ...args);
-  } catch (error) {
-    if (replyCode(error) !== 'NOSCRIPT') throw error;
-    return client.eval(script, keys.length, ...keys, ...args);
   }
 }
 

@@ -3,6 +3,7 @@ import {
   type LockAcquireOptions,
   type LockAnswer,
   type LockClaim,
+  type LockGrant,
   type LockHint,
   LockHintListeners,
   type LockState,
@@ -12,7 +13,8 @@ import { ClosedError, ConfigurationError } from '../../../errors/bus.errors.js';
 import { type RedisDriverOptions, ResolvedRedisOptions } from '../redis-options.js';
 import { LockBatch, type LockReply } from './lock-batch.js';
 import { type HandOver, LockInbox } from './lock-inbox.js';
-import { type LockKeys, lockKeys, slotName } from './lock-keys.js';
+import { LockKeyring, type LockKeys } from './lock-keys.js';
+import { lockOperation } from './lock-operation.js';
 import { lockScript, peekScript } from './lock-script.js';
 import { LockServer } from './lock-server.js';
 
@@ -42,15 +44,15 @@ export class RedisLockStore implements LockStore {
   readonly name = 'redis';
   private readonly options: ResolvedRedisOptions;
   private readonly service: string | undefined;
-  private readonly prefix: string;
+  private readonly keyring: LockKeyring;
   private readonly pollMs: number;
   private readonly header: readonly string[];
   private readonly server: LockServer;
   private readonly batch: LockBatch;
   private readonly inbox: LockInbox;
   private readonly hints = new LockHintListeners();
-  /** For each queued claim: the server's clock, and this process's before it asked. */
-  private readonly asked = new Map<string, { readonly serverMs: number; readonly sinceMs: number }>();
+  /** For each queued claim. */
+  private readonly asked = new Map<string, Asked>();
   private replicated: LockServer | undefined;
   private closed = false;
 
@@ -62,9 +64,10 @@ export class RedisLockStore implements LockStore {
   ) {
     this.options = redis instanceof ResolvedRedisOptions ? redis : new ResolvedRedisOptions(redis);
     this.service = context.service;
-    this.prefix = this.options.prefix ?? context.prefix ?? 'disco';
+    const prefix = this.options.prefix ?? context.prefix ?? 'disco';
+    this.keyring = new LockKeyring(prefix);
     this.server = new LockServer(this.options, this.service);
-    this.inbox = new LockInbox(this.options, this.prefix, this.service, {
+    this.inbox = new LockInbox(this.options, prefix, this.service, {
       heard: () => this.hints.emit({}),
       handedOver: (news) => this.hints.emit(this.toHint(news)),
     });
@@ -73,9 +76,9 @@ export class RedisLockStore implements LockStore {
     const { handOffMs = clustered ? 2_000 : 10_000 } = tuning;
     this.pollMs = pollMs;
     const exact = clustered ? '0' : '1';
-    this.header = [this.inbox.channel, String(waiterTtlMs), String(handOffMs), exact, String(fenceTtlMs)];
-    const run = (keys: readonly string[], args: readonly string[]) =>
-      this.server.run(lockScript, keys, [...this.header, ...args]);
+    this.header = [`${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`, String(fenceTtlMs)];
+    const run = (keys: readonly string[], operations: readonly string[]) =>
+      this.server.run(lockScript, keys, [...this.header, ...operations]);
     this.batch = new LockBatch(run, this.server.clustered);
   }
 
@@ -83,28 +86,22 @@ export class RedisLockStore implements LockStore {
     return this.server.connect();
   }
 
-  async acquire(claim: LockClaim, options: LockAcquireOptions = {}): Promise<LockAnswer> {
+  acquire(claim: LockClaim, options: LockAcquireOptions = atOnce): Promise<LockAnswer> {
     if (!options.wait || this.inbox.listening) return this.claim(claim, options);
-    // Nobody could be told: a lock handed over now would be lost on him. So the place in the queue comes second.
-    const { succeeds, ...others } = options;
-    const first = await this.claim(claim, { ...options, wait: false });
-    if (first.granted) return first;
-    await this.inbox.open(deafPollMs);
-    const second = await this.claim(claim, others);
-    return succeeds === undefined ? second : { ...second, succeeded: first.succeeded };
+    return this.claimThenListen(claim, options);
   }
 
-  async extend(claim: LockClaim): Promise<boolean> {
-    return (await this.send(claim, operation('E', claim))).value === 1;
+  extend(claim: LockClaim): Promise<boolean> {
+    return this.send(claim, lockOperation('E', claim), isOne);
   }
 
-  async release(claim: LockClaim): Promise<boolean> {
+  release(claim: LockClaim): Promise<boolean> {
     this.asked.delete(claim.token);
-    return (await this.send(claim, operation('R', claim))).value === 1;
+    return this.send(claim, lockOperation('R', claim), isOne);
   }
 
   async peek(key: string): Promise<LockState> {
-    const { lock, fence, queue } = lockKeys(this.prefix, key);
+    const { lock, fence, queue } = this.keyring.of(key);
     const reply = await this.server.run(peekScript, [lock, fence, queue], []);
     const [kind, holders, left, waiting, token] = reply as [string, number, number, number, string];
     return {
@@ -129,44 +126,63 @@ export class RedisLockStore implements LockStore {
     this.asked.clear();
   }
 
-  private async claim(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
-    const sinceMs = performance.now();
-    const { wait = false, succeeds = '', minFencingToken = 0n, replicas } = options;
-    const op = operation(wait ? 'A' : 'T', claim, minFencingToken, succeeds);
-    const answer = replicas
-      ? await this.acquireReplicated(claim, op, replicas)
-      : this.toAnswer(await this.send(claim, op), succeeds, claim, wait, sinceMs);
-    if (answer.granted) this.asked.delete(claim.token);
-    return answer;
+  /** Nobody could be told: a lock handed over now would be lost on him. So the place in the queue comes second. */
+  private async claimThenListen(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
+    const { succeeds, ...others } = options;
+    const first = await this.claim(claim, { ...options, wait: false });
+    if (first.granted) return first;
+    await this.inbox.open(deafPollMs);
+    const second = await this.claim(claim, others);
+    return succeeds === undefined ? second : { ...second, succeeded: first.succeeded };
   }
 
-  private send(claim: LockClaim, op: string): Promise<LockReply> {
-    return this.batch.add(slotName(claim.keys[0]), this.keysOf(claim), op);
+  private claim(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
+    const { wait = false, succeeds = '', minFencingToken, replicas } = options;
+    const operation = lockOperation(wait ? 'A' : 'T', claim, minFencingToken, succeeds);
+    if (replicas) return this.acquireReplicated(claim, operation, replicas);
+    const sinceMs = wait ? performance.now() : 0;
+    return this.send(claim, operation, (reply, serverMs) => {
+      if (typeof reply === 'number' && succeeds === '') return this.toGrant(claim, reply);
+      return this.toAnswer(reply, claim, options, { serverMs, sinceMs });
+    });
+  }
+
+  private send<Answer>(
+    claim: LockClaim,
+    operation: string,
+    read: (reply: LockReply, serverMs: number) => Answer,
+  ): Promise<Answer> {
+    return new Promise((resolve, failed) => {
+      const answered = (reply: LockReply, serverMs: number) => resolve(read(reply, serverMs));
+      this.batch.add({ keys: this.keysOf(claim), operation, answered, failed });
+    });
   }
 
   private keysOf({ keys }: LockClaim): readonly LockKeys[] {
-    const slot = slotName(keys[0]);
-    if (this.server.clustered && keys.some((key) => slotName(key) !== slot)) {
+    const all = keys.map((key) => this.keyring.of(key));
+    if (this.server.clustered && all.some(({ slot }) => slot !== all[0].slot)) {
       throw new ConfigurationError(
         "On a Redis Cluster the keys of one lock must share a hash tag, as '{order:1}:a' and '{order:1}:b'",
       );
     }
-    return keys.map((key) => lockKeys(this.prefix, key));
+    return all;
+  }
+
+  private toGrant({ token }: LockClaim, fencingToken: number | string): LockGrant {
+    this.asked.delete(token);
+    return { granted: true, fencingToken: BigInt(fencingToken) };
   }
 
   private toAnswer(
-    { value, serverMs }: LockReply,
-    succeeds: string,
-    { token }: LockClaim,
-    wait: boolean,
-    sinceMs: number,
+    reply: LockReply,
+    claim: LockClaim,
+    { wait = false, succeeds }: LockAcquireOptions,
+    asked: Asked,
   ): LockAnswer {
-    const text = String(value);
-    const kind = text[0];
-    const succeeded = succeeds === '' ? {} : { succeeded: kind === 'G' };
-    if (kind === 'g' || kind === 'G')
-      return { granted: true, fencingToken: BigInt(text.slice(1)), ...succeeded };
-    if (wait && !this.closed) this.asked.set(token, { serverMs, sinceMs });
+    const text = typeof reply === 'number' ? `G${reply}` : reply;
+    const succeeded = succeeds === undefined ? {} : { succeeded: /^[GB]/.test(text) };
+    if (/^g/i.test(text)) return { ...this.toGrant(claim, text.slice(1)), ...succeeded };
+    if (wait && !this.closed) this.asked.set(claim.token, asked);
     const leftMs = Number(text.slice(1));
     const pollMs = wait && !this.inbox.listening ? deafPollMs : this.pollMs;
     return { granted: false, retryAfterMs: leftMs < 0 ? pollMs : Math.min(pollMs, leftMs + 1), ...succeeded };
@@ -175,19 +191,20 @@ export class RedisLockStore implements LockStore {
   /** Over a connection of its own, as WAIT is about, and holds up, its own connection. */
   private async acquireReplicated(
     claim: LockClaim,
-    op: string,
+    operation: string,
     { min, timeoutMs }: { min: number; timeoutMs: number },
   ): Promise<LockAnswer> {
     if (this.server.clustered)
       throw new ConfigurationError('minReplicas is not available on a Redis Cluster');
     if (this.closed) throw new ClosedError('The lock store is closed');
+    const wait = operation[0] === 'A' || operation[0] === 'a';
     const sinceMs = performance.now();
     this.replicated ??= new LockServer(this.options, this.service, replicaHeartbeatMs);
     await this.replicated.connect();
     const keys = this.keysOf(claim).flatMap(({ lock, fence, queue }) => [lock, fence, queue]);
-    const reply = this.replicated.run(lockScript, keys, [...this.header, op]);
-    const [time, value] = (await reply) as [string, string];
-    const answer = this.toAnswer({ value, serverMs: Number(time) }, '', claim, op[0] === 'A', sinceMs);
+    const reply = this.replicated.run(lockScript, keys, [...this.header, operation]);
+    const [serverMs, value] = (await reply) as [number, LockReply];
+    const answer = this.toAnswer(value, claim, { wait }, { serverMs, sinceMs });
     if (!answer.granted) return answer;
     return { ...answer, replicas: await this.replicated.replicas(min, timeoutMs) };
   }
@@ -204,8 +221,14 @@ export class RedisLockStore implements LockStore {
   }
 }
 
-/** See the script. */
-function operation(kind: string, claim: LockClaim, floor = 0n, succeeds = ''): string {
-  const permits = claim.mode === 'exclusive' ? -1 : claim.permits;
-  return `${kind} ${claim.keys.length} ${claim.token} ${permits} ${claim.ttlMs} ${floor} ${succeeds}`;
+/** When a claim was refused: by the server's clock, and by this process's before it asked. */
+interface Asked {
+  readonly serverMs: number;
+  readonly sinceMs: number;
+}
+
+const atOnce: LockAcquireOptions = {};
+
+function isOne(reply: LockReply): boolean {
+  return reply === 1;
 }
