@@ -15,7 +15,7 @@ const layers = {
   bus: { lib: ['errors', 'message', 'timing', 'driver', 'codec', 'middleware', 'metrics'], npm: [] },
   drivers: { lib: ['errors', 'message', 'timing', 'driver'], npm: ['ioredis'] },
   transport: {
-    lib: ['errors', 'message', 'timing', 'codec', 'bus'],
+    lib: ['errors', 'message', 'timing', 'driver', 'drivers', 'middleware', 'codec', 'bus'],
     npm: ['@nestjs/common', '@nestjs/core', '@nestjs/microservices', 'rxjs'],
   },
   nest: {

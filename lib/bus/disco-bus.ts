@@ -1,3 +1,4 @@
+import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { assertTopic } from '../message/topic.js';
@@ -85,6 +86,21 @@ export class DiscoBus {
   /** The name that is the default consumer group. */
   get service(): string {
     return this.options.service;
+  }
+
+  /** What the driver can do. */
+  get capabilities(): DriverCapabilities {
+    return this.options.driver.capabilities;
+  }
+
+  /** The guarantee that the `topics` table names for a topic or topic pattern, if it does. */
+  agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
+    return this.options.topics.agreedDelivery(topicOrPattern);
+  }
+
+  /** Resolves when requests to handlers of this bus can be called off; otherwise that begins with the first request. */
+  prepareToRespond(): Promise<void> {
+    return this.responder.listen();
   }
 
   /** Calls `listener` for every status from now on; the returned function ends that. */

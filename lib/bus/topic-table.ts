@@ -54,6 +54,11 @@ export class TopicTable {
     });
   }
 
+  /** The guarantee that the table names for a topic or topic pattern, if it does. */
+  agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
+    return this.agreed(topicOrPattern)?.delivery;
+  }
+
   /** Throws ConfigurationError if the table names `topic` and says another guarantee than `delivery`. */
   assertAgrees(topic: string, delivery: DeliveryGuarantee): void {
     const agreed = this.agreed(topic)?.delivery;

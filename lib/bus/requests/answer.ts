@@ -107,6 +107,7 @@ export class Answer implements ReplySink {
 
   private stream(replies: ReplyStream): void {
     if (this.ended) return;
+    this.writer.headers = replies.headers;
     const stop = replies.start(this);
     if (this.ended) stop();
     else this.stop = stop;

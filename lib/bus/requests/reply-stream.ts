@@ -18,7 +18,11 @@ export type StopReplies = () => void;
  * sent; what it returns is called when the requester has gone, its time is up, or the bus closes.
  */
 export class ReplyStream {
-  constructor(readonly start: (sink: ReplySink) => StopReplies) {}
+  constructor(
+    readonly start: (sink: ReplySink) => StopReplies,
+    /** Headers of every value, beside the bus's own. */
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {}
 }
 
 /** Whether `value` is to be answered item by item. */

@@ -20,6 +20,8 @@ export class ReplyWriter {
   private unsent = 0;
   private idleWaiter: (() => void) | undefined;
   private readonly topic: string;
+  /** Headers of values, beside the bus's own. */
+  headers: Readonly<Record<string, string>> = {};
 
   constructor(
     private readonly channel: DirectChannel,
@@ -90,6 +92,7 @@ export class ReplyWriter {
 
   private send(kind: ReplyKind, body: EncodedBody): void {
     const headers: Record<string, string> = Object.create(null);
+    if (kind !== 'error') Object.assign(headers, this.headers);
     headers[REQUEST_ID_HEADER] = this.request.id;
     headers[REPLY_KIND_HEADER] = kind;
     headers[REPLY_SEQUENCE_HEADER] = String(this.sequence++);

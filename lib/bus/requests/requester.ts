@@ -140,9 +140,8 @@ export class Requester {
   private onReply(message: Message): void {
     const envelope = readReply(message.headers);
     const call = envelope && this.pending.get(envelope.id);
-    if (!call) return this.parts.onStrayReply();
-    this.remember(call.topic);
-    if (!call.receive(envelope, message)) this.parts.onStrayReply();
+    if (call) this.remember(call.topic);
+    if (!envelope || !call?.receive(envelope, message)) this.parts.onStrayReply();
   }
 
   private remember(topic: string): void {

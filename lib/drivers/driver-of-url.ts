@@ -1,0 +1,46 @@
+import type { DiscoDriver } from '../driver/driver.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import { memoryBroker } from './memory/memory-broker.js';
+import { memoryDriver } from './memory/memory-driver.js';
+import type * as redisDrivers from './redis/index.js';
+
+const DEFAULT_URL = 'redis://127.0.0.1:6379';
+
+/**
+ * The driver that `url` names, else the environment's DISCO_BUS_URL, else Redis on this machine. Throws
+ * ConfigurationError, which never quotes the URL, as it may hold a password.
+ */
+export async function driverOfUrl(url: string | undefined): Promise<DiscoDriver> {
+  const chosen = (url ?? process.env.DISCO_BUS_URL) || DEFAULT_URL;
+  const scheme = chosen.slice(0, chosen.indexOf(':') + 1);
+  if (scheme === 'memory:') return memoryDriverOf(chosen.slice(scheme.length));
+  if (scheme === 'redis:' || scheme === 'rediss:') {
+    const { redisDriver } = await loadRedisDriver();
+    return redisDriver({ url: chosen });
+  }
+  const option = url === undefined ? 'DISCO_BUS_URL' : 'url';
+  throw new ConfigurationError(`${option} must begin with redis://, rediss:// or memory:`);
+}
+
+function memoryDriverOf(name: string): DiscoDriver {
+  return name === '' ? memoryDriver() : memoryDriver({ broker: memoryBroker(name) });
+}
+
+/** Redis is loaded when it is asked for, so that an embedded bus needs no ioredis. */
+async function loadRedisDriver(): Promise<typeof redisDrivers> {
+  try {
+    return await import('./redis/index.js');
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    throw new ConfigurationError('The Redis driver needs the package "ioredis": npm install ioredis', {
+      cause: error,
+    });
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return (
+    (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && /['"]ioredis['"]/.test(message ?? '')
+  );
+}

@@ -1,0 +1,81 @@
+import { Logger } from '@nestjs/common';
+import { DiscoBus } from '../bus/disco-bus.js';
+import { driverOfUrl } from '../drivers/driver-of-url.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import type { BusHolder, DiscoTransportOptions } from './transport-options.js';
+
+/** The bus of a server or client: one that it shares, or one of its own. */
+export class BusSource {
+  private current: DiscoBus | undefined;
+  private opening: Promise<DiscoBus> | undefined;
+  private stopping: Promise<void> = Promise.resolve();
+
+  /** Throws ConfigurationError for options that exclude each other. */
+  constructor(
+    private readonly options: DiscoTransportOptions,
+    private readonly label: string,
+  ) {
+    const { bus, driver, url } = options;
+    const given = [bus, driver, url].filter((each) => each !== undefined);
+    if (given.length > 1) throw new ConfigurationError(`${label}: bus, driver and url exclude each other`);
+    const { requests = 'one' } = options;
+    if (requests !== 'one' && requests !== 'every') {
+      throw new ConfigurationError(`${label}: requests must be 'one' or 'every'`);
+    }
+  }
+
+  /** The bus, once it is open. */
+  get bus(): DiscoBus | undefined {
+    return this.current;
+  }
+
+  /** Whether the bus is closed with its user. */
+  get owned(): boolean {
+    return this.options.bus === undefined;
+  }
+
+  /** Resolves with a bus that is started; called again it returns the same one. May be tried again after it rejected. */
+  open(onMade: (bus: DiscoBus) => void = () => {}): Promise<DiscoBus> {
+    this.opening ??= this.start(onMade).catch(async (error) => {
+      this.opening = undefined;
+      await this.close();
+      throw error;
+    });
+    return this.opening;
+  }
+
+  /** Stops a bus of its own; a shared one is left alone. It can be opened again, unless its driver was given. */
+  async close(): Promise<void> {
+    const bus = this.current;
+    this.current = undefined;
+    this.opening = undefined;
+    if (bus && this.owned) this.stopping = bus.stop();
+    await this.stopping;
+  }
+
+  private async start(onMade: (bus: DiscoBus) => void): Promise<DiscoBus> {
+    await this.stopping;
+    const bus = this.options.bus ? held(this.options.bus) : await this.make();
+    this.current = bus;
+    onMade(bus);
+    await bus.start();
+    return bus;
+  }
+
+  private async make(): Promise<DiscoBus> {
+    const { url, driver = await driverOfUrl(url), logger = new Logger(this.label) } = this.options;
+    const { connection } = this.options;
+    return new DiscoBus({
+      ...this.options,
+      driver,
+      logger,
+      connection: { critical: true, ...connection },
+    });
+  }
+}
+
+function held(holder: BusHolder): DiscoBus {
+  const bus = 'requestStream' in holder ? holder : holder.bus;
+  if (typeof bus?.requestStream === 'function') return bus;
+  throw new ConfigurationError('bus must be a DiscoBus or a DiscoBusService');
+}

@@ -1,0 +1,72 @@
+import type { Duration } from '../timing/duration.js';
+
+/** What is said of one message beside its data. */
+export interface DiscoRecordOptions {
+  /** Strings by name; names are lower-cased. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Events only: a message id of your own. At least once, the same id is not stored twice within the driver's window. */
+  readonly id?: string;
+  /** Events only: not delivered before this has passed. */
+  readonly delay?: Duration;
+  /** Events only: not delivered any more once this has passed. */
+  readonly ttl?: Duration;
+  /** Requests: how long to wait for the reply, and for each further one. Events: how long the publish may take. */
+  readonly timeout?: Duration;
+}
+
+/** Data with options, for `client.send` and `client.emit`. */
+export class DiscoRecord<T = unknown> {
+  constructor(
+    readonly data: T,
+    readonly options: DiscoRecordOptions = {},
+  ) {}
+}
+
+/** Builds a {@link DiscoRecord}: `new DiscoRecordBuilder(order).setHeader('tenant', 'a').setDelay('5s').build()`. */
+export class DiscoRecordBuilder<T = unknown> {
+  private options: DiscoRecordOptions = {};
+
+  constructor(private data?: T) {}
+
+  setData(data: T): this {
+    this.data = data;
+    return this;
+  }
+
+  /** Replaces all headers. */
+  setHeaders(headers: Readonly<Record<string, string>>): this {
+    return this.with({ headers });
+  }
+
+  setHeader(name: string, value: string): this {
+    return this.with({ headers: { ...this.options.headers, [name]: value } });
+  }
+
+  /** Of an event. */
+  setId(id: string): this {
+    return this.with({ id });
+  }
+
+  /** Of an event. */
+  setDelay(delay: Duration): this {
+    return this.with({ delay });
+  }
+
+  /** Of an event. */
+  setTtl(ttl: Duration): this {
+    return this.with({ ttl });
+  }
+
+  setTimeout(timeout: Duration): this {
+    return this.with({ timeout });
+  }
+
+  build(): DiscoRecord<T> {
+    return new DiscoRecord(this.data as T, this.options);
+  }
+
+  private with(changes: DiscoRecordOptions): this {
+    this.options = { ...this.options, ...changes };
+    return this;
+  }
+}

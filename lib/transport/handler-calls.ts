@@ -1,0 +1,138 @@
+import type { LoggerService } from '@nestjs/common';
+import {
+  type ConsumerDeserializer,
+  type ConsumerSerializer,
+  type IncomingRequest,
+  type MessageHandler,
+  RpcException,
+} from '@nestjs/microservices';
+import { isObservable, lastValueFrom, type Observable, Subscription as RxSubscription } from 'rxjs';
+import { finalize } from 'rxjs/operators';
+import { errorLine } from '../bus/bus-logger.js';
+import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
+import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
+import { isError } from '../errors/is-error.js';
+import type { DiscoMessageContext } from '../middleware/message-context.js';
+import { DiscoBusContext } from './disco-bus.context.js';
+import { incomingPacket, PACKET_HEADER } from './packet.js';
+import { isWildcard, routeOfTopic } from './pattern-topic.js';
+import { INTERNAL_ERROR, ReplyPump } from './reply-pump.js';
+
+/** What handler calls need of their server. */
+export interface HandlerCallsHost {
+  readonly transportId: unknown;
+  /** Undefined where values are sent as they are. */
+  readonly serializer: ConsumerSerializer | undefined;
+  readonly deserializer: ConsumerDeserializer;
+  readonly logger: LoggerService;
+  onStart(transportId: unknown, context: DiscoBusContext, done: () => Promise<void>): unknown;
+  onEnd(transportId: unknown, context: DiscoBusContext): void;
+  toObservable(result: unknown): Observable<unknown>;
+}
+
+/** Calls Nest's handlers: from a message to the handler's result, within the processing hooks. */
+export class HandlerCalls {
+  constructor(private readonly host: HandlerCallsHost) {}
+
+  /** Resolves when the handler, and all that its Observable emits, has ended; rejects with an Error if it failed. */
+  async event(
+    route: string,
+    handler: MessageHandler,
+    payload: unknown,
+    context: DiscoMessageContext,
+  ): Promise<void> {
+    const { packet, host } = await this.read(route, payload, context);
+    await this.within(host, async () => {
+      try {
+        const result = await handler(packet.data, host);
+        if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+      } catch (error) {
+        throw isError(error) ? error : new RpcException(error as object | string);
+      }
+    });
+  }
+
+  /** The replies to a request. A message that asks for none is given up. */
+  async request(
+    route: string,
+    handler: MessageHandler,
+    payload: unknown,
+    context: DiscoMessageContext,
+  ): Promise<ReplyStream | undefined> {
+    if (context.headers[REPLY_TO_HEADER] === undefined) {
+      context.terminate('not a request');
+      return undefined;
+    }
+    let read: Awaited<ReturnType<HandlerCalls['read']>>;
+    try {
+      read = await this.read(route, payload, context);
+    } catch (error) {
+      this.host.logger.error(`A request to "${route}" could not be read: ${errorLine(error)}`);
+      return new ReplyStream((sink) => {
+        sink.fail(INTERNAL_ERROR);
+        return () => {};
+      });
+    }
+    const { packet, host } = read;
+    const start = (sink: ReplySink) => this.answer(sink, handler, packet, host);
+    return new ReplyStream(start, this.host.serializer && { [PACKET_HEADER]: '1' });
+  }
+
+  private answer(
+    sink: ReplySink,
+    handler: MessageHandler,
+    packet: IncomingRequest,
+    host: DiscoBusContext,
+  ): () => void {
+    const pump = new ReplyPump(sink, this.host.serializer, packet.id);
+    const replies = new RxSubscription();
+    const work = async () => {
+      const replies$ = this.host.toObservable(await handler(packet.data, host));
+      await new Promise<void>((resolve) => {
+        replies.add(resolve);
+        replies.add(replies$.pipe(finalize(resolve)).subscribe(pump));
+      });
+    };
+    this.within(host, work).catch((error) => {
+      this.host.logger.error(error);
+      sink.fail(INTERNAL_ERROR);
+    });
+    return () => replies.unsubscribe();
+  }
+
+  private async read(
+    route: string,
+    payload: unknown,
+    context: DiscoMessageContext,
+  ): Promise<{ packet: IncomingRequest; host: DiscoBusContext }> {
+    const pattern = isWildcard(route) ? routeOfTopic(context.topic) : route;
+    const raw = incomingPacket(payload, context.headers, pattern);
+    const packet = (await this.host.deserializer.deserialize(raw, {
+      channel: pattern,
+    })) as IncomingRequest & {
+      metadata?: Record<string, string>;
+    };
+    return { packet, host: new DiscoBusContext([pattern, context, packet.metadata]) };
+  }
+
+  /**
+   * Runs `work` within the processing hooks, the end hook once, and settles as it does. A hook decides when the work
+   * begins; that it fails is told to the bus alone, so that a hook which forgets it ends no process.
+   */
+  private within(context: DiscoBusContext, work: () => Promise<void>): Promise<void> {
+    const { transportId } = this.host;
+    return new Promise((resolve, reject) => {
+      const done = async () => {
+        try {
+          await work();
+          resolve();
+        } catch (error) {
+          reject(error);
+        } finally {
+          this.host.onEnd(transportId, context);
+        }
+      };
+      Promise.resolve(this.host.onStart(transportId, context, done)).catch(reject);
+    });
+  }
+}

@@ -1,0 +1,12 @@
+export { DiscoBusClient } from './disco-bus.client.js';
+export { DiscoBusContext } from './disco-bus.context.js';
+export { DISCO_BUS, DiscoBusServer } from './disco-bus.server.js';
+export { DiscoRecord, DiscoRecordBuilder, type DiscoRecordOptions } from './disco-record.js';
+export type { StatusEvents, TransportStatus } from './status-relay.js';
+export type {
+  BusHolder,
+  DiscoBusClientOptions,
+  DiscoBusServerOptions,
+  DiscoEventExtras,
+  DiscoTransportOptions,
+} from './transport-options.js';

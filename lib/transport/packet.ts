@@ -1,0 +1,56 @@
+import type { ReadPacket } from '@nestjs/microservices';
+import { REQUEST_ID_HEADER } from '../bus/requests/request-headers.js';
+import type { Headers } from '../message/headers.js';
+
+/** Says that a payload is what a serializer of the application's own made of a packet, and not the data itself. */
+export const PACKET_HEADER = 'x-nest-packet';
+/** What the client's dispatch hook attached, as JSON. */
+export const METADATA_HEADER = 'x-nest-metadata';
+
+const LONGEST_METADATA = 16 * 1024;
+
+/** The headers that go with a packet, over those of the caller. */
+export function packetHeaders(
+  { metadata }: ReadPacket & { metadata?: Record<string, string> },
+  plain: boolean,
+  own: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> | undefined {
+  if (metadata === undefined && plain) return own;
+  return {
+    ...own,
+    ...(metadata !== undefined && { [METADATA_HEADER]: JSON.stringify(metadata) }),
+    ...(!plain && { [PACKET_HEADER]: '1' }),
+  };
+}
+
+/** What a deserializer is to read: what the other side's serializer wrote, or the packet that it did not need. */
+export function incomingPacket(payload: unknown, headers: Headers, route: string): unknown {
+  if (headers[PACKET_HEADER] !== undefined) return payload;
+  const { [REQUEST_ID_HEADER]: id } = headers;
+  const metadata = readMetadata(headers);
+  return {
+    pattern: route,
+    data: payload,
+    ...(id !== undefined && { id }),
+    ...(metadata !== undefined && { metadata }),
+  };
+}
+
+/** The strings that a client attached; undefined for anything else. */
+function readMetadata(headers: Headers): Record<string, string> | undefined {
+  const text = headers[METADATA_HEADER];
+  if (text === undefined || text.length > LONGEST_METADATA) return undefined;
+  try {
+    return strings(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function strings(value: unknown): Record<string, string> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const entries = Object.entries(value).filter(
+    ([name, text]) => typeof text === 'string' && name !== '__proto__',
+  );
+  return Object.fromEntries(entries) as Record<string, string>;
+}
