@@ -1,15 +1,23 @@
 import {
   ArgumentsHost,
+  type CallHandler,
+  type CanActivate,
   Catch,
   Controller,
   type ExceptionFilter,
+  type ExecutionContext,
   Get,
   type INestApplication,
+  Inject,
+  Injectable,
   Module,
+  type NestInterceptor,
   Param,
+  Scope,
+  UseGuards,
   UseInterceptors,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { NestFactory, REQUEST } from '@nestjs/core';
 import {
   ClientProxyFactory,
   type ClientTCP,
@@ -27,7 +35,7 @@ import {
   WithLock,
 } from 'nestjs-disco-bus';
 import { register } from 'prom-client';
-import { firstValueFrom, from, lastValueFrom, toArray } from 'rxjs';
+import { firstValueFrom, from, lastValueFrom, map, toArray } from 'rxjs';
 import { freePort } from '../support/redis-server.js';
 
 const body = {
@@ -37,6 +45,31 @@ const body = {
   message: 'Somebody else holds the lock; try again later',
 };
 const reply = { status: 'error', code: body.code, retryable: true, message: body.message };
+
+@Injectable()
+class Refusing implements CanActivate {
+  canActivate = () => false;
+}
+
+@Injectable()
+class Shouting implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler) {
+    return next.handle().pipe(map((keys: string[]) => keys.map((key) => key.toUpperCase())));
+  }
+}
+
+/** Of every request its own. */
+@Controller({ path: 'scoped', scope: Scope.REQUEST })
+class Scoped {
+  constructor(@Inject(REQUEST) private readonly request: { params: { id: string } }) {}
+
+  @WithLock('order:{0}', { onBusy: 'throw' })
+  @UseInterceptors(Shouting)
+  @Get(':id')
+  async get(@Param('id') _id: string) {
+    return [this.request.params.id, ...currentLock()!.keys];
+  }
+}
 
 @Controller()
 class Orders {
@@ -53,6 +86,11 @@ class Orders {
   async below(@Param('id') _id: string) {
     return currentLock()?.keys;
   }
+
+  @WithLock('order:{0}')
+  @UseGuards(Refusing)
+  @Get('guarded/:id')
+  async guarded(@Param('id') _id: string) {}
 
   @Get('failing/:id')
   @WithLock('order:{0}')
@@ -93,7 +131,7 @@ class CatchAll implements ExceptionFilter {
     PrometheusModule.register({ defaultMetrics: { enabled: false } }),
     DiscoBusModule.forRoot({ url: 'memory:' }),
   ],
-  controllers: [Orders],
+  controllers: [Orders, Scoped],
 })
 class AppModule {}
 
@@ -127,6 +165,15 @@ describe('over HTTP', () => {
     expect(await get(`${route}/2`)).toEqual({ status: 200, body: ['order:2'] });
     await lock.release();
     expect(await get(`${route}/1`)).toEqual({ status: 200, body: ['order:1'] });
+  });
+
+  it('guards, interceptors and the scope of a request apply as ever', async () => {
+    await listen();
+    const acquire = jest.spyOn(app.get(DiscoBusService).locks, 'acquire');
+    expect(await get('guarded/2')).toMatchObject({ status: 403 });
+    expect(acquire).not.toHaveBeenCalled();
+    expect(await get('scoped/a')).toEqual({ status: 200, body: ['A', 'ORDER:A'] });
+    expect(await get('scoped/1')).toEqual({ status: 423, body });
   });
 
   it('other errors stay as they are', async () => {
