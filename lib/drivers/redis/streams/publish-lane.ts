@@ -70,9 +70,10 @@ export class PublishLane {
     queueMicrotask(() => process.nextTick(this.flush));
   }
 
-  /** Resolves when nothing waits and nothing is under way. */
+  /** Resolves when nobody waits for an answer any more. */
   idle(): Promise<void> {
-    if (!this.sending && !this.scheduled) return Promise.resolve();
+    const awaited = this.scheduled || this.head < this.queue.length || this.current?.isWanted === true;
+    if (!awaited) return Promise.resolve();
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 

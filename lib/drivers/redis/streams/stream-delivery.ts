@@ -28,8 +28,9 @@ export class StreamDelivery implements Delivery {
   holder: { readonly deliveries: Set<StreamDelivery> } | undefined;
   /** Names the entry among all that the consumer holds. */
   readonly key: string;
-  /** Parts that are settled, in this attempt and before. */
+  /** Parts that were settled in this attempt, and those of them that were acknowledged: the others tell it themselves. */
   private parts: Set<number> | undefined;
+  private acknowledged: number[] | undefined;
   private readonly partsBefore: ReadonlySet<number> | undefined;
 
   constructor(
@@ -63,15 +64,20 @@ export class StreamDelivery implements Delivery {
     return this.partsBefore;
   }
 
-  /** All settled parts as the scripts keep them; empty when there is none. */
+  /** Parts that were acknowledged, now or before, as the scripts want them; empty when there is none. */
   get partList(): string {
-    if (this.parts === undefined) return this.entry.settledParts.join(',');
-    return [...(this.partsBefore ?? []), ...this.parts].join(',');
+    const { settledParts } = this.entry;
+    return (this.acknowledged === undefined ? settledParts : [...settledParts, ...this.acknowledged]).join(
+      ',',
+    );
   }
 
   ack(part?: DeliveryPart): Promise<void> {
     if (part === undefined) return this.end() ? this.acknowledge() : done;
-    if (this.endPart(part)) this.settlements.noteParts(this);
+    if (!this.endPart(part)) return done;
+    this.acknowledged ??= [];
+    this.acknowledged.push(part.index);
+    this.settlements.noteParts(this);
     return done;
   }
 
@@ -108,14 +114,14 @@ export class StreamDelivery implements Delivery {
   }
 
   private acknowledge(): Promise<void> {
-    return this.settlements.add(this, this.partList === '' ? 'a' : 'A', [], true);
+    const hasParts = this.parts !== undefined || this.partsBefore !== undefined;
+    return this.settlements.add(this, hasParts ? 'A' : 'a', [], true);
   }
 
   private comeBack(failures: number, delayMs: number, part: DeliveryPart | undefined): Promise<void> {
     const { crashes, releases, expiresMs, replays } = this.entry;
     const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'a', failures, 'c', crashes];
     fields.push('n', releases, 'o', this.originOf(part), 'x', expiresMs || '', 'r', replays);
-    if (part === undefined && this.partList !== '') fields.push('s', this.partList);
     return this.settlements.add(this, 'r', this.args(part, delayMs, fields), part === undefined, delayMs);
   }
 
@@ -124,8 +130,7 @@ export class StreamDelivery implements Delivery {
     delayMs: number,
     fields: readonly ScriptArgument[],
   ): ScriptArgument[] {
-    const list = part === undefined ? '' : this.partList;
-    return [part?.index ?? '', list, Math.ceil(delayMs), fields.length, ...fields];
+    return [part?.index ?? '', this.partList, Math.ceil(delayMs), fields.length, ...fields];
   }
 
   private originOf(part: DeliveryPart | undefined): string {

@@ -11,10 +11,17 @@ local function ours(letter, id)
   return not pending.err and pending[1] ~= nil
 end
 
--- A repeated part is told by the list of settled ones.
-local function settledBefore(letter, id, part)
-  local list = redis.call('HGET', parts, letter .. id)
-  return list and string.find(',' .. list .. ',', ',' .. part .. ',', 1, true) ~= nil
+local function has(list, part)
+  return string.find(',' .. list .. ',', ',' .. part .. ',', 1, true) ~= nil
+end
+
+-- The parts settled so far, with those that are told now.
+local function settledParts(letter, id, told)
+  local list = redis.call('HGET', parts, letter .. id) or ''
+  for part in string.gmatch(told, '%d+') do
+    if not has(list, part) then list = list == '' and part or list .. ',' .. part end
+  end
+  return list
 end
 
 local function again(delay, fields)
@@ -27,12 +34,20 @@ local function again(delay, fields)
   redis.call('ZADD', delayed, now + delay, member)
 end
 
-local function finish(letter, id, part, list)
+-- One retry or dead letter. A part that was settled before is told by the list: a repeated call does nothing to it.
+local function giveAway(kind, letter, id, part, told, delay, fields)
+  local list = settledParts(letter, id, told)
+  if part ~= '' and has(list, part) then return end
+  if part == '' and list ~= '' then
+    fields[#fields + 1] = 's'
+    fields[#fields + 1] = list
+  end
+  if kind == 'r' then again(delay, fields) else redis.call('XADD', dead, '*', 'at', text(now), unpack(fields)) end
   if part == '' then
     redis.call('XACK', streams[letter], group, id)
     redis.call('HDEL', parts, letter .. id)
   else
-    redis.call('HSET', parts, letter .. id, list)
+    redis.call('HSET', parts, letter .. id, list == '' and part or list .. ',' .. part)
   end
 end
 
@@ -49,21 +64,12 @@ while at <= #ARGV do
     end
     at = at + 3
   elseif kind == 'p' then
-    if mine then redis.call('HSET', parts, letter .. id, ARGV[at + 3]) end
+    if mine then redis.call('HSET', parts, letter .. id, settledParts(letter, id, ARGV[at + 3])) end
     at = at + 4
   else
-    local part, list = ARGV[at + 3], ARGV[at + 4]
-    local first = at + 7
+    local part, told, delay, first = ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5]), at + 7
     at = first + tonumber(ARGV[at + 6])
-    if mine and not (part ~= '' and settledBefore(letter, id, part)) then
-      local fields = { unpack(ARGV, first, at - 1) }
-      if kind == 'r' then
-        again(tonumber(ARGV[first - 2]), fields)
-      else
-        redis.call('XADD', dead, '*', 'at', text(now), unpack(fields))
-      end
-      finish(letter, id, part, list)
-    end
+    if mine then giveAway(kind, letter, id, part, told, delay, { unpack(ARGV, first, at - 1) }) end
   end
   number = number + 1
 end
@@ -80,8 +86,9 @@ return failed
  * May be sent again after a lost reply: nothing is doubled.
  *
  * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts. ARGV: group, consumer; then
- * \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\` (parts settled so far),
- * \`r|d stream id part list delay n field value …\` (retry, dead letter; of a part, whose list then follows, or of all).
+ * \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\` (parts acknowledged so far),
+ * \`r|d stream id part list delay n field value …\` (retry, dead letter; of a part or, with none,
+ * of all; list as before).
  * \`stream\` is S or R; n counts fields and values.
  */
 export const settleScript = nowFunction + settle;

@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto';
+import type { Delivery } from '../../../lib/driver/delivery.js';
+import type { DriverPublishOptions, DriverSubscribeOptions } from '../../../lib/driver/driver.js';
+
+/** How the specs subscribe, but for what a spec changes. */
+export function member(changes: Partial<DriverSubscribeOptions> = {}): DriverSubscribeOptions {
+  return { delivery: 'at-least-once', group: 'g', maxInFlight: 10, startFrom: 'beginning', ...changes };
+}
+
+/** How the specs publish, but for what a spec changes. */
+export function stored(changes: Partial<DriverPublishOptions> = {}): DriverPublishOptions {
+  return { delivery: 'at-least-once', id: randomUUID(), timeoutMs: 5_000, ...changes };
+}
+
+export const textOf = ({ frame }: Delivery): string => Buffer.from(frame).toString();
+
+/** Resolves when `holds` does; looks again every 10 ms, and fails with `what` after `timeoutMs`. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Lets time pass in which nothing should happen. */
+export function quiet(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
