@@ -9,18 +9,20 @@ const maxHandOffs = 16;
  * waiter talks to the store, and not even that one while the holder is known to hold.
  */
 export class LockLane {
-  private readonly waiters = new Set<LockWaiter>();
+  /** Made for the first one: most lanes see none. */
+  private waiters: Set<LockWaiter> | undefined;
   private holder: Lock | undefined;
   private handOffs = 0;
 
   enter(waiter: LockWaiter): void {
+    this.waiters ??= new Set();
     this.waiters.add(waiter);
   }
 
   /** Takes the waiter out and wakes the next one. */
   leave(waiter: LockWaiter): void {
     const wasFirst = this.isFirst(waiter);
-    this.waiters.delete(waiter);
+    this.waiters?.delete(waiter);
     if (wasFirst) this.first()?.wake();
   }
 
@@ -35,7 +37,7 @@ export class LockLane {
 
   /** Nobody holds or waits here. */
   get empty(): boolean {
-    return this.waiters.size === 0 && this.heldMs() === 0;
+    return this.first() === undefined && this.heldMs() === 0;
   }
 
   /** `lock` was granted to a waiter of this lane. */
@@ -60,13 +62,17 @@ export class LockLane {
     });
   }
 
+  /** `lock` is held no more, and not passed on. */
+  dismiss(lock: Lock): void {
+    if (this.holder === lock) this.holder = undefined;
+  }
+
   /** Wakes the first waiter. */
   wakeFirst(): void {
     this.first()?.wake();
   }
 
   private first(): LockWaiter | undefined {
-    for (const waiter of this.waiters) return waiter;
-    return undefined;
+    return this.waiters?.values().next().value;
   }
 }

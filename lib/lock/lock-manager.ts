@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { Lock, type LockKeeper } from './lock.js';
 import { type AcquisitionOutcome, LockAcquisition } from './lock-acquisition.js';
-import { LockLane } from './lock-lane.js';
+import { LockLanes } from './lock-lanes.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';
 import {
   type LockOptions,
@@ -39,11 +39,10 @@ export interface LockManagerOptions {
 export class LockManager {
   private readonly defaults: { readonly ttlMs: number; readonly waitMs: number };
   private readonly keeper: LockKeeper;
-  private readonly lanes = new Map<string, LockLane>();
+  private readonly lanes = new LockLanes();
   private readonly acquisitions = new Map<string, LockAcquisition>();
   /** The locks with a signal or an extension to end when the manager closes. */
   private readonly attended = new Set<Lock>();
-  private sweepAt = 1_024;
   private unsubscribe: (() => void) | undefined;
   private closed = false;
 
@@ -92,12 +91,12 @@ export class LockManager {
    * ConfigurationError for a bad key or option; nothing is then held.
    */
   acquire(keys: string | readonly string[], options: LockOptions = {}): Promise<Lock> {
-    return this.waitFor(() => this.exclusive(keys), options);
+    return this.waitFor(keys, exclusive, options);
   }
 
   /** The lock if it is free now, else null. Rejects as {@link acquire} does, but not with LockNotAcquiredError. */
   tryAcquire(keys: string | readonly string[], options: LockOptions = {}): Promise<Lock | null> {
-    return this.tryFor(() => this.exclusive(keys), options);
+    return this.tryFor(keys, exclusive, options);
   }
 
   /**
@@ -126,50 +125,42 @@ export class LockManager {
       throw new ConfigurationError('A semaphore needs a whole number of permits, 1 or more');
     }
     toLockKeys(name);
-    return new Semaphore(
-      name,
-      permits,
-      this.scope(() => shared(name, permits)),
-    );
+    return new Semaphore(name, permits, this.scope(name, { mode: 'shared', permits }));
   }
 
   /** A read-write lock. Costs nothing until used. */
   readWrite(name: string): ReadWriteLock {
     toLockKeys(name);
-    const readers = this.scope(() => shared(name, 0));
-    return new ReadWriteLock(
-      name,
-      readers,
-      this.scope(() => this.exclusive(name)),
-    );
+    const readers = this.scope(name, { mode: 'shared', permits: 0 });
+    return new ReadWriteLock(name, readers, this.scope(name, exclusive));
   }
 
-  private scope(claim: () => ClaimedKeys): ScopeClaims {
+  private scope(name: string, share: Share): ScopeClaims {
     return {
-      acquire: (options = {}) => this.waitFor(claim, options),
-      tryAcquire: (options = {}) => this.tryFor(claim, options),
+      acquire: (options = {}) => this.waitFor(name, share, options),
+      tryAcquire: (options = {}) => this.tryFor(name, share, options),
     };
   }
 
-  private exclusive(keys: string | readonly string[]): ClaimedKeys {
-    return { keys: toLockKeys(keys), mode: 'exclusive', permits: 0 };
-  }
-
-  private async waitFor(claim: () => ClaimedKeys, options: LockOptions): Promise<Lock> {
-    const keys = claim();
-    const outcome = await this.run(keys, resolveLockOptions(options, this.defaults));
+  private async waitFor(keys: string | readonly string[], share: Share, options: LockOptions): Promise<Lock> {
+    const resolved = resolveLockOptions(options, this.defaults);
+    const claim = toClaim(keys, share, resolved.ttlMs);
+    const outcome = await this.run(claim, resolved);
     if (outcome.lock) return outcome.lock;
-    throw new LockNotAcquiredError(keys.keys, outcome.waitedMs);
+    throw new LockNotAcquiredError(claim.keys, outcome.waitedMs);
   }
 
-  private async tryFor(claim: () => ClaimedKeys, options: LockOptions): Promise<Lock | null> {
+  private async tryFor(
+    keys: string | readonly string[],
+    share: Share,
+    options: LockOptions,
+  ): Promise<Lock | null> {
     const resolved = resolveLockOptions({ wait: 0, ...options }, this.defaults);
-    return (await this.run(claim(), resolved)).lock ?? null;
+    return (await this.run(toClaim(keys, share, resolved.ttlMs), resolved)).lock ?? null;
   }
 
-  private async run(claimed: ClaimedKeys, options: ResolvedLockOptions): Promise<AcquisitionOutcome> {
+  private async run(claim: LockClaim, options: ResolvedLockOptions): Promise<AcquisitionOutcome> {
     if (this.closed) throw new ClosedError('The lock manager is closed');
-    const claim: LockClaim = { ...claimed, token: ownerToken(), ttlMs: options.ttlMs };
     const { observer, clock } = this.keeper;
     const startMs = clock.monotonic();
     try {
@@ -178,12 +169,12 @@ export class LockManager {
       if (!outcome.lock && outcome.error) throw outcome.error;
       observer.operation('acquire', outcome.lock ? 'success' : 'failed');
       if (outcome.lock) observer.waited((clock.monotonic() - startMs) / 1_000);
+      else this.lanes.tidy(claim.keys[0]);
       return outcome;
     } catch (error) {
       observer.operation('acquire', 'error');
+      this.lanes.tidy(claim.keys[0]);
       throw error;
-    } finally {
-      this.tidy(claim.keys[0]);
     }
   }
 
@@ -191,7 +182,7 @@ export class LockManager {
   private isSimple({ keys, mode }: LockClaim, options: ResolvedLockOptions): boolean {
     const patient = options.waitMs >= patientWaitMs && options.signal === undefined;
     const plain = mode === 'exclusive' && keys.length === 1 && !options.fair && options.minReplicas === 0;
-    return patient && plain && !this.lanes.has(keys[0]);
+    return patient && plain && this.lanes.at(keys[0]) === undefined;
   }
 
   /** The common case without the machinery of waiting: the lock, if it is free and the store answers. */
@@ -200,7 +191,7 @@ export class LockManager {
     options: ResolvedLockOptions,
     sinceMs: number,
   ): Promise<Lock | undefined> {
-    const lane = this.laneFor(claim, options);
+    const lane = this.lanes.for(claim, options);
     // Unanswered, the same claim is made again, so that a grant of which the answer was lost is found.
     const answer = await this.store.acquire(claim).catch((thrown: unknown) => {
       const error = asLockError(thrown);
@@ -215,7 +206,7 @@ export class LockManager {
   }
 
   private async wait(claim: LockClaim, options: ResolvedLockOptions, startMs: number) {
-    const lane = this.laneFor(claim, options);
+    const lane = this.lanes.for(claim, options);
     const acquisition = new LockAcquisition(this.keeper, claim, options, lane, startMs);
     this.acquisitions.set(claim.token, acquisition);
     try {
@@ -226,42 +217,21 @@ export class LockManager {
     }
   }
 
-  /** Claims of one key queue in the process, unless they are shared or want the store to keep the order. */
-  private laneFor({ keys, mode }: LockClaim, { fair }: ResolvedLockOptions): LockLane | undefined {
-    if (mode === 'shared' || keys.length > 1 || fair) return undefined;
-    const known = this.lanes.get(keys[0]);
-    if (known !== undefined) return known;
-    this.sweep();
-    const lane = new LockLane();
-    this.lanes.set(keys[0], lane);
-    return lane;
-  }
-
-  /** Locks that ran out without being released leave their lanes behind: cleared whenever the lanes have doubled. */
-  private sweep(): void {
-    if (this.lanes.size < this.sweepAt) return;
-    for (const key of this.lanes.keys()) this.tidy(key);
-    this.sweepAt = Math.max(1_024, this.lanes.size * 2);
-  }
-
-  private tidy(key: string): void {
-    if (this.lanes.get(key)?.empty) this.lanes.delete(key);
-  }
-
-  private async giveBack(lock: Lock): Promise<boolean> {
-    const lane = this.lanes.get(lock.keys[0]);
+  private giveBack(lock: Lock): Promise<boolean> {
+    const lane = this.lanes.at(lock.keys[0]);
     const ttlMs = lock.heldBackMs;
-    try {
-      const passedOn = ttlMs > 0 ? undefined : await lane?.passOn(lock);
-      if (passedOn !== undefined) return passedOn;
-      const { store } = this;
-      const done = ttlMs > 0 ? store.extend({ ...lock.claim, ttlMs }) : store.release(lock.claim);
-      // Woken now, the next waiter's claim travels with the release.
-      lane?.wakeFirst();
-      return await done;
-    } finally {
-      this.tidy(lock.keys[0]);
-    }
+    if (ttlMs > 0) lane?.dismiss(lock);
+    const passedOn = lane?.passOn(lock);
+    if (passedOn === undefined) return this.returnToStore(lock, ttlMs);
+    return passedOn.then((held) => held ?? this.returnToStore(lock, 0));
+  }
+
+  private returnToStore({ keys, claim }: Lock, ttlMs: number): Promise<boolean> {
+    const done = ttlMs > 0 ? this.store.extend({ ...claim, ttlMs }) : this.store.release(claim);
+    // Woken now, the next waiter's claim travels with the release.
+    this.lanes.at(keys[0])?.wakeFirst();
+    this.lanes.tidy(keys[0]);
+    return done;
   }
 
   private onHint(hint: LockHint): void {
@@ -270,8 +240,10 @@ export class LockManager {
   }
 }
 
-type ClaimedKeys = { readonly keys: readonly string[]; readonly mode: LockMode; readonly permits: number };
+type Share = { readonly mode: LockMode; readonly permits: number };
 
-function shared(name: string, permits: number): ClaimedKeys {
-  return { keys: [name], mode: 'shared', permits };
+const exclusive: Share = { mode: 'exclusive', permits: 0 };
+
+function toClaim(keys: string | readonly string[], { mode, permits }: Share, ttlMs: number): LockClaim {
+  return { keys: toLockKeys(keys), token: ownerToken(), mode, permits, ttlMs };
 }

@@ -49,19 +49,21 @@ export function resolveLockOptions(
   options: LockOptions,
   defaults: { readonly ttlMs: number; readonly waitMs: number },
 ): ResolvedLockOptions {
-  const { ttl = defaults.ttlMs, wait = defaults.waitMs, minReplicas = 0 } = options;
+  const { ttl, wait, signal, autoExtend = false, fair = false, minReplicas = 0 } = options;
+  const { replicaTimeout, minHold } = options;
   if (!Number.isInteger(minReplicas) || minReplicas < 0) {
     throw new ConfigurationError('minReplicas must be a whole number, 0 or more');
   }
   return {
-    ttlMs: toTtlMs(ttl),
-    waitMs: toMilliseconds(wait, 'wait'),
-    signal: checkSignal(options.signal),
-    autoExtend: options.autoExtend ?? false,
-    fair: options.fair ?? false,
+    ttlMs: ttl === undefined ? defaults.ttlMs : toTtlMs(ttl),
+    waitMs: wait === undefined ? defaults.waitMs : toMilliseconds(wait, 'wait'),
+    signal: signal === undefined ? signal : checkSignal(signal),
+    autoExtend,
+    fair,
     minReplicas,
-    replicaTimeoutMs: toMilliseconds(options.replicaTimeout ?? 1_000, 'replicaTimeout', { minMs: 1 }),
-    minHoldMs: toMilliseconds(options.minHold ?? 0, 'minHold'),
+    replicaTimeoutMs:
+      replicaTimeout === undefined ? 1_000 : toMilliseconds(replicaTimeout, 'replicaTimeout', { minMs: 1 }),
+    minHoldMs: minHold === undefined ? 0 : toMilliseconds(minHold, 'minHold'),
   };
 }
 

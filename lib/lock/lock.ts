@@ -1,9 +1,10 @@
 import type { LockClaim, LockStore } from '../driver/lock-store.js';
 import { LockLostError, LockUnavailableError } from '../errors/lock.errors.js';
-import type { Clock, ClockTimer } from '../timing/clock.js';
+import type { Clock } from '../timing/clock.js';
 import type { Duration } from '../timing/duration.js';
 import type { LockObserver, LockOperation } from './lock-observer.js';
 import { type ResolvedLockOptions, toTtlMs } from './lock-options.js';
+import { LockUpkeep } from './lock-upkeep.js';
 import { LockValidity } from './lock-validity.js';
 import { asLockError } from './store-error.js';
 
@@ -30,10 +31,6 @@ export interface GrantedClaim {
   readonly ttlMs: number;
 }
 
-/** The signal aborts this much before validity ends: a fiftieth of the ttl, within these. */
-const shortestLeadMs = 5;
-const longestLeadMs = 100;
-
 /**
  * A lock that is held. Validity is counted on this process's monotonic clock from before the claim was sent, minus an
  * allowance of 1 % + 2 ms: it ends before the store's. That protects against everything but a process that is stopped
@@ -47,9 +44,7 @@ export class Lock implements AsyncDisposable {
   readonly claim: LockClaim;
   private readonly validity: LockValidity;
   private readonly grantedMs: number;
-  private controller: AbortController | undefined;
-  private endTimer: ClockTimer | undefined;
-  private extendTimer: ClockTimer | undefined;
+  private upkeep: LockUpkeep | undefined;
   private releasing: Promise<void> | undefined;
   private lost = false;
 
@@ -63,24 +58,13 @@ export class Lock implements AsyncDisposable {
     this.fencingToken = granted.fencingToken;
     this.grantedMs = keeper.clock.monotonic();
     this.validity = new LockValidity(keeper.clock, granted.sinceMs, granted.ttlMs);
-    if (options.autoExtend) options.signal?.addEventListener('abort', this.cancel, { once: true });
-    const curtailed = granted.ttlMs < granted.claim.ttlMs;
-    if (!curtailed && !options.autoExtend) return;
-    keeper.attend(this);
-    if (curtailed) void this.extendByItself();
-    else this.keepAlive(this.untilThirdMs());
+    if (granted.ttlMs < granted.claim.ttlMs) void this.lookAfter().extendNow();
+    else if (options.autoExtend) this.lookAfter().extendInTime();
   }
 
   /** Aborts shortly before validity ends, or when the lock is found lost. Never because of `release`. */
   get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      this.controller = new AbortController();
-      if (this.releasing === undefined && !this.lost) {
-        this.keeper.attend(this);
-        this.watch();
-      } else if (this.lost) this.controller.abort(new LockLostError(this.keys));
-    }
-    return this.controller.signal;
+    return this.lookAfter().signal;
   }
 
   /** Milliseconds for which the lock may still be relied upon; 0 once it is released or lost. */
@@ -111,7 +95,7 @@ export class Lock implements AsyncDisposable {
     if (!held) this.lose();
     if (!this.validity.renew(sinceMs, ttlMs) || this.releasing) throw this.reportLoss('extend');
     this.keeper.observer.operation('extend', 'success');
-    if (this.endTimer !== undefined) this.watch();
+    this.upkeep?.extended();
   }
 
   /**
@@ -120,10 +104,7 @@ export class Lock implements AsyncDisposable {
    * after it resolved, it does nothing.
    */
   release(): Promise<void> {
-    this.releasing ??= this.giveUp().catch((error: unknown) => {
-      if (error instanceof LockUnavailableError) this.releasing = undefined;
-      throw error;
-    });
+    this.releasing ??= this.giveUp();
     return this.releasing;
   }
 
@@ -136,29 +117,43 @@ export class Lock implements AsyncDisposable {
   abandon(reason: unknown): void {
     if (this.lost || this.releasing) return;
     this.lost = true;
-    this.settle();
     this.validity.end();
     this.keeper.observer.lost();
-    this.controller?.abort(reason);
+    this.settle(reason);
   }
 
   /** How much of `minHold` is left. */
   get heldBackMs(): number {
-    return Math.max(0, Math.ceil(this.grantedMs + this.options.minHoldMs - this.keeper.clock.monotonic()));
+    const { minHoldMs } = this.options;
+    if (minHoldMs === 0) return 0;
+    return Math.max(0, Math.ceil(this.grantedMs + minHoldMs - this.keeper.clock.monotonic()));
   }
 
   private async giveUp(): Promise<void> {
+    const { observer } = this.keeper;
     const valid = this.validity.remainingMs() > 0;
     this.settle();
     // Also a lost lock is given up at the store: it may have outlived our own count.
-    const held = await this.ask('release', this.keeper.release(this));
+    const held = await this.giveBack();
     if (!valid || !held) {
-      if (!this.lost) this.keeper.observer.lost();
+      if (!this.lost) observer.lost();
       this.lost = true;
       throw this.reportLoss('release');
     }
-    this.keeper.observer.held((this.keeper.clock.monotonic() - this.grantedMs) / 1_000);
-    this.keeper.observer.operation('release', 'success');
+    observer.held((this.keeper.clock.monotonic() - this.grantedMs) / 1_000);
+    observer.operation('release', 'success');
+  }
+
+  /** After a failure `release` may be called again. */
+  private async giveBack(): Promise<boolean> {
+    try {
+      return await this.keeper.release(this);
+    } catch (thrown) {
+      const error = asLockError(thrown);
+      if (error instanceof LockUnavailableError) this.releasing = undefined;
+      this.keeper.observer.operation('release', 'error');
+      throw error;
+    }
   }
 
   private async ask(operation: LockOperation, answer: Promise<boolean>): Promise<boolean> {
@@ -179,60 +174,20 @@ export class Lock implements AsyncDisposable {
     this.abandon(new LockLostError(this.keys));
   }
 
-  /** The caller's signal ends the extension and tells the work; the lock itself stays until it is released. */
-  private readonly cancel = (): void => {
-    this.keeper.clock.clearTimeout(this.extendTimer);
-    this.extendTimer = undefined;
-    this.controller ??= new AbortController();
-    this.controller.abort(this.options.signal?.reason);
-  };
-
-  private keepAlive(delayMs: number): void {
-    this.extendTimer = unref(this.keeper.clock.setTimeout(() => void this.extendByItself(), delayMs));
-  }
-
-  /** Until a third of the ttl has passed since the claim or extension was sent: at once, if the answer took longer. */
-  private untilThirdMs(): number {
-    return Math.max(0, this.remainingMs() - (this.claim.ttlMs * 2) / 3);
-  }
-
-  /** An extension that failed is tried again soon, for as long as there is time. */
-  private async extendByItself(): Promise<void> {
-    if (!this.isValid()) return this.lose();
-    try {
-      await this.extend();
-      if (this.goesOn && this.options.autoExtend) this.keepAlive(this.untilThirdMs());
-    } catch {
-      if (this.goesOn) this.keepAlive(Math.min(this.claim.ttlMs / 3, Math.max(20, this.remainingMs() / 4)));
+  /** Its upkeep, which begins if need be. */
+  private lookAfter(): LockUpkeep {
+    if (this.upkeep === undefined) {
+      this.upkeep = new LockUpkeep(this, this.claim.ttlMs, this.options, this.keeper.clock);
+      if (this.lost) this.upkeep.end(new LockLostError(this.keys));
+      else if (this.releasing) this.upkeep.end();
+      else this.keeper.attend(this);
     }
+    return this.upkeep;
   }
 
-  private get goesOn(): boolean {
-    const cancelled = this.options.autoExtend && this.options.signal?.aborted;
-    return this.releasing === undefined && !this.lost && !cancelled;
-  }
-
-  /** Sets the timer for the signal anew. */
-  private watch(): void {
-    this.keeper.clock.clearTimeout(this.endTimer);
-    const leadMs = Math.min(longestLeadMs, Math.max(shortestLeadMs, this.claim.ttlMs / 50));
-    const left = this.remainingMs() - leadMs;
-    if (left <= 0) this.lose();
-    else this.endTimer = unref(this.keeper.clock.setTimeout(() => this.watch(), Math.floor(left)));
-  }
-
-  private settle(): void {
-    this.keeper.clock.clearTimeout(this.endTimer);
-    this.keeper.clock.clearTimeout(this.extendTimer);
-    this.endTimer = undefined;
-    this.extendTimer = undefined;
-    this.options.signal?.removeEventListener('abort', this.cancel);
+  private settle(reason?: unknown): void {
+    if (this.upkeep === undefined) return;
+    this.upkeep.end(reason);
     this.keeper.forget(this);
   }
-}
-
-/** A lock alone keeps no process alive. */
-function unref(timer: ClockTimer): ClockTimer {
-  (timer as { unref?: () => void }).unref?.();
-  return timer;
 }
