@@ -1,0 +1,41 @@
+// A consumer process: handles messages as its CONSUMER environment says, and journals over IPC what it does.
+import { DiscoBus } from '../../lib/bus/disco-bus.js';
+import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
+import type { ConsumerConfig, JournalEntry } from './streams-processes.js';
+
+const config = JSON.parse(process.env.CONSUMER ?? '{}') as ConsumerConfig;
+const bus = new DiscoBus({
+  driver: redisDriver({ url: config.url, streams: { claimAfter: config.claimAfterMs } }),
+  service: config.group,
+  shutdownTimeout: '3s',
+});
+
+function tell(entry: JournalEntry): void {
+  process.send?.(entry);
+}
+
+await bus.start();
+await bus.subscribe(
+  config.topic,
+  async (payload: { n: number; does?: 'die' | 'fail' }, context) => {
+    tell({ type: 'begun', n: payload.n, attempt: context.attempt, at: Date.now() });
+    if (payload.does === 'die') process.kill(process.pid, 'SIGKILL');
+    if (payload.does === 'fail' && context.attempt === 1) {
+      tell({ type: 'failed', n: payload.n, attempt: context.attempt, at: Date.now() });
+      throw new Error('once');
+    }
+    await new Promise((resolve) => setTimeout(resolve, config.workMs));
+    tell({ type: 'done', n: payload.n, attempt: context.attempt, at: Date.now() });
+  },
+  {
+    delivery: 'at-least-once',
+    concurrency: config.concurrency,
+    prefetch: config.prefetch,
+    retry: { attempts: 5, backoff: { type: 'fixed', delay: config.retryDelayMs, jitter: false } },
+  },
+);
+tell({ type: 'ready', n: -1, attempt: 0, at: Date.now() });
+process.once('SIGTERM', () => {
+  void bus.stop().then(() => process.exit(0));
+});
+process.once('disconnect', () => process.exit(1));
