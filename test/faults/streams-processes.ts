@@ -83,6 +83,11 @@ export class ConsumerProcess {
     return this.child.signalCode;
   }
 
+  /** Sends a signal and waits for nothing. */
+  signalWith(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.child.kill(signal);
     await this.exited;
