@@ -18,6 +18,7 @@ export interface UpkeepOwner {
   readonly heldCount: number;
   recovers: boolean;
   wake(): void;
+  renewRight(): Promise<void>;
 }
 
 /**
@@ -166,6 +167,7 @@ export class ConsumerUpkeep {
     this.checkpoint = checkpoint;
     this.entriesAdded = added;
     this.compare(mine);
+    await this.owner.renewRight();
     if (reaps && budget > 0) this.reapedMs = startedMs;
     if (budget === 0) return 1;
     return due === '' ? everyMs : Math.max(1, Math.min(everyMs, Number(due) - Number(now)));

@@ -119,6 +119,7 @@ export class StreamReader implements ConsumerReader {
     this.woken = false;
     const targets = this.targets();
     if (targets.length === 0) return this.sleep();
+    if (await this.readBack(client, targets)) return;
     const classes = sizeClasses(targets);
     let found = false;
     if (classes.length > 1) {
@@ -136,6 +137,18 @@ export class StreamReader implements ConsumerReader {
         targets.push({ consumer, count: consumer.comesBack ? Math.max(1, Math.floor(free / 2)) : free });
     }
     return targets;
+  }
+
+  /** Reads what came back alone, for consumers that may read nothing new before it. Whether there was anything. */
+  private async readBack(client: Redis | Cluster, targets: readonly Target[]): Promise<boolean> {
+    const waiting = targets.filter(({ consumer }) => consumer.backFirst);
+    let found = false;
+    for (const target of waiting) {
+      const reply = await this.read(client, [target], 0, ['retry']);
+      target.consumer.backFirst = reply !== null && reply.length > 0;
+      found = this.handOut(reply) || found;
+    }
+    return found;
   }
 
   private async blockingRead(
@@ -160,9 +173,10 @@ export class StreamReader implements ConsumerReader {
     client: Redis | Cluster,
     targets: readonly Target[],
     blockMs: number,
+    streams: readonly ('retry' | 'stream')[] = ['retry', 'stream'],
   ): Promise<StreamReply | null> {
     const count = Math.min(...targets.map((target) => target.count));
-    const keys = targets.flatMap(({ consumer: { keys } }) => [keys.retry, keys.stream]);
+    const keys = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
     const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
     const args = ['GROUP', this.setup.group, this.setup.name, 'COUNT', count, ...block, 'STREAMS', ...keys];
     const command = (client as Redis).xreadgroupBuffer as (

@@ -8,6 +8,7 @@ import { ConsumerUpkeep } from './consumer-upkeep.js';
 import type { SuspectHolder } from './isolation.js';
 import { fetchScript, heldScript, releaseScript } from './scripts/group-scripts.js';
 import { type SettlementOwner, Settlements } from './settlements.js';
+import { SoleReader } from './sole-reader.js';
 import { persist } from './stream-connection.js';
 import { StreamDelivery } from './stream-delivery.js';
 import { readEntry, type StreamEntry, type StreamLetter } from './stream-entry.js';
@@ -34,9 +35,13 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   recovers = false;
   /** The last read brought something that came back: its stream then gets half of the places. */
   comesBack = false;
+  /** What came back is to be read to its end before anything new, as nothing may overtake it. */
+  backFirst = false;
   reader: ConsumerReader | undefined;
   private readonly settlements: Settlements;
   private readonly subscriptions: StreamSubscription[] = [];
+  /** There when the group is to be read by one subscription at a time. */
+  private sole: SoleReader | undefined;
   private nextSubscription = 0;
   /** Read and not handed over, oldest first. */
   private queue: StreamDelivery[] = [];
@@ -65,7 +70,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   get free(): number {
     if (this.setup.isolation.holds) return 0;
     let free = -this.queue.length;
-    for (const subscription of this.subscriptions) free += subscription.free;
+    for (const subscription of this.eligible) free += subscription.free;
     return Math.max(0, free);
   }
 
@@ -83,13 +88,18 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   }
 
   get canBegin(): boolean {
-    return this.subscriptions.some(({ free }) => free > 0);
+    return this.eligible.some(({ free }) => free > 0);
   }
 
   /** Adds a subscription; reading for it begins when the reader is woken. */
   subscribe(options: DriverSubscribeOptions, onDelivery: (delivery: Delivery) => void): DriverSubscription {
     const subscription = new StreamSubscription(this, options.maxInFlight, onDelivery);
     this.subscriptions.push(subscription);
+    if (options.exclusive) {
+      this.sole ??= new SoleReader(this.setup, this.keys, this.group);
+      this.backFirst = true;
+      this.upkeep.within(0);
+    }
     this.wake();
     return subscription;
   }
@@ -115,6 +125,13 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     this.endIfUnused();
   }
 
+  /** To be called now and then: takes or keeps the right to read, where the group has one reader at a time. */
+  async renewRight(): Promise<void> {
+    if (this.sole === undefined || !(await this.sole.renew())) return;
+    this.backFirst = true;
+    this.wake();
+  }
+
   delayed(delayMs: number): void {
     this.upkeep.within(delayMs);
   }
@@ -135,7 +152,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   }
 
   begin(delivery: StreamDelivery): void {
-    const { subscriptions } = this;
+    const subscriptions = this.eligible;
     for (let tried = 0; tried < subscriptions.length; tried++) {
       if (this.nextSubscription >= subscriptions.length) this.nextSubscription = 0;
       const subscription = subscriptions[this.nextSubscription++];
@@ -194,6 +211,11 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
         releaseEntries.run(client, this.releaseKeys, [this.group, this.name, 1, ...args]),
       );
     await within(leave(), graceMs / 2);
+    if (this.sole !== undefined) await within(this.sole.giveUp(), graceMs / 2);
+  }
+
+  private get eligible(): readonly StreamSubscription[] {
+    return this.sole === undefined ? this.subscriptions : this.sole.among(this.subscriptions);
   }
 
   private add(entry: StreamEntry): void {
