@@ -4,14 +4,13 @@ import type { BusStatus } from '../bus/bus-status.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import { REPLY_KIND_HEADER, random128 } from '../bus/requests/request-headers.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
-import { isDiscoBusError } from '../errors/disco-bus-error.js';
-import type { RemoteError } from '../errors/request.errors.js';
-import type { Headers } from '../message/headers.js';
 import { BusSource } from './bus-source.js';
+import { ClientRequest } from './client-request.js';
 import { DiscoRecord, type DiscoRecordOptions } from './disco-record.js';
-import { eventDelivery } from './event-delivery.js';
-import { PACKET_HEADER, packetHeaders } from './packet.js';
-import { RESPONDERS, requestTopic, topicOfRoute } from './pattern-topic.js';
+import { eventDelivery, storesPatterns } from './event-delivery.js';
+import { packetHeaders } from './packet.js';
+import { PatternDirectory } from './pattern-directory.js';
+import { copyTopic, topicOfRoute } from './pattern-topic.js';
 import { ReplyReader } from './reply-reader.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import type { DiscoBusClientOptions } from './transport-options.js';
@@ -29,7 +28,8 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, TransportStatus> {
   private readonly relay: StatusRelay;
   /** Without a serializer the data itself is the payload, so that any other bus can read it. */
   private readonly plain: boolean;
-  private readonly open = new Set<(error: unknown) => void>();
+  private readonly open = new Set<ClientRequest>();
+  private readonly directory = new PatternDirectory();
   private fallbackTold = false;
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
@@ -49,7 +49,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, TransportStatus> {
 
   /** Fails the requests that wait with ClosedError, and closes a bus of its own. Idempotent. */
   async close(): Promise<void> {
-    for (const fail of [...this.open]) fail(new ClosedError('Connection closed'));
+    for (const request of [...this.open]) request.fail(new ClosedError('Connection closed'));
     await this.source.close();
     this.relay.detach();
   }
@@ -82,52 +82,37 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, TransportStatus> {
     const payload = this.plain ? data : await this.serializer.serialize(plainPacket);
     const { id, delay, ttl, timeout } = options;
     const headers = packetHeaders(packet, this.plain, options.headers);
-    await bus.publish(topic, payload, { headers, id, delay, ttl, timeout, delivery });
+    const publishing = { headers, id, ttl, timeout };
+    if (delivery === 'at-least-once' && delay === undefined && !storesPatterns(bus)) {
+      void bus
+        .publish(copyTopic(topic), payload, { headers, timeout, delivery: 'at-most-once' })
+        .catch(() => {});
+    }
+    await bus.publish(topic, payload, { ...publishing, delay, delivery });
     return undefined as T;
   }
 
   private request(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
-    const bus = this.bus();
     const { data, options } = this.opened(packet);
     assertForRequest(options);
-    const reader = new ReplyReader(this.deserializer, callback);
     const payload = this.plain
       ? data
       : this.serializer.serialize({ ...packet, data, id: random128() } as never);
     const { requests: mode = 'one' } = this.options;
-    const topic = requestTopic(topicOfRoute(this.normalizePattern(packet.pattern)), mode);
-    const callOptions = {
+    const request = new ClientRequest({
+      bus: this.bus(),
+      topic: topicOfRoute(this.normalizePattern(packet.pattern)),
+      mode,
+      payload,
       timeout: options.timeout ?? this.options.timeout,
       headers: packetHeaders(packet, this.plain, options.headers),
-      ...(mode === 'one'
-        ? ({ delivery: 'at-least-once', group: RESPONDERS } as const)
-        : ({ delivery: 'at-most-once' } as const)),
-    };
-    const forget = () => this.open.delete(fail);
-    const callOff = bus.requestStream(topic, payload, callOptions, {
-      next: (reply: unknown, headers: Headers) => {
-        const last = headers[REPLY_KIND_HEADER] === 'last';
-        reader.next(reply, headers[PACKET_HEADER] !== undefined, last, callOff);
-      },
-      complete: () => {
-        forget();
-        reader.complete();
-      },
-      error: (error) => {
-        forget();
-        reader.error(isDiscoBusError(error, 'DISCO_REMOTE') ? (error as RemoteError).details : error);
-      },
+      directory: this.directory,
+      reader: new ReplyReader(this.deserializer, callback),
+      onEnded: () => this.open.delete(request),
     });
-    const fail = (error: unknown) => {
-      forget();
-      callOff();
-      reader.error(error);
-    };
-    this.open.add(fail);
-    return () => {
-      forget();
-      callOff();
-    };
+    this.open.add(request);
+    request.start();
+    return () => request.callOff();
   }
 
   private opened({ data }: ReadPacket): { data: unknown; options: DiscoRecordOptions } {

@@ -4,17 +4,21 @@ import type { DiscoBus } from '../bus/disco-bus.js';
 import type { Subscription } from '../bus/subscription.js';
 import { ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
+import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
-import { eventDelivery, topicOptionsOf } from './event-delivery.js';
+import { eventDelivery, storesPatterns, topicOptionsOf } from './event-delivery.js';
 import { HandlerCalls, type HandlerCallsHost } from './handler-calls.js';
 import {
-  isRequestTopic,
+  copyTopic,
+  isOwnTopic,
   isWildcard,
+  PATTERN_DIRECTORY,
   RESPONDERS,
   requestTopic,
   subscriptionOfRoute,
+  topicOfRoute,
 } from './pattern-topic.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import type { DiscoBusServerOptions } from './transport-options.js';
@@ -82,6 +86,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     if ([...this.messageHandlers.values()].some((handler) => requestHandler(handler))) {
       await bus.prepareToRespond();
     }
+    opening.push(...this.subscribeDirectory(bus));
     for (const [route, handler] of this.messageHandlers) {
       opening.push(...this.subscribe(bus, calls, route, handler));
     }
@@ -114,17 +119,17 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     handler: MessageHandler,
   ): Promise<Subscription>[] {
     const { concurrency = CONCURRENCY, requests = 'one' } = this.options;
-    const topic = subscriptionOfRoute(route);
     const answer = (data: unknown, context: DiscoMessageContext) =>
       calls.request(route, handler, data, context);
     const common = { concurrency, retry: false, timeout: MAX_DURATION_MS } as const;
-    const toEvery = bus.subscribe(requestTopic(topic, 'every'), answer, {
+    const everyTopic = requestTopic(subscriptionOfRoute(route), 'every');
+    const toEvery = bus.subscribe(everyTopic, answer, {
       ...common,
       delivery: 'at-most-once',
     });
     if (requests === 'every') return [toEvery];
     const toOne = bus
-      .subscribe(requestTopic(topic, 'one'), answer, {
+      .subscribe(requestTopic(topicOfRoute(route), 'one'), answer, {
         ...common,
         delivery: 'at-least-once',
         group: RESPONDERS,
@@ -135,6 +140,17 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     return [toEvery, toOne];
   }
 
+  /** Tells clients which of its patterns with wildcards answers what they ask for. */
+  private subscribeDirectory(bus: DiscoBus): Promise<Subscription>[] {
+    const patterns = [...this.messageHandlers].flatMap(([route, handler]) =>
+      requestHandler(handler) && isWildcard(route) ? [{ route, matches: topicMatcher(route) }] : [],
+    );
+    if (this.options.requests === 'every' || patterns.length === 0) return [];
+    const find = (topic: unknown) =>
+      typeof topic === 'string' ? patterns.find(({ matches }) => matches(topic))?.route : undefined;
+    return [bus.subscribe(PATTERN_DIRECTORY, find, { delivery: 'at-most-once' })];
+  }
+
   private subscribeEvents(
     bus: DiscoBus,
     calls: HandlerCalls,
@@ -143,13 +159,19 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   ): Promise<Subscription> {
     const topic = subscriptionOfRoute(route);
     const extras = topicOptionsOf(handler.extras);
-    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options.events, () =>
-      this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`),
-    );
+    let fellBack = false;
+    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options.events, () => {
+      fellBack = true;
+      this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`);
+    });
     const wildcard = isWildcard(route);
+    const copied = fellBack && !storesPatterns(bus);
     const handle = (data: unknown, context: DiscoMessageContext) =>
-      wildcard && isRequestTopic(context.topic) ? undefined : calls.event(route, handler, data, context);
-    return bus.subscribe(topic, handle, { ...this.options.eventOptions, ...extras, delivery });
+      wildcard && !copied && isOwnTopic(context.topic)
+        ? undefined
+        : calls.event(route, handler, data, context);
+    const listened = copied ? copyTopic(topic) : topic;
+    return bus.subscribe(listened, handle, { ...this.options.eventOptions, ...extras, delivery });
   }
 
   private host(): HandlerCallsHost {

@@ -21,6 +21,15 @@ export function eventDelivery(
   return 'at-most-once';
 }
 
+/**
+ * Whether handlers of patterns with wildcards get events at least once. Where they do not, an event is also sent at most
+ * once, to those handlers alone.
+ */
+export function storesPatterns(bus: DiscoBus): boolean {
+  const stored = bus.capabilities['at-least-once'];
+  return stored === undefined || stored.patterns;
+}
+
 const topicOptionNames: ReadonlySet<string> = new Set<keyof TopicOptions>([
   'delivery',
   'group',

@@ -12,9 +12,10 @@ import { errorLine } from '../bus/bus-logger.js';
 import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
 import { isError } from '../errors/is-error.js';
+import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { DiscoBusContext } from './disco-bus.context.js';
-import { incomingPacket, PACKET_HEADER } from './packet.js';
+import { incomingPacket, PACKET_HEADER, PATTERN_HEADER } from './packet.js';
 import { isWildcard, routeOfTopic } from './pattern-topic.js';
 import { INTERNAL_ERROR, ReplyPump } from './reply-pump.js';
 
@@ -105,7 +106,7 @@ export class HandlerCalls {
     payload: unknown,
     context: DiscoMessageContext,
   ): Promise<{ packet: IncomingRequest; host: DiscoBusContext }> {
-    const pattern = isWildcard(route) ? routeOfTopic(context.topic) : route;
+    const pattern = patternOf(route, context);
     const raw = incomingPacket(payload, context.headers, pattern);
     const packet = (await this.host.deserializer.deserialize(raw, {
       channel: pattern,
@@ -135,4 +136,11 @@ export class HandlerCalls {
       Promise.resolve(this.host.onStart(transportId, context, done)).catch(reject);
     });
   }
+}
+
+/** The pattern that the client named. What it says of itself counts only if it is one that the handler is for. */
+function patternOf(route: string, { headers, topic }: DiscoMessageContext): string {
+  if (!isWildcard(route)) return route;
+  const said = headers[PATTERN_HEADER];
+  return said !== undefined && topicMatcher(route)(said) ? said : routeOfTopic(topic);
 }

@@ -7,6 +7,9 @@ export const PACKET_HEADER = 'x-nest-packet';
 /** What the client's dispatch hook attached, as JSON. */
 export const METADATA_HEADER = 'x-nest-metadata';
 
+/** The pattern that a client asked for, where the request went to a pattern with wildcards. */
+export const PATTERN_HEADER = 'x-nest-pattern';
+
 const LONGEST_METADATA = 16 * 1024;
 
 /** The headers that go with a packet, over those of the caller. */

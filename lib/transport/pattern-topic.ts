@@ -24,6 +24,14 @@ export function topicOfRoute(route: string): string {
   return HASHED + createHash('sha256').update(route).digest('base64url');
 }
 
+/** Where a client asks which pattern with wildcards answers a topic. */
+export const PATTERN_DIRECTORY = 'nest:patterns';
+
+/** Events at most once for handlers of patterns with wildcards, where the driver stores them by topic alone. */
+export function copyTopic(topicOrPattern: string): string {
+  return `nest:evt.${topicOrPattern}`;
+}
+
 /** The same for what a handler listens to: a pattern with `*` or `>` in it that is a topic pattern stays one. */
 export function subscriptionOfRoute(route: string): string {
   return isWildcard(route) ? route : topicOfRoute(route);
@@ -44,14 +52,14 @@ export function requestTopic(topicOrPattern: string, mode: 'one' | 'every'): str
   return REQUEST_PREFIX[mode] + topicOrPattern;
 }
 
-/** Whether a topic carries requests: the handlers of events do not see those. */
-export function isRequestTopic(topic: string): boolean {
-  return topic.startsWith(REQUEST_PREFIX.one) || topic.startsWith(REQUEST_PREFIX.every);
+/** Whether a topic is the transport's own: the handlers of events do not see those. */
+export function isOwnTopic(topic: string): boolean {
+  return topic.startsWith('nest:');
 }
 
 /** What a client called the pattern that a topic was made of; the topic itself where that is not kept. */
 export function routeOfTopic(topic: string): string {
-  const own = isRequestTopic(topic) ? topic.slice(REQUEST_PREFIX.one.length) : topic;
+  const own = isOwnTopic(topic) ? topic.slice(REQUEST_PREFIX.one.length) : topic;
   return own.startsWith(ESCAPED) ? Buffer.from(own.slice(ESCAPED.length), 'base64url').toString() : own;
 }
 

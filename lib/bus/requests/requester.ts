@@ -134,7 +134,8 @@ export class Requester {
     if (group === undefined || !offersGroupCensus(driver)) return false;
     const answeredMs = this.answered.get(topic);
     if (answeredMs !== undefined && clock.monotonic() - answeredMs < ANSWERED_RECENTLY_MS) return false;
-    return (await driver.countMembers(topic, group)) === 0;
+    const members = await driver.countMembers(topic, group).catch(() => undefined);
+    return members === 0;
   }
 
   private onReply(message: Message): void {

@@ -11,6 +11,8 @@ import type {
   DriverSubscription,
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
+import type { GroupCensus } from '../../driver/group-census.js';
+import type { GroupCensus } from '../../driver/group-census.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
@@ -34,7 +36,7 @@ interface Session {
  * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
  * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
  */
-export class RedisDriver implements DiscoDriver, DeadLetterProvider, LockStoreProvider {
+export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider {
   readonly name = 'redis';
   readonly capabilities: DriverCapabilities = {
     'at-most-once': PubSubEngine.capabilities,
@@ -89,6 +91,18 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, LockStorePr
     const session = this.#session;
     if (session === undefined) throw this.unusable();
     return session.streams.deadLetters(topic, group);
+  }
+
+  async countMembers(topic: string, group: string): Promise<number> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    return session.streams.countMembers(topic, group);
+  }
+
+  async countMembers(topic: string, group: string): Promise<number> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    return session.streams.countMembers(topic, group);
   }
 
   close(): Promise<void> {

@@ -20,14 +20,18 @@ import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import { ConsumerRegistry } from './consumer-registry.js';
 import { openDeadLetters } from './redis-dead-letters.js';
-import { ClusterConnection, LinkConnection, type StreamConnection } from './stream-connection.js';
+import { censusScript } from './scripts/census-script.js';
+import { ClusterConnection, LinkConnection, persist, type StreamConnection } from './stream-connection.js';
 import { StreamKeys } from './stream-keys.js';
 import { StreamPublisher } from './stream-publisher.js';
+import { StreamScript } from './stream-script.js';
 
 /** What closing may take, beside the time for publishes under way. */
 const CLOSE_MS = 2_000;
 /** A blocked connection answers no PING; reading has a watchdog of its own. */
 const NO_HEARTBEAT_MS = 2 ** 31 - 1;
+
+const census = new StreamScript(censusScript);
 
 /** What a {@link StreamsEngine} is built with. */
 export interface StreamsSetup {
@@ -51,6 +55,7 @@ export class StreamsEngine {
     backlog: true,
     persistent: true,
     deduplication: true,
+    exclusive: true,
     parts: true,
   };
 
@@ -93,9 +98,29 @@ export class StreamsEngine {
   }
 
   /** Rejects with ConfigurationError if the topic has no such group. */
-  deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
-    if (!topicGrammar.test(topic)) return Promise.reject(new TopicInvalidError('That is not a topic'));
+  async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
+    if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
+    assertGroup(group);
     return openDeadLetters(this.openAdmin(), this.keys.group(topic, group), topic, group);
+  }
+
+  /** Members of the group that say they are alive, by the server's clock. */
+  async countMembers(topic: string, group: string): Promise<number> {
+    this.publisher ??= this.openPublisher();
+    const { members } = this.keys.group(topic, group);
+    const { connection } = this.publisher.setup;
+    return Number(await connection.run((client) => census.run(client, [members], [])));
+  }
+
+  /** How many members of the group are registered; one that died counts until it is found dead. */
+  async countMembers(topic: string, group: string): Promise<number> {
+    const { members } = this.keys.group(topic, group);
+    const untilMs = performance.now() + this.setup.options.commandTimeoutMs;
+    return persist(
+      this.openAdmin(),
+      (client) => client.zcard(members),
+      () => performance.now() < untilMs,
+    );
   }
 
   /** Settles what is under way, and gives the rest back to its groups. */
