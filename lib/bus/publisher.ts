@@ -134,7 +134,7 @@ export class Publisher {
   private driverOptions(lane: PublishLane, id: string, options: PublishOptions): DriverPublishOptions {
     const { publishTimeoutMs, clock, driver } = this.options;
     if (options === noOptions) return usualOptions(lane.delivery, id, publishTimeoutMs);
-    const { timeout, signal, ttl } = options;
+    const { timeout, signal, ttl, key } = options;
     if (signal?.aborted) throw new AbortedError(signal.reason);
     const delayMs = delayOf(options, clock.now());
     const ttlMs = ttl === undefined ? undefined : toMilliseconds(ttl, 'ttl', { minMs: 1 });
@@ -144,7 +144,7 @@ export class Publisher {
     const timeoutMs =
       timeout === undefined ? publishTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
     const deduplicate = options.id === undefined ? undefined : true;
-    return { delivery: lane.delivery, id, timeoutMs, deduplicate, delayMs, ttlMs, signal };
+    return { delivery: lane.delivery, id, timeoutMs, deduplicate, key, delayMs, ttlMs, signal };
   }
 
   private encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
@@ -160,7 +160,7 @@ export class Publisher {
 /** Every field, always in one order: objects of one shape keep the path past here quick. */
 function usualOptions(delivery: DeliveryGuarantee, id: string, timeoutMs: number): DriverPublishOptions {
   const none = undefined;
-  return { delivery, id, timeoutMs, deduplicate: none, delayMs: none, ttlMs: none, signal: none };
+  return { delivery, id, timeoutMs, deduplicate: none, key: none, delayMs: none, ttlMs: none, signal: none };
 }
 
 /** The options of one message of a batch: an id of the caller's own gets the message's place in the batch. */

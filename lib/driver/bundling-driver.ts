@@ -25,7 +25,7 @@ const defaultLimits: Record<DeliveryGuarantee, BundleLimits> = {
 /**
  * A driver that joins the frames published to one topic within one turn of the event loop into a bundle, and splits
  * bundles on delivery. A lone frame is passed on as it is and waits for nothing. Order per topic is kept. Frames with a
- * delay, a ttl, a signal or an id of the caller's own travel alone.
+ * delay, a ttl, a signal or an id of the caller's own travel alone, and stored ones with a key.
  */
 export class BundlingDriver implements DiscoDriver {
   readonly name: string;
@@ -93,6 +93,8 @@ export class BundlingDriver implements DiscoDriver {
 function travelsAlone(options: DriverPublishOptions): boolean {
   return (
     options.deduplicate === true ||
+    // After a crash the frames of a bundle are tried one by one, behind later ones.
+    (options.key !== undefined && options.delivery === 'at-least-once') ||
     options.delayMs !== undefined ||
     options.ttlMs !== undefined ||
     options.signal !== undefined

@@ -21,6 +21,8 @@ export interface DriverPublishOptions {
   readonly deduplicate?: boolean;
   /** Rejects with PublishTimeoutError (nothing sent) or PublishOutcomeUnknownError (sent, unconfirmed) after this. */
   readonly timeoutMs: number;
+  /** What the frame belongs to, where subscriptions keep the order of keys. Stored frames with a key are not bundled. */
+  readonly key?: string;
   /** Not delivered before this has passed. Needs the capability `delay`. */
   readonly delayMs?: number;
   /** Not delivered any more after this has passed. */
