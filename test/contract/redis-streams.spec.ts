@@ -1,8 +1,10 @@
 import { BundlingDriver } from '../../lib/driver/bundling-driver.js';
+import type { DiscoDriver } from '../../lib/driver/driver.js';
 import { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.js';
-import { describeDriver } from '../../lib/testing/contract/driver-contract.js';
+import { checkDriver, describeDriver } from '../../lib/testing/contract/driver-contract.js';
 import type { DriverHarness } from '../../lib/testing/contract/driver-harness.js';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { freePort, RedisServer } from '../support/redis-server.js';
 
 const VISIBILITY_MS = 600;
@@ -54,6 +56,24 @@ describe('Redis Streams', () => {
     ...harness,
     createDriver: () => new BundlingDriver(driverOf({ url: server.url })),
   });
+
+  it('dead-member a member whose connections all go and never come back is one that died', async () => {
+    const proxies = new Map<DiscoDriver, FaultProxy>();
+    const cutOff: DriverHarness = {
+      ...harness,
+      async createDriver() {
+        const proxy = await FaultProxy.start(server.port);
+        const driver = driverOf({ url: proxy.url });
+        proxies.set(driver, proxy);
+        return driver;
+      },
+      kill: async (driver) => proxies.get(driver)?.stop(),
+    };
+    const [result, ...others] = await checkDriver(cutOff, (id) => id === 'dead-member');
+    await Promise.all(Array.from(proxies.values(), (proxy) => proxy.stop().catch(() => undefined)));
+    expect(others).toEqual([]);
+    expect(result).toMatchObject({ outcome: 'passed' });
+  }, 30_000);
 });
 
 function driverOf(options: RedisDriverOptions): RedisDriver {

@@ -12,7 +12,6 @@ import type {
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
-import type { GroupCensus } from '../../driver/group-census.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
@@ -91,12 +90,6 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
     const session = this.#session;
     if (session === undefined) throw this.unusable();
     return session.streams.deadLetters(topic, group);
-  }
-
-  async countMembers(topic: string, group: string): Promise<number> {
-    const session = this.#session;
-    if (session === undefined) throw this.unusable();
-    return session.streams.countMembers(topic, group);
   }
 
   async countMembers(topic: string, group: string): Promise<number> {

@@ -21,7 +21,7 @@ import type { ResolvedRedisOptions } from '../redis-options.js';
 import { ConsumerRegistry } from './consumer-registry.js';
 import { openDeadLetters } from './redis-dead-letters.js';
 import { censusScript } from './scripts/census-script.js';
-import { ClusterConnection, LinkConnection, persist, type StreamConnection } from './stream-connection.js';
+import { ClusterConnection, LinkConnection, type StreamConnection } from './stream-connection.js';
 import { StreamKeys } from './stream-keys.js';
 import { StreamPublisher } from './stream-publisher.js';
 import { StreamScript } from './stream-script.js';
@@ -110,17 +110,6 @@ export class StreamsEngine {
     const { members } = this.keys.group(topic, group);
     const { connection } = this.publisher.setup;
     return Number(await connection.run((client) => census.run(client, [members], [])));
-  }
-
-  /** How many members of the group are registered; one that died counts until it is found dead. */
-  async countMembers(topic: string, group: string): Promise<number> {
-    const { members } = this.keys.group(topic, group);
-    const untilMs = performance.now() + this.setup.options.commandTimeoutMs;
-    return persist(
-      this.openAdmin(),
-      (client) => client.zcard(members),
-      () => performance.now() < untilMs,
-    );
   }
 
   /** Settles what is under way, and gives the rest back to its groups. */

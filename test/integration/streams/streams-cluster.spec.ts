@@ -1,0 +1,91 @@
+import { Cluster } from 'ioredis';
+import { RedisCluster } from '../../support/redis-cluster.js';
+import { bytes, Drivers, Inbox } from '../../support/redis-harness.js';
+import { RedisSentinel } from '../../support/redis-sentinel.js';
+import { member, stored, textOf, until } from './support.js';
+
+describe('Redis Streams in a Cluster', () => {
+  const drivers = new Drivers();
+  let cluster: RedisCluster;
+  let admin: Cluster;
+
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+    admin = new Cluster(cluster.addresses);
+  }, 60_000);
+  afterEach(() => drivers.close());
+  afterAll(async () => {
+    admin.disconnect();
+    await cluster.stop();
+  });
+
+  const connected = () =>
+    drivers.connected({ cluster: { nodes: cluster.addresses }, streams: { claimAfter: 1_000, block: '1s' } });
+
+  it('publishes, shares out, retries and dead-letters topics of every node', async () => {
+    const [publisher, one, other] = [await connected(), await connected(), await connected()];
+    const topics = Array.from({ length: 6 }, (_, index) => `orders-${index}`);
+    const inbox = new Inbox();
+    const handle = (delivery: Parameters<Inbox['take']>[0]) => {
+      inbox.take(delivery);
+      const text = textOf(delivery);
+      if (text === 'bad') void delivery.deadLetter({ reason: 'attempts' });
+      else void (text === 'again' && delivery.attempt === 1 ? delivery.retry(50) : delivery.ack());
+    };
+    for (const topic of topics)
+      for (const driver of [one, other]) await driver.subscribe(topic, member(), handle);
+    const texts = ['good', 'again', 'bad'];
+    await Promise.all(
+      topics.flatMap((topic) => texts.map((text) => publisher.publish(topic, bytes(text), stored()))),
+    );
+    await inbox.received(topics.length * 4);
+    const slots = new Set(
+      await Promise.all(topics.map((topic) => admin.cluster('KEYSLOT', `disco:{${topic}}`))),
+    );
+    expect(slots.size).toBeGreaterThan(3);
+    for (const topic of topics) {
+      const dead = await one.deadLetters(topic, 'g');
+      expect(await dead.count()).toBe(1);
+      await until('all is trimmed', async () => (await admin.xlen(`disco:{${topic}}`)) === 0);
+    }
+  }, 60_000);
+
+  it('stores an id once, and gives back what a closing driver holds', async () => {
+    const [publisher, leaving, staying] = [await connected(), await connected(), await connected()];
+    const options = stored({ deduplicate: true, id: 'same' });
+    const first = await publisher.publish('once', bytes('m'), options);
+    expect(await publisher.publish('once', bytes('m'), options)).toEqual({ ...first, duplicate: true });
+    const held = new Inbox();
+    await leaving.subscribe('once', member(), held.take);
+    await held.received(1);
+    const inbox = new Inbox();
+    await staying.subscribe('once', member(), inbox.take);
+    await leaving.close();
+    const [{ attempt }] = await inbox.received(1, 3_000);
+    expect(attempt).toBe(2);
+  }, 60_000);
+});
+
+describe('Redis Streams behind Sentinels', () => {
+  const drivers = new Drivers();
+  let sentinel: RedisSentinel;
+
+  beforeAll(async () => {
+    sentinel = await RedisSentinel.start();
+  }, 60_000);
+  afterEach(() => drivers.close());
+  afterAll(() => sentinel.stop());
+
+  it('publishes and consumes on the primary', async () => {
+    const driver = await drivers.connected({
+      sentinel: { sentinels: [...sentinel.sentinels], name: sentinel.name },
+    });
+    const inbox = new Inbox();
+    await driver.subscribe('t', member(), (delivery) => {
+      inbox.take(delivery);
+      void delivery.ack();
+    });
+    for (let index = 0; index < 10; index++) await driver.publish('t', bytes(`m${index}`), stored());
+    await inbox.received(10);
+  }, 30_000);
+});
