@@ -12,7 +12,7 @@ import { packetHeaders } from './packet.js';
 import { PatternDirectory } from './pattern-directory.js';
 import { copyTopic, topicOfRoute } from './pattern-topic.js';
 import { ReplyReader } from './reply-reader.js';
-import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
+import { type StatusEvents, StatusRelay } from './status-relay.js';
 import type { DiscoBusClientOptions } from './transport-options.js';
 
 /**
@@ -22,7 +22,7 @@ import type { DiscoBusClientOptions } from './transport-options.js';
  * `send` fails with what the handler's filters made of its error, with NoRespondersError, or with RequestTimeoutError;
  * unsubscribing calls the handler's work off. `emit` fails as `bus.publish` does.
  */
-export class DiscoBusClient extends ClientProxy<StatusEvents, TransportStatus> {
+export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   private readonly logger = new Logger('DiscoBusClient');
   private readonly source: BusSource;
   private readonly relay: StatusRelay;

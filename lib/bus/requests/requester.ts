@@ -46,7 +46,7 @@ export interface RequesterParts {
 }
 
 /** A topic that was answered this recently has somebody behind it. */
-const ANSWERED_RECENTLY_MS = 1000;
+const ANSWERED_RECENTLY_MS = 100;
 /** Topics and lengths of time that are remembered; beyond that the memory begins again. */
 const REMEMBERED = 1000;
 
