@@ -118,6 +118,34 @@ describe('Redis Streams: publishing', () => {
     await own.stop();
   });
 
+  it('hands over a delayed message on time to consumers of other processes, and never early', async () => {
+    const [publisher, consumer] = [
+      await drivers.connected({ url: server.url }),
+      await drivers.connected({ url: server.url }),
+    ];
+    const inbox = new Inbox();
+    await consumer.subscribe('later', member(), inbox.take);
+    await until('the consumer is idle', async () => (await admin.zcard('disco:{later}:members:g')) === 1);
+    const startedMs = performance.now();
+    const receipt = await publisher.publish('later', bytes('m'), stored({ delayMs: 300 }));
+    expect(receipt.position).toBeUndefined();
+    expect(await admin.xlen('disco:{later}')).toBe(0);
+    await inbox.received(1);
+    const waitedMs = performance.now() - startedMs;
+    expect(waitedMs).toBeGreaterThanOrEqual(298);
+    expect(waitedMs).toBeLessThan(700);
+  });
+
+  it('hands over a delayed message whose publisher has gone', async () => {
+    const publisher = await drivers.connected({ url: server.url });
+    const consumer = await drivers.connected({ url: server.url, streams: { claimAfter: 600 } });
+    await publisher.publish('later', bytes('m'), stored({ delayMs: 200 }));
+    await publisher.close();
+    const inbox = new Inbox();
+    await consumer.subscribe('later', member(), inbox.take);
+    await inbox.received(1, 3_000);
+  });
+
   it('remembers an id for the window, and no longer', async () => {
     const driver = await drivers.connected({ url: server.url, streams: { deduplicationWindow: 150 } });
     const options = stored({ id: 'same', deduplicate: true });

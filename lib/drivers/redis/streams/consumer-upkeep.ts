@@ -9,6 +9,26 @@ const upkeep = new StreamScript(upkeepScript);
 
 /** Entries of dead members taken back in one call. */
 const REAP_AT_ONCE = 100;
+/** How soon what was settled is trimmed. */
+const BUSY_MS = 1_000;
+/** How often an idle group is looked after, if its members need not be heard of more often. */
+const IDLE_MS = 5_000;
+
+/** What the script answers, in its own order. */
+type UpkeepReply = [
+  now: string,
+  problem: string,
+  due: string,
+  mine: number,
+  alive: number,
+  reaped: number,
+  lost: number,
+  buried: number,
+  checkpoint: string,
+  added: number,
+  budget: number,
+  lastId: string,
+];
 
 /** The consumer that is kept up. */
 export interface UpkeepOwner {
@@ -81,7 +101,9 @@ export class ConsumerUpkeep {
 
   /** Something was settled, so there may be something to trim. */
   settled(): void {
+    if (this.trims) return;
     this.trims = true;
+    this.within(Math.min(BUSY_MS, this.beatMs));
   }
 
   /** So many entries were gone before they were settled. */
@@ -94,6 +116,11 @@ export class ConsumerUpkeep {
     clearTimeout(this.timer);
   }
 
+  /** A member is heard of three times before it counts as dead. */
+  private get beatMs(): number {
+    return this.setup.options.claimAfterMs / 3;
+  }
+
   private async open(run: typeof this.setup.connection.run): Promise<void> {
     const { stream, retry, state, members } = this.owner.keys;
     const { name, options } = this.setup;
@@ -103,12 +130,19 @@ export class ConsumerUpkeep {
     const [now, created, existed, lastId, added] = reply as [string, number, number, string, number];
     this.hear(Number(now));
     const known = this.lastId !== '0-0' || this.entriesAdded > 0;
-    const gone = existed === 0 || (added >= 0 && added < this.entriesAdded);
-    if (created === 1 && known && gone) this.setup.status({ type: 'data-loss', topic: this.owner.topic });
+    if (created === 1 && known && (existed === 0 || this.isAnother(lastId, added))) {
+      this.setup.status({ type: 'data-loss', topic: this.owner.topic });
+    }
     this.entriesAdded = added;
     this.lastId = lastId;
     // A group that begins with what is new must not begin later still when it is made again.
     if (this.checkpoint === '' && start === '$') this.checkpoint = lastId;
+  }
+
+  /** Whether the stream is younger than the one that was there before. */
+  private isAnother(lastId: string, added: number): boolean {
+    if (added < 0) return false;
+    return added < this.entriesAdded || (added === this.entriesAdded && lastId !== this.lastId);
   }
 
   private async run(): Promise<void> {
@@ -118,10 +152,10 @@ export class ConsumerUpkeep {
       return;
     }
     this.running = true;
-    const everyMs = Math.min(1_000, this.setup.options.claimAfterMs / 3);
-    let nextMs = everyMs;
+    const idleMs = Math.min(IDLE_MS, this.beatMs);
+    let nextMs = Math.min(BUSY_MS, idleMs);
     try {
-      nextMs = await this.once(everyMs);
+      nextMs = await this.once(idleMs);
     } catch {
       // There is no connection, or Redis refuses for now: the next time will tell.
     }
@@ -131,10 +165,10 @@ export class ConsumerUpkeep {
   }
 
   /** Returns when to look again, in milliseconds from now. */
-  private async once(everyMs: number): Promise<number> {
+  private async once(idleMs: number): Promise<number> {
     const startedMs = performance.now();
     const { claimAfterMs, maxCrashes } = this.setup.options;
-    const reaps = startedMs - this.reapedMs >= claimAfterMs / 3;
+    const reaps = startedMs - this.reapedMs >= this.beatMs - 1;
     const trims = this.trims;
     this.trims = false;
     const { stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies } =
@@ -144,19 +178,7 @@ export class ConsumerUpkeep {
     const reply = await this.setup.connection.run((client) =>
       upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE]),
     );
-    const [now, problem, due, mine, , , lost, , checkpoint, added, budget] = reply as [
-      string,
-      string,
-      string,
-      number,
-      number,
-      number,
-      number,
-      number,
-      string,
-      number,
-      number,
-    ];
+    const [now, problem, due, mine, , , lost, , checkpoint, added, budget, lastId] = reply as UpkeepReply;
     this.hear(Number(now));
     if (problem !== '') {
       await this.reopen();
@@ -166,11 +188,12 @@ export class ConsumerUpkeep {
     this.lost(lost);
     this.checkpoint = checkpoint;
     this.entriesAdded = added;
+    this.lastId = lastId;
     this.compare(mine);
     await this.owner.renewRight();
     if (reaps && budget > 0) this.reapedMs = startedMs;
     if (budget === 0) return 1;
-    return due === '' ? everyMs : Math.max(1, Math.min(everyMs, Number(due) - Number(now)));
+    return due === '' ? idleMs : Math.max(1, Math.min(idleMs, Number(due) - Number(now)));
   }
 
   /** More in our hands by the server's count, twice in a row: a read whose reply was lost without the connection. */

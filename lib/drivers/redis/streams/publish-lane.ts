@@ -34,6 +34,8 @@ export interface StreamPublisherSetup {
 /** The publisher that a lane belongs to. */
 export interface PublishLaneOwner {
   readonly setup: StreamPublisherSetup;
+  /** Redis has it. */
+  accepted(pending: PendingPublish): void;
   /** A number that no other batch of the publisher has. */
   nextBatch(): number;
   /** It does not wait any more. */
@@ -142,6 +144,7 @@ export class PublishLane {
       const command = (client: Redis | Cluster) => this.store(client, batch);
       const [reply, replicas] = await persist(connection, command, () => batch.isWanted);
       const gone = batch.settle(reply, replicas);
+      for (const message of messages) this.owner.accepted(message);
       for (let index = 0; index < gone.length; index += 2)
         dropped(String(gone[index]), Number(gone[index + 1]));
     } catch (error) {

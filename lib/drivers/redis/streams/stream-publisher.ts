@@ -3,6 +3,7 @@ import { AbortedError, ClosedError } from '../../../errors/bus.errors.js';
 import { BackpressureError } from '../../../errors/publish.errors.js';
 import { PendingPublish, type PendingPublishOwner } from '../pubsub/pending-publish.js';
 import { PublishDeadlines } from '../pubsub/publish-deadlines.js';
+import { DelayedPublishes } from './delayed-publishes.js';
 import { PublishLane, type StreamPublisherSetup } from './publish-lane.js';
 
 /** While there is a connection, so many times the buffer limit may wait for earlier batches. */
@@ -21,7 +22,11 @@ export class StreamPublisher implements PendingPublishOwner {
   private batches = 0;
   private closed = false;
 
-  constructor(readonly setup: StreamPublisherSetup) {}
+  private readonly delayed: DelayedPublishes;
+
+  constructor(readonly setup: StreamPublisherSetup) {
+    this.delayed = new DelayedPublishes(setup.connection, setup.keys);
+  }
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
     const { signal, timeoutMs } = options;
@@ -44,12 +49,17 @@ export class StreamPublisher implements PendingPublishOwner {
   async close(graceMs: number): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    this.delayed.close();
     const lanes = [...this.lanes.values()];
     const timer = setTimeout(() => this.abandon(lanes), graceMs);
     if (this.setup.connection.client === undefined) this.abandon(lanes);
     await Promise.all(lanes.map((lane) => lane.idle()));
     clearTimeout(timer);
     this.deadlines.clear();
+  }
+
+  accepted({ topic, options: { delayMs } }: PendingPublish): void {
+    if (delayMs !== undefined && delayMs > 0) this.delayed.add(topic, delayMs);
   }
 
   nextBatch(): number {

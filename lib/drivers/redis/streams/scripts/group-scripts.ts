@@ -1,4 +1,4 @@
-import { floorFunctions, moveFunction, nowFunction } from './shared-lua.js';
+import { floorFunctions, moveFunction, nowFunction, promoteFunction } from './shared-lua.js';
 
 const open = `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -54,20 +54,6 @@ local function missing(key)
 end
 if missing(stream) or missing(retry) then return { text(now), 'NOGROUP' } end
 
--- What has come due goes into a stream, unless its time to live is over.
-local function promote(set, hash, target)
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)) do
-    local packed = redis.call('HGET', hash, member)
-    if packed then
-      local fields = cmsgpack.unpack(packed)
-      local expires = tonumber(fieldsOf(fields).x)
-      if not expires or expires > now then redis.call('XADD', target, '*', unpack(fields)) end
-      redis.call('HDEL', hash, member)
-    end
-    redis.call('ZREM', set, member)
-  end
-  return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
-end
 local due = promote(delayed, bodies, retry)
 local dueLater = promote(later, laterBodies, stream)
 if not due or dueLater and dueLater < due then due = dueLater end
@@ -129,7 +115,7 @@ for _, key in pairs(source) do
 end
 local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
 return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped, lost, buried,
-  redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget }
+  redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget, info['last-generated-id'] }
 `;
 
 /**
@@ -140,9 +126,10 @@ return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped,
  * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
  * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most.
  * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, whether it counted as alive,
- * entries taken back, entries found trimmed away, entries dead-lettered, checkpoint, entries ever added, budget left.
+ * entries taken back, entries found trimmed away, entries dead-lettered, checkpoint, entries ever added, budget left, the stream's last id.
  */
-export const upkeepScript = floorFunctions + nowFunction + upkeep + moveFunction + upkeepSteps;
+export const upkeepScript =
+  floorFunctions + nowFunction + upkeep + promoteFunction + moveFunction + upkeepSteps;
 
 const release = `
 local stream, retry, state, members, dead, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]

@@ -104,3 +104,23 @@ local function retire(consumer)
   return true
 end
 `;
+
+/**
+ * promote(set, bodies, stream) moves what has come due into the stream, unless its time to live is over, at most 256 at a
+ * time, and returns when the next is due.
+ */
+export const promoteFunction = `
+local function promote(set, bodies, stream)
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)) do
+    local packed = redis.call('HGET', bodies, member)
+    if packed then
+      local fields = cmsgpack.unpack(packed)
+      local expires = tonumber(fieldsOf(fields).x)
+      if not expires or expires > now then redis.call('XADD', stream, '*', unpack(fields)) end
+      redis.call('HDEL', bodies, member)
+    end
+    redis.call('ZREM', set, member)
+  end
+  return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
+end
+`;
