@@ -1,6 +1,6 @@
 import { Cluster } from 'ioredis';
 import { RedisCluster } from '../../support/redis-cluster.js';
-import { bytes, Drivers, Inbox } from '../../support/redis-harness.js';
+import { bytes, Drivers, Inbox, rejection } from '../../support/redis-harness.js';
 import { RedisSentinel } from '../../support/redis-sentinel.js';
 import { member, stored, textOf, until } from './support.js';
 
@@ -49,6 +49,28 @@ describe('Redis Streams in a Cluster', () => {
       await until('all is trimmed', async () => (await admin.xlen(`disco:{${topic}}`)) === 0);
     }
   }, 60_000);
+
+  it('waits for the replicas of the node that has the topic', async () => {
+    const make = (replicas: number) =>
+      drivers.connected({
+        cluster: { nodes: cluster.addresses },
+        streams: { durability: { replicas, timeout: 300 } },
+      });
+    const [one, two] = [await make(1), await make(2)];
+    for (const topic of ['a', 'b', 'c', 'd']) {
+      // A replica may still be loading what its primary had.
+      await until(`${topic} is replicated`, () =>
+        one.publish(topic, bytes('m'), stored()).then(
+          ({ position }) => position !== undefined,
+          () => false,
+        ),
+      );
+    }
+    expect(await rejection(two.publish('a', bytes('m'), stored()))).toMatchObject({
+      code: 'DISCO_NOT_REPLICATED',
+      replicas: 1,
+    });
+  }, 30_000);
 
   it('stores an id once, and gives back what a closing driver holds', async () => {
     const [publisher, leaving, staying] = [await connected(), await connected(), await connected()];

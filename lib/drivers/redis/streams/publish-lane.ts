@@ -159,10 +159,8 @@ export class PublishLane {
   /** The reply of the script, and how many replicas have what it wrote. */
   private async store(client: Redis | Cluster, batch: PublishBatch): Promise<[unknown, number]> {
     const { replicas, replicasTimeoutMs } = this.owner.setup.options;
-    const stored = script.run(client, batch.keys, batch.args);
-    if (replicas === 0) return [await stored, 0];
-    const reply = await stored;
-    return [reply, await (client as Redis).wait(replicas, replicasTimeoutMs)];
+    if (replicas === 0) return [await script.run(client, batch.keys, batch.args), 0];
+    return script.runReplicated(client, batch.keys, batch.args, replicas, replicasTimeoutMs);
   }
 
   private becomeIdle(): void {

@@ -40,4 +40,35 @@ export class StreamScript {
       return client.callBuffer('eval', this.text, keys.length, ...keys, ...args);
     }
   }
+
+  /**
+   * Its reply, and how many replicas have what it wrote, after `timeoutMs` at the latest. In one pipeline, so that both go
+   * to one node, also in a Cluster.
+   */
+  async runReplicated(
+    client: Redis | Cluster,
+    keys: readonly string[],
+    args: readonly ScriptArgument[],
+    replicas: number,
+    timeoutMs: number,
+  ): Promise<[unknown, number]> {
+    const known = client.pipeline().evalsha(this.hash, keys.length, ...keys, ...args);
+    try {
+      return outcome(await known.wait(replicas, timeoutMs).exec());
+    } catch (error) {
+      if (replyCode(error) !== 'NOSCRIPT') throw error;
+      const whole = client.pipeline().eval(this.text, keys.length, ...keys, ...args);
+      return outcome(await whole.wait(replicas, timeoutMs).exec());
+    }
+  }
+}
+
+function outcome(results: [error: Error | null, result: unknown][] | null): [unknown, number] {
+  const [[scriptError, reply], [waitError, replicas]] = results ?? [
+    [new Error('Connection is closed.'), null],
+    [null, 0],
+  ];
+  const error = scriptError ?? waitError;
+  if (error) throw error;
+  return [reply, Number(replicas)];
 }

@@ -20,6 +20,9 @@ const heldIds = new StreamScript(heldScript);
 const fetchEntries = new StreamScript(fetchScript);
 const releaseEntries = new StreamScript(releaseScript);
 
+/** What a leaving consumer gives back of each stream in one call. */
+const RELEASED_AT_ONCE = 1_000;
+
 /** What reads for a {@link TopicConsumer}. */
 export interface ConsumerReader {
   /** Places were freed, or something else changed what is to be read. */
@@ -206,10 +209,15 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     for (const delivery of this.held.values()) delivery.phase = 'over';
     this.queue = [];
     this.held.clear();
-    const leave = () =>
-      this.setup.connection.run((client) =>
-        releaseEntries.run(client, this.releaseKeys, [this.group, this.name, 1, ...args]),
-      );
+    const leave = async () => {
+      for (let moved = RELEASED_AT_ONCE; moved >= RELEASED_AT_ONCE; ) {
+        const release = [this.group, this.name, 1, ...args];
+        const reply = await this.setup.connection.run((client) =>
+          releaseEntries.run(client, this.releaseKeys, release),
+        );
+        [moved] = reply as [number];
+      }
+    };
     await within(leave(), graceMs / 2);
     if (this.sole !== undefined) await within(this.sole.giveUp(), graceMs / 2);
   }
