@@ -6,6 +6,7 @@ export type {
   MessageHandler,
   PublishOptions,
   PublishReceipt,
+  RequestOptions,
   RetryOptions,
   SubscribeOptions,
   TopicOptions,
@@ -19,6 +20,8 @@ export type {
   ReplayReport,
 } from './bus/dead-letter-queue.js';
 export { DiscoBus } from './bus/disco-bus.js';
+export type { ReplyObserver } from './bus/requests/call.js';
+export { type ReplySink, ReplyStream, type StopReplies } from './bus/requests/reply-stream.js';
 export type { Subscription } from './bus/subscription.js';
 export { type Codec, type CodecId, Compression, type EncodedBody } from './codec/codec.js';
 export { type CompressionOptions, GzipCodec, type InflateLimit } from './codec/gzip.codec.js';
@@ -43,6 +46,7 @@ export type {
   DriverSubscription,
 } from './driver/driver.js';
 export type { DriverStatus, DriverStatusListener } from './driver/driver-status.js';
+export { type GroupCensus, offersGroupCensus } from './driver/group-census.js';
 export {
   type LockAcquireOptions,
   type LockAnswer,
@@ -91,6 +95,14 @@ export {
   PublishOutcomeUnknownError,
   PublishTimeoutError,
 } from './errors/publish.errors.js';
+export {
+  NoRespondersError,
+  RemoteError,
+  type RemoteFailure,
+  RequestTimeoutError,
+  type RequestTimeoutReason,
+} from './errors/request.errors.js';
+export { NotReplicatedError, StreamFullError } from './errors/stream.errors.js';
 export type { Lock } from './lock/lock.js';
 export { LockManager, type LockManagerOptions } from './lock/lock-manager.js';
 export type { LockObserver, LockOperation, LockOperationStatus } from './lock/lock-observer.js';
@@ -112,7 +124,7 @@ export { timeout } from './middleware/timeout.js';
 export { type SchemaIssue, type SchemaResult, type StandardSchema, validate } from './middleware/validate.js';
 export { DiscoBusModule } from './nest/disco-bus.module.js';
 export { type AnyEvents, DiscoBusService, type TopicPattern } from './nest/disco-bus.service.js';
-export { getDiscoBusToken, InjectDiscoBus } from './nest/disco-bus.tokens.js';
+export { getDiscoBusServerToken, getDiscoBusToken, InjectDiscoBus } from './nest/disco-bus.tokens.js';
 export {
   DiscoContext,
   DiscoPayload,
@@ -136,7 +148,20 @@ export type {
   DiscoBusModuleAsyncOptions,
   DiscoBusModuleOptions,
   DiscoBusOptionsFactory,
+  TransportOptions,
 } from './nest/module-options.js';
 export type { Backoff, BackoffOptions } from './timing/backoff.js';
 export type { Clock, ClockTimer } from './timing/clock.js';
 export type { Duration } from './timing/duration.js';
+export { DiscoBusClient } from './transport/disco-bus.client.js';
+export { DiscoBusContext } from './transport/disco-bus.context.js';
+export { DISCO_BUS, DiscoBusServer } from './transport/disco-bus.server.js';
+export { DiscoRecord, DiscoRecordBuilder, type DiscoRecordOptions } from './transport/disco-record.js';
+export type { StatusEvents, TransportStatus } from './transport/status-relay.js';
+export type {
+  BusHolder,
+  DiscoBusClientOptions,
+  DiscoBusServerOptions,
+  DiscoEventExtras,
+  DiscoTransportOptions,
+} from './transport/transport-options.js';

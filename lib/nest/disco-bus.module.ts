@@ -1,11 +1,13 @@
 import { type DynamicModule, Logger, Module, type Provider } from '@nestjs/common';
 import { DiscoBus } from '../bus/disco-bus.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { DiscoBusServer } from '../transport/disco-bus.server.js';
 import { BusRegistry } from './bus-registry.js';
 import { DiscoBusService } from './disco-bus.service.js';
 import {
   DEFAULT_BUS,
   entryToken,
+  getDiscoBusServerToken,
   getDiscoBusToken,
   METRICS_SOURCE,
   optionsToken,
@@ -63,13 +65,19 @@ function busModule(
         useFactory: (own: DiscoBusFactoryOptions, source?: MetricsSource) => createService(name, own, source),
       },
       {
+        provide: getDiscoBusServerToken(name),
+        inject: [token, optionsToken(name)],
+        useFactory: (bus: DiscoBusService, { transport }: DiscoBusFactoryOptions) =>
+          new DiscoBusServer({ ...transport, bus }),
+      },
+      {
         provide: entryToken(name),
         inject: [BusRegistry, token, optionsToken(name)],
         useFactory: (registry: BusRegistry, service: DiscoBusService, own: DiscoBusFactoryOptions) =>
           registry.add(name, service, own),
       },
     ],
-    exports: [token],
+    exports: [token, getDiscoBusServerToken(name)],
   };
 }
 

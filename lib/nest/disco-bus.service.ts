@@ -1,6 +1,12 @@
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import type { MessageHandler, PublishOptions, PublishReceipt, SubscribeOptions } from '../bus/bus-options.js';
+import type {
+  MessageHandler,
+  PublishOptions,
+  PublishReceipt,
+  RequestOptions,
+  SubscribeOptions,
+} from '../bus/bus-options.js';
 import type { BusState, BusStatus } from '../bus/bus-status.js';
 import type { DeadLetterQueue } from '../bus/dead-letter-queue.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
@@ -112,6 +118,15 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   /** Sets the time to live of a lock taken by `acquireLock` to `ttl` from now: false if this process did not hold it (any more). */
   expire(key: string, ttl: Duration): Promise<boolean> {
     return this.locksByKey.extend(key, ttl);
+  }
+
+  /** As {@link DiscoBus.request}: resolves with what the topic's handler returns. */
+  request<Reply = unknown, Topic extends keyof Events & string = keyof Events & string>(
+    topic: Topic,
+    payload: Events[Topic],
+    options?: RequestOptions,
+  ): Promise<Reply> {
+    return this.bus.request(topic, payload, options);
   }
 
   /** Connects, as `connection` says; the application's own start calls it. Idempotent. */

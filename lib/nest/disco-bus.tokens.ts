@@ -1,4 +1,5 @@
 import { Inject, type InjectionToken } from '@nestjs/common';
+import { DiscoBusServer } from '../transport/disco-bus.server.js';
 import { DiscoBusService } from './disco-bus.service.js';
 
 /** The name of a bus that was given none. */
@@ -12,6 +13,14 @@ export function getDiscoBusToken(name: string = DEFAULT_BUS): InjectionToken<Dis
 /** Injects the bus of that name. @default the default bus */
 export function InjectDiscoBus(name: string = DEFAULT_BUS): ParameterDecorator & PropertyDecorator {
   return Inject(getDiscoBusToken(name));
+}
+
+/**
+ * The token of the strategy that shares a bus: `app.connectMicroservice({ strategy: app.get(DiscoBusServer) })`. The default
+ * bus's is the class `DiscoBusServer` itself.
+ */
+export function getDiscoBusServerToken(name: string = DEFAULT_BUS): InjectionToken<DiscoBusServer> {
+  return name === DEFAULT_BUS ? DiscoBusServer : `DISCO_BUS_SERVER:${name}`;
 }
 
 /** Where the checked options of a bus are provided, for the parts of the Nest ring. */

@@ -3,8 +3,12 @@ import type { DiscoBusOptions } from '../bus/bus-options.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import type { Metrics } from '../metrics/metrics.js';
+import type { DiscoBusServerOptions } from '../transport/transport-options.js';
 import { DEFAULT_BUS } from './disco-bus.tokens.js';
 import { assertLockOptions, type BusLockOptions } from './locks/bus-locks.js';
+
+/** What the server of a module can be told; the rest it takes from the bus that it shares. */
+export type TransportOptions = Omit<DiscoBusServerOptions, keyof DiscoBusOptions | 'bus' | 'driver' | 'url'>;
 
 /** Everything `DiscoBusModule` can be told of a bus. Nothing is needed. */
 export interface DiscoBusModuleOptions extends Omit<DiscoBusOptions, 'driver' | 'metrics'> {
@@ -23,6 +27,8 @@ export interface DiscoBusModuleOptions extends Omit<DiscoBusOptions, 'driver' | 
   registerHandlers?: boolean;
   /** `true` for Prometheus, where prom-client and `@willsoto/nestjs-prometheus` are installed; or a sink of your own. @default true */
   metrics?: boolean | Metrics;
+  /** How the `DiscoBusServer` that the module provides answers requests and handles events. */
+  transport?: TransportOptions;
   /** Settings of the bus's locks. @default those of {@link BusLockOptions} */
   lock?: BusLockOptions;
 }

@@ -2,7 +2,7 @@ import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
 import type { BusStatus } from '../bus/bus-status.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
-import { REPLY_KIND_HEADER, random128 } from '../bus/requests/request-headers.js';
+import { random128 } from '../bus/requests/request-headers.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { BusSource } from './bus-source.js';
 import { ClientRequest } from './client-request.js';

@@ -12,11 +12,6 @@ type DiscoBusContextArgs = [
 
 /** What a handler of the transport is told beside the data: `@Ctx() context: DiscoBusContext`. */
 export class DiscoBusContext extends BaseRpcContext<DiscoBusContextArgs> {
-  // biome-ignore lint/complexity/noUselessConstructor: Nest 11 makes the base's constructor look protected to DI.
-  constructor(args: DiscoBusContextArgs) {
-    super(args);
-  }
-
   /** The pattern as the client named it, in Nest's normal form: `'orders'`, `'{"cmd":"sum"}'`. */
   getPattern(): string {
     return this.args[0];

@@ -31,7 +31,10 @@ export class ReplyReader {
 
   private take({ err, response, isDisposed }: WritePacket, last: boolean, callOff: () => void): void {
     if (this.ended) return;
-    if (!err && !isDisposed) return this.callback({ response });
+    if (!err && !isDisposed) {
+      this.callback({ response });
+      return;
+    }
     this.end({ err, response, isDisposed: true });
     if (!last) callOff();
   }

@@ -1,4 +1,4 @@
-import { Controller, Inject, Injectable } from '@nestjs/common';
+import { Controller, Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import {
   Client,
   ClientProxy,
@@ -16,6 +16,9 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { memoryDriver } from '../../lib/drivers/memory/index.js';
 import { memoryBroker } from '../../lib/drivers/memory/memory-broker.js';
 import { assertTopic } from '../../lib/message/topic.js';
+import { DiscoBusModule } from '../../lib/nest/disco-bus.module.js';
+import { DiscoBusService } from '../../lib/nest/disco-bus.service.js';
+import { DiscoSubscribe } from '../../lib/nest/handlers/disco-subscribe.decorator.js';
 import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
 import { DISCO_BUS, DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
@@ -275,5 +278,76 @@ describe('Patterns and topics', () => {
     const long = 'x'.repeat(500);
     expect(topicOfRoute(long)).toHaveLength(45);
     expect(topicOfRoute('p:eA')).not.toBe('p:eA');
+  });
+});
+
+describe('DiscoBusModule', () => {
+  afterEach(closeAll);
+
+  it('provides a server that shares its bus, and drains it before anything is torn down', async () => {
+    const order: string[] = [];
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+
+    @Injectable()
+    class Database implements OnModuleDestroy {
+      onModuleDestroy(): void {
+        order.push('destroyed');
+      }
+    }
+
+    @Controller()
+    class Working {
+      @MessagePattern('work')
+      async work(): Promise<string> {
+        begin();
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        order.push('handled');
+        return 'done';
+      }
+    }
+    const app = await createApp({
+      imports: [
+        DiscoBusModule.forRoot({ url: 'memory:module', metrics: false, transport: { concurrency: 8 } }),
+        ClientsModule.registerAsync([
+          {
+            name: 'MATH',
+            inject: [DiscoBusService],
+            useFactory: (bus: DiscoBusService) => ({ customClass: DiscoBusClient, options: { bus } }),
+          },
+        ]),
+      ],
+      controllers: [Working],
+      providers: [Gateway, Database],
+    });
+    app.connectMicroservice({ strategy: app.get(DiscoBusServer) });
+    await app.startAllMicroservices();
+    await app.init();
+    const bus = app.get(DiscoBusService);
+    expect(app.get(DiscoBusServer).unwrap()).toBe(bus.bus);
+    const answer = lastValueFrom(app.get(Gateway).client.send('work', 1));
+    await begun;
+    await app.close();
+    expect(await answer).toBe('done');
+    expect(order).toEqual(['handled', 'destroyed']);
+    expect(bus.state).toBe('closed');
+  });
+
+  it('answers requests from handlers with @DiscoSubscribe', async () => {
+    @Injectable()
+    class Answering {
+      @DiscoSubscribe('greet')
+      greet(name: string): string {
+        return `hello ${name}`;
+      }
+    }
+    const app = await createApp({
+      imports: [DiscoBusModule.forRoot({ url: 'memory:', metrics: false })],
+      providers: [Answering],
+    });
+    await app.init();
+    expect(await app.get(DiscoBusService).request('greet', 'you')).toBe('hello you');
   });
 });

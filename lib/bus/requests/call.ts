@@ -81,17 +81,24 @@ export class Call extends Deadlined {
 
   private readonly deliver = ({ kind, message }: Reply): void => {
     if (this.settled) return;
-    if (kind === 'error') return this.fail(remoteError(this.topic, message.payload));
-    if (kind === 'end') return this.complete();
-    if (kind === 'last') {
-      if (!this.settle()) return;
-      this.observer.next(message.payload, message.headers);
-      return this.observer.complete();
-    }
+    if (kind === 'error') this.fail(remoteError(this.topic, message.payload));
+    else if (kind === 'end') this.complete();
+    else if (kind === 'last') this.last(message);
+    else this.value(message);
+  };
+
+  /** A further one may take as long as the first. */
+  private value({ payload, headers }: Message): void {
     this.deadlines.delete(this);
     this.deadlines.track(this);
-    this.observer.next(message.payload, message.headers);
-  };
+    this.observer.next(payload, headers);
+  }
+
+  private last({ payload, headers }: Message): void {
+    if (!this.settle()) return;
+    this.observer.next(payload, headers);
+    this.observer.complete();
+  }
 
   private complete(): void {
     if (this.settle()) this.observer.complete();

@@ -64,7 +64,8 @@ export class DirectChannel {
     try {
       message = this.parts.decoder.decode(topic, frame);
     } catch {
-      return onUnreadable();
+      onUnreadable();
+      return;
     }
     if (types.isPromise(message)) message.then(onMessage, onUnreadable);
     else onMessage(message);

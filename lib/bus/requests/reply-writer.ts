@@ -53,7 +53,8 @@ export class ReplyWriter {
     try {
       body = this.channel.encode(payload);
     } catch (error) {
-      return this.refuse(error);
+      this.refuse(error);
+      return;
     }
     if (types.isPromise(body)) this.queue(body, kind);
     else this.send(kind, body);

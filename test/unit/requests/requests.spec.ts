@@ -244,7 +244,6 @@ describe('Replies in a stream', () => {
 
   it('end with the failure', async () => {
     const { asking, answering } = await pair();
-    // biome-ignore lint/correctness/useYield: it fails after one reply.
     await answering.subscribe('broken', async function* () {
       yield 1;
       throw new Error('out of paper');
