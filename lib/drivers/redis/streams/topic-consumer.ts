@@ -6,22 +6,13 @@ import { isBundle, splitBundle } from '../../../message/bundle.js';
 import type { ConsumerSetup } from './consumer-setup.js';
 import { ConsumerUpkeep } from './consumer-upkeep.js';
 import type { SuspectHolder } from './isolation.js';
-import { fetchScript, heldScript, releaseScript } from './scripts/group-scripts.js';
+import { OwnEntries } from './own-entries.js';
 import { type SettlementOwner, Settlements } from './settlements.js';
 import { SoleReader } from './sole-reader.js';
-import { persist } from './stream-connection.js';
 import { StreamDelivery } from './stream-delivery.js';
 import { readEntry, type StreamEntry, type StreamLetter } from './stream-entry.js';
 import type { GroupKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
 import { StreamSubscription, type SubscriptionOwner } from './stream-subscription.js';
-
-const heldIds = new StreamScript(heldScript);
-const fetchEntries = new StreamScript(fetchScript);
-const releaseEntries = new StreamScript(releaseScript);
-
-/** What a leaving consumer gives back of each stream in one call. */
-const RELEASED_AT_ONCE = 1_000;
 
 /** What reads for a {@link TopicConsumer}. */
 export interface ConsumerReader {
@@ -42,6 +33,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   backFirst = false;
   reader: ConsumerReader | undefined;
   private readonly settlements: Settlements;
+  private readonly own: OwnEntries;
   private readonly subscriptions: StreamSubscription[] = [];
   /** There when the group is to be read by one subscription at a time. */
   private sole: SoleReader | undefined;
@@ -62,6 +54,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     private readonly onUnused: (consumer: TopicConsumer) => void,
   ) {
     this.settlements = new Settlements(this, setup.connection);
+    this.own = new OwnEntries(setup.connection, keys, group, setup.name);
     this.upkeep = new ConsumerUpkeep(this, setup);
   }
 
@@ -180,19 +173,9 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   /** Finds what Redis counts as in our hands and is not: a read whose reply was lost. No delivery is counted for it. */
   async recover(): Promise<void> {
     this.recovers = false;
-    const { connection, name } = this.setup;
-    const { stream, retry, parts } = this.keys;
-    const ids = (await persist(connection, (client) =>
-      heldIds.run(client, [stream, retry], [this.group, name]),
-    )) as string[];
-    const missing = ids.filter((id) => !this.held.has(id));
-    for (let at = 0; at < missing.length; at += 100) {
-      const args = [this.group, ...missing.slice(at, at + 100)];
-      const found = (await persist(connection, (client) =>
-        fetchEntries.runForBytes(client, [stream, retry, parts], args),
-      )) as [Buffer, Buffer[], Buffer][];
-      for (const [key, fields, settled] of found) this.addFound(key.toString('latin1'), fields, settled);
-    }
+    const { entries, lost } = await this.own.missing((key) => this.held.has(key));
+    this.upkeep.lost(lost);
+    for (const entry of entries) this.add(entry);
     this.handOver();
   }
 
@@ -204,21 +187,11 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     const timer = setTimeout(() => this.settlements.stop(), graceMs / 2);
     await within(this.settlements.idle(), graceMs / 2);
     clearTimeout(timer);
-    const begun = [...this.held.values()].filter(({ holder }) => holder !== undefined);
-    const args = begun.flatMap(({ entry }) => [entry.letter, entry.id, 1]);
-    for (const delivery of this.held.values()) delivery.phase = 'over';
+    const held = [...this.held.values()];
+    for (const delivery of held) delivery.phase = 'over';
     this.queue = [];
     this.held.clear();
-    const leave = async () => {
-      for (let moved = RELEASED_AT_ONCE; moved >= RELEASED_AT_ONCE; ) {
-        const release = [this.group, this.name, 1, ...args];
-        const reply = await this.setup.connection.run((client) =>
-          releaseEntries.run(client, this.releaseKeys, release),
-        );
-        [moved] = reply as [number];
-      }
-    };
-    await within(leave(), graceMs / 2);
+    await within(this.own.leave(held), graceMs / 2);
     if (this.sole !== undefined) await within(this.sole.giveUp(), graceMs / 2);
   }
 
@@ -236,11 +209,6 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     else if (entry.expiresMs > 0 && entry.expiresMs <= this.upkeep.serverNow()) delivery.discard();
     else if (entry.crashes > 0) this.suspect(delivery, entry.frame);
     else this.queue.push(delivery);
-  }
-
-  private addFound(key: string, fields: Buffer[], settled: Buffer): void {
-    if (fields.length === 0) this.upkeep.lost(1);
-    else this.add(readEntry(key[0] as StreamLetter, key.slice(1), fields, settled.toString('latin1')));
   }
 
   private refuse(delivery: StreamDelivery): void {
@@ -275,7 +243,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   private keepAWhile(subscription: StreamSubscription): void {
     const timer = setTimeout(() => {
       this.visibility.delete(timer);
-      void this.release([...subscription.deliveries], 1).then(() => this.endIfUnused());
+      void this.release([...subscription.deliveries]).then(() => this.endIfUnused());
     }, this.setup.options.claimAfterMs);
     timer.unref();
     this.visibility.add(timer);
@@ -284,29 +252,20 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   private async releaseWaiting(): Promise<void> {
     const waiting = [...this.held.values()].filter(({ phase }) => phase === 'waiting');
     this.queue = [];
-    await this.release(waiting, 0);
+    await this.release(waiting);
   }
 
-  private async release(deliveries: readonly StreamDelivery[], begun: 0 | 1): Promise<void> {
+  private async release(deliveries: readonly StreamDelivery[]): Promise<void> {
     if (deliveries.length === 0) return;
-    const args = deliveries.flatMap(({ entry }) => [entry.letter, entry.id, begun]);
     for (const delivery of deliveries) delivery.phase = 'over';
-    const send = persist(this.setup.connection, (client) =>
-      releaseEntries.run(client, this.releaseKeys, [this.group, this.name, 0, ...args]),
-    );
     // What cannot be released comes back when this consumer counts as dead.
-    await send.catch(() => undefined);
+    await this.own.release(deliveries).catch(() => undefined);
     for (const delivery of deliveries) this.drop(delivery);
   }
 
   private drop(delivery: StreamDelivery): void {
     this.held.delete(delivery.key);
     if (delivery.holder?.deliveries.delete(delivery)) this.setup.isolation.ended(delivery);
-  }
-
-  private get releaseKeys(): string[] {
-    const { stream, retry, state, members, dead, parts } = this.keys;
-    return [stream, retry, state, members, dead, parts];
   }
 
   private endIfUnused(): void {

@@ -1,0 +1,81 @@
+import { fetchScript, heldScript, releaseScript } from './scripts/group-scripts.js';
+import { persist, type StreamConnection } from './stream-connection.js';
+import type { StreamDelivery } from './stream-delivery.js';
+import { readEntry, type StreamEntry, type StreamLetter } from './stream-entry.js';
+import type { GroupKeys } from './stream-keys.js';
+import { type ScriptArgument, StreamScript } from './stream-script.js';
+
+const heldIds = new StreamScript(heldScript);
+const fetchEntries = new StreamScript(fetchScript);
+const releaseEntries = new StreamScript(releaseScript);
+
+/** Entries fetched in one call. */
+const FETCHED_AT_ONCE = 100;
+/** What a leaving consumer gives back of each stream in one call. */
+const RELEASED_AT_ONCE = 1_000;
+
+/** What was found by {@link OwnEntries.missing}. */
+export interface MissingEntries {
+  readonly entries: StreamEntry[];
+  /** Entries that are gone from their stream. */
+  readonly lost: number;
+}
+
+/** What Redis counts as in the hands of one consumer of a group. */
+export class OwnEntries {
+  constructor(
+    private readonly connection: StreamConnection,
+    private readonly keys: GroupKeys,
+    private readonly group: string,
+    private readonly name: string,
+  ) {}
+
+  /** Those that `isHeld` does not know: handed over in a reply that was lost. No delivery is counted for them. */
+  async missing(isHeld: (key: string) => boolean): Promise<MissingEntries> {
+    const { stream, retry, parts } = this.keys;
+    const ids = (await persist(this.connection, (client) =>
+      heldIds.run(client, [stream, retry], [this.group, this.name]),
+    )) as string[];
+    const unknown = ids.filter((id) => !isHeld(id));
+    const found: [Buffer, Buffer[], Buffer][] = [];
+    for (let at = 0; at < unknown.length; at += FETCHED_AT_ONCE) {
+      const args = [this.group, ...unknown.slice(at, at + FETCHED_AT_ONCE)];
+      const reply = await persist(this.connection, (client) =>
+        fetchEntries.runForBytes(client, [stream, retry, parts], args),
+      );
+      found.push(...(reply as [Buffer, Buffer[], Buffer][]));
+    }
+    const there = found.filter(([, fields]) => fields.length > 0);
+    return { entries: there.map(entryOf), lost: found.length - there.length };
+  }
+
+  /** Gives entries back to the group. Repeated until Redis answers. */
+  async release(deliveries: readonly StreamDelivery[]): Promise<void> {
+    const args = [this.group, this.name, 0, ...named(deliveries)];
+    await persist(this.connection, (client) => releaseEntries.run(client, this.releaseKeys, args));
+  }
+
+  /** Gives back everything, and ends the consumer. Tried once. */
+  async leave(deliveries: readonly StreamDelivery[]): Promise<void> {
+    const args = [this.group, this.name, 1, ...named(deliveries)];
+    for (let moved = RELEASED_AT_ONCE; moved >= RELEASED_AT_ONCE; ) {
+      const reply = await this.connection.run((client) => releaseEntries.run(client, this.releaseKeys, args));
+      [moved] = reply as [number];
+    }
+  }
+
+  private get releaseKeys(): string[] {
+    const { stream, retry, state, members, dead, parts } = this.keys;
+    return [stream, retry, state, members, dead, parts];
+  }
+}
+
+/** Whether an entry was handed to a handler decides whether it counts as an attempt. */
+function named(deliveries: readonly StreamDelivery[]): ScriptArgument[] {
+  return deliveries.flatMap(({ entry, holder }) => [entry.letter, entry.id, holder === undefined ? 0 : 1]);
+}
+
+function entryOf([key, fields, settled]: [Buffer, Buffer[], Buffer]): StreamEntry {
+  const name = key.toString('latin1');
+  return readEntry(name[0] as StreamLetter, name.slice(1), fields, settled.toString('latin1'));
+}
