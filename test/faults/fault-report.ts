@@ -12,11 +12,12 @@ export interface FaultReport {
   readonly [figure: string]: unknown;
 }
 
-/** One line of JSON, to the file named by DISCO_FAULTS_REPORT or to the console. */
+/** Prints one line of JSON, and appends it to the file named by DISCO_FAULTS_REPORT. */
 export function report(figures: FaultReport): void {
   const base = { id: figures.id, engine: 'redis', sent: 0, faults: 0, lost: 0, duplicated: 0, unknown: 0 };
-  const line = JSON.stringify({ ...base, worstRecoveryMs: 0, ...figures });
+  const worstRecoveryMs = Math.round(figures.worstRecoveryMs ?? 0);
+  const line = `${JSON.stringify({ ...base, ...figures, worstRecoveryMs })}\n`;
+  process.stdout.write(line);
   const file = process.env.DISCO_FAULTS_REPORT;
-  if (file) appendFileSync(file, `${line}\n`);
-  else console.info(line);
+  if (file) appendFileSync(file, line);
 }

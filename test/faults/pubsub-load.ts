@@ -1,4 +1,3 @@
-import { appendFileSync } from 'node:fs';
 import type { DriverReceipt } from '../../lib/driver/driver.js';
 import type { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { type Inbox, once } from '../support/redis-harness.js';
@@ -8,27 +7,6 @@ export const SCALE = process.env.FULL === '1' ? 1 : 0.1;
 
 /** The part of `full` that this run does, at least `least`. */
 export const scaled = (full: number, least = 1) => Math.max(least, Math.round(full * SCALE));
-
-/** One line of the fault report. */
-export interface FaultReport {
-  readonly id: string;
-  readonly engine: 'pubsub';
-  readonly sent: number;
-  readonly faults: number;
-  readonly lost: number;
-  readonly duplicated: number;
-  readonly unknown: number;
-  readonly worstRecoveryMs: number;
-  readonly pass: boolean;
-}
-
-/** Prints the line, and appends it to the file named by DISCO_FAULTS_REPORT. */
-export function report(line: FaultReport): void {
-  const text = JSON.stringify({ ...line, worstRecoveryMs: Math.round(line.worstRecoveryMs) });
-  process.stdout.write(`${text}\n`);
-  const file = process.env.DISCO_FAULTS_REPORT;
-  if (file) appendFileSync(file, `${text}\n`);
-}
 
 /** What became of every publish of a load, by the number that its frame begins with. */
 export class Ledger {

@@ -4,8 +4,9 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import type { RedisStreamOptions } from '../../lib/drivers/redis/index.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
+import { report } from './fault-report.js';
 import { pause, scaled } from './pubsub-load.js';
-import { ConsumerProcess, Journal, reportStreams, until } from './streams-processes.js';
+import { ConsumerProcess, Journal, until } from './streams-processes.js';
 
 interface Load {
   readonly n: number;
@@ -103,7 +104,8 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const { duplicated } = journal;
     const lost = [...accepted].filter((n) => !journal.done.has(n)).length;
     const pass = lost === 0 && duplicated <= kills * 2 * inFlight && worst <= 6_000;
-    reportStreams({
+    report({
+      engine: 'streams',
       id: 'C1',
       sent: next,
       faults: killed,
@@ -152,7 +154,17 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const faults = rounds * harms.length;
     const pass =
       lost === 0 && worst <= 1_000 && duplicated <= faults * inFlight && losses.length === rounds * 3;
-    reportStreams({ id: 'C2', sent: n, faults, lost, duplicated, unknown: 0, worstRecoveryMs: worst, pass });
+    report({
+      engine: 'streams',
+      id: 'C2',
+      sent: n,
+      faults,
+      lost,
+      duplicated,
+      unknown: 0,
+      worstRecoveryMs: worst,
+      pass,
+    });
     expect({ lost, losses: losses.length }).toEqual({ lost: 0, losses: rounds * 3 });
     expect(worst).toBeLessThanOrEqual(1_000);
     expect(duplicated).toBeLessThanOrEqual(faults * inFlight);
@@ -170,7 +182,8 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const { duplicated } = journal;
     const again = journal.entries.filter(({ attempt }) => attempt > 1).length;
     const pass = duplicated === 0 && again === 0;
-    reportStreams({
+    report({
+      engine: 'streams',
       id: 'D3',
       sent: total,
       faults: total,
@@ -222,7 +235,8 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
       const { duplicated } = journal;
       const taken = journal.entries.filter(({ attempt, type }) => type === 'begun' && attempt > 1).length;
       const pass = lost === 0 && dead === 0 && duplicated <= rounds * inFlight && taken > 0;
-      reportStreams({
+      report({
+        engine: 'streams',
         id: 'D2',
         sent: n,
         faults: rounds,
@@ -258,7 +272,8 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const worstRecoveryMs = performance.now() - startedMs;
     const [begun, dead, { duplicated }] = [journal.begun.get(bad), await deadCount(), journal];
     const pass = begun === attempts && dead === 1 && duplicated === 0;
-    reportStreams({
+    report({
+      engine: 'streams',
       id: 'G1',
       sent: total,
       faults: begun ?? 0,

@@ -3,8 +3,9 @@ import type { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { Drivers } from '../support/redis-harness.js';
 import { RedisServer } from '../support/redis-server.js';
+import { report } from './fault-report.js';
 import { pause, scaled } from './pubsub-load.js';
-import { Journal, reportStreams, until } from './streams-processes.js';
+import { Journal, until } from './streams-processes.js';
 
 const inFlight = 10;
 const CLAIM_AFTER_MS = 600;
@@ -86,7 +87,17 @@ describe('Faults of group members on Redis Streams', () => {
     const dead = await admin.xlen('disco:{t}:dead:g');
     const { duplicated } = journal;
     const pass = lost === 0 && dead === 0 && duplicated <= lives * inFlight;
-    reportStreams({ id: 'D8', sent: n, faults: died, lost, duplicated, unknown: 0, worstRecoveryMs, pass });
+    report({
+      engine: 'streams',
+      id: 'D8',
+      sent: n,
+      faults: died,
+      lost,
+      duplicated,
+      unknown: 0,
+      worstRecoveryMs,
+      pass,
+    });
     expect({ lost, dead, died }).toEqual({ lost: 0, dead: 0, died: lives });
     expect(duplicated).toBeLessThanOrEqual(lives * inFlight);
   }, 240_000);
@@ -106,7 +117,8 @@ describe('Faults of group members on Redis Streams', () => {
     }
     const again = journal.entries.filter(({ attempt }) => attempt > 1).length;
     const pass = most <= places && again === 0 && journal.begun.size === places;
-    reportStreams({
+    report({
+      engine: 'streams',
       id: 'D9',
       sent: total,
       faults: places,

@@ -2,8 +2,9 @@ import { Redis } from 'ioredis';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
+import { report } from './fault-report.js';
 import { pause, scaled } from './pubsub-load.js';
-import { type ConsumerConfig, ConsumerProcess, Journal, reportStreams, until } from './streams-processes.js';
+import { type ConsumerConfig, ConsumerProcess, Journal, until } from './streams-processes.js';
 
 const CLAIM_AFTER_MS = 2_000;
 
@@ -87,7 +88,17 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const lost = journal.lost(sent).length;
     const dead = await deadCount();
     const pass = lost === 0 && duplicated <= kills * inFlight && dead === 0;
-    reportStreams({ id: 'D1', sent, faults: killed, lost, duplicated, unknown: 0, worstRecoveryMs, pass });
+    report({
+      engine: 'streams',
+      id: 'D1',
+      sent,
+      faults: killed,
+      lost,
+      duplicated,
+      unknown: 0,
+      worstRecoveryMs,
+      pass,
+    });
     expect(killed).toBe(kills);
     expect({ lost, dead }).toEqual({ lost: 0, dead: 0 });
     expect(duplicated).toBeLessThanOrEqual(kills * inFlight);
@@ -119,7 +130,8 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const { duplicated } = journal;
     const lost = journal.lost(sent).length;
     const pass = lost === 0 && duplicated === 0 && slowest <= 10_000;
-    reportStreams({
+    report({
+      engine: 'streams',
       id: 'D5',
       sent,
       faults: stops,
@@ -160,7 +172,8 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const { duplicated } = journal;
     const lost = journal.lost(total).filter((n) => n !== poison).length;
     const pass = lost === 0 && dead === 1 && crashes === 3 && duplicated <= 3 * inFlight;
-    reportStreams({
+    report({
+      engine: 'streams',
       id: 'G2',
       sent: total,
       faults: crashes,
@@ -209,7 +222,8 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const { duplicated } = journal;
     const lost = journal.lost(total).length;
     const pass = lost === 0 && early === 0 && duplicated <= kills * 10;
-    reportStreams({
+    report({
+      engine: 'streams',
       id: 'G6',
       sent: total,
       faults: killed,

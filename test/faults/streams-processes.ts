@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause } from './pubsub-load.js';
 
@@ -92,27 +91,6 @@ export class ConsumerProcess {
     this.child.kill(signal);
     await this.exited;
   }
-}
-
-/** One line of the fault report. */
-export interface StreamsReport {
-  readonly id: string;
-  readonly sent: number;
-  readonly faults: number;
-  readonly lost: number;
-  readonly duplicated: number;
-  readonly unknown: number;
-  readonly worstRecoveryMs: number;
-  readonly pass: boolean;
-}
-
-/** Prints the line, and appends it to the file named by DISCO_FAULTS_REPORT. */
-export function reportStreams(line: StreamsReport): void {
-  const told = { ...line, engine: 'streams', worstRecoveryMs: Math.round(line.worstRecoveryMs) };
-  const text = JSON.stringify(told);
-  process.stdout.write(`${text}\n`);
-  const file = process.env.DISCO_FAULTS_REPORT;
-  if (file) appendFileSync(file, `${text}\n`);
 }
 
 /** Resolves when `holds` does; fails with `what` after `timeoutMs`. */
