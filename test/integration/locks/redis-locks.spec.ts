@@ -74,6 +74,48 @@ describe('locks in Redis', () => {
     expect(Math.max(...waits)).toBeLessThan(1_000);
   });
 
+  it('marks the fencing counter while there may be a queue, and no longer', async () => {
+    const [a, b] = [await manager(), await manager()];
+    const fence = () => admin.get('disco:fence:{key}');
+    const lock = await a.acquire('key');
+    expect(await fence()).toBe(String(lock.fencingToken));
+    const waiting = b.acquire('key', { wait: '30s' });
+    while ((await admin.exists('disco:wait:{key}')) === 0)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(await fence()).toBe(`${lock.fencingToken}+`);
+    await lock.release();
+    const second = await waiting;
+    expect(second.fencingToken).toBeGreaterThan(lock.fencingToken);
+    await second.release();
+    const third = await a.acquire('key');
+    expect(third.fencingToken).toBeGreaterThan(second.fencingToken);
+    expect(await fence()).toBe(String(third.fencingToken));
+    await third.release();
+  });
+
+  it('tells of its loss when the key is held by sharers by then, and of the others in the same call', async () => {
+    const locks = await manager();
+    const [lock, other] = await Promise.all([locks.acquire('key'), locks.acquire('other')]);
+    await admin.del('disco:lock:{key}');
+    const permit = await locks.semaphore('key', 2).acquire();
+    const [lost, released] = await Promise.allSettled([lock.release(), other.release()]);
+    expect(lost).toMatchObject({ status: 'rejected', reason: { code: 'DISCO_LOCK_LOST' } });
+    expect(released.status).toBe('fulfilled');
+    await permit.release();
+    expect(await admin.exists('disco:lock:{key}')).toBe(0);
+  });
+
+  it('grants larger fencing tokens than a counter that is ahead of the clock', async () => {
+    const locks = await manager();
+    const ahead = 2n * 10n ** 15n;
+    await admin.set('disco:fence:{key}', String(ahead));
+    for (let round = 1n; round <= 3n; round++) {
+      const lock = await locks.acquire('key');
+      expect(lock.fencingToken).toBe(ahead + round);
+      await lock.release();
+    }
+  });
+
   it('gives a pushed lock its whole ttl soon after', async () => {
     const [a, b] = [
       await manager(undefined, { handOffMs: 2_000 }),

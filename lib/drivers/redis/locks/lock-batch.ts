@@ -38,40 +38,42 @@ export class LockBatch {
 
   /** Settles by the call's own functions. */
   add(call: LockOperationCall): void {
-    // After all microtasks of the turn, and so after all operations that follow from what was just settled.
-    if (this.calls.push(call) === 1) queueMicrotask(this.flushNext);
+    // After the microtasks that are due, and so after all operations that follow from what was just settled.
+    if (this.calls.push(call) === 1) process.nextTick(this.flush);
   }
-
-  private readonly flushNext = (): void => process.nextTick(this.flush);
 
   private readonly flush = (): void => {
     const { calls } = this;
     this.calls = [];
     for (const group of this.bySlot ? grouped(calls) : [calls]) {
-      if (group.length <= maxOperations) void this.send(group);
+      if (group.length <= maxOperations) this.send(group);
       else {
         for (let at = 0; at < group.length; at += maxOperations) {
-          void this.send(group.slice(at, at + maxOperations));
+          this.send(group.slice(at, at + maxOperations));
         }
       }
     }
   };
 
-  private async send(calls: readonly LockOperationCall[]): Promise<void> {
+  private send(calls: readonly LockOperationCall[]): void {
     const keys: string[] = [];
     const operations: string[] = [];
     for (const call of calls) {
       for (const { lock, fence, queue } of call.keys) keys.push(lock, fence, queue);
       operations.push(call.operation);
     }
-    try {
-      const replies = (await this.run(keys, operations)) as LockReply[];
-      const serverMs = replies[0] as number;
-      for (let index = 0; index < calls.length; index++) calls[index].answered(replies[index + 1], serverMs);
-    } catch (error) {
-      for (const call of calls) call.failed(error);
-    }
+    this.run(keys, operations).then(
+      (reply) => answer(calls, reply as LockReply[]),
+      (error: unknown) => {
+        for (const call of calls) call.failed(error);
+      },
+    );
   }
+}
+
+function answer(calls: readonly LockOperationCall[], replies: readonly LockReply[]): void {
+  const serverMs = replies[0] as number;
+  for (let index = 0; index < calls.length; index++) calls[index].answered(replies[index + 1], serverMs);
 }
 
 function grouped(calls: readonly LockOperationCall[]): LockOperationCall[][] {

@@ -1,3 +1,5 @@
+import { lockOperationsScript } from './lock-operations-script.js';
+
 /**
  * Carries out the lock operations of one turn, in order, and answers `[server time in ms or 0, reply, reply …]`.
  *
@@ -17,285 +19,57 @@
  * so it rises even when this key is lost.
  * queue: a hash; t = tickets given out, h = next ticket to serve, q<ticket> = token, w<token> = what it waits for.
  *
- * Replies: a number or `g<fencing token>` granted, `b<ms>` busy, G and B if `succeeds` gave the lock up; 1 or 0 for E
+ * Replies: `<fencing token>` granted, `G<fencing token>` if `succeeds` gave the lock up for it, `b<ms>` busy; 1 or 0 for E
  * and R. The server time is told only if one of the operations was not quick.
  */
 export const lockScript = `
 local call, sub, byte = redis.call, string.sub, string.byte
-local fenceTtl = tonumber(ARGV[2])
-local now, micros = 0, nil
-
-local function readClock()
-  local time = call('TIME')
-  micros = time[1] * 1000000 + time[2]
-end
-
--- Makes the function that carries out any operation. A function itself, as most calls do without.
-local function machinery()
-  if not micros then readClock() end
-  now = math.floor(micros / 1000)
-  local waiterTtl, handOff, exact, inbox = string.match(ARGV[1], '^(%d+) (%d+) (%d) (.*)$')
-  waiterTtl, handOff, exact = tonumber(waiterTtl), tonumber(handOff), exact == '1'
-
-  local function text(number)
-    return string.format('%.0f', number)
-  end
-
-  local function lastOf(fence)
-    return tonumber(string.match(call('GET', fence) or '0', '%d+'))
-  end
-
-  -- The mark may outlive the queue, but never the other way round.
-  local function note(fence, granted, queue)
-    local waiting = call('EXISTS', queue) == 1
-    call('SET', fence, text(granted) .. (waiting and '+' or ''), 'PX', math.max(fenceTtl, waiterTtl))
-    return waiting
-  end
-
-  -- Whether the token holds the lock ('kept' if only for its other keys); and if not, whether a claim with these permits
-  -- may have it, or in how many ms.
-  local function look(lock, token, permits)
-    local kind = call('TYPE', lock).ok
-    if kind == 'none' then return false, true end
-    if kind == 'string' then
-      local owner = call('GET', lock)
-      if owner == token then return true, false end
-      if owner == '~' .. token then return 'kept', false end
-      return false, false, call('PTTL', lock)
-    end
-    if kind ~= 'zset' then return false, false, -1 end
-    call('ZREMRANGEBYSCORE', lock, '-inf', now)
-    local count = call('ZCARD', lock)
-    if count == 0 then return false, true end
-    if call('ZSCORE', lock, token) then return true, false end
-    if permits == 0 or permits > count then return false, true end
-    local place = permits < 0 and -1 or 0
-    return false, false, call('ZRANGE', lock, place, place, 'WITHSCORES')[2] - now
-  end
-
-  local function take(lock, token, permits, ttl)
-    if permits < 0 then
-      call('SET', lock, token, 'PX', ttl)
-    else
-      call('ZADD', lock, now + ttl, token)
-      call('PEXPIRE', lock, math.max(ttl, call('PTTL', lock)))
-    end
-  end
-
-  local function keep(lock, token)
-    call('SET', lock, '~' .. token, 'PX', waiterTtl)
-  end
-
-  -- 1 if the token held the lock.
-  local function drop(lock, token, permits)
-    if permits < 0 then
-      local owner = redis.pcall('GET', lock)
-      if owner == '~' .. token then call('DEL', lock) end
-      if owner ~= token then return 0 end
-      return call('DEL', lock)
-    end
-    local till = tonumber(redis.pcall('ZSCORE', lock, token)) or 0
-    if till == 0 then return 0 end
-    call('ZREM', lock, token)
-    return till > now and 1 or 0
-  end
-
-  local function withdraw(queue, token)
-    local entry = call('HGET', queue, 'w' .. token)
-    if not entry then return false end
-    call('HDEL', queue, 'w' .. token, 'q' .. string.match(entry, '^%d+'))
-    if call('HLEN', queue) <= 2 then call('DEL', queue) end
-    return true
-  end
-
-  local function enqueue(fence, queue, token, permits, ttl, keys)
-    local entry = call('HGET', queue, 'w' .. token)
-    local ticket = entry and string.match(entry, '^%d+')
-    if not ticket then
-      ticket = text(call('HINCRBY', queue, 't', 1))
-      call('HSETNX', queue, 'h', 1)
-      call('HSET', queue, 'q' .. ticket, token)
-    end
-    local fields = { ticket, text(now + waiterTtl), permits, ttl, keys, inbox }
-    call('HSET', queue, 'w' .. token, table.concat(fields, ' '))
-    call('PEXPIRE', queue, waiterTtl)
-    note(fence, lastOf(fence), queue)
-  end
-
-  -- Hands the lock to its queue, in order, as far as it may be had. True when the turn came to self, who takes it himself.
-  local function serve(lock, fence, queue, self)
-    local tail = tonumber(call('HGET', queue, 't') or 0)
-    local head = tonumber(call('HGET', queue, 'h') or 1)
-    local mine = false
-    while head <= tail do
-      local token = call('HGET', queue, 'q' .. head)
-      if token then
-        local entry = call('HGET', queue, 'w' .. token)
-        local till, permits, ttl, keys, box = string.match(entry, '^%d+ (%d+) (%-?%d+) (%d+) (%d+) (.*)$')
-        if tonumber(till) > now then
-          permits, ttl = tonumber(permits), math.min(tonumber(ttl), handOff)
-          local held, free = look(lock, token, permits)
-          if not held and not free then break end
-          if token == self then mine = true break end
-          local granted = math.max(lastOf(fence) + 1, micros)
-          local news = table.concat({ token, text(granted), ttl, text(now), keys }, ' ')
-          if call('PUBLISH', box, news) > 0 or not exact then
-            if keys == '1' then
-              take(lock, token, permits, ttl)
-              note(fence, granted, queue)
-            else
-              keep(lock, token)
-            end
-          end
-        end
-        withdraw(queue, token)
-      end
-      head = head + 1
-    end
-    if call('EXISTS', queue) == 1 then call('HSET', queue, 'h', head) end
-    return mine
-  end
-
-  local function grant(first, keys, token, permits, ttl, floor, again)
-    local granted, same = 0, again and permits < 0
-    for i = first, first + keys * 3 - 1, 3 do
-      local last = lastOf(KEYS[i + 1])
-      if granted ~= 0 and last ~= granted or last == 0 or last < floor then same = false end
-      granted = math.max(granted, last)
-    end
-    if not same then granted = math.max(granted + 1, micros, floor) end
-    for i = first, first + keys * 3 - 1, 3 do
-      take(KEYS[i], token, permits, ttl)
-      if note(KEYS[i + 1], granted, KEYS[i + 2]) then
-        withdraw(KEYS[i + 2], token)
-        if permits >= 0 then serve(KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
-      end
-    end
-    return text(granted)
-  end
-
-  local function acquire(first, keys, token, permits, ttl, wait, succeeds, floor)
-    if succeeds ~= '' then
-      if drop(KEYS[first], succeeds, -1) == 1 then
-        return 'G' .. grant(first, keys, token, permits, ttl, floor, false)
-      end
-    end
-    local again, blocked, left = true, nil, nil
-    for i = first, first + keys * 3 - 1, 3 do
-      local lock, fence, queue = KEYS[i], KEYS[i + 1], KEYS[i + 2]
-      local held, free, ms = look(lock, token, permits)
-      if held ~= true then again = false end
-      if not held then
-        local mine = false
-        if call('EXISTS', queue) == 1 then
-          if wait then enqueue(fence, queue, token, permits, ttl, keys) end
-          mine = serve(lock, fence, queue, token)
-          if not mine then
-            held, free, ms = look(lock, token, permits)
-            free = free and call('EXISTS', queue) == 0
-          end
-        end
-        if not mine and not free then
-          blocked, left = i, ms
-          break
-        end
-      end
-    end
-    if not blocked then return 'g' .. grant(first, keys, token, permits, ttl, floor, again) end
-    -- The keys are sorted, for all claims alike: to keep those before the one that is not free cannot end in a deadlock.
-    for i = first, first + keys * 3 - 1, 3 do
-      if keys > 1 and i ~= blocked then
-        local mine = look(KEYS[i], token, permits)
-        withdraw(KEYS[i + 2], token)
-        if wait and i < blocked then
-          keep(KEYS[i], token)
-        elseif mine then
-          drop(KEYS[i], token, permits)
-          serve(KEYS[i], KEYS[i + 1], KEYS[i + 2])
-        end
-      end
-    end
-    if wait then enqueue(KEYS[blocked + 1], KEYS[blocked + 2], token, permits, ttl, keys) end
-    return 'b' .. text(left or -1)
-  end
-
-  local function extend(first, keys, token, permits, ttl)
-    for i = first, first + keys * 3 - 1, 3 do
-      if look(KEYS[i], token, permits) ~= true then return 0 end
-    end
-    for i = first, first + keys * 3 - 1, 3 do
-      take(KEYS[i], token, permits, ttl)
-    end
-    return 1
-  end
-
-  local function release(first, keys, token, permits)
-    local held = 0
-    for i = first, first + keys * 3 - 1, 3 do
-      held = held + drop(KEYS[i], token, permits)
-      if call('EXISTS', KEYS[i + 2]) == 1 then
-        withdraw(KEYS[i + 2], token)
-        serve(KEYS[i], KEYS[i + 1], KEYS[i + 2])
-      end
-    end
-    return held == keys and 1 or 0
-  end
-
-  return function(arg, first)
-    local kind, token, succeeds, ttl = sub(arg, 1, 1), sub(arg, 2, 33), '', tonumber(sub(arg, 34))
-    local keys, permits, floor = 1, -1, 0
-    if kind == 's' then
-      succeeds, ttl = sub(arg, 34, 65), tonumber(sub(arg, 66))
-    elseif byte(kind) < 97 then
-      kind, keys, token, permits, ttl, floor, succeeds =
-        string.match(arg, '^(%a) (%d+) (%x+) (%-?%d+) (%d+) (%d+) (%x*)$')
-      keys, permits, ttl, floor = tonumber(keys), tonumber(permits), tonumber(ttl), tonumber(floor)
-    end
-    kind = string.upper(kind)
-    if kind == 'R' then return release(first, keys, token, permits), keys end
-    if kind == 'E' then return extend(first, keys, token, permits, ttl), keys end
-    return acquire(first, keys, token, permits, ttl, kind ~= 'T', succeeds, floor), keys
-  end
-end
-
--- The fencing token if the lock is free and nobody waits for it.
-local function acquireQuickly(lock, fence, token, ttl)
-  if not call('SET', lock, token, 'NX', 'PX', ttl) then return nil end
-  if not micros then readClock() end
-  local before = call('SET', fence, micros, 'PX', fenceTtl, 'GET')
-  local last = tonumber(before or 0)
-  if not last then
-    call('SET', fence, before, 'PX', fenceTtl)
-    call('DEL', lock)
-    return nil
-  end
-  if last < micros then return micros end
-  call('SET', fence, last + 1, 'PX', fenceTtl)
-  return last + 1
-end
-
--- Whether the token holds the lock and nobody waits for it.
-local function holdsAlone(lock, fence, token)
-  local held = call('MGET', lock, fence)
-  return held[1] == token and (not held[2] or byte(held[2], -1) ~= 43)
-end
-
+-- Texts, as to make one of a number takes longer than a command. The clock is in microseconds since the epoch.
+local fenceTtl, clock = ARGV[2], nil
+local now = 0
 local replies, first, carryOut = { 0 }, 1, nil
 for at = 3, #ARGV do
   local arg, reply, keys = ARGV[at], nil, 1
-  local kind, lock, fence = byte(arg), KEYS[first], KEYS[first + 1]
-  if kind == 114 then
-    if holdsAlone(lock, fence, sub(arg, 2)) then reply = call('DEL', lock) end
-  elseif kind == 115 then
-    if holdsAlone(lock, fence, sub(arg, 34, 65)) then
-      call('DEL', lock)
-      reply = acquireQuickly(lock, fence, sub(arg, 2, 33), sub(arg, 66))
+  local kind = byte(arg)
+  if kind >= 97 then
+    local lock, fence, token = KEYS[first], KEYS[first + 1], sub(arg, 2, 33)
+    local ttlAt, holder, free = 34, token, true
+    if kind == 114 or kind == 115 then
+      if kind == 115 then holder, ttlAt = sub(arg, 34, 65), 66 end
+      free = false
+      if redis.pcall('GET', lock) == holder then
+        local last = call('GET', fence)
+        if not last or byte(last, -1) ~= 43 then free = call('DEL', lock) end
+      end
     end
-  elseif kind >= 97 then
-    reply = acquireQuickly(lock, fence, sub(arg, 2, 33), sub(arg, 34))
+    if kind == 114 then
+      reply = free
+    elseif free and call('SET', lock, token, 'NX', 'PX', sub(arg, ttlAt)) then
+      if not clock then
+        local time = call('TIME')
+        clock = time[1] .. (#time[2] < 6 and string.rep('0', 6 - #time[2]) or '') .. time[2]
+      end
+      local last = call('SET', fence, clock, 'PX', fenceTtl, 'GET')
+      if not last or #last == #clock and last < clock then
+        reply = clock
+      elseif byte(last, -1) == 43 then
+        call('DEL', lock)
+        call('SET', fence, last, 'PX', fenceTtl)
+      else
+        reply = string.format('%.0f', math.max(last + 1, tonumber(clock)))
+        call('SET', fence, reply, 'PX', fenceTtl)
+      end
+      if reply and kind == 115 then reply = 'G' .. reply end
+    end
   end
   if not reply then
-    carryOut = carryOut or machinery()
+    if not clock then
+      local time = call('TIME')
+      clock = time[1] .. (#time[2] < 6 and string.rep('0', 6 - #time[2]) or '') .. time[2]
+    end
+    carryOut = carryOut or (function()
+${lockOperationsScript}
+    end)()
     reply, keys = carryOut(arg, first)
   end
   replies[at - 1] = reply

@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { ClosedError, NotConnectedError } from '../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { LockUnavailableError } from '../../../errors/lock.errors.js';
+import { DeadlineQueue } from '../../../timing/deadline-queue.js';
 import { createRedisClient, discardClient, RedisCommands } from '../redis-client.js';
 import { isCluster } from '../redis-endpoint.js';
 import { replyCode, toDriverError } from '../redis-error.js';
@@ -18,6 +19,7 @@ export class LockServer {
   private readonly link: RedisLink | undefined;
   private cluster: Cluster | undefined;
   private readonly commands: RedisCommands;
+  private readonly deadlines: DeadlineQueue;
   private phase: 'new' | 'open' | 'closed' = 'new';
 
   constructor(
@@ -27,6 +29,7 @@ export class LockServer {
   ) {
     this.clustered = isCluster(options.endpoint);
     this.commands = new RedisCommands(options.commandTimeoutMs);
+    this.deadlines = new DeadlineQueue(options.commandTimeoutMs);
     const { connectTimeoutMs, reconnect } = options;
     const make = () => createRedisClient(options, 'locks', { service, reconnect: false }) as Redis;
     // Not needed, as a script that is not known is sent in whole: it spares the first operations that way round.
@@ -51,14 +54,24 @@ export class LockServer {
    * The reply of `script`, which is sent in whole when the server does not know its hash, as after a restart. Rejects with
    * LockUnavailableError, NotConnectedError before `connect`, ClosedError after `close`.
    */
-  async run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const client = this.client();
-    try {
-      return await this.commands.run(client.evalsha(hashOf(script), keys.length, ...keys, ...args));
-    } catch (error) {
-      if (replyCode((error as Error).cause) !== 'NOSCRIPT') throw this.toLockError(error);
-      return this.guarded(client.eval(script, keys.length, ...keys, ...args));
-    }
+  run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const client = this.client();
+      const deadline = this.deadlines.add(() =>
+        reject(new LockUnavailableError('Redis did not answer in time')),
+      );
+      client.evalsha(hashOf(script), keys.length, ...keys, ...args).then(
+        (reply) => {
+          deadline.cancel();
+          resolve(reply);
+        },
+        (error: unknown) => {
+          deadline.cancel();
+          if (replyCode(error) !== 'NOSCRIPT') reject(this.toLockError(error));
+          else resolve(this.guarded(client.eval(script, keys.length, ...keys, ...args)));
+        },
+      );
+    });
   }
 
   /** How many replicas have what was written last over this connection, after `timeoutMs` at the latest. */

@@ -3,7 +3,6 @@ import {
   type LockAcquireOptions,
   type LockAnswer,
   type LockClaim,
-  type LockGrant,
   type LockHint,
   LockHintListeners,
   type LockState,
@@ -142,8 +141,7 @@ export class RedisLockStore implements LockStore {
     if (replicas) return this.acquireReplicated(claim, operation, replicas);
     const sinceMs = wait ? performance.now() : 0;
     return this.send(claim, operation, (reply, serverMs) => {
-      if (typeof reply === 'number' && succeeds === '') return this.toGrant(claim, reply);
-      return this.toAnswer(reply, claim, options, { serverMs, sinceMs });
+      return this.toAnswer(String(reply), claim, options, { serverMs, sinceMs });
     });
   }
 
@@ -168,24 +166,25 @@ export class RedisLockStore implements LockStore {
     return all;
   }
 
-  private toGrant({ token }: LockClaim, fencingToken: number | string): LockGrant {
-    this.asked.delete(token);
-    return { granted: true, fencingToken: BigInt(fencingToken) };
-  }
-
   private toAnswer(
-    reply: LockReply,
-    claim: LockClaim,
+    reply: string,
+    { token }: LockClaim,
     { wait = false, succeeds }: LockAcquireOptions,
     asked: Asked,
   ): LockAnswer {
-    const text = typeof reply === 'number' ? `G${reply}` : reply;
-    const succeeded = succeeds === undefined ? {} : { succeeded: /^[GB]/.test(text) };
-    if (/^g/i.test(text)) return { ...this.toGrant(claim, text.slice(1)), ...succeeded };
-    if (wait && !this.closed) this.asked.set(claim.token, asked);
-    const leftMs = Number(text.slice(1));
+    const succeeded = reply[0] === 'G';
+    if (succeeded || reply[0] !== 'b') {
+      this.asked.delete(token);
+      const fencingToken = BigInt(succeeded ? reply.slice(1) : reply);
+      return succeeds === undefined
+        ? { granted: true, fencingToken }
+        : { granted: true, fencingToken, succeeded };
+    }
+    if (wait && !this.closed) this.asked.set(token, asked);
+    const leftMs = Number(reply.slice(1));
     const pollMs = wait && !this.inbox.listening ? deafPollMs : this.pollMs;
-    return { granted: false, retryAfterMs: leftMs < 0 ? pollMs : Math.min(pollMs, leftMs + 1), ...succeeded };
+    const retryAfterMs = leftMs < 0 ? pollMs : Math.min(pollMs, leftMs + 1);
+    return { granted: false, retryAfterMs, ...(succeeds !== undefined && { succeeded }) };
   }
 
   /** Over a connection of its own, as WAIT is about, and holds up, its own connection. */
@@ -204,7 +203,7 @@ export class RedisLockStore implements LockStore {
     const keys = this.keysOf(claim).flatMap(({ lock, fence, queue }) => [lock, fence, queue]);
     const reply = this.replicated.run(lockScript, keys, [...this.header, operation]);
     const [serverMs, value] = (await reply) as [number, LockReply];
-    const answer = this.toAnswer(value, claim, { wait }, { serverMs, sinceMs });
+    const answer = this.toAnswer(String(value), claim, { wait }, { serverMs, sinceMs });
     if (!answer.granted) return answer;
     return { ...answer, replicas: await this.replicated.replicas(min, timeoutMs) };
   }
