@@ -106,6 +106,13 @@ describe('Redis Streams: publishing', () => {
     const log = new StatusLog(driver);
     await own.kill();
     await log.seen('disconnected');
+    // The first connection to go is told; the publishing one may take a moment longer.
+    const hasGone = () =>
+      driver.ping().then(
+        () => false,
+        () => true,
+      );
+    await until('the publishing connection has gone', hasGone);
     const error = await rejection(driver.publish('t', bytes('m'), stored({ timeoutMs: 100 })));
     expect(error.code).toBe('DISCO_PUBLISH_TIMEOUT');
     await own.boot();
