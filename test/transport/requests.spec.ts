@@ -388,7 +388,7 @@ describe.each(engines)('Requests over $name', (engine) => {
     const hooks: string[] = [];
     server.setOnProcessingStartHook((_id, _context, done) => {
       hooks.push('start');
-      return done();
+      void done();
     });
     server.setOnProcessingEndHook(() => void hooks.push('end'));
     server.addHandler('one', async () => of(1, 2));
