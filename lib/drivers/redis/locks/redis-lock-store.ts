@@ -214,7 +214,9 @@ export class RedisLockStore implements LockStore {
    */
   private toHint({ token, fencingToken, ttlMs, serverMs, keys }: HandOver): LockHint {
     const asked = this.asked.get(token);
-    if (asked === undefined || keys > 1) return { token };
+    // Refused after that: what was handed over then has been lost since.
+    const outdated = asked === undefined || serverMs < asked.serverMs;
+    if (outdated || keys > 1) return { token };
     const sinceMs = asked.sinceMs + Math.max(0, serverMs - asked.serverMs - 1);
     return { token, grant: { fencingToken, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) } };
   }
