@@ -35,6 +35,7 @@ const consumers: Record<'esm' | 'commonjs' | 'bare', ConsumerManifest> = {
     dependencies: {
       '@nestjs/common': '^12',
       '@nestjs/core': '^12',
+      '@nestjs/microservices': '^12',
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',
     },
