@@ -90,7 +90,8 @@ export class StreamReader implements ConsumerReader {
     this.interrupt();
     if (this.setup.admin !== undefined) await Promise.race([this.ended, sleepFor(CLOSE_MS)]);
     this.setup.connection.close();
-    await this.ended;
+    // It may be waiting for the other connection, which is closed after this one: it ends with that.
+    await Promise.race([this.ended, sleepFor(CLOSE_MS)]);
   }
 
   private interrupt(): void {
