@@ -88,10 +88,10 @@ export class StreamReader implements ConsumerReader {
   async close(): Promise<void> {
     this.closed = true;
     this.interrupt();
-    if (this.setup.admin !== undefined) await Promise.race([this.ended, sleepFor(CLOSE_MS)]);
+    if (this.setup.admin !== undefined) await atMost(CLOSE_MS, this.ended);
     this.setup.connection.close();
     // It may be waiting for the other connection, which is closed after this one: it ends with that.
-    await Promise.race([this.ended, sleepFor(CLOSE_MS)]);
+    await atMost(CLOSE_MS, this.ended);
   }
 
   private interrupt(): void {
@@ -270,6 +270,16 @@ export class StreamReader implements ConsumerReader {
       await sleepFor(UNBLOCK_AGAIN_MS);
     }
   }
+}
+
+/** Resolves when `work` has ended, or the time is over; leaves no timer. */
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
 }
 
 function sleepFor(ms: number): Promise<void> {
