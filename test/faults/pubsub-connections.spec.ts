@@ -112,7 +112,10 @@ describe('Faults of pub/sub connections', () => {
     await quiet(inbox);
     const { lost, duplicated, ghosts } = ledger.compare(inbox);
     const gaps = log.of('gap').length;
-    const pass = lost + ghosts + duplicated === 0 && gaps === rounds && worst <= 2_500 && detected <= 5_000;
+    // At most once: as many may be missed as were sent in the outages, one in each.
+    const missed = lost <= rounds;
+    const pass =
+      missed && ghosts + duplicated === 0 && gaps === rounds && worst <= 2_500 && detected <= 5_000;
     const faults = proxy.counts.blackHoles;
     report({
       id: 'B5',
@@ -126,7 +129,8 @@ describe('Faults of pub/sub connections', () => {
       pass,
     });
     expect(faults).toBe(rounds);
-    expect({ lost, duplicated, ghosts, gaps }).toEqual({ lost: 0, duplicated: 0, ghosts: 0, gaps: rounds });
+    expect({ duplicated, ghosts, gaps }).toEqual({ duplicated: 0, ghosts: 0, gaps: rounds });
+    expect(lost).toBeLessThanOrEqual(rounds);
     expect(detected).toBeLessThanOrEqual(5_000);
     expect(slowest).toBeLessThanOrEqual(1_100);
     expect(worst).toBeLessThanOrEqual(2_500);
