@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import type { DecodedFrame } from '../message/frame.js';
 import type { Message } from '../message/message.js';
 import type { MessageReader } from './message-decoder.js';
 
@@ -8,9 +9,9 @@ export class InOrderDecoder implements MessageReader {
 
   constructor(private readonly inner: MessageReader) {}
 
-  decode(topic: string, bytes: Uint8Array): Message | Promise<Message> {
+  read(topic: string, frame: DecodedFrame): Message | Promise<Message> {
     const { last } = this;
-    const reading = last ? this.eventually(topic, bytes) : this.inner.decode(topic, bytes);
+    const reading = last ? this.eventually(topic, frame) : this.inner.read(topic, frame);
     if (!types.isPromise(reading)) return reading;
     const mine = (last ?? Promise.resolve()).then(() => reading);
     const settled = mine.then(nothing, nothing);
@@ -22,8 +23,8 @@ export class InOrderDecoder implements MessageReader {
   }
 
   /** Begins to read at once; a refusal waits for its turn like everything else. */
-  private async eventually(topic: string, bytes: Uint8Array): Promise<Message> {
-    return this.inner.decode(topic, bytes);
+  private async eventually(topic: string, frame: DecodedFrame): Promise<Message> {
+    return this.inner.read(topic, frame);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Delivery } from '../driver/delivery.js';
+import type { DecodedFrame } from '../message/frame.js';
 import type { Clock, ClockTimer } from '../timing/clock.js';
 
 const settled = Promise.resolve();
@@ -19,7 +20,7 @@ export class LocalRetries {
 
   /** `delivery` with retries: nobody else keeps it. Its bytes are the receiver's own by the driver's contract. */
   wrap(delivery: Delivery): Delivery {
-    return new LocalDelivery(delivery.topic, delivery.frame, delivery.attempt, this);
+    return new LocalDelivery(delivery, delivery.attempt, this);
   }
 
   schedule(delivery: Delivery, delayMs: number): void {
@@ -41,18 +42,29 @@ export class LocalRetries {
 
 class LocalDelivery implements Delivery {
   constructor(
-    readonly topic: string,
-    readonly frame: Uint8Array,
+    private readonly original: Delivery,
     readonly attempt: number,
     private readonly retries: LocalRetries,
   ) {}
+
+  get topic(): string {
+    return this.original.topic;
+  }
+
+  get frame(): Uint8Array {
+    return this.original.frame;
+  }
+
+  get decoded(): DecodedFrame | undefined {
+    return this.original.decoded;
+  }
 
   ack(): Promise<void> {
     return settled;
   }
 
   retry(delayMs: number): Promise<void> {
-    this.retries.schedule(new LocalDelivery(this.topic, this.frame, this.attempt + 1, this.retries), delayMs);
+    this.retries.schedule(new LocalDelivery(this.original, this.attempt + 1, this.retries), delayMs);
     return settled;
   }
 

@@ -1,13 +1,13 @@
 import { types } from 'node:util';
 import type { Codec } from '../codec/codec.js';
 import { CodecError } from '../errors/message.errors.js';
-import { decodeFrame, type Frame } from '../message/frame.js';
+import { type DecodedFrame, decodeFrame } from '../message/frame.js';
 import type { Message } from '../message/message.js';
 
 /** Reads messages from frames. */
 export interface MessageReader {
   /** The message, or a promise of it where the codec takes its time. Throws or rejects with CodecError. */
-  decode(topic: string, bytes: Uint8Array): Message | Promise<Message>;
+  read(topic: string, frame: DecodedFrame): Message | Promise<Message>;
 }
 
 /** Total: any bytes give a message or a {@link CodecError}. */
@@ -17,10 +17,14 @@ export class MessageDecoder implements MessageReader {
     private readonly maxBytes: number,
   ) {}
 
+  /** The message in the bytes of a frame. */
   decode(topic: string, bytes: Uint8Array): Message | Promise<Message> {
-    const frame = decodeFrame(bytes);
-    if (frame.body.length > this.maxBytes) {
-      throw new CodecError(`The body has ${frame.body.length} bytes; the limit is ${this.maxBytes}`);
+    return this.read(topic, decodeFrame(bytes));
+  }
+
+  read(topic: string, frame: DecodedFrame): Message | Promise<Message> {
+    if (frame.bodyBytes > this.maxBytes) {
+      throw new CodecError(`The body has ${frame.bodyBytes} bytes; the limit is ${this.maxBytes}`);
     }
     const payload = this.payload(frame);
     if (types.isPromise(payload)) {
@@ -29,7 +33,7 @@ export class MessageDecoder implements MessageReader {
     return toMessage(topic, frame, payload);
   }
 
-  private payload(frame: Frame): unknown {
+  private payload(frame: DecodedFrame): unknown {
     try {
       return this.codec.decode({ data: frame.body, codec: frame.codec, compression: frame.compression });
     } catch (error) {
@@ -38,7 +42,7 @@ export class MessageDecoder implements MessageReader {
   }
 }
 
-function toMessage(topic: string, { id, headers, timestamp }: Frame, payload: unknown): Message {
+function toMessage(topic: string, { id, headers, timestamp }: DecodedFrame, payload: unknown): Message {
   return { id, topic, headers, payload, timestamp };
 }
 

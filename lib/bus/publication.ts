@@ -1,5 +1,9 @@
-import type { DriverPublishOptions, DriverReceipt } from '../driver/driver.js';
+import type { EncodedBody } from '../codec/codec.js';
+import type { DriverReceipt } from '../driver/driver.js';
+import type { MessagePublishOptions, PublishListener } from '../driver/message-driver.js';
 import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
+import type { Headers } from '../message/headers.js';
+import type { OutgoingFrame } from '../message/run.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import type { Clock } from '../timing/clock.js';
 import { Deadlined, DeadlineQueue } from '../timing/deadline-queue.js';
@@ -7,16 +11,6 @@ import type { PublishReceipt } from './bus-options.js';
 
 /** A driver keeps the deadline itself, and knows then whether anything was sent; it gets this much longer to say so. */
 const GRACE_MS = 50;
-
-/** A message on its way to the driver, as far as waiting for it goes. */
-export interface OutgoingMessage {
-  readonly topic: string;
-  readonly options: DriverPublishOptions;
-  readonly sizeBytes: number;
-  readonly metrics: TopicMetrics;
-  /** On the monotonic clock. */
-  readonly startedMs: number;
-}
 
 /** The publishes under way. Each settles when its time is up or its signal aborts, whatever the driver does. */
 export class Publications {
@@ -31,23 +25,20 @@ export class Publications {
     this.usual = new DeadlineQueue(usualTimeoutMs + GRACE_MS, clock);
   }
 
-  /**
-   * The receipt for `message`, or a rejection with PublishOutcomeUnknownError once the driver's answer is overdue or the
-   * signal aborts too late to withdraw it.
-   */
-  track(message: OutgoingMessage, answer: Promise<DriverReceipt>): Promise<PublishReceipt> {
-    const { timeoutMs } = message.options;
-    const usual = timeoutMs === this.usualTimeoutMs;
-    const deadlines = usual ? this.usual : new DeadlineQueue(timeoutMs + GRACE_MS, this.clock);
-    this.underWay++;
-    return new Promise((resolve, reject) => {
-      new Publication(this, message, deadlines, resolve, reject).wait(answer);
-    });
+  /** Where a publish with that timeout waits. */
+  deadlines(timeoutMs: number): DeadlineQueue {
+    return timeoutMs === this.usualTimeoutMs
+      ? this.usual
+      : new DeadlineQueue(timeoutMs + GRACE_MS, this.clock);
   }
 
   /** Resolves when none is under way. */
   idle(): Promise<void> {
     return this.underWay === 0 ? Promise.resolve() : new Promise((resolve) => this.idleWaiters.push(resolve));
+  }
+
+  began(): void {
+    this.underWay++;
   }
 
   ended(): void {
@@ -61,64 +52,140 @@ export class Publications {
   }
 }
 
-class Publication extends Deadlined {
+/** What all publishes to a topic have in common. */
+export interface PublicationTopic {
+  readonly topic: string;
+  readonly metrics: TopicMetrics;
+}
+
+/** A message's head and how it is published: all that is known before its payload is encoded. */
+export interface PublicationHead {
+  /** The whole id when it is the caller's own, else what stands before its number. */
+  readonly id: string;
+  readonly idNumber: number | undefined;
+  readonly timestamp: number;
+  readonly headers: Headers;
+  readonly options: MessagePublishOptions;
+  /** When `publish` was called, on the monotonic clock. */
+  readonly startedMs: number;
+}
+
+/**
+ * One message from its publish to its receipt: what the driver sends and what waits for the driver's answer. One object
+ * for all of it, since there is one for every message.
+ */
+export class Publication extends Deadlined implements OutgoingFrame, PublishListener {
+  readonly codec: number;
+  readonly compression: number;
+  readonly body: string | Uint8Array;
+  private deadlines!: DeadlineQueue;
+  private resolve!: (receipt: PublishReceipt) => void;
+  private reject!: (error: unknown) => void;
   private settled = false;
-  private readonly onAbort?: () => void;
+  private onAbort: (() => void) | undefined;
 
   constructor(
     private readonly owner: Publications,
-    private readonly message: OutgoingMessage,
-    private readonly deadlines: DeadlineQueue,
-    private readonly resolve: (receipt: PublishReceipt) => void,
-    private readonly reject: (error: unknown) => void,
+    private readonly lane: PublicationTopic,
+    private readonly head: PublicationHead,
+    { data, codec, compression }: EncodedBody,
+    private readonly bodyBytes: number,
   ) {
     super();
-    const { signal } = message.options;
-    if (!signal) return;
-    this.onAbort = () => void setImmediate(() => this.unknown(signal.reason));
-    signal.addEventListener('abort', this.onAbort, { once: true });
+    this.codec = codec;
+    this.compression = compression;
+    this.body = data;
   }
 
-  wait(answer: Promise<DriverReceipt>): void {
-    this.deadlines.track(this, this.message.startedMs);
-    answer.then(
-      (receipt) => this.accepted(receipt),
-      (error: unknown) => this.failed(error),
-    );
+  get topic(): string {
+    return this.lane.topic;
+  }
+
+  get options(): MessagePublishOptions {
+    return this.head.options;
+  }
+
+  get id(): string {
+    const { id, idNumber } = this.head;
+    return idNumber === undefined ? id : id + idNumber;
+  }
+
+  get idPrefix(): string | undefined {
+    return this.head.idNumber === undefined ? undefined : this.head.id;
+  }
+
+  get idNumber(): number {
+    return this.head.idNumber ?? 0;
+  }
+
+  get timestamp(): number {
+    return this.head.timestamp;
+  }
+
+  get headers(): Headers {
+    return this.head.headers;
+  }
+
+  /**
+   * The receipt, or a rejection with PublishOutcomeUnknownError once the driver's answer is overdue or the signal aborts
+   * too late to withdraw it. To be called once, before it is sent.
+   */
+  receipt(): Promise<PublishReceipt> {
+    return new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+      this.begin();
+    });
+  }
+
+  accepted(receipt: DriverReceipt, part: number | undefined): void {
+    if (!this.end('success')) return;
+    this.lane.metrics.size('out', this.bodyBytes);
+    this.resolve(toReceipt(this.id, this.lane.topic, receipt, part));
+  }
+
+  failed(error: unknown): void {
+    if (this.end('error')) this.reject(error);
   }
 
   expired(): void {
     this.unknown(undefined);
   }
 
+  private begin(): void {
+    const { options, startedMs } = this.head;
+    this.owner.began();
+    this.deadlines = this.owner.deadlines(options.timeoutMs);
+    this.deadlines.track(this, startedMs);
+    const { signal } = options;
+    if (!signal) return;
+    this.onAbort = () => void setImmediate(() => this.unknown(signal.reason));
+    signal.addEventListener('abort', this.onAbort, { once: true });
+  }
+
   private unknown(cause: unknown): void {
-    this.failed(new PublishOutcomeUnknownError(this.message.topic, { cause }));
-  }
-
-  private accepted(receipt: DriverReceipt): void {
-    if (!this.end('success')) return;
-    const { topic, options, metrics, sizeBytes } = this.message;
-    metrics.size('out', sizeBytes);
-    this.resolve(toReceipt(options.id, topic, receipt));
-  }
-
-  private failed(error: unknown): void {
-    if (this.end('error')) this.reject(error);
+    this.failed(new PublishOutcomeUnknownError(this.lane.topic, { cause }));
   }
 
   private end(status: 'success' | 'error'): boolean {
     if (this.settled) return false;
     this.settled = true;
     this.deadlines.delete(this);
-    const { metrics, options, startedMs } = this.message;
+    const { options, startedMs } = this.head;
     if (this.onAbort) options.signal?.removeEventListener('abort', this.onAbort);
-    metrics.published(status, (this.owner.clock.monotonic() - startedMs) / 1000);
+    this.lane.metrics.published(status, (this.owner.clock.monotonic() - startedMs) / 1000);
     this.owner.ended();
     return true;
   }
 }
 
-function toReceipt(id: string, topic: string, { position, receivers }: DriverReceipt): PublishReceipt {
-  if (position !== undefined) return { id, topic, position };
+function toReceipt(
+  id: string,
+  topic: string,
+  { position, receivers }: DriverReceipt,
+  part: number | undefined,
+): PublishReceipt {
+  if (position !== undefined)
+    return { id, topic, position: part === undefined ? position : `${position}#${part}` };
   return receivers === undefined ? { id, topic } : { id, topic, receivers };
 }

@@ -1,5 +1,8 @@
 import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
+import type { MessagePublishOptions } from '../driver/message-driver.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { HeaderMemory } from '../message/header-memory.js';
+import { type MessageIdSource, messageIdSources } from '../message/message-id.js';
 import { assertTopic } from '../message/topic.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { TopicLabels } from '../metrics/topic-labels.js';
@@ -13,6 +16,10 @@ export interface PublishLane {
   readonly delivery: DeliveryGuarantee;
   readonly capabilities: GuaranteeCapabilities;
   readonly metrics: TopicMetrics;
+  readonly ids: MessageIdSource;
+  readonly headers: HeaderMemory;
+  /** How a message goes for which nothing else was asked. */
+  readonly usual: MessagePublishOptions;
 }
 
 /** Topics remembered at a time; beyond that the memory is emptied and begins again. */
@@ -20,8 +27,14 @@ const REMEMBERED_TOPICS = 20_000;
 
 /** Checks a topic when it is first published to, and remembers the answer. */
 export class PublishLanes {
-  private readonly lanes = new Map<string, PublishLane>();
+  /** By what was asked for: a guarantee, or whatever is agreed for the topic. */
+  private readonly lanes: Record<DeliveryGuarantee | 'agreed', Map<string, PublishLane>> = {
+    agreed: new Map(),
+    'at-most-once': new Map(),
+    'at-least-once': new Map(),
+  };
   private readonly labels: TopicLabels;
+  private readonly idSource = messageIdSources();
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -32,27 +45,45 @@ export class PublishLanes {
 
   /** Throws TopicInvalidError, or ConfigurationError for a guarantee that the driver lacks or a subscription contradicts. */
   get(topic: string, delivery: DeliveryGuarantee | undefined): PublishLane {
-    const known = this.lanes.get(topic);
-    if (known && (delivery === undefined || delivery === known.delivery)) return known;
+    const lanes = this.lanes[delivery ?? 'agreed'];
+    const known = lanes?.get(topic);
+    if (known) return known;
     const lane = this.open(assertTopic(topic), delivery);
-    if (delivery === undefined) {
-      if (this.lanes.size >= REMEMBERED_TOPICS) this.lanes.clear();
-      this.lanes.set(topic, lane);
-    }
+    if (lanes.size >= REMEMBERED_TOPICS) lanes.clear();
+    lanes.set(topic, lane);
     return lane;
   }
 
   /** A new subscription may contradict what was remembered. */
   forget(): void {
-    this.lanes.clear();
+    for (const lanes of Object.values(this.lanes)) lanes.clear();
   }
 
   private open(topic: string, wanted: DeliveryGuarantee | undefined): PublishLane {
-    const { driver, topics, metrics } = this.options;
+    const { driver, topics, metrics, publishTimeoutMs } = this.options;
     const { delivery } = topics.get(topic, { delivery: wanted });
     const capabilities = driver.capabilities[delivery];
     if (!capabilities) throw new ConfigurationError(`The driver "${driver.name}" does not offer ${delivery}`);
     assertAgreed(topic, delivery, this.subscriptions);
-    return { topic, delivery, capabilities, metrics: metrics.topic(this.labels.of(topic)) };
+    return {
+      topic,
+      delivery,
+      capabilities,
+      metrics: metrics.topic(this.labels.of(topic)),
+      ids: this.idSource(),
+      headers: new HeaderMemory(),
+      usual: { ...noOptions, delivery, timeoutMs: publishTimeoutMs },
+    };
   }
 }
+
+/** Every field, always in one order: objects of one shape keep the path to the driver quick. */
+const noOptions = {
+  delivery: undefined,
+  timeoutMs: undefined,
+  deduplicate: undefined,
+  key: undefined,
+  delayMs: undefined,
+  ttlMs: undefined,
+  signal: undefined,
+};

@@ -1,34 +1,28 @@
 import { types } from 'node:util';
 import type { EncodedBody } from '../codec/codec.js';
-import type { DeliveryGuarantee } from '../driver/capabilities.js';
-import type { DriverPublishOptions } from '../driver/driver.js';
+import type { MessagePublishOptions } from '../driver/message-driver.js';
 import { AbortedError, ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError, MessageTooLargeError, MessageUndefinedError } from '../errors/message.errors.js';
-import { encodeFrame } from '../message/frame.js';
-import { type Headers, KEY_HEADER, noHeaders, toHeaders } from '../message/headers.js';
-import { assertKey, assertMessageId, messageIds } from '../message/message-id.js';
+import { bodyBytes } from '../message/frame.js';
+import { type Headers, KEY_HEADER, toHeaders } from '../message/headers.js';
+import { assertKey, assertMessageId } from '../message/message-id.js';
 import { CORRELATION_HEADER, currentCorrelationId } from '../middleware/correlation.js';
 import { toMilliseconds } from '../timing/duration.js';
+import { WallTime } from '../timing/wall-time.js';
 import type { PublishOptions, PublishReceipt } from './bus-options.js';
-import { type OutgoingMessage, Publications } from './publication.js';
+import { Publication, type PublicationHead, Publications } from './publication.js';
 import { type PublishLane, PublishLanes } from './publish-lanes.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { BusSubscription } from './subscription.js';
 
-/** A message that is encoded and may be sent. */
-interface Prepared {
-  readonly frame: Buffer;
-  readonly message: OutgoingMessage;
-}
-
 const noOptions: PublishOptions = {};
 const nothing = () => {};
 
-/** Turns payloads into frames and hands them to the driver. */
+/** Turns payloads into encoded messages and hands them to the driver. */
 export class Publisher {
-  private readonly nextId = messageIds();
   private readonly lanes: PublishLanes;
   private readonly publications: Publications;
+  private readonly wallTime: WallTime;
   /** By topic, the last message that is still being encoded: later ones must not overtake it. */
   private readonly encoding = new Map<string, Promise<void>>();
 
@@ -38,6 +32,7 @@ export class Publisher {
   ) {
     this.lanes = new PublishLanes(options, subscriptions);
     this.publications = new Publications(options.publishTimeoutMs, options.clock);
+    this.wallTime = new WallTime(options.clock);
   }
 
   /** Publishes one message. Rejects, with nothing sent, for anything the caller got wrong. */
@@ -82,41 +77,39 @@ export class Publisher {
   }
 
   /** Checks and encodes a message; sends nothing. */
-  private prepare(topic: string, payload: unknown, options: PublishOptions): Prepared | Promise<Prepared> {
+  private prepare(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions,
+  ): Publication | Promise<Publication> {
     const startedMs = this.options.clock.monotonic();
     const lane = this.lanes.get(topic, options.delivery);
     if (payload === undefined) throw new MessageUndefinedError(topic);
-    const id = options.id === undefined ? this.nextId() : assertMessageId(options.id);
-    const headers = outgoingHeaders(options);
-    const driverOptions = this.driverOptions(lane, id, options);
+    const head = {
+      id: options.id === undefined ? lane.ids.prefix : assertMessageId(options.id),
+      idNumber: options.id === undefined ? lane.ids.next() : undefined,
+      timestamp: this.wallTime.at(startedMs),
+      headers: outgoingHeaders(lane, options),
+      options: this.driverOptions(lane, options),
+      startedMs,
+    };
     const body = this.encode(payload);
     return types.isPromise(body)
-      ? body.then((encoded) => this.pack(lane, driverOptions, headers, encoded, startedMs))
-      : this.pack(lane, driverOptions, headers, body, startedMs);
+      ? body.then((encoded) => this.pack(lane, head, encoded))
+      : this.pack(lane, head, body);
   }
 
-  private pack(
-    { topic, metrics }: PublishLane,
-    options: DriverPublishOptions,
-    headers: Headers,
-    { data, codec, compression }: EncodedBody,
-    startedMs: number,
-  ): Prepared {
-    const { maxMessageBytes, clock } = this.options;
-    const bodyBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
-    if (bodyBytes > maxMessageBytes) throw new MessageTooLargeError(bodyBytes, maxMessageBytes);
-    const frame = encodeFrame({
-      id: options.id,
-      timestamp: clock.now(),
-      headers,
-      codec,
-      compression,
-      body: data,
-    });
-    return { frame, message: { topic, options, metrics, startedMs, sizeBytes: frame.length } };
+  private pack(lane: PublishLane, head: PublicationHead, body: EncodedBody): Publication {
+    const { maxMessageBytes } = this.options;
+    const size = bodyBytes(body.data);
+    if (size > maxMessageBytes) throw new MessageTooLargeError(size, maxMessageBytes);
+    return new Publication(this.publications, lane, head, body, size);
   }
 
-  private async sendInTurn(topic: string, prepared: Prepared | Promise<Prepared>): Promise<PublishReceipt> {
+  private async sendInTurn(
+    topic: string,
+    prepared: Publication | Promise<Publication>,
+  ): Promise<PublishReceipt> {
     const ready = Promise.all([prepared, this.encoding.get(topic)]).then(([message]) => message);
     const settled = ready.then(nothing, nothing);
     this.encoding.set(topic, settled);
@@ -126,14 +119,15 @@ export class Publisher {
     return this.send(await ready);
   }
 
-  private send({ frame, message }: Prepared): Promise<PublishReceipt> {
-    const { topic, options } = message;
-    return this.publications.track(message, this.options.driver.publish(topic, frame, options));
+  private send(publication: Publication): Promise<PublishReceipt> {
+    const receipt = publication.receipt();
+    this.options.driver.send(publication.topic, publication, publication.options, publication);
+    return receipt;
   }
 
-  private driverOptions(lane: PublishLane, id: string, options: PublishOptions): DriverPublishOptions {
+  private driverOptions(lane: PublishLane, options: PublishOptions): MessagePublishOptions {
+    if (isUsual(options)) return lane.usual;
     const { publishTimeoutMs, clock, driver } = this.options;
-    if (options === noOptions) return usualOptions(lane.delivery, id, publishTimeoutMs);
     const { timeout, signal, ttl, key } = options;
     if (signal?.aborted) throw new AbortedError(signal.reason);
     const delayMs = delayOf(options, clock.now());
@@ -144,7 +138,7 @@ export class Publisher {
     const timeoutMs =
       timeout === undefined ? publishTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
     const deduplicate = options.id === undefined ? undefined : true;
-    return { delivery: lane.delivery, id, timeoutMs, deduplicate, key, delayMs, ttlMs, signal };
+    return { delivery: lane.delivery, timeoutMs, deduplicate, key, delayMs, ttlMs, signal };
   }
 
   private encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
@@ -157,10 +151,17 @@ export class Publisher {
   }
 }
 
-/** Every field, always in one order: objects of one shape keep the path past here quick. */
-function usualOptions(delivery: DeliveryGuarantee, id: string, timeoutMs: number): DriverPublishOptions {
-  const none = undefined;
-  return { delivery, id, timeoutMs, deduplicate: none, key: none, delayMs: none, ttlMs: none, signal: none };
+/** Whether nothing was asked for beyond headers and a guarantee. */
+function isUsual({ timeout, signal, ttl, key, delay, at, id }: PublishOptions): boolean {
+  return (
+    timeout === undefined &&
+    signal === undefined &&
+    ttl === undefined &&
+    key === undefined &&
+    delay === undefined &&
+    at === undefined &&
+    id === undefined
+  );
 }
 
 /** The options of one message of a batch: an id of the caller's own gets the message's place in the batch. */
@@ -168,8 +169,8 @@ function memberOptions(options: PublishOptions, index: number): PublishOptions {
   return options.id === undefined ? options : { ...options, id: `${options.id}.${index}` };
 }
 
-function outgoingHeaders({ headers: given, key }: PublishOptions): Headers {
-  const named = given === undefined ? noHeaders : toHeaders(given);
+function outgoingHeaders(lane: PublishLane, { headers: given, key }: PublishOptions): Headers {
+  const named = lane.headers.check(given);
   const headers = key === undefined ? named : toHeaders({ ...named, [KEY_HEADER]: assertKey(key) });
   const correlationId = currentCorrelationId();
   if (correlationId === undefined || headers[CORRELATION_HEADER] !== undefined) return headers;

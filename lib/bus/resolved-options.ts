@@ -2,8 +2,9 @@ import type { Codec } from '../codec/codec.js';
 import { GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
-import { BundlingDriver } from '../driver/bundling-driver.js';
+import { BundlingDriver, unbundled } from '../driver/bundling-driver.js';
 import type { DiscoDriver } from '../driver/driver.js';
+import type { MessageDriver } from '../driver/message-driver.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { noopMetrics } from '../metrics/noop-metrics.js';
@@ -18,8 +19,8 @@ import { TopicTable } from './topic-table.js';
 export interface ResolvedOptions {
   /** The driver as it was given. */
   readonly engine: DiscoDriver;
-  /** The driver that moves the bus's frames: bundling, unless that is off. */
-  readonly driver: DiscoDriver;
+  /** The driver that moves the bus's messages, in bundles unless that is off. */
+  readonly driver: MessageDriver;
   readonly service: string;
   readonly prefix: string;
   readonly topics: TopicTable;
@@ -55,7 +56,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
   return {
     engine: driver,
-    driver: bundling === false ? driver : new BundlingDriver(driver, bundling),
+    driver: new BundlingDriver(driver, bundling === false ? unbundled : bundling),
     service,
     prefix,
     topics: new TopicTable(service, options.defaults, options.topics),

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import type { Delivery } from '../driver/delivery.js';
 import type { DriverSubscription } from '../driver/driver.js';
 import { ClosedError } from '../errors/bus.errors.js';
+import { decodeFrame } from '../message/frame.js';
 import type { Message } from '../message/message.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { type Handler, isThenable } from '../middleware/middleware.js';
@@ -83,7 +84,6 @@ export class BusSubscription implements Subscription {
   /** What the driver calls. */
   readonly receive = (delivery: Delivery): void => {
     if (this.closing) return;
-    this.parts.metrics.size('in', delivery.frame.length);
     this.dispatcher.push(this.retries && this.policy.attempts > 1 ? this.retries.wrap(delivery) : delivery);
   };
 
@@ -125,7 +125,9 @@ export class BusSubscription implements Subscription {
   private handle(delivery: Delivery): void | Promise<void> {
     let message: Message | Promise<Message>;
     try {
-      message = this.parts.decoder.decode(delivery.topic, delivery.frame);
+      const frame = delivery.decoded ?? decodeFrame(delivery.frame);
+      this.parts.metrics.size('in', frame.bodyBytes);
+      message = this.parts.decoder.read(delivery.topic, frame);
     } catch (error) {
       return this.refuse(delivery, error);
     }

@@ -21,6 +21,8 @@ export interface EncodedBody {
 export interface Codec {
   /** A short name for logs, as `'json'`. */
   readonly name: string;
+  /** Whether `decode` may be handed a text where `encode` made one; otherwise it is always given bytes. @default false */
+  readonly readsText?: boolean;
   encode(payload: unknown): EncodedBody | Promise<EncodedBody>;
   decode(body: EncodedBody): unknown;
 }

@@ -68,7 +68,7 @@ export class GzipCodec implements Codec {
   }
 
   private deflate(body: EncodedBody): EncodedBody | Promise<EncodedBody> {
-    if (body.data.length < this.thresholdBytes && byteLength(body.data) < this.thresholdBytes) return body;
+    if (isBelow(body.data, this.thresholdBytes)) return body;
     const bytes = typeof body.data === 'string' ? Buffer.from(body.data) : body.data;
     const smaller = (data: Buffer): EncodedBody =>
       data.length < bytes.length ? { data, codec: body.codec, compression: Compression.gzip } : body;
@@ -123,6 +123,8 @@ function notGzip(error: unknown): CodecError {
   return new CodecError(text, { cause: error });
 }
 
-function byteLength(data: string | Uint8Array): number {
-  return typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
+/** A UTF-16 unit takes three bytes at most: short texts need not be measured. */
+function isBelow(data: string | Uint8Array, limitBytes: number): boolean {
+  if (typeof data !== 'string') return data.byteLength < limitBytes;
+  return data.length * 3 < limitBytes || (data.length < limitBytes && Buffer.byteLength(data) < limitBytes);
 }

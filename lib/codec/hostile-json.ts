@@ -23,7 +23,8 @@ export function assertShallow(text: string): void {
 
 /** A quick look that settles almost every payload: without `most` opening brackets there is no such depth. */
 function hasMoreOpeningsThan(text: string, most: number): boolean {
-  if (text.length <= most) return false;
+  // Each opening bracket has a closing one, or the text is no JSON and will not be read.
+  if (text.length <= most * 2) return false;
   let count = 0;
   for (const bracket of ['{', '[']) {
     for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
@@ -35,7 +36,12 @@ function hasMoreOpeningsThan(text: string, most: number): boolean {
 
 /** Whether the text may spell the key `__proto__`, plainly or with escapes. Almost always false, and quick. */
 export function maySpellProto(text: string): boolean {
-  return text.includes('__proto__') || text.includes('\\u00');
+  return spellsProto(text) || text.includes('\\u00');
+}
+
+/** The same for text that JSON.stringify wrote: it escapes none of these characters. */
+export function spellsProto(text: string): boolean {
+  return text.includes('__proto__');
 }
 
 /** Throws {@link CodecError} if any object within `value` has the own key `__proto__`. `value` must be no deeper than the limit. */

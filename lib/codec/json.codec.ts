@@ -1,6 +1,6 @@
 import { CodecError } from '../errors/message.errors.js';
 import { type Codec, Compression, type EncodedBody } from './codec.js';
-import { assertNoProto, assertShallow, maySpellProto } from './hostile-json.js';
+import { assertNoProto, assertShallow, maySpellProto, spellsProto } from './hostile-json.js';
 
 /** The number of JSON in a frame. */
 export const JSON_CODEC_ID = 0;
@@ -11,11 +11,12 @@ export const JSON_CODEC_ID = 0;
  */
 export class JsonCodec implements Codec {
   readonly name = 'json';
+  readonly readsText = true;
 
   encode(payload: unknown): EncodedBody {
     const data = stringify(payload);
     assertShallow(data);
-    if (maySpellProto(data)) assertNoProto(JSON.parse(data));
+    if (spellsProto(data)) assertNoProto(JSON.parse(data));
     return { data, codec: JSON_CODEC_ID, compression: Compression.none };
   }
 

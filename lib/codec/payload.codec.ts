@@ -18,6 +18,8 @@ export class PayloadCodec implements Codec {
   }
 
   decode(body: EncodedBody): unknown {
-    return body.codec === RAW_CODEC_ID ? this.raw.decode(body) : this.codec.decode(body);
+    if (body.codec === RAW_CODEC_ID) return this.raw.decode(body);
+    if (typeof body.data !== 'string' || this.codec.readsText) return this.codec.decode(body);
+    return this.codec.decode({ ...body, data: Buffer.from(body.data) });
   }
 }

@@ -1,4 +1,5 @@
-import { isBundle, splitBundle } from '../message/bundle.js';
+import { type BundledFrame, isBundle, readBundle } from '../message/bundle.js';
+import type { DecodedFrame } from '../message/frame.js';
 import type { DeadLetterReason, Delivery, DeliveryPart } from './delivery.js';
 
 const settled = Promise.resolve();
@@ -18,7 +19,7 @@ export function storedDeliveries(delivery: Delivery, onSettled: () => void): Del
   const frames = framesOf(delivery);
   if (!frames) return [new StoredDelivery(delivery, undefined, (outcome) => outcome, onSettled)];
   const open = frames
-    .map((frame, index) => ({ index, frame }))
+    .map((frame, index) => new BundlePart(index, frame))
     .filter(({ index }) => !delivery.settledParts?.has(index));
   if (open.length === 0) void delivery.ack().catch(() => {});
   const progress = new BundleProgress(delivery, open.length);
@@ -27,10 +28,10 @@ export function storedDeliveries(delivery: Delivery, onSettled: () => void): Del
 }
 
 /** Undefined for what is no bundle, and for one that cannot be split: that is the receiver's to refuse. */
-function framesOf({ frame }: Delivery): Uint8Array[] | undefined {
+function framesOf({ frame }: Delivery): readonly BundledFrame[] | undefined {
   if (!isBundle(frame)) return undefined;
   try {
-    return splitBundle(frame);
+    return readBundle(frame);
   } catch {
     return undefined;
   }
@@ -40,8 +41,16 @@ function framesOf({ frame }: Delivery): Uint8Array[] | undefined {
 class FanOutPart implements Delivery {
   constructor(
     private readonly bundle: Delivery,
-    readonly frame: Uint8Array,
+    private readonly part: BundledFrame,
   ) {}
+
+  get frame(): Uint8Array {
+    return this.part.bytes;
+  }
+
+  get decoded(): DecodedFrame | undefined {
+    return this.part.decoded;
+  }
 
   get topic(): string {
     return this.bundle.topic;
@@ -61,6 +70,22 @@ class FanOutPart implements Delivery {
 
   deadLetter(): Promise<void> {
     return settled;
+  }
+}
+
+/** One message of a stored bundle. */
+class BundlePart implements DeliveryPart {
+  constructor(
+    readonly index: number,
+    private readonly bundled: BundledFrame,
+  ) {}
+
+  get frame(): Uint8Array {
+    return this.bundled.bytes;
+  }
+
+  get decoded(): DecodedFrame | undefined {
+    return this.bundled.decoded;
   }
 }
 
@@ -85,7 +110,7 @@ class StoredDelivery implements Delivery {
 
   constructor(
     private readonly stored: Delivery,
-    private readonly part: DeliveryPart | undefined,
+    private readonly part: BundlePart | undefined,
     private readonly record: (outcome: Promise<void>) => Promise<void>,
     private readonly onSettled: () => void,
   ) {}
@@ -96,6 +121,10 @@ class StoredDelivery implements Delivery {
 
   get frame(): Uint8Array {
     return this.part?.frame ?? this.stored.frame;
+  }
+
+  get decoded(): DecodedFrame | undefined {
+    return this.part?.decoded;
   }
 
   get attempt(): number {

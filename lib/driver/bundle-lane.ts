@@ -1,5 +1,7 @@
 import { joinBundle } from '../message/bundle.js';
+import { EncodedFrame, type OutgoingFrame, RunWriter } from '../message/run.js';
 import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from './driver.js';
+import type { MessagePublishOptions, PublishListener } from './message-driver.js';
 
 /** When a bundle is full. */
 export interface BundleLimits {
@@ -7,20 +9,52 @@ export interface BundleLimits {
   readonly maxBytes: number;
 }
 
-/** The frames of one turn, and what their publishers wait for. */
+/** The bytes that a message takes beside its body and its headers, about. */
+const HEAD_BYTES = 64;
+/** The same for one that joins a run. */
+const RUN_BYTES = 3;
+
+/** The messages of one turn, and who waits for each of them. */
 class OpenBundle {
-  readonly frames: Uint8Array[] = [];
-  sizeBytes = 0;
-  readonly receipt: Promise<DriverReceipt>;
-  settle!: (receipt: Promise<DriverReceipt>) => void;
+  readonly listeners: PublishListener[] = [];
+  /** Runs, and frames that came encoded, in order. */
+  private readonly parts: (RunWriter | EncodedFrame)[] = [];
+  private run: RunWriter | undefined;
+  private sizeBytes = 0;
 
   constructor(
-    readonly options: DriverPublishOptions,
+    readonly options: MessagePublishOptions,
+    /** Names the bundle: the id of its first message. */
+    readonly id: string,
     readonly openedMs: number,
-  ) {
-    this.receipt = new Promise((resolve) => {
-      this.settle = resolve;
-    });
+  ) {}
+
+  /** Whether `frame` fits in. */
+  hasRoomFor(frame: OutgoingFrame | EncodedFrame, maxBytes: number): boolean {
+    return this.sizeBytes + this.sizeOf(frame) <= maxBytes;
+  }
+
+  add(frame: OutgoingFrame | EncodedFrame, listener: PublishListener): void {
+    this.listeners.push(listener);
+    this.sizeBytes += this.sizeOf(frame);
+    if (frame instanceof EncodedFrame) {
+      this.parts.push(frame);
+      this.run = undefined;
+    } else if (this.run?.takes(frame)) this.run.add(frame);
+    else {
+      this.run = new RunWriter(frame);
+      this.parts.push(this.run);
+    }
+  }
+
+  encode(): Uint8Array {
+    const frames = this.parts.map((part) => (part instanceof EncodedFrame ? part.bytes : part.encode()));
+    return frames.length === 1 ? frames[0] : joinBundle(frames);
+  }
+
+  private sizeOf(frame: OutgoingFrame | EncodedFrame): number {
+    if (frame instanceof EncodedFrame) return frame.bytes.length;
+    return frame.body.length + (this.run?.takes(frame) ? RUN_BYTES : HEAD_BYTES);
   }
 }
 
@@ -41,19 +75,16 @@ export class BundleLane {
   ) {}
 
   /** Frames of one lane share one timeout: the one waited for then always ends before the one that waits. */
-  accepts(options: DriverPublishOptions): boolean {
+  accepts(options: MessagePublishOptions): boolean {
     return options.timeoutMs === this.timeoutMs;
   }
 
-  add(frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
-    if (this.open && this.open.sizeBytes + frame.length > this.limits.maxBytes) this.flush();
-    this.open ??= this.openBundle(options);
-    const bundle = this.open;
-    const index = bundle.frames.push(frame) - 1;
-    bundle.sizeBytes += frame.length;
-    if (bundle.frames.length >= this.limits.maxMessages) this.flush();
-    if (options.delivery === 'at-most-once') return bundle.receipt;
-    return bundle.receipt.then((receipt) => partReceipt(receipt, index, bundle.frames.length));
+  /** Tells `listener` of the outcome later. */
+  add(frame: OutgoingFrame | EncodedFrame, options: MessagePublishOptions, listener: PublishListener): void {
+    if (this.open && !this.open.hasRoomFor(frame, this.limits.maxBytes)) this.flush();
+    this.open ??= this.openBundle(options, frame.id);
+    this.open.add(frame, listener);
+    if (this.open.listeners.length >= this.limits.maxMessages) this.flush();
   }
 
   /** Sends what is waiting, now. */
@@ -62,15 +93,26 @@ export class BundleLane {
     if (!bundle) return;
     this.open = undefined;
     this.unconfirmed++;
-    const sent = this.driver.publish(this.topic, toFrame(bundle.frames), remaining(bundle));
-    bundle.settle(sent);
-    const confirmed = () => this.confirmed();
-    sent.then(confirmed, confirmed);
+    this.publish(bundle).then(
+      (receipt) => {
+        accept(bundle.listeners, receipt);
+        this.confirmed();
+      },
+      (error: unknown) => {
+        for (const listener of bundle.listeners) listener.failed(error);
+        this.confirmed();
+      },
+    );
   }
 
-  private openBundle(options: DriverPublishOptions): OpenBundle {
+  /** What cannot be encoded fails its publishers, not the process. */
+  private async publish(bundle: OpenBundle): Promise<DriverReceipt> {
+    return this.driver.publish(this.topic, bundle.encode(), driverOptions(bundle));
+  }
+
+  private openBundle(options: MessagePublishOptions, id: string): OpenBundle {
     if (this.unconfirmed === 0) queueMicrotask(() => this.flush());
-    return new OpenBundle(options, performance.now());
+    return new OpenBundle(options, id, performance.now());
   }
 
   private confirmed(): void {
@@ -80,18 +122,15 @@ export class BundleLane {
   }
 }
 
-function toFrame(frames: readonly Uint8Array[]): Uint8Array {
-  return frames.length === 1 ? frames[0] : joinBundle(frames);
+function accept(listeners: readonly PublishListener[], receipt: DriverReceipt): void {
+  if (listeners.length === 1) listeners[0].accepted(receipt, undefined);
+  else for (let part = 0; part < listeners.length; part++) listeners[part].accepted(receipt, part);
 }
 
-/** The publish options with the time that the first frame has already waited taken off. */
-function remaining({ options, openedMs, frames }: OpenBundle): DriverPublishOptions {
+/** The options of the first message, with the time that it has already waited taken off. */
+function driverOptions({ options, id, openedMs, listeners }: OpenBundle): DriverPublishOptions {
   const waitedMs = performance.now() - openedMs;
-  if (frames.length === 1 && waitedMs < 1) return options;
-  return { ...options, timeoutMs: Math.max(1, Math.floor(options.timeoutMs - waitedMs)) };
-}
-
-function partReceipt(receipt: DriverReceipt, index: number, count: number): DriverReceipt {
-  if (count === 1 || receipt.position === undefined) return receipt;
-  return { ...receipt, position: `${receipt.position}#${index}` };
+  const { timeoutMs } = options;
+  if (listeners.length === 1 && waitedMs < 1) return { ...options, id };
+  return { ...options, id, timeoutMs: Math.max(1, Math.floor(timeoutMs - waitedMs)) };
 }

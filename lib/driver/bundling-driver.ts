@@ -1,4 +1,6 @@
 import { ClosedError } from '../errors/bus.errors.js';
+import { encodeFrame } from '../message/frame.js';
+import { EncodedFrame, type OutgoingFrame } from '../message/run.js';
 import { splitFanOut } from './bundle-delivery.js';
 import { BundleLane, type BundleLimits } from './bundle-lane.js';
 import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';
@@ -13,46 +15,83 @@ import type {
   DriverSubscription,
 } from './driver.js';
 import type { DriverStatusListener } from './driver-status.js';
+import type { MessageDriver, MessagePublishOptions, PublishListener } from './message-driver.js';
 
 /** How large a bundle may grow, per delivery guarantee. */
 export type BundlingOptions = { readonly [guarantee in DeliveryGuarantee]?: Partial<BundleLimits> };
 
 const defaultLimits: Record<DeliveryGuarantee, BundleLimits> = {
-  'at-most-once': { maxMessages: 512, maxBytes: 16 * 1024 },
+  'at-most-once': { maxMessages: 256, maxBytes: 64 * 1024 },
   'at-least-once': { maxMessages: 32, maxBytes: 16 * 1024 },
 };
 
+/** No bundle at all: every frame travels alone. */
+export const unbundled: Record<DeliveryGuarantee, BundleLimits> = {
+  'at-most-once': { maxMessages: 1, maxBytes: 0 },
+  'at-least-once': { maxMessages: 1, maxBytes: 0 },
+};
+
 /**
- * A driver that joins the frames published to one topic within one turn of the event loop into a bundle, and splits
- * bundles on delivery. A lone frame is passed on as it is and waits for nothing. Order per topic is kept. Frames with a
- * delay, a ttl, a signal or an id of the caller's own travel alone, and stored ones with a key.
+ * A driver that joins what is published to one topic within one turn of the event loop into a bundle, and splits bundles
+ * on delivery. A lone message is a plain frame and waits for nothing. Order per topic is kept. Messages with a delay, a
+ * ttl, a signal or an id of the caller's own travel alone, and stored ones with a key.
  */
-export class BundlingDriver implements DiscoDriver {
+export class BundlingDriver implements MessageDriver {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
-  private readonly lanes = new Map<string, BundleLane>();
+  private readonly limits: Record<DeliveryGuarantee, BundleLimits>;
+  private readonly lanes: Record<DeliveryGuarantee, Map<string, BundleLane>> = {
+    'at-most-once': new Map(),
+    'at-least-once': new Map(),
+  };
   private closed = false;
 
   constructor(
     private readonly inner: DiscoDriver,
-    private readonly options: BundlingOptions = {},
+    options: BundlingOptions = {},
   ) {
     this.name = inner.name;
     this.capabilities = inner.capabilities;
+    this.limits = {
+      'at-most-once': { ...defaultLimits['at-most-once'], ...options['at-most-once'] },
+      'at-least-once': { ...defaultLimits['at-least-once'], ...options['at-least-once'] },
+    };
   }
 
   connect(context?: DriverContext): Promise<void> {
     return this.inner.connect(context);
   }
 
-  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
-    if (this.closed) return Promise.reject(new ClosedError('The driver is closed'));
-    if (!this.capabilities[options.delivery]?.parts) return this.inner.publish(topic, frame, options);
-    const key = options.delivery === 'at-most-once' ? topic : `+${topic}`;
-    const lane = this.lanes.get(key) ?? this.openLane(key, topic, options);
-    if (!travelsAlone(options) && lane.accepts(options)) return lane.add(frame, options);
-    lane.flush();
-    return this.inner.publish(topic, frame, options);
+  publish(
+    topic: string,
+    frame: Uint8Array,
+    { id, ...options }: DriverPublishOptions,
+  ): Promise<DriverReceipt> {
+    return new Promise((resolve, reject) => {
+      this.send(topic, new EncodedFrame(frame, id), options, {
+        accepted: (receipt, part) => resolve(partReceipt(receipt, part)),
+        failed: reject,
+      });
+    });
+  }
+
+  /** Into the topic's lane, or past it, behind what waits there. */
+  send(
+    topic: string,
+    frame: OutgoingFrame | EncodedFrame,
+    options: MessagePublishOptions,
+    listener: PublishListener,
+  ): void {
+    if (this.closed) {
+      queueMicrotask(() => listener.failed(new ClosedError('The driver is closed')));
+      return;
+    }
+    const lane = this.laneOf(topic, options);
+    if (lane?.accepts(options) && !travelsAlone(options)) lane.add(frame, options, listener);
+    else {
+      lane?.flush();
+      this.sendAlone(topic, frame, options, listener);
+    }
   }
 
   async subscribe(
@@ -69,7 +108,7 @@ export class BundlingDriver implements DiscoDriver {
 
   async close(): Promise<void> {
     this.closed = true;
-    for (const lane of this.lanes.values()) lane.flush();
+    for (const lanes of Object.values(this.lanes)) for (const lane of lanes.values()) lane.flush();
     await this.inner.close();
   }
 
@@ -81,16 +120,42 @@ export class BundlingDriver implements DiscoDriver {
     return this.inner.onStatus(listener);
   }
 
+  private sendAlone(
+    topic: string,
+    frame: OutgoingFrame | EncodedFrame,
+    options: MessagePublishOptions,
+    listener: PublishListener,
+  ): void {
+    this.publishAlone(topic, frame, options).then(
+      (receipt) => listener.accepted(receipt, undefined),
+      (error: unknown) => listener.failed(error),
+    );
+  }
+
+  /** What cannot be encoded fails its publisher, not the process. */
+  private async publishAlone(
+    topic: string,
+    frame: OutgoingFrame | EncodedFrame,
+    options: MessagePublishOptions,
+  ): Promise<DriverReceipt> {
+    const bytes = frame instanceof EncodedFrame ? frame.bytes : encodeFrame(frame);
+    return this.inner.publish(topic, bytes, { ...options, id: frame.id });
+  }
+
   /** A lane lives while it has frames waiting or on their way, so that a million topics leave nothing behind. */
-  private openLane(key: string, topic: string, { delivery, timeoutMs }: DriverPublishOptions): BundleLane {
-    const limits = { ...defaultLimits[delivery], ...this.options[delivery] };
-    const lane = new BundleLane(this.inner, topic, timeoutMs, limits, () => this.lanes.delete(key));
-    this.lanes.set(key, lane);
+  private laneOf(topic: string, { delivery, timeoutMs }: MessagePublishOptions): BundleLane | undefined {
+    const lanes = this.lanes[delivery];
+    const open = lanes.get(topic);
+    if (open || !this.capabilities[delivery]?.parts) return open;
+    const lane = new BundleLane(this.inner, topic, timeoutMs, this.limits[delivery], () =>
+      lanes.delete(topic),
+    );
+    lanes.set(topic, lane);
     return lane;
   }
 }
 
-function travelsAlone(options: DriverPublishOptions): boolean {
+function travelsAlone(options: MessagePublishOptions): boolean {
   return (
     options.deduplicate === true ||
     // After a crash the frames of a bundle are tried one by one, behind later ones.
@@ -99,4 +164,9 @@ function travelsAlone(options: DriverPublishOptions): boolean {
     options.ttlMs !== undefined ||
     options.signal !== undefined
   );
+}
+
+function partReceipt(receipt: DriverReceipt, part: number | undefined): DriverReceipt {
+  if (part === undefined || receipt.position === undefined) return receipt;
+  return { ...receipt, position: `${receipt.position}#${part}` };
 }

@@ -1,3 +1,5 @@
+import type { DecodedFrame } from '../message/frame.js';
+
 /** One frame out of a bundle, settled by itself while its bundle stays in flight. */
 export interface DeliveryPart {
   /** Its place in the bundle, from 0. */
@@ -25,6 +27,8 @@ export interface DeadLetterReason {
 export interface Delivery {
   readonly topic: string;
   readonly frame: Uint8Array;
+  /** The parts of `frame`, where they are known already; a driver need not tell them. */
+  readonly decoded?: DecodedFrame;
   /** 1 for the first attempt of this group. */
   readonly attempt: number;
   /** How many of the earlier attempts ended without any outcome, because their process died. @default 0 */

@@ -1,18 +1,22 @@
 import { CodecError } from '../errors/message.errors.js';
-import { BUNDLE_FLAG, FRAME_MAGIC, FRAME_VERSION, readFlags } from './frame.js';
+import { BUNDLE_FLAG, type DecodedFrame, FIXED_BYTES, FRAME_MAGIC, readFlags, writeFixed } from './frame.js';
+import { isRun, readRun } from './run.js';
 import { readVarint, varintSize, writeVarint } from './varint.js';
 
-const FIXED_BYTES = 4;
+/** One message out of a bundle. */
+export interface BundledFrame {
+  /** Its own encoded bytes; of a message out of a run they are made at each call. */
+  readonly bytes: Uint8Array;
+  /** Its parts, where the bundle told them. */
+  readonly decoded: DecodedFrame | undefined;
+}
 
-/** Joins frames into one bundle: magic, version, the bundle flag, then each frame after its length. */
+/** Joins frames and runs into one bundle: magic, version, the bundle flag, then each after its length. */
 export function joinBundle(frames: readonly Uint8Array[]): Buffer {
   let size = FIXED_BYTES;
   for (const frame of frames) size += varintSize(frame.length) + frame.length;
   const bytes = Buffer.allocUnsafe(size);
-  bytes[0] = FRAME_MAGIC[0];
-  bytes[1] = FRAME_MAGIC[1];
-  bytes[2] = FRAME_VERSION;
-  bytes[3] = BUNDLE_FLAG;
+  writeFixed(bytes, BUNDLE_FLAG);
   let offset = FIXED_BYTES;
   for (const frame of frames) {
     offset = writeVarint(bytes, frame.length, offset);
@@ -22,7 +26,7 @@ export function joinBundle(frames: readonly Uint8Array[]): Buffer {
   return bytes;
 }
 
-/** Whether the bytes start as a bundle does. */
+/** Whether the bytes start as a bundle does; a run is one. */
 export function isBundle(bytes: Uint8Array): boolean {
   return (
     bytes.length > 3 &&
@@ -33,22 +37,30 @@ export function isBundle(bytes: Uint8Array): boolean {
 }
 
 /**
- * The frames of a bundle, in order, as views into `bytes`. Total: any bytes give frames or a {@link CodecError}; the
- * frames themselves are not looked into, save that a bundle within a bundle is refused.
+ * The messages of a bundle, in order. Total: any bytes give messages or a {@link CodecError}; frames that stand for
+ * themselves are not looked into, save that a bundle other than a run within a bundle is refused.
  */
-export function splitBundle(bytes: Uint8Array): Uint8Array[] {
-  if (readFlags(bytes) !== BUNDLE_FLAG) throw new CodecError('The bytes are not a plain bundle');
-  const frames: Uint8Array[] = [];
+export function readBundle(bytes: Uint8Array): readonly BundledFrame[] {
+  const flags = readFlags(bytes);
+  if (isRun(flags)) return readRun(bytes);
+  if (flags !== BUNDLE_FLAG) throw new CodecError('The bytes are not a plain bundle');
+  const frames: BundledFrame[] = [];
   let offset = FIXED_BYTES;
   while (offset < bytes.length) {
     const length = readVarint(bytes, offset);
     const start = offset + varintSize(length);
     if (length < 0 || start + length > bytes.length) throw new CodecError('The bundle is truncated');
     const frame = bytes.subarray(start, start + length);
-    if (isBundle(frame)) throw new CodecError('A bundle stands within a bundle');
-    frames.push(frame);
+    if (!isBundle(frame)) frames.push({ bytes: frame, decoded: undefined });
+    else if (isRun(readFlags(frame))) for (const member of readRun(frame)) frames.push(member);
+    else throw new CodecError('A bundle stands within a bundle');
     offset = start + length;
   }
   if (frames.length === 0) throw new CodecError('The bundle is empty');
   return frames;
+}
+
+/** The bytes of each message of a bundle, in order; views into `bytes` where they stand there. Total as {@link readBundle}. */
+export function splitBundle(bytes: Uint8Array): Uint8Array[] {
+  return readBundle(bytes).map((frame) => frame.bytes);
 }

@@ -1,70 +1,55 @@
 import { CodecError } from '../errors/message.errors.js';
-import { type Headers, isHeaderName, noHeaders } from './headers.js';
+import { type FrameHead, MAX_HEADER_BYTES, readHead, writeHead } from './frame-head.js';
 import { readVarint, varintSize, writeVarint } from './varint.js';
 
 /** The first bytes of every frame: magic `D1 5C`, then the version. */
 export const FRAME_MAGIC = [0xd1, 0x5c] as const;
 export const FRAME_VERSION = 1;
 
-/** Flags: bits 0–1 compression, bits 2–4 codec, bit 7 bundle; bits 5 and 6 are reserved and must be 0. */
+/** Flags: bits 0–1 compression, bits 2–4 codec, bit 6 run, bit 7 bundle; bit 5 is reserved and must be 0. */
 export const BUNDLE_FLAG = 0x80;
-const RESERVED_FLAGS = 0x60;
-/** The most bytes that a frame's headers may take. */
-export const MAX_HEADER_BYTES = 64 * 1024;
-const FIXED_BYTES = 4;
+export const RUN_FLAG = 0x40;
+const RESERVED_FLAGS = 0x20;
+/** Magic, version and flags. */
+export const FIXED_BYTES = 4;
 
 /** The parts of one message's frame. */
-export interface Frame {
-  readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly timestamp: number;
-  readonly headers: Headers;
+export interface Frame extends FrameHead {
   /** 0 to 7. */
   readonly codec: number;
   /** 0 to 3. */
   readonly compression: number;
-  /** A string stands for its UTF-8 bytes; a decoded frame has a view into the bytes it was read from. */
+  /** A string stands for its UTF-8 bytes; a decoded frame may have a view into the bytes it was read from. */
   readonly body: string | Uint8Array;
+}
+
+/** A frame that was read, with the size of its body on the wire. */
+export interface DecodedFrame extends Frame {
+  readonly bodyBytes: number;
 }
 
 /** The bytes of `frame`, in a buffer of their own. Throws {@link CodecError} if the headers exceed 64 KiB. */
 export function encodeFrame(frame: Frame): Buffer {
   const { body } = frame;
-  const head = headerJson(frame);
-  const headBytes = Buffer.byteLength(head);
-  if (headBytes > MAX_HEADER_BYTES) throw new CodecError(`The headers exceed ${MAX_HEADER_BYTES} bytes`);
-  const bodyBytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
-  const bytes = Buffer.allocUnsafe(FIXED_BYTES + varintSize(headBytes) + headBytes + bodyBytes);
-  bytes[0] = FRAME_MAGIC[0];
-  bytes[1] = FRAME_MAGIC[1];
-  bytes[2] = FRAME_VERSION;
-  bytes[3] = frame.compression | (frame.codec << 2);
-  const headAt = writeVarint(bytes, headBytes, FIXED_BYTES);
-  bytes.write(head, headAt, 'utf8');
-  if (typeof body === 'string') bytes.write(body, headAt + headBytes, 'utf8');
-  else bytes.set(body, headAt + headBytes);
+  const size = bodyBytes(body);
+  const bytes = startFrame(writeHead(frame), frame.compression | (frame.codec << 2), size);
+  const bodyAt = bytes.length - size;
+  if (typeof body === 'string') bytes.write(body, bodyAt, 'utf8');
+  else bytes.set(body, bodyAt);
   return bytes;
 }
 
 /** Reads one message's frame. Total: any bytes give a frame or a {@link CodecError}. */
-export function decodeFrame(bytes: Uint8Array): Frame {
+export function decodeFrame(bytes: Uint8Array): DecodedFrame {
   const flags = readFlags(bytes);
   if (flags & BUNDLE_FLAG) throw new CodecError('A bundle stands where a single message belongs');
-  const headBytes = readVarint(bytes, FIXED_BYTES);
-  const headAt = FIXED_BYTES + varintSize(headBytes);
-  if (headBytes < 0 || headBytes > MAX_HEADER_BYTES || headAt + headBytes > bytes.length) {
-    throw new CodecError('The frame is truncated or its header length is wrong');
-  }
+  if (flags & RUN_FLAG) throw new CodecError('A run that is no bundle');
   const buffer = asBuffer(bytes);
-  const head = parseHead(buffer.toString('utf8', headAt, headAt + headBytes));
-  return {
-    id: head.id,
-    timestamp: head.time,
-    headers: head.headers,
-    codec: (flags >> 2) & 7,
-    compression: flags & 3,
-    body: buffer.subarray(headAt + headBytes),
-  };
+  const bodyAt = endOfHead(bytes);
+  const { id, timestamp, headers } = readHead(headText(buffer, bodyAt));
+  const body = buffer.subarray(bodyAt);
+  const [codec, compression] = [codecOf(flags), flags & 3];
+  return { id, timestamp, headers, codec, compression, body, bodyBytes: body.length };
 }
 
 /** The flags of a frame or bundle; throws {@link CodecError} for anything else, an unknown version or unknown flags. */
@@ -77,59 +62,49 @@ export function readFlags(bytes: Uint8Array): number {
   return bytes[3];
 }
 
-function headerJson({ id, timestamp, headers }: Frame): string {
-  const head = `{"id":${JSON.stringify(id)},"time":${timestamp}`;
-  if (headers === noHeaders) return `${head}}`;
-  const rest = JSON.stringify(headers);
-  return rest === '{}' ? `${head}}` : `${head},${rest.slice(1)}`;
+/** The codec's number in the flags. */
+export function codecOf(flags: number): number {
+  return (flags >> 2) & 7;
 }
 
-interface Head {
-  readonly id: string;
-  readonly time: number;
-  readonly headers: Headers;
+/** A buffer that begins with magic, version, flags and the head, and has room for `restBytes` behind them. */
+export function startFrame(head: string, flags: number, restBytes: number): Buffer {
+  const headBytes = Buffer.byteLength(head);
+  const bytes = Buffer.allocUnsafe(FIXED_BYTES + varintSize(headBytes) + headBytes + restBytes);
+  writeFixed(bytes, flags);
+  bytes.write(head, writeVarint(bytes, headBytes, FIXED_BYTES), 'utf8');
+  return bytes;
 }
 
-/** What {@link headerJson} writes for a message without headers of its own, and most frames are: no need for a JSON parser. */
-const plainHead = /^\{"id":"([\x20\x21\x23-\x5b\x5d-\x7e]{1,200})","time":(\d{1,15})\}$/;
-
-function parseHead(text: string): Head {
-  const plain = plainHead.exec(text);
-  if (plain) return { id: plain[1], time: Number(plain[2]), headers: noHeaders };
-  const fields = parseObject(text);
-  const { id, time } = fields;
-  if (typeof id !== 'string' || id.length === 0 || id.length > 200)
-    throw new CodecError('The frame has no valid id');
-  if (typeof time !== 'number' || !Number.isFinite(time)) throw new CodecError('The frame has no valid time');
-  return { id, time, headers: checkedHeaders(fields) };
+/** Writes magic, version and flags. */
+export function writeFixed(bytes: Uint8Array, flags: number): void {
+  bytes[0] = FRAME_MAGIC[0];
+  bytes[1] = FRAME_MAGIC[1];
+  bytes[2] = FRAME_VERSION;
+  bytes[3] = flags;
 }
 
-function parseObject(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new CodecError('The headers of the frame are not JSON');
+/** Where what follows the head begins. Throws {@link CodecError} if the bytes end before. */
+export function endOfHead(bytes: Uint8Array): number {
+  const headBytes = readVarint(bytes, FIXED_BYTES);
+  const end = FIXED_BYTES + varintSize(headBytes) + headBytes;
+  if (headBytes < 0 || headBytes > MAX_HEADER_BYTES || end > bytes.length) {
+    throw new CodecError('The frame is truncated or its header length is wrong');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new CodecError('The headers of the frame are not an object');
-  }
-  return value as Record<string, unknown>;
+  return end;
 }
 
-function checkedHeaders(fields: Record<string, unknown>): Headers {
-  let headers: Record<string, string> | undefined;
-  for (const name of Object.keys(fields)) {
-    if (name === 'id' || name === 'time') continue;
-    const value = fields[name];
-    if (typeof value !== 'string' || !isHeaderName(name))
-      throw new CodecError('The frame has a malformed header');
-    headers ??= Object.create(null) as Record<string, string>;
-    headers[name] = value;
-  }
-  return headers ?? noHeaders;
+/** The text of the head that ends at `end`. */
+export function headText(bytes: Buffer, end: number): string {
+  return bytes.toString('utf8', FIXED_BYTES + varintSize(readVarint(bytes, FIXED_BYTES)), end);
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+/** The same bytes as a Buffer. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** How many bytes a body has. */
+export function bodyBytes(body: string | Uint8Array): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
 }

@@ -2,13 +2,32 @@ import { randomBytes } from 'node:crypto';
 import { MessageInvalidError } from '../errors/message.errors.js';
 
 /**
- * A source of message ids, `<22 random characters>-<count>`: 128 random bits name the source, a counter each message,
- * so that an id costs no randomness of its own. Unique across processes; not secret.
+ * The ids of messages that one publisher sends to one topic: `<22 random characters>-<topic's number>-<count>`. 128
+ * random bits name the publisher, a counter each message, so that an id costs no randomness of its own, and successive
+ * messages can travel with the id of the first. Unique across processes; not secret.
  */
-export function messageIds(): () => string {
-  const source = `${randomBytes(16).toString('base64url')}-`;
+export class MessageIdSource {
+  private count = 0;
+
+  constructor(readonly prefix: string) {}
+
+  /** The number of the next message; its id is the prefix and the number. */
+  next(): number {
+    return this.count++;
+  }
+}
+
+/** Makes the sources of one publisher. */
+export function messageIdSources(): () => MessageIdSource {
+  const publisher = randomBytes(16).toString('base64url');
   let count = 0;
-  return () => source + (count++).toString(36);
+  return () => new MessageIdSource(`${publisher}-${(count++).toString(36)}-`);
+}
+
+/** A function that makes ids one by one. */
+export function messageIds(): () => string {
+  const source = messageIdSources()();
+  return () => source.prefix + source.next();
 }
 
 const printable = /^[\x21-\x7e]{1,200}$/;

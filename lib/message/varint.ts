@@ -17,6 +17,7 @@ export function writeVarint(bytes: Uint8Array, value: number, offset: number): n
 
 /** The number at `offset`, or -1 if the bytes end within it, it exceeds 2³¹−1, or it is longer than it need be. */
 export function readVarint(bytes: Uint8Array, offset: number): number {
+  if (offset < bytes.length && bytes[offset] < 0x80) return bytes[offset];
   let value = 0;
   for (let index = 0; index < 5 && offset + index < bytes.length; index++) {
     const byte = bytes[offset + index];

@@ -1,5 +1,7 @@
 import { joinBundle, splitBundle } from '../../../lib/message/bundle.js';
 import { decodeFrame, encodeFrame } from '../../../lib/message/frame.js';
+import { noHeaders } from '../../../lib/message/headers.js';
+import { RunWriter, readRun } from '../../../lib/message/run.js';
 import { readDocument } from './markdown.js';
 
 const decision = readDocument('docs/adr/0002-frame-and-bundle-format.md');
@@ -23,6 +25,9 @@ function toPattern(lines: readonly string[]): RegExp {
   return new RegExp(`^${open}$`);
 }
 
+const runs = readDocument('docs/adr/0015-runs.md');
+const [runExample] = [...runs.matchAll(/```\n([\s\S]*?)```/g)].map(([, block]) => block);
+
 const message = { timestamp: 1_700_000_000_000, codec: 0, compression: 0 };
 const first = encodeFrame({ ...message, id: 'a-0', headers: { source: 'web' }, body: '{"total":7}' });
 const second = encodeFrame({ ...message, id: 'a-1', headers: {}, body: '{"total":8}' });
@@ -41,5 +46,19 @@ describe('the examples of the wire-format decision', () => {
     expect(told(bundleExample)).toHaveLength(5);
     expect(hex(bundle)).toMatch(toPattern(told(bundleExample)));
     expect(splitBundle(bundle)).toHaveLength(2);
+  });
+
+  it('the run has the bytes and the length that it says', () => {
+    const numbered = (idNumber: number, timestamp: number, body: string) => {
+      const id = { id: `a-${idNumber}`, idPrefix: 'a-', idNumber };
+      return { ...message, ...id, timestamp, headers: noHeaders, body };
+    };
+    const writer = new RunWriter(numbered(8, 1_700_000_000_000, '{"total":7}'));
+    writer.add(numbered(9, 1_700_000_000_002, '{"total":10}'));
+    const bytes = writer.encode();
+    expect(runs).toContain(`take ${bytes.length} bytes:`);
+    expect(told(runExample)).toHaveLength(8);
+    expect(hex(bytes)).toMatch(toPattern(told(runExample)));
+    expect(readRun(bytes).map(({ id }) => id)).toEqual(['a-8', 'a-9']);
   });
 });

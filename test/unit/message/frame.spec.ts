@@ -46,8 +46,9 @@ describe('frame', () => {
   it('round-trips every field', () => {
     fc.assert(
       fc.property(frames, (frame) => {
-        const { body, ...rest } = decodeFrame(encodeFrame(frame));
+        const { body, bodyBytes, ...rest } = decodeFrame(encodeFrame(frame));
         expect({ ...rest, body: Uint8Array.from(body as Uint8Array) }).toEqual(frame);
+        expect(bodyBytes).toBe(frame.body.length);
       }),
       { numRuns: 1_000 },
     );

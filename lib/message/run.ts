@@ -1,0 +1,260 @@
+import { CodecError } from '../errors/message.errors.js';
+import {
+  asBuffer,
+  BUNDLE_FLAG,
+  bodyBytes,
+  codecOf,
+  type DecodedFrame,
+  encodeFrame,
+  endOfHead,
+  type Frame,
+  headText,
+  RUN_FLAG,
+  readFlags,
+  startFrame,
+} from './frame.js';
+import { type FrameHead, readHead, writeHead } from './frame-head.js';
+import type { Headers } from './headers.js';
+import { readVarint, varintSize, writeVarint } from './varint.js';
+
+/** A frame on its way out. Successive ones of one source can travel as a run. */
+export interface OutgoingFrame extends Frame {
+  /** Where the id comes from: it is the prefix with the number behind it. Undefined for an id of the caller's own. */
+  readonly idPrefix: string | undefined;
+  readonly idNumber: number;
+}
+
+/** A frame that is encoded already, and its id. */
+export class EncodedFrame {
+  constructor(
+    readonly bytes: Uint8Array,
+    readonly id: string,
+  ) {}
+}
+
+const LONGEST_AGE_MS = 0x7fffffff;
+const LARGEST_NUMBER = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Successive messages that differ in nothing but number, time and body: they share one head. The layout: ADR 0015.
+ */
+export class RunWriter {
+  private readonly bodies: (string | Uint8Array)[] = [];
+  private readonly agesMs: number[] = [];
+
+  constructor(private readonly first: OutgoingFrame) {
+    this.add(first);
+  }
+
+  /** Messages so far. */
+  get length(): number {
+    return this.bodies.length;
+  }
+
+  /** Whether `frame` can be the next one. */
+  takes(frame: OutgoingFrame): boolean {
+    const { first } = this;
+    const ageMs = frame.timestamp - first.timestamp;
+    return (
+      frame.idPrefix !== undefined &&
+      frame.idPrefix === first.idPrefix &&
+      frame.idNumber === first.idNumber + this.length &&
+      frame.headers === first.headers &&
+      frame.codec === first.codec &&
+      frame.compression === first.compression &&
+      typeof frame.body === typeof first.body &&
+      ageMs >= 0 &&
+      ageMs <= LONGEST_AGE_MS
+    );
+  }
+
+  /** Adds a frame that it `takes`. */
+  add(frame: OutgoingFrame): void {
+    this.bodies.push(frame.body);
+    this.agesMs.push(frame.timestamp - this.first.timestamp);
+  }
+
+  /** The run's bytes; of a single message its plain frame. */
+  encode(): Buffer {
+    const { first, bodies, agesMs } = this;
+    if (bodies.length === 1) return encodeFrame(first);
+    const text = typeof first.body === 'string' ? bodies.join('') : undefined;
+    const size = text === undefined ? totalBytes(bodies as Uint8Array[]) : Buffer.byteLength(text);
+    const count = bodies.length * 2 + (text === undefined ? 0 : 1);
+    const flags = BUNDLE_FLAG | RUN_FLAG | first.compression | (first.codec << 2);
+    const tableBytes = varintSize(count) + sizeOf(bodies, agesMs);
+    const bytes = startFrame(writeHead(first), flags, tableBytes + size);
+    let offset = writeVarint(bytes, count, bytes.length - tableBytes - size);
+    for (const body of bodies) offset = writeVarint(bytes, body.length, offset);
+    for (const ageMs of agesMs) offset = writeVarint(bytes, ageMs, offset);
+    if (text !== undefined) bytes.write(text, offset, size === text.length ? 'latin1' : 'utf8');
+    else for (const body of bodies as Uint8Array[]) offset = put(bytes, body, offset);
+    return bytes;
+  }
+}
+
+/** One message of a run that was read. Its own bytes are made when they are asked for. */
+export class RunFrame implements DecodedFrame {
+  readonly id: string;
+  readonly headers: Headers;
+  readonly codec: number;
+  readonly compression: number;
+
+  constructor(
+    run: RunShape,
+    index: number,
+    readonly timestamp: number,
+    readonly body: string | Uint8Array,
+    readonly bodyBytes: number,
+  ) {
+    this.id = run.prefix + (run.firstNumber + index);
+    this.headers = run.headers;
+    this.codec = run.codec;
+    this.compression = run.compression;
+  }
+
+  get decoded(): DecodedFrame {
+    return this;
+  }
+
+  get bytes(): Uint8Array {
+    return encodeFrame(this);
+  }
+}
+
+/** What the messages of a run have in common. */
+interface RunShape {
+  readonly prefix: string;
+  readonly firstNumber: number;
+  readonly headers: Headers;
+  readonly codec: number;
+  readonly compression: number;
+}
+
+/** Whether a bundle's flags are those of a run. */
+export function isRun(flags: number): boolean {
+  return (flags & (BUNDLE_FLAG | RUN_FLAG)) === (BUNDLE_FLAG | RUN_FLAG);
+}
+
+/** The messages of a run, in order. Total: any bytes give messages or a {@link CodecError}. */
+export function readRun(bytes: Uint8Array): RunFrame[] {
+  const flags = readFlags(bytes);
+  if (!isRun(flags)) throw new CodecError('The bytes are not a run');
+  const buffer = asBuffer(bytes);
+  const tableAt = endOfHead(bytes);
+  const head = readHead(headText(buffer, tableAt));
+  const shape = { ...numbered(head), headers: head.headers, codec: codecOf(flags), compression: flags & 3 };
+  const { length, isText, values, end } = readTable(buffer, tableAt);
+  if (isText && shape.compression !== 0) throw new CodecError('Compressed bodies are no text');
+  const bodies = isText ? new TextBodies(buffer.subarray(end)) : new ByteBodies(buffer.subarray(end));
+  const frames: RunFrame[] = [];
+  for (let index = 0; index < length; index++) {
+    const body = bodies.next(values[index]);
+    const timestamp = head.timestamp + values[length + index];
+    frames.push(new RunFrame(shape, index, timestamp, body, bodies.sizeOf(body)));
+  }
+  if (!bodies.exhausted) throw new CodecError('The bodies of the run do not have the lengths that it tells');
+  return frames;
+}
+
+function numbered({ id }: FrameHead): { prefix: string; firstNumber: number } {
+  const [, prefix, number] = /^(.*[^0-9])(0|[1-9][0-9]{0,15})$/.exec(id) ?? [];
+  const firstNumber = Number(number);
+  if (prefix === undefined || firstNumber > LARGEST_NUMBER)
+    throw new CodecError('The id of the run has no number');
+  return { prefix, firstNumber };
+}
+
+/** What stands between the head and the bodies. */
+interface RunTable {
+  /** Messages. */
+  readonly length: number;
+  readonly isText: boolean;
+  /** The length of each body, then the age of each message. */
+  readonly values: readonly number[];
+  /** Where the bodies begin. */
+  readonly end: number;
+}
+
+function readTable(bytes: Buffer, start: number): RunTable {
+  const count = readVarint(bytes, start);
+  const length = count >>> 1;
+  // Each message takes two bytes of the table at least: a false count cannot make it allocate more than came.
+  if (count < 0 || length === 0 || length * 2 > bytes.length - start) {
+    throw new CodecError('The run is truncated or empty');
+  }
+  let offset = start + varintSize(count);
+  const values: number[] = [];
+  while (values.length < length * 2) {
+    const value = readVarint(bytes, offset);
+    if (value < 0) throw new CodecError('The table of the run is truncated');
+    values.push(value);
+    offset += varintSize(value);
+  }
+  return { length, isText: (count & 1) === 1, values, end: offset };
+}
+
+/** Bodies that are cut out of one text. Their lengths count UTF-16 units, so that the whole is decoded once. */
+class TextBodies {
+  private readonly text: string;
+  private readonly isAscii: boolean;
+  private offset = 0;
+
+  constructor(region: Buffer) {
+    this.text = region.toString('utf8');
+    this.isAscii = this.text.length === region.length;
+  }
+
+  get exhausted(): boolean {
+    return this.offset === this.text.length;
+  }
+
+  next(length: number): string {
+    const start = this.offset;
+    this.offset += length;
+    return this.text.slice(start, this.offset);
+  }
+
+  sizeOf(body: string | Uint8Array): number {
+    return this.isAscii ? body.length : bodyBytes(body);
+  }
+}
+
+/** Bodies that are views into the bytes of the run. */
+class ByteBodies {
+  private offset = 0;
+
+  constructor(private readonly region: Buffer) {}
+
+  get exhausted(): boolean {
+    return this.offset === this.region.length;
+  }
+
+  next(length: number): Uint8Array {
+    const start = this.offset;
+    this.offset += length;
+    return this.region.subarray(start, this.offset);
+  }
+
+  sizeOf(body: string | Uint8Array): number {
+    return body.length;
+  }
+}
+
+function totalBytes(bodies: readonly Uint8Array[]): number {
+  let total = 0;
+  for (const body of bodies) total += body.byteLength;
+  return total;
+}
+
+function sizeOf(bodies: readonly (string | Uint8Array)[], agesMs: readonly number[]): number {
+  let size = 0;
+  for (const body of bodies) size += varintSize(body.length);
+  for (const ageMs of agesMs) size += varintSize(ageMs);
+  return size;
+}
+
+function put(bytes: Buffer, body: Uint8Array, offset: number): number {
+  bytes.set(body, offset);
+  return offset + body.byteLength;
+}
