@@ -1,24 +1,25 @@
-import type { Counter, Gauge, Histogram } from 'prom-client';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../metrics/metrics.js';
+import { CounterTally } from './counter-tally.js';
+import { HistogramTally } from './histogram-tally.js';
 import type { MetricSet } from './metric-set.js';
 
-/** The measurements of one topic, on children of the metrics that are looked up once. */
+/** The measurements of one topic, tallied until the metrics are read. */
 export class PrometheusTopicMetrics implements TopicMetrics {
-  private readonly publishedBy: Record<'success' | 'error', Counter.Internal>;
-  private readonly processedBy: Record<ProcessedStatus, Counter.Internal>;
-  private readonly publishSeconds: Histogram.Internal<string>;
-  private readonly processingSeconds: Histogram.Internal<string>;
-  private readonly bytes: Record<'in' | 'out', Histogram.Internal<string>>;
-  private readonly retriedTotal: Counter.Internal;
-  private readonly running: OwnGauge;
-  private readonly subscribed: OwnGauge;
+  private readonly publishedBy: Record<'success' | 'error', CounterTally>;
+  private readonly processedBy: Record<ProcessedStatus, CounterTally>;
+  private readonly publishSeconds: HistogramTally;
+  private readonly processingSeconds: HistogramTally;
+  private readonly bytes: Record<'in' | 'out', HistogramTally>;
+  private readonly retriedTotal: CounterTally;
+  private readonly running: CounterTally;
+  private readonly subscribed: CounterTally;
 
   constructor(
     private readonly set: MetricSet,
     private readonly topic: string,
   ) {
-    const published = (status: string) => set.published.labels(topic, status);
-    const processed = (status: string) => set.processed.labels(topic, status);
+    const published = (status: string) => new CounterTally(set.published, topic, status);
+    const processed = (status: string) => new CounterTally(set.processed, topic, status);
     this.publishedBy = { success: published('success'), error: published('error') };
     this.processedBy = {
       success: processed('success'),
@@ -27,26 +28,29 @@ export class PrometheusTopicMetrics implements TopicMetrics {
       timeout: processed('timeout'),
       dead_letter: processed('dead_letter'),
     };
-    this.publishSeconds = set.publishDuration.labels(topic);
-    this.processingSeconds = set.processingDuration.labels(topic);
-    this.bytes = { in: set.messageBytes.labels(topic, 'in'), out: set.messageBytes.labels(topic, 'out') };
-    this.retriedTotal = set.retried.labels(topic);
-    this.running = new OwnGauge(set.inFlight.labels(topic));
-    this.subscribed = new OwnGauge(set.activeSubscriptions.labels(topic));
+    this.publishSeconds = new HistogramTally(set.publishDuration, { topic });
+    this.processingSeconds = new HistogramTally(set.processingDuration, { topic });
+    this.bytes = {
+      in: new HistogramTally(set.messageBytes, { topic, direction: 'in' }),
+      out: new HistogramTally(set.messageBytes, { topic, direction: 'out' }),
+    };
+    this.retriedTotal = new CounterTally(set.retried, topic);
+    this.running = new CounterTally(set.inFlight, topic);
+    this.subscribed = new CounterTally(set.activeSubscriptions, topic);
   }
 
   published(status: 'success' | 'error', seconds: number): void {
-    this.publishedBy[status].inc();
+    this.publishedBy[status].add(1);
     this.publishSeconds.observe(seconds);
   }
 
   processed(status: ProcessedStatus, seconds: number): void {
-    this.processedBy[status].inc();
+    this.processedBy[status].add(1);
     this.processingSeconds.observe(seconds);
   }
 
   retried(): void {
-    this.retriedTotal.inc();
+    this.retriedTotal.add(1);
   }
 
   deadLettered(reason: string): void {
@@ -69,28 +73,16 @@ export class PrometheusTopicMetrics implements TopicMetrics {
     this.bytes[direction].observe(bytes);
   }
 
-  /** Takes its own part out of the gauges; later changes are ignored. */
+  /** Hands over what was counted, and takes its own part out of the gauges; later changes are ignored. */
   close(): void {
-    this.running.close();
-    this.subscribed.close();
-  }
-}
-
-/** One bus's part of a gauge that it shares with others. */
-class OwnGauge {
-  private value = 0;
-  private closed = false;
-
-  constructor(private readonly gauge: Gauge.Internal<string>) {}
-
-  add(change: number): void {
-    if (this.closed) return;
-    this.value += change;
-    this.gauge.inc(change);
-  }
-
-  close(): void {
-    if (this.value !== 0) this.add(-this.value);
-    this.closed = true;
+    for (const gauge of [this.running, this.subscribed]) gauge.withdraw();
+    const counters = [
+      ...Object.values(this.publishedBy),
+      ...Object.values(this.processedBy),
+      this.retriedTotal,
+    ];
+    for (const counter of counters) counter.close();
+    const histograms = [this.publishSeconds, this.processingSeconds, this.bytes.in, this.bytes.out];
+    for (const histogram of histograms) histogram.close();
   }
 }

@@ -9,7 +9,7 @@ type LockStatus = Parameters<Metrics['lockOperation']>[1];
 const connections = new WeakMap<Gauge, Map<PrometheusMetrics, boolean>>();
 
 /**
- * Measures one bus with prom-client. Counters live as long as the process; `close` takes this bus's part out of the
+ * Measures one bus with prom-client. What happens for every message is tallied until the metrics are read. Counters live as long as the process; `close` takes this bus's part out of the
  * gauges. The registry itself is never cleared.
  */
 export class PrometheusMetrics implements Metrics {
