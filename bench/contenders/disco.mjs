@@ -5,13 +5,12 @@ const { Injectable, Module } = await fromRoot('@nestjs/common');
 const { NestFactory } = await fromRoot('@nestjs/core');
 const { DiscoBusModule, DiscoBusService, DiscoSubscribe } = await fromRoot('nestjs-disco-bus');
 
-const TOPIC = 'bench';
 const headers = { 'x-source': 'bench' };
 const passOn = (next) => (context) => next(context);
 
 /** Resolves with a function that publishes a payload. */
 export async function publisher(options) {
-  return publishThrough(await application(options));
+  return publishThrough(await application(options), options.topic);
 }
 
 /** Resolves when the handler is subscribed; it hands each payload to `take`. */
@@ -20,29 +19,29 @@ export async function consumer(options, take) {
 }
 
 /** Both in this process. */
-export async function application({ url, metrics = true, middleware = 0, compression = {} }, take) {
+export async function application({ url, topic, metrics = true, middleware = 0, compression = {} }, take) {
   const chain = Array.from({ length: middleware }, () => passOn);
   const module = class BenchModule {};
   Module({
     imports: [DiscoBusModule.forRoot({ url, metrics, compression, middleware: chain })],
-    providers: take ? [handler(take)] : [],
+    providers: take ? [handler(take, topic)] : [],
   })(module);
   return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
 }
 
-export function publishThrough(app) {
+export function publishThrough(app, topic = 'bench') {
   const bus = app.get(DiscoBusService);
-  return (payload) => bus.publish(TOPIC, payload, { headers });
+  return (payload) => bus.publish(topic, payload, { headers });
 }
 
-function handler(take) {
+function handler(take, topic = 'bench') {
   class BenchHandler {
     handle(payload) {
       take(payload);
     }
   }
   const { prototype } = BenchHandler;
-  DiscoSubscribe(TOPIC)(prototype, 'handle', Object.getOwnPropertyDescriptor(prototype, 'handle'));
+  DiscoSubscribe(topic)(prototype, 'handle', Object.getOwnPropertyDescriptor(prototype, 'handle'));
   Injectable()(BenchHandler);
   return BenchHandler;
 }

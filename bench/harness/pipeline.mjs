@@ -1,10 +1,12 @@
 import { percentile } from './statistics.mjs';
 import { startWorker } from './worker.mjs';
 
-/** A contender's two processes, publisher and consumer, and the Redis between them. */
+let started = 0;
+
+/** A contender's two processes, publisher and consumer, and the Redis between them. Each has a topic of its own: nobody else listens. */
 export class Pipeline {
   static async start(redis, contender, options = {}) {
-    const given = { url: redis.url, port: redis.port, ...options };
+    const given = { url: redis.url, port: redis.port, topic: `bench-${started++}`, ...options };
     const consumer = await startWorker(contender, 'consumer', given);
     try {
       return new Pipeline(redis, await startWorker(contender, 'publisher', given), consumer);

@@ -35,7 +35,8 @@ export class MessageDecoder implements MessageReader {
 
   private payload(frame: DecodedFrame): unknown {
     try {
-      return this.codec.decode({ data: frame.body, codec: frame.codec, compression: frame.compression });
+      const { body: data, codec, compression, bodyOwned: owned } = frame;
+      return this.codec.decode({ data, codec, compression, owned });
     } catch (error) {
       return rethrowAsCodecError(error);
     }

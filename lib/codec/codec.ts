@@ -11,6 +11,8 @@ export interface EncodedBody {
   readonly codec: number;
   /** One of {@link Compression}. */
   readonly compression: number;
+  /** Nobody else has these bytes: `decode` may hand them on instead of a copy. @default false */
+  readonly owned?: boolean;
 }
 
 /**

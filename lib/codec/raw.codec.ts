@@ -13,7 +13,8 @@ export class RawCodec implements Codec {
     return { data: payload, codec: RAW_CODEC_ID, compression: Compression.none };
   }
 
-  decode({ data }: EncodedBody): Buffer {
-    return Buffer.from(data as Uint8Array);
+  decode({ data, owned }: EncodedBody): Buffer {
+    if (!owned || typeof data === 'string') return Buffer.from(data as Uint8Array);
+    return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   }
 }

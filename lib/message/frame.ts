@@ -26,6 +26,8 @@ export interface Frame extends FrameHead {
 /** A frame that was read, with the size of its body on the wire. */
 export interface DecodedFrame extends Frame {
   readonly bodyBytes: number;
+  /** Whether nobody else has the memory of the body. */
+  readonly bodyOwned: boolean;
 }
 
 /** The bytes of `frame`, in a buffer of their own. Throws {@link CodecError} if the headers exceed 64 KiB. */
@@ -49,7 +51,7 @@ export function decodeFrame(bytes: Uint8Array): DecodedFrame {
   const { id, timestamp, headers } = readHead(headText(buffer, bodyAt));
   const body = buffer.subarray(bodyAt);
   const [codec, compression] = [codecOf(flags), flags & 3];
-  return { id, timestamp, headers, codec, compression, body, bodyBytes: body.length };
+  return { id, timestamp, headers, codec, compression, body, bodyBytes: body.length, bodyOwned: false };
 }
 
 /** The flags of a frame or bundle; throws {@link CodecError} for anything else, an unknown version or unknown flags. */

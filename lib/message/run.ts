@@ -32,6 +32,8 @@ export class EncodedFrame {
   ) {}
 }
 
+/** Bodies of this size on are worth a copy of the whole run's, so that each may be handed on without one of its own. */
+const LARGE_BODY_BYTES = 4096;
 const LONGEST_AGE_MS = 0x7fffffff;
 const LARGEST_NUMBER = Number.MAX_SAFE_INTEGER;
 
@@ -106,6 +108,7 @@ export class RunFrame implements DecodedFrame {
     readonly timestamp: number,
     readonly body: string | Uint8Array,
     readonly bodyBytes: number,
+    readonly bodyOwned: boolean,
   ) {
     this.id = run.prefix + (run.firstNumber + index);
     this.headers = run.headers;
@@ -146,12 +149,13 @@ export function readRun(bytes: Uint8Array): RunFrame[] {
   const shape = { ...numbered(head), headers: head.headers, codec: codecOf(flags), compression: flags & 3 };
   const { length, isText, values, end } = readTable(buffer, tableAt);
   if (isText && shape.compression !== 0) throw new CodecError('Compressed bodies are no text');
-  const bodies = isText ? new TextBodies(buffer.subarray(end)) : new ByteBodies(buffer.subarray(end));
+  const region = buffer.subarray(end);
+  const bodies = isText ? new TextBodies(region) : new ByteBodies(region, length);
   const frames: RunFrame[] = [];
   for (let index = 0; index < length; index++) {
     const body = bodies.next(values[index]);
     const timestamp = head.timestamp + values[length + index];
-    frames.push(new RunFrame(shape, index, timestamp, body, bodies.sizeOf(body)));
+    frames.push(new RunFrame(shape, index, timestamp, body, bodies.sizeOf(body), bodies.owned));
   }
   if (!bodies.exhausted) throw new CodecError('The bodies of the run do not have the lengths that it tells');
   return frames;
@@ -196,6 +200,7 @@ function readTable(bytes: Buffer, start: number): RunTable {
 
 /** Bodies that are cut out of one text. Their lengths count UTF-16 units, so that the whole is decoded once. */
 class TextBodies {
+  readonly owned = true;
   private readonly text: string;
   private readonly isAscii: boolean;
   private offset = 0;
@@ -220,11 +225,16 @@ class TextBodies {
   }
 }
 
-/** Bodies that are views into the bytes of the run. */
+/** Bodies that are views into the bytes of the run, or into a copy that nobody else has. */
 class ByteBodies {
+  readonly owned: boolean;
+  private readonly region: Buffer;
   private offset = 0;
 
-  constructor(private readonly region: Buffer) {}
+  constructor(region: Buffer, count: number) {
+    this.owned = region.length >= LARGE_BODY_BYTES * count;
+    this.region = this.owned ? Buffer.from(region) : region;
+  }
 
   get exhausted(): boolean {
     return this.offset === this.region.length;
