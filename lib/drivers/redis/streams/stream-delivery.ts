@@ -25,7 +25,7 @@ export type DeliveryPhase = 'waiting' | 'begun' | 'over';
 export class StreamDelivery implements Delivery {
   phase: DeliveryPhase = 'waiting';
   /** The subscription that it was handed to. */
-  holder: { readonly deliveries: Set<StreamDelivery> } | undefined;
+  holder: { ended(delivery: StreamDelivery): boolean } | undefined;
   /** Names the entry among all that the consumer holds. */
   readonly key: string;
   /** Parts that were settled in this attempt, and those of them that were acknowledged: the others tell it themselves. */
