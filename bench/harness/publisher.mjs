@@ -20,6 +20,23 @@ export class Publisher {
     return { startUs, cpu: process.cpuUsage(cpu) };
   }
 
+  /** `count` messages in bulks of `bulk`, `inFlight` bulks at a time. */
+  async bulks({ count, bulk, inFlight, sizeBytes, raw }) {
+    const payload = makePayload(sizeBytes, raw);
+    const cpu = process.cpuUsage();
+    const startUs = nowUs();
+    let sent = 0;
+    const lane = async () => {
+      while (sent < count) {
+        const size = Math.min(bulk, count - sent);
+        sent += size;
+        await this.publish.bulk(Array.from({ length: size }, () => payload(0)));
+      }
+    };
+    await Promise.all(Array.from({ length: inFlight }, lane));
+    return { startUs, cpu: process.cpuUsage(cpu) };
+  }
+
   /** `count` messages at `perSecond`, whatever becomes of them; sent each millisecond as many as are due. */
   async pace({ count, perSecond, sizeBytes, raw }) {
     const payload = makePayload(sizeBytes, raw);

@@ -2,7 +2,7 @@
 export const suites = {
   pubsub: { load: () => import('./pubsub.mjs'), peers: false },
   rpc: null,
-  durable: null,
+  durable: { load: () => import('./durable.mjs'), peers: true },
   locks: { load: () => import('./locks.mjs'), peers: true },
   memory: { load: () => import('./memory.mjs'), peers: true },
   growth: null,

@@ -2,6 +2,7 @@ import type { DeadLetterReason, Delivery } from '../driver/delivery.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import { isError } from '../errors/is-error.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../metrics/metrics.js';
+import { attemptsMade } from '../middleware/attempts-made.js';
 import { isPanic } from '../middleware/recover.js';
 import { backoffDelay } from '../timing/backoff.js';
 import type { DeliveryContext } from './delivery-context.js';
@@ -35,14 +36,14 @@ export class Settlement {
   /** After the handler returned. */
   succeeded(delivery: Delivery, context: DeliveryContext, seconds: number): Promise<void> | undefined {
     const { request } = context;
-    const outcome = request ? this.requested(request, delivery) : ack;
+    const outcome = request ? withAttempts(this.requested(request, delivery), context) : ack;
     this.metrics.processed(outcome.type === 'give-up' ? this.givenUpStatus() : 'success', seconds);
     return this.carryOut(delivery, outcome);
   }
 
   /** After the handler threw. */
   failed(delivery: Delivery, error: unknown, seconds: number): Promise<void> | undefined {
-    const outcome = this.afterFailure(delivery, error);
+    const outcome = withAttempts(this.afterFailure(delivery, error), error);
     const gone = outcome.type === 'give-up' && this.givenUpStatus() === 'dead_letter';
     this.metrics.processed(gone ? 'dead_letter' : failureStatus(error), seconds);
     return this.carryOut(delivery, outcome);
@@ -109,6 +110,12 @@ export class Settlement {
 function giveUp(reason: string, drop: DropReason, error?: unknown): Outcome {
   const told = isError(error) ? { name: error.name, message: error.message.slice(0, 1000) } : undefined;
   return { type: 'give-up', reason: { reason, error: told }, drop };
+}
+
+/** A dead letter tells also of the attempts that were made in place. */
+function withAttempts(outcome: Outcome, result: unknown): Outcome {
+  if (outcome.type !== 'give-up') return outcome;
+  return { ...outcome, reason: { ...outcome.reason, attempts: attemptsMade(result) } };
 }
 
 function failureStatus(error: unknown): ProcessedStatus {

@@ -14,6 +14,8 @@ export interface DeadLetterReason {
   readonly reason: string;
   /** The last error's name and message. */
   readonly error?: { readonly name: string; readonly message: string };
+  /** How often the frame was handled within this delivery. @default 1 */
+  readonly attempts?: number;
 }
 
 /**

@@ -1,8 +1,11 @@
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
+import { HandlerPanicError } from '../errors/handler.errors.js';
+import { isError } from '../errors/is-error.js';
 import { type Backoff, backoffDelay } from '../timing/backoff.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import { AttemptContext } from './attempt-context.js';
+import { noteAttempts } from './attempts-made.js';
 import type { DiscoMessageContext } from './message-context.js';
 import type { Handler, Middleware } from './middleware.js';
 
@@ -36,11 +39,16 @@ async function repeat(
       const result = await next(context);
       const { request } = context;
       if (request === undefined) return result;
+      noteAttempts(whole, made);
       if (request.type === 'terminate') return whole.terminate(request.reason);
       if (last) return whole.retry({ delay: request.delay });
       if (request.delay !== undefined) delayMs = toMilliseconds(request.delay, 'retry.delay');
     } catch (error) {
-      if (last || isDiscoBusError(error, 'DISCO_UNRECOVERABLE') || whole.signal.aborted) throw error;
+      if (last || isDiscoBusError(error, 'DISCO_UNRECOVERABLE') || whole.signal.aborted) {
+        const failure = isError(error) ? error : new HandlerPanicError(error);
+        noteAttempts(failure, made);
+        throw failure;
+      }
     }
     await sleep(delayMs, clock, whole.signal);
   }

@@ -6,6 +6,7 @@ import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
 import { report } from './fault-report.js';
 import { pause, scaled } from './pubsub-load.js';
+import { StreamsLoad } from './streams-load.js';
 import { ConsumerProcess, Journal, until } from './streams-processes.js';
 
 interface Load {
@@ -70,35 +71,20 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const [publisher, one, other] = [await bus(), await bus(), await bus()];
     await handle(one, () => pause(5));
     await handle(other, () => pause(5));
-    const [accepted, unknown] = [new Set<number>(), new Set<number>()];
+    const load = new StreamsLoad(1, (n) => publish(publisher, n));
     let worst = 0;
     let killed = 0;
-    let running = true;
-    const nemesis = (async () => {
+    await load.during(total, async () => {
       for (let round = 0; round < kills; round++) {
         await pause(700);
-        const before = accepted.size;
         await server.kill();
         killed++;
         const startedMs = performance.now();
         await server.boot();
-        await until('publishes are accepted again', () => accepted.size > before + 20, 6_000);
-        worst = Math.max(worst, performance.now() - startedMs);
+        worst = Math.max(worst, await load.flowsAgain(startedMs, 6_000));
       }
-      running = false;
-    })();
-    let next = 0;
-    const produce = async () => {
-      while (next < total || running) {
-        const n = next++;
-        await publish(publisher, n).then(
-          () => accepted.add(n),
-          () => unknown.add(n),
-        );
-        if (n % 4 === 0) await pause(2);
-      }
-    };
-    await Promise.all([nemesis, ...Array.from({ length: 8 }, produce)]);
+    });
+    const { accepted, unknown } = load;
     await until('all are handled', () => [...accepted].every((n) => journal.done.has(n)), 20_000);
     await pause(300);
     const { duplicated } = journal;
@@ -107,7 +93,7 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     report({
       engine: 'streams',
       id: 'C1',
-      sent: next,
+      sent: load.sent,
       faults: killed,
       lost,
       duplicated,

@@ -33,6 +33,19 @@ export class RedisCluster {
     return this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
   }
 
+  /** The nodes that have slots now, as one that is up sees it. */
+  async primaries(): Promise<RedisServer[]> {
+    const witness = this.nodes.find(({ isUp }) => isUp);
+    const admin = new Redis({ port: witness?.port });
+    try {
+      const slots = await admin.cluster('SLOTS');
+      const ports = new Set(slots.map(([, , [, port]]) => port));
+      return this.nodes.filter(({ port }) => ports.has(port));
+    } finally {
+      admin.disconnect();
+    }
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
   }

@@ -20,7 +20,8 @@ export class RedisSentinel {
   /** Resolves when the Sentinels know the replica and each other, so that a failover can happen. */
   static async start(): Promise<RedisSentinel> {
     const primary = await RedisServer.start('--repl-diskless-sync-delay', '0');
-    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(primary.port));
+    const following = ['--replicaof', '127.0.0.1', String(primary.port)];
+    const replica = await RedisServer.start('--repl-diskless-sync-delay', '0', ...following);
     const ports = [await freePort(), await freePort(), await freePort()];
     const sentinels = ports.map((port) => ({ host: '127.0.0.1', port }));
     const directory = await mkdtemp(join(tmpdir(), 'disco-sentinel-'));
@@ -28,6 +29,33 @@ export class RedisSentinel {
     await Promise.all(ports.map((port) => group.spawn(port)));
     await Promise.all(ports.map((port) => group.watching(port)));
     return group;
+  }
+
+  /** The server that all Sentinels call the primary now; undefined while they differ. */
+  async currentPrimary(): Promise<RedisServer | undefined> {
+    const named = await Promise.all(
+      this.sentinels.map(({ port }) => this.ask('GET-MASTER-ADDR-BY-NAME', port)),
+    );
+    const ports = new Set(named.map((address) => Number((address as [string, string])[1])));
+    return [this.primary, this.replica].find(({ port }) => ports.size === 1 && ports.has(port));
+  }
+
+  /** Has the Sentinels make the replica the primary; resolves when they begin to. */
+  async failover(): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    // They refuse while the replica is not known to be a good one, as right after the last failover.
+    while (!(await this.ask('FAILOVER').catch(() => false))) {
+      if (Date.now() > deadline) throw new Error('the Sentinels did not begin a failover in 20 s');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Makes a former primary a replica at once, as whoever runs it would; the Sentinels take some ten seconds. */
+  async demote(former: RedisServer): Promise<void> {
+    const other = former === this.primary ? this.replica : this.primary;
+    const admin = new Redis({ port: former.port });
+    await admin.replicaof('127.0.0.1', other.port);
+    admin.disconnect();
   }
 
   async stop(): Promise<void> {
@@ -42,6 +70,15 @@ export class RedisSentinel {
     await rm(this.directory, { recursive: true, force: true });
   }
 
+  private async ask(command: string, port = this.sentinels[0].port): Promise<unknown> {
+    const sentinel = new Redis({ port });
+    try {
+      return await sentinel.call('SENTINEL', command, this.name);
+    } finally {
+      sentinel.disconnect();
+    }
+  }
+
   private async spawn(port: number): Promise<void> {
     const file = join(this.directory, `${port}.conf`);
     const lines = [
@@ -50,7 +87,7 @@ export class RedisSentinel {
       `dir ${this.directory}`,
       `sentinel monitor ${this.name} 127.0.0.1 ${this.primary.port} 2`,
       `sentinel down-after-milliseconds ${this.name} 500`,
-      `sentinel failover-timeout ${this.name} 3000`,
+      `sentinel failover-timeout ${this.name} 1000`,
     ];
     await writeFile(file, `${lines.join('\n')}\n`);
     const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';

@@ -44,6 +44,11 @@ export class RedisServer {
     return this.process?.pid ?? 0;
   }
 
+  /** Whether its process runs. */
+  get isUp(): boolean {
+    return this.process !== undefined && this.process.exitCode === null && this.process.signalCode === null;
+  }
+
   /** Starts the server again, on the same port and directory, after `kill`. */
   async boot(): Promise<void> {
     const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';

@@ -108,11 +108,11 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   }
 
   bury(task: Task, frame: Uint8Array, reason: DeadLetterReason): void {
-    const { attempt: attempts, entry } = task;
+    const { attempt, entry } = task;
     this.deadLetters.add({
       ...reason,
       frame,
-      attempts,
+      attempts: attempt + (reason.attempts ?? 1) - 1,
       position: this.log.nextPosition(),
       originalPosition: entry.position,
       failedAt: this.log.now(),

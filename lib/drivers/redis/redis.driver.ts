@@ -92,7 +92,7 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
     return session.streams.deadLetters(topic, group);
   }
 
-  async countMembers(topic: string, group: string): Promise<number> {
+  async countMembers(topic: string, group: string): Promise<number | undefined> {
     const session = this.#session;
     if (session === undefined) throw this.unusable();
     return session.streams.countMembers(topic, group);

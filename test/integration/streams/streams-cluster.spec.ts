@@ -2,7 +2,7 @@ import { Cluster } from 'ioredis';
 import { RedisCluster } from '../../support/redis-cluster.js';
 import { bytes, Drivers, Inbox, rejection } from '../../support/redis-harness.js';
 import { RedisSentinel } from '../../support/redis-sentinel.js';
-import { member, stored, textOf, until } from './support.js';
+import { acknowledging, member, stored, textOf, until } from './support.js';
 
 describe('Redis Streams in a Cluster', () => {
   const drivers = new Drivers();
@@ -49,6 +49,18 @@ describe('Redis Streams in a Cluster', () => {
       await until('all is trimmed', async () => (await admin.xlen(`disco:{${topic}}`)) === 0);
     }
   }, 60_000);
+
+  it('reads topic patterns over topics of every node, also those that turn up later', async () => {
+    const [publisher, driver] = [await connected(), await connected()];
+    const { inbox, take } = acknowledging();
+    const names = (from: number) => Array.from({ length: 4 }, (_, index) => `wide.t${from + index}`);
+    await Promise.all(names(0).map((topic) => publisher.publish(topic, bytes(topic), stored())));
+    const subscription = await driver.subscribe('wide.*', member(), take);
+    await Promise.all(names(4).map((topic) => publisher.publish(topic, bytes(topic), stored())));
+    await inbox.received(8);
+    expect([...inbox.texts].sort()).toEqual([...names(0), ...names(4)]);
+    await subscription.close();
+  }, 30_000);
 
   it('waits for the replicas of the node that has the topic', async () => {
     const make = (replicas: number) =>

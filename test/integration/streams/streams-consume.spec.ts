@@ -1,46 +1,21 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Delivery } from '../../../lib/driver/delivery.js';
 import { joinBundle } from '../../../lib/message/bundle.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
-import { bytes, Drivers, Inbox, rejection, StatusLog } from '../../support/redis-harness.js';
-import { RedisServer } from '../../support/redis-server.js';
-import { member, quiet, stored, textOf, until } from './support.js';
+import { bytes, Inbox, rejection, StatusLog } from '../../support/redis-harness.js';
+import { acknowledging, member, quiet, stored, streamsStage, textOf, until } from './support.js';
 
 describe('Redis Streams: consuming', () => {
-  const drivers = new Drivers();
+  const redis = streamsStage();
+  const { drivers } = redis;
   const streams = { claimAfter: 600 };
-  let server: RedisServer;
-  let admin: Redis;
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-    admin = new Redis(server.url);
-  });
-  afterEach(async () => {
-    await drivers.close();
-    await admin.flushall();
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
-
-  /** An inbox that acknowledges. */
-  function acknowledging(): { inbox: Inbox; take: (delivery: Delivery) => void } {
-    const inbox = new Inbox();
-    const take = (delivery: Delivery) => {
-      inbox.take(delivery);
-      delivery.ack().catch(() => undefined);
-    };
-    return { inbox, take };
-  }
 
   it.each([
-    ['FLUSHALL', () => admin.flushall(), true],
-    ['DEL', () => admin.del('disco:{t}'), true],
-    ['XGROUP DESTROY', () => admin.xgroup('DESTROY', 'disco:{t}', 'g'), false],
+    ['FLUSHALL', () => redis.admin.flushall(), true],
+    ['DEL', () => redis.admin.del('disco:{t}'), true],
+    ['XGROUP DESTROY', () => redis.admin.xgroup('DESTROY', 'disco:{t}', 'g'), false],
   ])('C2: consumes again within a second after %s', async (_, harm, loses) => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const log = new StatusLog(driver);
     const { inbox, take } = acknowledging();
     await driver.subscribe('t', member(), take);
@@ -48,7 +23,7 @@ describe('Redis Streams: consuming', () => {
     await inbox.received(1);
     await until(
       'the checkpoint is kept',
-      async () => (await admin.hget('disco:{t}:state:g', 'cp')) !== '0-0',
+      async () => (await redis.admin.hget('disco:{t}:state:g', 'cp')) !== '0-0',
     );
     await harm();
     const startedMs = performance.now();
@@ -61,7 +36,7 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('loses nothing that was not handled when the group is destroyed', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const inbox = new Inbox();
     await driver.subscribe('t', member(), inbox.take);
     await driver.publish('t', bytes('handled'), stored());
@@ -69,15 +44,16 @@ describe('Redis Streams: consuming', () => {
     await inbox.deliveries[0].ack();
     await driver.publish('t', bytes('held'), stored());
     await inbox.received(2);
-    const checkpoint = () => admin.hget('disco:{t}:state:g', 'cp');
+    const checkpoint = () => redis.admin.hget('disco:{t}:state:g', 'cp');
     const upTo = (one: string, other: string) => one.localeCompare(other, 'en', { numeric: true }) <= 0;
     const [handled, held] = inbox.deliveries.map(({ position }) => position!);
     await until('the checkpoint is kept', async () => {
       const kept = (await checkpoint())!;
       return upTo(handled, kept) && upTo(kept, held);
     });
-    await admin.xgroup('DESTROY', 'disco:{t}', 'g');
-    const pending = async () => ((await admin.xpending('disco:{t}', 'g').catch(() => [-1])) as number[])[0];
+    await redis.admin.xgroup('DESTROY', 'disco:{t}', 'g');
+    const pending = async () =>
+      ((await redis.admin.xpending('disco:{t}', 'g').catch(() => [-1])) as number[])[0];
     await until('the group has it again', async () => (await pending()) === 1);
     // It is in hand still, so it is not handed over twice; its outcome counts.
     await inbox.deliveries[1].ack();
@@ -86,7 +62,7 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('keeps a retry to the group that failed, in a stream of its own', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const { inbox: other, take } = acknowledging();
     await driver.subscribe('t', member({ group: 'other' }), take);
     const failing = new Inbox();
@@ -100,13 +76,13 @@ describe('Redis Streams: consuming', () => {
     expect(failing.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
     expect(failing.deliveries.map((delivery) => delivery.position)).toEqual([position, position, position]);
     expect(other.texts).toEqual(['m']);
-    expect(await addedTo(admin, 'disco:{t}')).toBe(1);
-    expect(await addedTo(admin, 'disco:{t}:retry:failing')).toBe(2);
-    expect(await addedTo(admin, 'disco:{t}:retry:other')).toBe(0);
+    expect(await addedTo(redis.admin, 'disco:{t}')).toBe(1);
+    expect(await addedTo(redis.admin, 'disco:{t}:retry:failing')).toBe(2);
+    expect(await addedTo(redis.admin, 'disco:{t}:retry:other')).toBe(0);
   });
 
   it('trims what every group has handled, and nothing else', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const { inbox: quick, take } = acknowledging();
     const slow = new Inbox();
     await driver.subscribe('t', member({ group: 'quick' }), take);
@@ -116,28 +92,28 @@ describe('Redis Streams: consuming', () => {
     );
     await Promise.all([quick.received(20), slow.received(20)]);
     for (const delivery of slow.deliveries.slice(0, 5)) await delivery.ack();
-    await until('five are trimmed', async () => (await admin.xlen('disco:{t}')) === 15);
+    await until('five are trimmed', async () => (await redis.admin.xlen('disco:{t}')) === 15);
     await quiet(400);
-    expect(await admin.xlen('disco:{t}')).toBe(15);
+    expect(await redis.admin.xlen('disco:{t}')).toBe(15);
     for (const delivery of slow.deliveries.slice(5)) await delivery.ack();
-    await until('all are trimmed', async () => (await admin.xlen('disco:{t}')) === 0);
+    await until('all are trimmed', async () => (await redis.admin.xlen('disco:{t}')) === 0);
   });
 
   it('B4: finds what it was handed in a reply that was lost, with no attempt counted', async () => {
-    const proxy = await FaultProxy.start(server.port);
+    const proxy = await FaultProxy.start(redis.server.port);
     try {
       const reader = await drivers.connected({ url: proxy.url, streams: { claimAfter: '30s' } });
-      const publisher = await drivers.connected({ url: server.url });
+      const publisher = await drivers.connected({ url: redis.server.url });
       const log = new StatusLog(reader);
       const { inbox, take } = acknowledging();
       await reader.subscribe('t', member(), take);
       await publisher.publish('t', bytes('warm'), stored());
       await inbox.received(1);
       for (let round = 1; round <= 10; round++) {
-        await until('it reads', async () => /cmd=xreadgroup/.test(String(await admin.client('LIST'))));
+        await until('it reads', async () => /cmd=xreadgroup/.test(String(await redis.admin.client('LIST'))));
         proxy.dropReplies();
         await publisher.publish('t', bytes(`m${round}`), stored());
-        const held = async () => Number(((await admin.xpending('disco:{t}', 'g')) as unknown[])[0]) > 0;
+        const held = async () => Number(((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0]) > 0;
         await until('it is pending', held);
         await until('the reply is dropped', () => proxy.counts.droppedReplies >= round);
         proxy.cut();
@@ -156,14 +132,14 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('goes on after CLIENT KILL of every connection, with nothing handled twice', async () => {
-    const driver = await drivers.connected({ url: server.url, streams: { claimAfter: '30s' } });
+    const driver = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
     const log = new StatusLog(driver);
     const held = new Inbox();
     await driver.subscribe('t', member(), held.take);
     await driver.publish('t', bytes('held'), stored());
     await held.received(1);
     for (let round = 1; round <= 5; round++) {
-      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await redis.admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
       await log.seen('connected', round);
       await driver.publish('t', bytes(`m${round}`), stored());
       await held.gets(`m${round}`);
@@ -172,29 +148,29 @@ describe('Redis Streams: consuming', () => {
     expect(held.texts).toEqual(['held', 'm1', 'm2', 'm3', 'm4', 'm5']);
     await until(
       'all are settled',
-      async () => ((await admin.xpending('disco:{t}', 'g')) as unknown[])[0] === 0,
+      async () => ((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0] === 0,
     );
   });
 
   it('settles only what it holds', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const inbox = new Inbox();
     await driver.subscribe('t', member(), inbox.take);
     await driver.publish('t', bytes('stolen'), stored());
     const [{ position }] = await inbox.received(1);
-    await admin.xclaim('disco:{t}', 'g', 'thief', 0, position!);
+    await redis.admin.xclaim('disco:{t}', 'g', 'thief', 0, position!);
     expect(await rejection(inbox.deliveries[0].ack())).toMatchObject({
       code: 'DISCO_DRIVER',
       retryable: false,
     });
-    const [[id, owner]] = (await admin.xpending('disco:{t}', 'g', '-', '+', 10)) as [string, string][];
+    const [[id, owner]] = (await redis.admin.xpending('disco:{t}', 'g', '-', '+', 10)) as [string, string][];
     expect([id, owner]).toEqual([position, 'thief']);
-    expect(await admin.exists('disco:{t}:dead:g')).toBe(0);
+    expect(await redis.admin.exists('disco:{t}:dead:g')).toBe(0);
   });
 
   it('D6: hands over what a closing driver leaves unsettled, within two seconds', async () => {
-    const leaving = await drivers.connected({ url: server.url, streams: { claimAfter: '30s' } });
-    const staying = await drivers.connected({ url: server.url, streams: { claimAfter: '30s' } });
+    const leaving = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
+    const staying = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
     const held = new Inbox();
     await leaving.subscribe('t', member(), held.take);
     await leaving.publish('t', bytes('m'), stored());
@@ -207,14 +183,14 @@ describe('Redis Streams: consuming', () => {
     expect(performance.now() - startedMs).toBeLessThan(2_000);
     // It was handed to a handler, so it is another attempt, but no failure: it does not count against the policy.
     expect([attempt, crashes]).toEqual([2, 1]);
-    const consumers = (await admin.call('XINFO', 'CONSUMERS', 'disco:{t}', 'g')) as unknown[];
+    const consumers = (await redis.admin.call('XINFO', 'CONSUMERS', 'disco:{t}', 'g')) as unknown[];
     expect(consumers.length).toBeLessThanOrEqual(1);
   });
 
   it('closing again and again is no crash', async () => {
     const inbox = new Inbox();
     for (let round = 0; round < 5; round++) {
-      const driver = await drivers.connected({ url: server.url, streams: { claimAfter: '30s' } });
+      const driver = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
       if (round === 0) await driver.publish('t', bytes('m'), stored());
       await driver.subscribe('t', member(), inbox.take);
       await inbox.received(round + 1);
@@ -227,15 +203,15 @@ describe('Redis Streams: consuming', () => {
       [4, 3],
       [5, 4],
     ]);
-    expect(await admin.exists('disco:{t}:dead:g')).toBe(0);
+    expect(await redis.admin.exists('disco:{t}:dead:g')).toBe(0);
   });
 
   it('dead-letters corrupt entries at once with their bytes, and goes on', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const { inbox, take } = acknowledging();
-    await admin.xadd('disco:{t}', '*', 'foreign', 'value', 'other', 'thing');
+    await redis.admin.xadd('disco:{t}', '*', 'foreign', 'value', 'other', 'thing');
     await driver.subscribe('t', member(), take);
-    await admin.xadd('disco:{t}', '*', 'x', 'no frame');
+    await redis.admin.xadd('disco:{t}', '*', 'x', 'no frame');
     await driver.publish('t', bytes('good'), stored());
     await inbox.received(1);
     const dead = await driver.deadLetters('t', 'g');
@@ -250,7 +226,7 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('notices entries that were trimmed away while they were pending', async () => {
-    const proxy = await FaultProxy.start(server.port);
+    const proxy = await FaultProxy.start(redis.server.port);
     try {
       const crashing = await drivers.connected({ url: proxy.url, streams });
       const held = new Inbox();
@@ -258,8 +234,8 @@ describe('Redis Streams: consuming', () => {
       await crashing.publish('t', bytes('gone'), stored());
       await held.received(1);
       await proxy.stop();
-      await admin.xtrim('disco:{t}', 'MAXLEN', 0);
-      const driver = await drivers.connected({ url: server.url, streams });
+      await redis.admin.xtrim('disco:{t}', 'MAXLEN', 0);
+      const driver = await drivers.connected({ url: redis.server.url, streams });
       const log = new StatusLog(driver);
       const { inbox, take } = acknowledging();
       await driver.subscribe('t', member(), take);
@@ -269,7 +245,7 @@ describe('Redis Streams: consuming', () => {
       expect(inbox.texts).toEqual(['next']);
       await until(
         'nothing is pending',
-        async () => ((await admin.xpending('disco:{t}', 'g')) as unknown[])[0] === 0,
+        async () => ((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0] === 0,
       );
     } finally {
       await drivers.close();
@@ -278,14 +254,15 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('takes over from a dead member, counts the crash, and deletes its consumer', async () => {
-    const proxy = await FaultProxy.start(server.port);
+    const proxy = await FaultProxy.start(redis.server.port);
     try {
       const crashing = await drivers.connected({ url: proxy.url, streams });
       const held = new Inbox();
       await crashing.subscribe('t', member(), held.take);
       await Promise.all(['a', 'b', 'c'].map((text) => crashing.publish('t', bytes(text), stored())));
       await held.received(3);
-      const driver = await drivers.connected({ url: server.url, streams });
+      const [dead] = await consumersOf(redis.admin, 'disco:{t}');
+      const driver = await drivers.connected({ url: redis.server.url, streams });
       const { inbox, take } = acknowledging();
       await driver.subscribe('t', member(), take);
       await proxy.stop();
@@ -298,9 +275,11 @@ describe('Redis Streams: consuming', () => {
         [2, 1],
         [2, 1],
       ]);
-      // Redis knows a consumer of a stream from the first entry on that it was handed.
-      await until('the dead one is gone', async () => (await consumersOf(admin, 'disco:{t}')) === 0);
-      expect(await consumersOf(admin, 'disco:{t}:retry:g')).toBe(1);
+      for (const key of ['disco:{t}', 'disco:{t}:retry:g']) {
+        const there = async () => (await consumersOf(redis.admin, key)).includes(dead);
+        await until('the dead one is gone', async () => !(await there()));
+      }
+      expect(await consumersOf(redis.admin, 'disco:{t}:retry:g')).toHaveLength(1);
     } finally {
       await drivers.close();
       await proxy.stop();
@@ -308,10 +287,10 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('runs what crashed before alone, and the messages of its bundle one by one', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const bundle = joinBundle(['a', 'b', 'c'].map(bytes));
-    await admin.xgroup('CREATE', 'disco:{t}:retry:g', 'g', '0', 'MKSTREAM');
-    await admin.xadd(
+    await redis.admin.xgroup('CREATE', 'disco:{t}:retry:g', 'g', '0', 'MKSTREAM');
+    await redis.admin.xadd(
       'disco:{t}:retry:g',
       '*',
       'f',
@@ -337,7 +316,7 @@ describe('Redis Streams: consuming', () => {
     await driver.publish('t', bytes('other'), stored());
     await quiet(100);
     expect(inbox.texts).toEqual(['a']);
-    const marks = await admin.hgetall('disco:{t}:state:g');
+    const marks = await redis.admin.hgetall('disco:{t}:state:g');
     expect(Object.keys(marks).some((field) => field.startsWith('alone:'))).toBe(true);
     await inbox.deliveries[0].ack();
     await inbox.received(2);
@@ -356,9 +335,9 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('waits for what ran alone no longer than claimAfter', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
-    await admin.xgroup('CREATE', 'disco:{t}:retry:g', 'g', '0', 'MKSTREAM');
-    await admin.xadd(
+    const driver = await drivers.connected({ url: redis.server.url, streams });
+    await redis.admin.xgroup('CREATE', 'disco:{t}:retry:g', 'g', '0', 'MKSTREAM');
+    await redis.admin.xadd(
       'disco:{t}:retry:g',
       '*',
       'f',
@@ -384,7 +363,7 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('keeps to the places of each subscription while it reads many topics', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const places = [1, 2, 7, 50];
     const inboxes = await Promise.all(
       places.map(async (maxInFlight) => {
@@ -401,7 +380,7 @@ describe('Redis Streams: consuming', () => {
     await quiet(100);
     expect(inboxes.map(({ deliveries }) => deliveries.length)).toEqual(places);
     for (const [index, place] of places.entries()) {
-      const pending = ((await admin.xpending(`disco:{t${place}}`, 'g')) as unknown[])[0];
+      const pending = ((await redis.admin.xpending(`disco:{t${place}}`, 'g')) as unknown[])[0];
       expect(pending).toBe(places[index]);
     }
     await Promise.all(inboxes.map((inbox) => inbox.deliveries[0].ack()));
@@ -409,46 +388,46 @@ describe('Redis Streams: consuming', () => {
   });
 
   it('retries what Redis refuses for now, and keeps the entry pending', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const inbox = new Inbox();
     await driver.subscribe('t', member(), inbox.take);
     await driver.publish('t', bytes('bad'), stored());
     await inbox.received(1);
-    await admin.config('SET', 'maxmemory', '1');
+    await redis.admin.config('SET', 'maxmemory', '1');
     const settling = inbox.deliveries[0].deadLetter({ reason: 'attempts' });
     await quiet(300);
-    expect(((await admin.xpending('disco:{t}', 'g')) as unknown[])[0]).toBe(1);
-    expect(await admin.xlen('disco:{t}:dead:g')).toBe(0);
-    await admin.config('SET', 'maxmemory', '0');
+    expect(((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0]).toBe(1);
+    expect(await redis.admin.xlen('disco:{t}:dead:g')).toBe(0);
+    await redis.admin.config('SET', 'maxmemory', '0');
     await settling;
-    expect(((await admin.xpending('disco:{t}', 'g')) as unknown[])[0]).toBe(0);
-    expect(await admin.xlen('disco:{t}:dead:g')).toBe(1);
+    expect(((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0]).toBe(0);
+    expect(await redis.admin.xlen('disco:{t}:dead:g')).toBe(1);
   });
 
   it('writes the progress of a bundle once for a turn, and not at all when the turn settles it', async () => {
-    const driver = await drivers.connected({ url: server.url, streams: { claimAfter: '30s' } });
+    const driver = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
     const inbox = new Inbox();
     await driver.subscribe('t', member(), inbox.take);
     await driver.publish('t', bytes('bundle'), stored());
     const [bundle] = await inbox.received(1);
     const part = (index: number) => ({ index, frame: bytes(`part${index}`) });
     for (let index = 0; index < 10; index++) void bundle.ack(part(index));
-    await until('it is written', async () => (await admin.hlen('disco:{t}:parts:g')) === 1);
-    const [[, list]] = Object.entries(await admin.hgetall('disco:{t}:parts:g'));
+    await until('it is written', async () => (await redis.admin.hlen('disco:{t}:parts:g')) === 1);
+    const [[, list]] = Object.entries(await redis.admin.hgetall('disco:{t}:parts:g'));
     expect(list).toBe('0,1,2,3,4,5,6,7,8,9');
     void bundle.ack(part(10));
     await bundle.ack();
-    expect(await admin.exists('disco:{t}:parts:g')).toBe(0);
+    expect(await redis.admin.exists('disco:{t}:parts:g')).toBe(0);
   });
 
   it('gives back every part that is retried in one turn, beside others that are settled otherwise', async () => {
-    const driver = await drivers.connected({ url: server.url, streams });
+    const driver = await drivers.connected({ url: redis.server.url, streams });
     const inbox = new Inbox();
     await driver.subscribe('t', member(), inbox.take);
     await driver.publish('t', bytes('bundle'), stored());
     const [bundle] = await inbox.received(1);
     const part = (index: number) => ({ index, frame: bytes(`part${index}`) });
-    await admin.config('SET', 'maxmemory', '1');
+    await redis.admin.config('SET', 'maxmemory', '1');
     const settling = Promise.all([
       bundle.ack(part(0)),
       bundle.retry(0, part(1)),
@@ -458,23 +437,20 @@ describe('Redis Streams: consuming', () => {
       bundle.retry(0, part(5)),
     ]);
     await quiet(50);
-    await admin.config('SET', 'maxmemory', '0');
+    await redis.admin.config('SET', 'maxmemory', '0');
     await settling;
     await bundle.ack();
     await inbox.received(4);
     expect(new Set(inbox.texts)).toEqual(new Set(['bundle', 'part1', 'part3', 'part5']));
     const dead = await (await driver.deadLetters('t', 'g')).list({ limit: 9 });
     expect(dead.map(({ frame }) => Buffer.from(frame).toString())).toEqual(['part4']);
-    expect(await admin.exists('disco:{t}:parts:g')).toBe(0);
+    expect(await redis.admin.exists('disco:{t}:parts:g')).toBe(0);
   });
 
-  it('refuses a topic pattern and an impossible group', async () => {
-    const driver = await drivers.connected({ url: server.url });
-    const refused = [
-      driver.subscribe('a.*', member(), () => undefined),
-      driver.subscribe('a', member({ group: '' }), () => undefined),
-    ];
-    for (const each of refused) expect(await rejection(each)).toMatchObject({ code: 'DISCO_CONFIGURATION' });
+  it('refuses an impossible group', async () => {
+    const driver = await drivers.connected({ url: redis.server.url });
+    const error = await rejection(driver.subscribe('a', member({ group: '' }), () => undefined));
+    expect(error).toMatchObject({ code: 'DISCO_CONFIGURATION' });
   });
 });
 
@@ -483,6 +459,7 @@ async function addedTo(admin: Redis, key: string): Promise<number> {
   return Number(info[info.indexOf('entries-added') + 1]);
 }
 
-async function consumersOf(admin: Redis, key: string): Promise<number> {
-  return ((await admin.call('XINFO', 'CONSUMERS', key, 'g')) as unknown[]).length;
+async function consumersOf(admin: Redis, key: string): Promise<string[]> {
+  const consumers = (await admin.call('XINFO', 'CONSUMERS', key, 'g')) as string[][];
+  return consumers.map((fields) => fields[1]);
 }

@@ -1,29 +1,13 @@
-import { Redis } from 'ioredis';
-import { bytes, Drivers, Inbox, rejection } from '../../support/redis-harness.js';
-import { RedisServer } from '../../support/redis-server.js';
-import { member, quiet, stored, until } from './support.js';
+import { bytes, Inbox, rejection } from '../../support/redis-harness.js';
+import { member, quiet, stored, streamsStage, until } from './support.js';
 
 describe('Redis Streams: dead letters', () => {
-  const drivers = new Drivers();
-  let server: RedisServer;
-  let admin: Redis;
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-    admin = new Redis(server.url);
-  });
-  afterEach(async () => {
-    await drivers.close();
-    await admin.flushall();
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const redis = streamsStage();
+  const { drivers } = redis;
 
   /** A driver whose group `g` has given up the frames `d0`, `d1` … of the topic `t`. */
   async function withDeadLetters(count: number) {
-    const driver = await drivers.connected({ url: server.url });
+    const driver = await drivers.connected({ url: redis.server.url });
     const inbox = new Inbox();
     let gives = true;
     await driver.subscribe('t', member(), (delivery) => {
@@ -55,7 +39,7 @@ describe('Redis Streams: dead letters', () => {
     expect(Buffer.from(letter.frame).toString()).toBe('d0');
     expect(letter.failedAt).toBeGreaterThanOrEqual(before - 1);
     expect(letter.failedAt).toBeLessThanOrEqual(Date.now() + 1);
-    expect((await admin.xpending('disco:{t}', 'g'))[0]).toBe(0);
+    expect((await redis.admin.xpending('disco:{t}', 'g'))[0]).toBe(0);
   });
 
   it('lists in pages, oldest first', async () => {
@@ -88,8 +72,8 @@ describe('Redis Streams: dead letters', () => {
     await until('it is given up again', async () => (await store.count()) === 2);
     const again = (await store.list({ limit: 10 })).find(({ replays }) => replays === 1);
     expect(Buffer.from(again!.frame).toString()).toBe('d0');
-    expect(await admin.exists('disco:{t}:retry:other')).toBe(1);
-    expect(await admin.xlen('disco:{t}:retry:other')).toBe(0);
+    expect(await redis.admin.exists('disco:{t}:retry:other')).toBe(1);
+    expect(await redis.admin.xlen('disco:{t}:retry:other')).toBe(0);
   });
 
   it('a replayed one that is handled is gone', async () => {
@@ -130,7 +114,7 @@ describe('Redis Streams: dead letters', () => {
     const { driver } = await withDeadLetters(0);
     expect(await driver.countMembers('t', 'g')).toBe(1);
     expect(await driver.countMembers('t', 'nobody')).toBe(0);
-    const other = await drivers.connected({ url: server.url });
+    const other = await drivers.connected({ url: redis.server.url });
     await other.subscribe('t', member(), () => undefined);
     expect(await driver.countMembers('t', 'g')).toBe(2);
     await other.close();

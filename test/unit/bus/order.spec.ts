@@ -94,6 +94,39 @@ describe.each(['at-most-once', 'at-least-once'] as const)('orderBy key, %s', (de
   });
 });
 
+describe('orderBy key and dead letters', () => {
+  it.each([
+    [
+      'an error',
+      () => {
+        throw new Error('never');
+      },
+      3,
+    ],
+    [
+      'what is no error',
+      () => {
+        throw 'never' as unknown as Error;
+      },
+      3,
+    ],
+    ['the wish for more', (ctx: DiscoMessageContext) => ctx.retry({ delay: 1 }), 3],
+    ['being told to stop', (ctx: DiscoMessageContext) => ctx.attempt === 2 && ctx.terminate('enough'), 2],
+  ])('tells of all attempts in place after %s', async (_, handle, attempts) => {
+    const bus = await started();
+    const options = { ...durable, group: 'g', orderBy: 'key', retry: quick } as const;
+    const handler = (_payload: unknown, ctx: DiscoMessageContext) => {
+      if (ctx.attempt === 1 && attempts === 2) throw new Error('first');
+      handle(ctx);
+    };
+    await bus.subscribe('orders', handler, options);
+    await bus.publish('orders', 'm', { ...durable, key: 'k' });
+    const letters = bus.deadLetters('orders', 'g');
+    while ((await letters.count()) === 0) await new Promise(setImmediate);
+    expect(await letters.peek()).toEqual([expect.objectContaining({ attempts })]);
+  });
+});
+
 describe('orderBy key across the members of a group', () => {
   it('has one of them read at a time; the next one follows, in order', async () => {
     const broker = new MemoryBroker();

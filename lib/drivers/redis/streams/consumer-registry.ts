@@ -4,12 +4,14 @@ import type { DriverStatus } from '../../../driver/driver-status.js';
 import { ClosedError } from '../../../errors/bus.errors.js';
 import type { ConsumerSetup } from './consumer-setup.js';
 import { Isolation } from './isolation.js';
+import type { Places } from './places.js';
 import { persist, type StreamConnection } from './stream-connection.js';
 import type { StreamDelivery } from './stream-delivery.js';
 import type { StreamKeys } from './stream-keys.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 import { StreamReader } from './stream-reader.js';
 import { TopicConsumer } from './topic-consumer.js';
+import type { TopicDirectory } from './topic-directory.js';
 
 /** What a {@link ConsumerRegistry} works with. */
 export interface RegistrySetup {
@@ -19,6 +21,7 @@ export interface RegistrySetup {
   readonly name: string;
   readonly maxFrameBytes: number;
   readonly status: (status: DriverStatus) => void;
+  readonly directory: TopicDirectory;
   /** Streams of different topics cannot be read in one command. */
   readonly clustered: boolean;
   readonly connectTimeoutMs: number;
@@ -46,7 +49,7 @@ export class ConsumerRegistry {
   private closed = false;
 
   constructor(private readonly setup: RegistrySetup) {
-    const { admin, options, name, maxFrameBytes, status } = setup;
+    const { admin, options, name, maxFrameBytes, status, directory } = setup;
     this.isolation = new Isolation({
       patienceMs: options.claimAfterMs,
       note: (delivery) => this.note(delivery),
@@ -55,13 +58,15 @@ export class ConsumerRegistry {
       },
     });
     const { isolation } = this;
-    this.consumerSetup = { connection: admin, options, isolation, name, maxFrameBytes, status };
+    this.consumerSetup = { connection: admin, options, isolation, name, maxFrameBytes, status, directory };
   }
 
+  /** A subscription to one topic, with places of its own unless it is to share some. */
   async subscribe(
     topic: string,
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
+    places?: Places,
   ): Promise<DriverSubscription> {
     const name = `${topic} ${options.group}`;
     while (this.leaving.has(name)) await this.leaving.get(name);
@@ -74,7 +79,7 @@ export class ConsumerRegistry {
       const { consumer, readerName } = entry;
       // The last subscription may have closed, and only its deliveries kept the consumer.
       if (consumer.reader === undefined) this.reader(readerName, consumer.group).add(consumer);
-      return consumer.subscribe(options, onDelivery);
+      return consumer.subscribe(options, onDelivery, places);
     } finally {
       entry.coming--;
       this.dropUnused(name, entry);

@@ -2,6 +2,7 @@ import type { DriverStatus } from '../../../driver/driver-status.js';
 import type { Isolation } from './isolation.js';
 import type { StreamConnection } from './stream-connection.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
+import type { TopicDirectory } from './topic-directory.js';
 
 /** What all consumers of a driver share. */
 export interface ConsumerSetup {
@@ -10,6 +11,8 @@ export interface ConsumerSetup {
   readonly isolation: Isolation;
   /** Names this process in every group. */
   readonly name: string;
+  /** Where a topic is listed whose stream a consumer has made. */
+  readonly directory: TopicDirectory;
   readonly maxFrameBytes: number;
   readonly status: (status: DriverStatus) => void;
 }

@@ -129,6 +129,8 @@ export class ConsumerUpkeep {
     const reply = await run((client) => openGroup.run(client, [stream, retry, state, members], args));
     const [now, created, existed, lastId, added] = reply as [string, number, number, string, number];
     this.hear(Number(now));
+    // Publishers list what they make themselves; after a loss this may be first.
+    if (existed === 0) this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
     const known = this.lastId !== '0-0' || this.entriesAdded > 0;
     if (created === 1 && known && (existed === 0 || this.isAnother(lastId, added))) {
       this.setup.status({ type: 'data-loss', topic: this.owner.topic });

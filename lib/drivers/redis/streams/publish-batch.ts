@@ -1,5 +1,7 @@
 import type { DriverReceipt } from '../../../driver/driver.js';
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../errors/driver.errors.js';
+import { PublishOutcomeUnknownError } from '../../../errors/publish.errors.js';
 import { NotReplicatedError, StreamFullError } from '../../../errors/stream.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
 import type { StreamKeys } from './stream-keys.js';
@@ -13,6 +15,26 @@ const streamFull = '!';
 const delayed = '@';
 const duplicate = '=';
 const refused = '-';
+
+/** What the script answers. */
+export interface PublishReply {
+  /** Streams that entries were dropped from, each with how many. */
+  readonly dropped: readonly (string | number)[];
+  /** Streams that were not there before. */
+  readonly made: readonly string[];
+  /** What became of each message. */
+  readonly results: readonly string[];
+  /** How many replicas have it. */
+  readonly replicas: number;
+  /** Why a topic could not be listed: what is stored there is then not accepted. */
+  readonly unlisted?: DiscoBusError;
+}
+
+/** Reads the reply of the script. */
+export function readPublishReply(reply: unknown, replicas: number): PublishReply {
+  const [dropped, made, ...results] = reply as [(string | number)[], string[], ...string[]];
+  return { dropped, made, results, replicas };
+}
 
 /** Messages that travel in one script call, and what the script needs of them. Sent again unchanged when the reply was lost. */
 export class PublishBatch {
@@ -39,17 +61,18 @@ export class PublishBatch {
     return this.messages.some((message) => !message.isSettled);
   }
 
-  /** Settles each message by the script's reply; returns the streams that entries were dropped from, each with how many. */
-  settle(reply: unknown, replicas: number): (string | number)[] {
-    const [dropped, ...results] = reply as [(string | number)[], ...string[]];
-    for (const [index, message] of this.messages.entries()) this.settleOne(message, results[index], replicas);
-    return dropped;
+  /** Settles each message by what the script said of it. */
+  settle(reply: PublishReply): void {
+    for (const [index, message] of this.messages.entries())
+      this.settleOne(message, reply.results[index], reply);
   }
 
-  private settleOne(message: PendingPublish, result: string, replicas: number): void {
+  private settleOne(message: PendingPublish, result: string, { replicas, unlisted }: PublishReply): void {
     const kind = result[0];
     if (kind === streamFull) message.fail(new StreamFullError(message.topic, this.options.maxLength));
     else if (kind === refused) message.fail(refusal(result.slice(1)));
+    else if (unlisted !== undefined)
+      message.fail(new PublishOutcomeUnknownError(message.topic, { cause: unlisted }));
     else if (replicas < this.options.replicas)
       message.fail(new NotReplicatedError(message.topic, replicas, this.options.replicas));
     else message.accept(receiptOf(kind === duplicate, kind === duplicate ? result.slice(1) : result));

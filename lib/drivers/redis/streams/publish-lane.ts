@@ -4,12 +4,13 @@ import { PublishTimeoutError } from '../../../errors/publish.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
 import { toDriverError } from '../redis-error.js';
 import type { RedisBufferLimit } from '../redis-options.js';
-import { PublishBatch } from './publish-batch.js';
+import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
 import { publishScript } from './scripts/publish-script.js';
 import { persist, type StreamConnection } from './stream-connection.js';
 import type { StreamKeys } from './stream-keys.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 import { StreamScript } from './stream-script.js';
+import type { TopicAnnouncements } from './topic-announcements.js';
 
 /** A script should stay below a millisecond. */
 const MAX_MESSAGES = 256;
@@ -22,6 +23,7 @@ export interface StreamPublisherSetup {
   readonly connection: StreamConnection;
   readonly keys: StreamKeys;
   readonly options: ResolvedStreamOptions;
+  readonly announcements: TopicAnnouncements;
   readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
   /** Whether each topic needs a script call of its own, as its keys have a slot of their own. */
   readonly bySlot: boolean;
@@ -136,17 +138,16 @@ export class PublishLane {
   }
 
   private async send(messages: readonly PendingPublish[]): Promise<void> {
-    const { keys, options, connection, dropped } = this.owner.setup;
+    const { keys, options, dropped } = this.owner.setup;
     this.sending = true;
     const batch = new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
     this.current = batch;
     try {
-      const command = (client: Redis | Cluster) => this.store(client, batch);
-      const [reply, replicas] = await persist(connection, command, () => batch.isWanted);
-      const gone = batch.settle(reply, replicas);
+      const reply = await this.storeListed(batch);
+      batch.settle(reply);
       for (const message of messages) this.owner.accepted(message);
-      for (let index = 0; index < gone.length; index += 2)
-        dropped(String(gone[index]), Number(gone[index + 1]));
+      for (let index = 0; index < reply.dropped.length; index += 2)
+        dropped(String(reply.dropped[index]), Number(reply.dropped[index + 1]));
     } catch (error) {
       const told = toDriverError(error);
       for (const message of messages) message.fail(told);
@@ -154,6 +155,22 @@ export class PublishLane {
     this.current = undefined;
     this.sending = false;
     this.flush();
+  }
+
+  /** Nothing is accepted before those who subscribe to patterns can find its topic. */
+  private async storeListed(batch: PublishBatch): Promise<PublishReply> {
+    const { announcements, connection, keys } = this.owner.setup;
+    const wanted = () => batch.isWanted;
+    const list = (topics: readonly string[]) =>
+      topics.length === 0 ? undefined : announcements.announce(topics, wanted).catch(toDriverError);
+    const due = announcements.due(batch.messages);
+    const listing = list(due);
+    const [answer, replicas] = await persist(connection, (client) => this.store(client, batch), wanted);
+    const reply = readPublishReply(answer, replicas);
+    // The server has lost the stream, and with it perhaps the list.
+    const lost = reply.made.map((stream) => keys.topicOf(stream)).filter((topic) => !due.includes(topic));
+    const unlisted = (await listing) ?? (await list(lost)) ?? undefined;
+    return { ...reply, unlisted };
   }
 
   /** The reply of the script, and how many replicas have what it wrote. */

@@ -3,6 +3,7 @@ import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../errors/driver.errors.js';
 import { type Backoff, backoffDelay } from '../../../timing/backoff.js';
 import { settleScript } from './scripts/settle-script.js';
+import { offersAckAndDelete } from './server-commands.js';
 import { persist, type StreamConnection } from './stream-connection.js';
 import type { DeliverySettler, StreamDelivery } from './stream-delivery.js';
 import type { GroupKeys } from './stream-keys.js';
@@ -133,10 +134,11 @@ export class Settlements implements DeliverySettler {
   ): Promise<readonly Operation[]> {
     let tries = 0;
     try {
-      const args = this.args(batch, parts);
+      const head = [this.owner.group, this.owner.name];
+      const args = argsOf(batch, parts);
       const failed = await persist(this.connection, (client) => {
         tries++;
-        return script.run(client, this.keys, args);
+        return script.run(client, this.keys, [...head, offersAckAndDelete(client) ? 1 : 0, ...args]);
       });
       this.failures = 0;
       // A repeated call finds its own work done: then "not held" is what success looks like.
@@ -173,15 +175,15 @@ export class Settlements implements DeliverySettler {
     const { stream, retry, delayed, bodies, dead, parts } = this.owner.keys;
     return [stream, retry, delayed, bodies, dead, parts];
   }
+}
 
-  private args(batch: readonly Operation[], parts: readonly StreamDelivery[]): ScriptArgument[] {
-    const args: ScriptArgument[] = [this.owner.group, this.owner.name];
-    for (const { kind, delivery, args: further } of batch) {
-      args.push(kind, delivery.entry.letter, delivery.entry.id, ...further);
-    }
-    for (const delivery of parts) args.push('p', delivery.entry.letter, delivery.entry.id, delivery.partList);
-    return args;
+function argsOf(batch: readonly Operation[], parts: readonly StreamDelivery[]): ScriptArgument[] {
+  const args: ScriptArgument[] = [];
+  for (const { kind, delivery, args: further } of batch) {
+    args.push(kind, delivery.entry.letter, delivery.entry.id, ...further);
   }
+  for (const delivery of parts) args.push('p', delivery.entry.letter, delivery.entry.id, delivery.partList);
+  return args;
 }
 
 function order({ kind }: Operation): number {

@@ -15,7 +15,12 @@ const passing = new Set([
   'TRYAGAIN',
   'UNBLOCKED',
   'BUSY',
+  // A Cluster client follows these by itself, save in a pipeline.
+  'MOVED',
+  'ASK',
 ]);
+/** Answers of a Cluster by which the client's map of it is old. */
+const movedOn = new Set(['MOVED', 'CLUSTERDOWN', 'READONLY']);
 
 const PAUSE_MS = 50;
 const OUTAGE_MS = 60_000;
@@ -121,15 +126,23 @@ export class ClusterConnection implements StreamConnection {
       return await this.commands.run(command(this.client));
     } catch (error) {
       if (this.closed) throw closedError();
-      const told = toDriverError(error);
+      const known = toDriverError(error);
       // Unanswered in time: the node may be gone, and another one in its place by the next attempt.
-      throw told.cause === undefined ? new NotConnectedError(told.message) : told;
+      const told = known.cause === undefined ? new NotConnectedError(known.message) : known;
+      this.lookAgain(told);
+      throw told;
     }
   }
 
   async ready(): Promise<void> {
     await pause();
     if (this.closed) throw closedError();
+  }
+
+  /** The client looks by itself only every few seconds, and for commands outside pipelines. */
+  private lookAgain(error: DiscoBusError): void {
+    const code = replyCode(error.cause) ?? '';
+    if (isDiscoBusError(error, 'DISCO_NOT_CONNECTED') || movedOn.has(code)) this.client.refreshSlotsCache();
   }
 
   reset(): void {

@@ -25,7 +25,7 @@ export type DeliveryPhase = 'waiting' | 'begun' | 'over';
 export class StreamDelivery implements Delivery {
   phase: DeliveryPhase = 'waiting';
   /** The subscription that it was handed to. */
-  holder: { readonly deliveries: Set<StreamDelivery> } | undefined;
+  holder: { ended(delivery: StreamDelivery): boolean } | undefined;
   /** Names the entry among all that the consumer holds. */
   readonly key: string;
   /** Parts that were settled in this attempt, and those of them that were acknowledged: the others tell it themselves. */
@@ -86,10 +86,10 @@ export class StreamDelivery implements Delivery {
     return this.comeBack(this.entry.failures + 1, delayMs, part);
   }
 
-  deadLetter({ reason, error }: DeadLetterReason, part?: DeliveryPart): Promise<void> {
+  deadLetter({ reason, error, attempts = 1 }: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (!this.settle(part)) return done;
     const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'reason', reason];
-    fields.push('attempts', this.attempt, 'o', this.originOf(part), 'r', this.entry.replays);
+    fields.push('attempts', this.attempt + attempts - 1, 'o', this.originOf(part), 'r', this.entry.replays);
     if (error !== undefined) fields.push('name', error.name, 'message', error.message);
     return this.settlements.add(this, 'd', this.args(part, 0, fields), part === undefined);
   }

@@ -1,9 +1,23 @@
 /** The keys of a topic and its groups. All keys of one topic share a hash slot: `disco:{orders}`, `disco:{orders}:dead:billing` … */
 export class StreamKeys {
+  /** A sorted set: topics by when they were announced. No topic's own key looks like it. */
+  readonly topics: string;
+  /** A hash: `group pattern` by when it was last heard of. */
+  readonly patterns: string;
+  /** The channel where topics are announced; topics of that name are reserved. */
+  readonly topicNews: string;
   private readonly head: string;
 
   constructor(prefix: string) {
     this.head = prefix === '' ? '' : `${prefix}:`;
+    this.topics = `${this.head}stream-topics`;
+    this.patterns = `${this.head}stream-patterns`;
+    this.topicNews = `${this.head}disco:stream-topics`;
+  }
+
+  /** The topic that a stream's key is for. */
+  topicOf(stream: string): string {
+    return stream.slice(this.head.length + 1, -1);
   }
 
   topic(topic: string): TopicKeys {

@@ -18,6 +18,8 @@ export interface RedisStreamOptions {
   retention?: 'reject' | 'drop-oldest';
   /** When a publish resolves. The replicas' `timeout` is '1s' unless given. @default 'primary' */
   durability?: StreamDurability;
+  /** How often topic patterns look for topics whose announcement was lost; at most 30 s. @default '10s' */
+  topicDiscovery?: Duration;
   /** An entry whose process died so often while it was being handled is dead-lettered. @default 3 */
   maxCrashes?: number;
 }
@@ -33,11 +35,13 @@ export interface ResolvedStreamOptions {
   readonly replicas: number;
   readonly replicasTimeoutMs: number;
   readonly maxCrashes: number;
+  readonly topicDiscoveryMs: number;
 }
 
 /** Checks and completes `options`; throws {@link ConfigurationError}. */
 export function resolveStreamOptions(options: RedisStreamOptions = {}): ResolvedStreamOptions {
   const { claimAfter = '30s', block = '5s', deduplicationWindow = '2m', retention = 'reject' } = options;
+  const { topicDiscovery = '10s' } = options;
   if (retention !== 'reject' && retention !== 'drop-oldest') {
     throw new ConfigurationError("redisDriver.streams.retention must be 'reject' or 'drop-oldest'");
   }
@@ -51,6 +55,10 @@ export function resolveStreamOptions(options: RedisStreamOptions = {}): Resolved
     dropOldest: retention === 'drop-oldest',
     ...resolveDurability(options.durability ?? 'primary'),
     maxCrashes: count(options.maxCrashes ?? 3, 'maxCrashes'),
+    topicDiscoveryMs: toMilliseconds(topicDiscovery, 'redisDriver.streams.topicDiscovery', {
+      minMs: 100,
+      maxMs: 30_000,
+    }),
   };
 }
 

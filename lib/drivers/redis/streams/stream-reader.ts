@@ -3,14 +3,15 @@ import { NotConnectedError } from '../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { RedisCommands } from '../redis-client.js';
 import { replyCode, toDriverError } from '../redis-error.js';
+import { BlockingRead } from './blocking-read.js';
+import { type ReadTarget, sizeClasses, targetsAmong } from './read-target.js';
 import { isPassing, type StreamConnection } from './stream-connection.js';
 import type { StreamLetter } from './stream-entry.js';
 import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
+import { within } from './within.js';
 
 /** A blocking read that is not answered so long after it should have been is on a dead connection. */
 const WATCHDOG_MS = 1_000;
-/** An UNBLOCK may overtake the read that it is meant for. */
-const UNBLOCK_AGAIN_MS = 5;
 /** A read is waited for no longer than this when closing. */
 const CLOSE_MS = 500;
 
@@ -28,31 +29,21 @@ export interface ReaderSetup {
   readonly admin: StreamConnection | undefined;
 }
 
-interface Target {
-  readonly consumer: TopicConsumer;
-  readonly count: number;
-}
-
 /** Reads for the consumers of one group over one connection, as much as they have places for. */
 export class StreamReader implements ConsumerReader {
   private readonly consumers = new Set<TopicConsumer>();
   private readonly streams = new Map<string, { consumer: TopicConsumer; letter: StreamLetter }>();
   private readonly watchdog: RedisCommands;
   private known: Redis | Cluster | undefined;
-  private clientId: number | undefined;
-  /** Counts blocking reads; the one under way, or 0. */
-  private reads = 0;
-  private blockedRead = 0;
-  private blockedFor: ReadonlySet<TopicConsumer> = new Set();
+  private readonly blocked: BlockingRead;
   private wakeSleeper: (() => void) | undefined;
   private woken = false;
   private closed = false;
-  private unblocking: Promise<void> | undefined;
-  private settleUnblocked: () => void = () => undefined;
   private readonly ended: Promise<void>;
 
   constructor(private readonly setup: ReaderSetup) {
     this.watchdog = new RedisCommands(setup.blockMs + WATCHDOG_MS);
+    this.blocked = new BlockingRead(setup.admin);
     this.ended = this.loop();
   }
 
@@ -71,9 +62,8 @@ export class StreamReader implements ConsumerReader {
 
   async remove(consumer: TopicConsumer): Promise<void> {
     if (!this.consumers.delete(consumer)) return;
-    const read = this.blockedFor.has(consumer) ? this.blockedRead : 0;
     consumer.reader = undefined;
-    if (read > 0) await this.unblock(read);
+    if (this.blocked.isFor(consumer)) await this.blocked.unblock();
     // It may have been added again meanwhile.
     if (this.consumers.has(consumer)) return;
     this.streams.delete(consumer.keys.stream);
@@ -81,24 +71,24 @@ export class StreamReader implements ConsumerReader {
   }
 
   wake(consumer: TopicConsumer): void {
-    if (consumer.recovers || !this.blockedFor.has(consumer)) this.interrupt();
+    if (consumer.recovers || !this.blocked.isFor(consumer)) this.interrupt();
   }
 
   /** Ends reading, and its connection. What Redis hands over in the last moment stays pending for this consumer. */
   async close(): Promise<void> {
     this.closed = true;
     this.interrupt();
-    if (this.setup.admin !== undefined) await atMost(CLOSE_MS, this.ended);
+    if (this.setup.admin !== undefined) await within(CLOSE_MS, this.ended);
     this.setup.connection.close();
     // It may be waiting for the other connection, which is closed after this one: it ends with that.
-    await atMost(CLOSE_MS, this.ended);
+    await within(CLOSE_MS, this.ended);
   }
 
-  private interrupt(): void {
+  private readonly interrupt = (): void => {
     this.woken = true;
     this.wakeSleeper?.();
-    if (this.blockedRead > 0) void this.unblock(this.blockedRead);
-  }
+    void this.blocked.unblock();
+  };
 
   private async loop(): Promise<void> {
     while (!this.closed) {
@@ -118,61 +108,38 @@ export class StreamReader implements ConsumerReader {
     if (client !== this.known) await this.adopt(client);
     for (const consumer of this.consumers) if (consumer.recovers) await consumer.recover();
     this.woken = false;
-    const targets = this.targets();
+    const targets = targetsAmong(this.consumers, this.interrupt);
     if (targets.length === 0) return this.sleep();
     if (await this.readBack(client, targets)) return;
     const classes = sizeClasses(targets);
     let found = false;
     if (classes.length > 1) {
       const replies = await Promise.all(classes.map((each) => this.read(client, each, 0)));
-      for (const reply of replies) found = this.handOut(reply) || found;
+      for (const [index, reply] of replies.entries()) found = this.handOut(classes[index], reply) || found;
     }
-    if (!found) this.handOut(await this.blockingRead(client, targets));
-  }
-
-  private targets(): Target[] {
-    const targets: Target[] = [];
-    for (const consumer of this.consumers) {
-      const { free } = consumer;
-      if (free > 0)
-        targets.push({ consumer, count: consumer.comesBack ? Math.max(1, Math.floor(free / 2)) : free });
-    }
-    return targets;
+    if (!found) this.handOut(targets, await this.blockingRead(client, targets));
   }
 
   /** Reads what came back alone, for consumers that may read nothing new before it. Whether there was anything. */
-  private async readBack(client: Redis | Cluster, targets: readonly Target[]): Promise<boolean> {
+  private async readBack(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<boolean> {
     const waiting = targets.filter(({ consumer }) => consumer.backFirst);
     let found = false;
     for (const target of waiting) {
       const reply = await this.read(client, [target], 0, ['retry']);
       target.consumer.backFirst = reply !== null && reply.length > 0;
-      found = this.handOut(reply) || found;
+      found = this.handOut([target], reply) || found;
     }
     return found;
   }
 
-  private async blockingRead(
-    client: Redis | Cluster,
-    targets: readonly Target[],
-  ): Promise<StreamReply | null> {
-    const number = ++this.reads;
-    this.blockedFor = new Set(targets.map(({ consumer }) => consumer));
-    const reading = this.read(client, targets, this.setup.blockMs);
-    this.blockedRead = number;
-    if (this.woken) void this.unblock(number);
-    try {
-      return await reading;
-    } finally {
-      this.blockedRead = 0;
-      this.blockedFor = new Set();
-      this.settleUnblocked();
-    }
+  private blockingRead(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<StreamReply | null> {
+    const consumers = new Set(targets.map(({ consumer }) => consumer));
+    return this.blocked.during(consumers, this.read(client, targets, this.setup.blockMs), this.woken);
   }
 
   private async read(
     client: Redis | Cluster,
-    targets: readonly Target[],
+    targets: readonly ReadTarget[],
     blockMs: number,
     streams: readonly ('retry' | 'stream')[] = ['retry', 'stream'],
   ): Promise<StreamReply | null> {
@@ -200,8 +167,8 @@ export class StreamReader implements ConsumerReader {
   }
 
   /** Whether there was anything. */
-  private handOut(reply: StreamReply | null): boolean {
-    for (const consumer of this.consumers) consumer.comesBack = false;
+  private handOut(targets: readonly ReadTarget[], reply: StreamReply | null): boolean {
+    for (const { consumer } of targets) consumer.looked();
     if (reply === null) return false;
     for (const [key, entries] of reply) {
       const target = this.streams.get(key.toString());
@@ -214,8 +181,8 @@ export class StreamReader implements ConsumerReader {
   private async adopt(client: Redis | Cluster): Promise<void> {
     const { admin } = this.setup;
     if (admin !== undefined) {
-      const before = this.clientId;
-      this.clientId = Number(await (client as Redis).client('ID'));
+      const before = this.blocked.clientId;
+      this.blocked.clientId = Number(await (client as Redis).client('ID'));
       if (before !== undefined) {
         const kill = (other: Redis | Cluster) => (other as Redis).client('KILL', 'ID', before);
         await admin.run(kill).catch(() => undefined);
@@ -247,54 +214,4 @@ export class StreamReader implements ConsumerReader {
       };
     });
   }
-
-  /** Ends the blocking read of that number; resolves when it has ended, by this or otherwise. */
-  private unblock(read: number): Promise<void> {
-    this.unblocking ??= this.sendUnblock(read).finally(() => {
-      this.unblocking = undefined;
-    });
-    return this.unblocking;
-  }
-
-  private async sendUnblock(read: number): Promise<void> {
-    const { admin } = this.setup;
-    const over = new Promise<void>((resolve) => {
-      this.settleUnblocked = resolve;
-    });
-    while (this.blockedRead === read) {
-      const { clientId } = this;
-      if (admin === undefined || clientId === undefined) return;
-      const done = await admin.run((client) => (client as Redis).client('UNBLOCK', clientId)).catch(() => 0);
-      if (this.blockedRead !== read) return;
-      if (done === 1) return over;
-      await sleepFor(UNBLOCK_AGAIN_MS);
-    }
-  }
-}
-
-/** Resolves when `work` has ended, or the time is over; leaves no timer. */
-async function atMost(ms: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
-}
-
-function sleepFor(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** COUNT holds for every stream of a command: those with few places must not slow the others down. */
-function sizeClasses(targets: readonly Target[]): Target[][] {
-  if (targets.length === 1) return [[...targets]];
-  const classes = new Map<number, Target[]>();
-  for (const target of targets) {
-    const size = 31 - Math.clz32(target.count);
-    const present = classes.get(size);
-    if (present) present.push(target);
-    else classes.set(size, [target]);
-  }
-  return [...classes.values()];
 }

@@ -1,5 +1,6 @@
 import type { Delivery } from '../../../driver/delivery.js';
 import type { DriverSubscription } from '../../../driver/driver.js';
+import type { Places } from './places.js';
 import type { StreamDelivery } from './stream-delivery.js';
 
 /** The consumer that a subscription belongs to. */
@@ -12,7 +13,7 @@ export interface SubscriptionOwner {
   fault(thrown: unknown): void;
 }
 
-/** One subscription: a number of places for unsettled deliveries. */
+/** One subscription to one topic, with the places that its subscriber has. */
 export class StreamSubscription implements DriverSubscription {
   /** Handed over and not settled. */
   readonly deliveries = new Set<StreamDelivery>();
@@ -21,25 +22,31 @@ export class StreamSubscription implements DriverSubscription {
 
   constructor(
     private readonly owner: SubscriptionOwner,
-    readonly maxInFlight: number,
+    readonly places: Places,
     private readonly onDelivery: (delivery: Delivery) => void,
   ) {}
 
   /** Places for further deliveries. */
   get free(): number {
-    return this.paused || this.closing !== undefined
-      ? 0
-      : Math.max(0, this.maxInFlight - this.deliveries.size);
+    return this.paused || this.closing !== undefined ? 0 : this.places.free;
   }
 
   hand(delivery: StreamDelivery): void {
     this.deliveries.add(delivery);
+    this.places.take();
     delivery.holder = this;
     try {
       this.onDelivery(delivery);
     } catch (thrown) {
       this.owner.fault(thrown);
     }
+  }
+
+  /** The delivery is settled or given up; true if it was one of this subscription's. */
+  ended(delivery: StreamDelivery): boolean {
+    if (!this.deliveries.delete(delivery)) return false;
+    this.places.release();
+    return true;
   }
 
   pause(): void {

@@ -13,24 +13,26 @@ import type { DriverStatus } from '../../../driver/driver-status.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { TopicInvalidError } from '../../../errors/message.errors.js';
 import { topicGrammar } from '../../../message/topic.js';
-import { isTopicPattern } from '../../../message/topic-pattern.js';
+import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pattern.js';
 import type { RedisConnections } from '../redis-connections.js';
-import { isCluster } from '../redis-endpoint.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import { ConsumerRegistry } from './consumer-registry.js';
+import { PatternSubscription } from './pattern-subscription.js';
+import { Places } from './places.js';
 import { openDeadLetters } from './redis-dead-letters.js';
 import { censusScript } from './scripts/census-script.js';
-import { ClusterConnection, LinkConnection, type StreamConnection } from './stream-connection.js';
+import type { StreamConnection } from './stream-connection.js';
+import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
 import { StreamPublisher } from './stream-publisher.js';
 import { StreamScript } from './stream-script.js';
+import { TopicAnnouncements } from './topic-announcements.js';
+import { TopicDirectory } from './topic-directory.js';
+import { TopicWatch } from './topic-watch.js';
 
 /** What closing may take, beside the time for publishes under way. */
 const CLOSE_MS = 2_000;
-/** A blocked connection answers no PING; reading has a watchdog of its own. */
-const NO_HEARTBEAT_MS = 2 ** 31 - 1;
-
 const census = new StreamScript(censusScript);
 
 /** What a {@link StreamsEngine} is built with. */
@@ -48,7 +50,7 @@ export interface StreamsSetup {
 /** Delivery at least once over Redis Streams. Opens connections of its own when it is first needed. */
 export class StreamsEngine {
   static readonly capabilities: GuaranteeCapabilities = {
-    patterns: false,
+    patterns: true,
     groups: true,
     delay: true,
     ordered: true,
@@ -59,15 +61,15 @@ export class StreamsEngine {
     parts: true,
   };
 
-  private readonly clustered: boolean;
   private readonly keys: StreamKeys;
+  private readonly connections: StreamConnections;
   private publisher: StreamPublisher | undefined;
-  private admin: StreamConnection | undefined;
   private registry: ConsumerRegistry | undefined;
+  private topicWatch: TopicWatch | undefined;
   private droppedEntries = 0;
 
   constructor(private readonly setup: StreamsSetup) {
-    this.clustered = isCluster(setup.options.endpoint);
+    this.connections = new StreamConnections(setup);
     this.keys = new StreamKeys(setup.prefix);
   }
 
@@ -82,112 +84,120 @@ export class StreamsEngine {
   }
 
   async subscribe(
-    topic: string,
+    topicOrPattern: string,
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
-    if (isTopicPattern(topic)) {
-      throw new ConfigurationError(
-        'Redis Streams are read by topic: a topic pattern cannot be subscribed at least once',
-      );
-    }
-    if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
     assertGroup(options.group);
     this.registry ??= this.openRegistry();
-    return this.registry.subscribe(topic, options, onDelivery);
+    if (isTopicPattern(topicOrPattern)) {
+      const pattern = assertTopicOrPattern(topicOrPattern);
+      return this.subscribePattern(this.registry, pattern, options, onDelivery);
+    }
+    if (!topicGrammar.test(topicOrPattern)) throw new TopicInvalidError('That is not a topic');
+    return this.registry.subscribe(topicOrPattern, options, onDelivery);
   }
 
   /** Rejects with ConfigurationError if the topic has no such group. */
   async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
     if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
     assertGroup(group);
-    return openDeadLetters(this.openAdmin(), this.keys.group(topic, group), topic, group);
+    return openDeadLetters(this.connections.admin, this.keys.group(topic, group), topic, group);
   }
 
-  /** Members of the group that say they are alive, by the server's clock. */
-  async countMembers(topic: string, group: string): Promise<number> {
-    this.publisher ??= this.openPublisher();
+  /** Members of the group that say they are alive, by the server's clock; undefined if only members of patterns may be. */
+  async countMembers(topic: string, group: string): Promise<number | undefined> {
     const { members } = this.keys.group(topic, group);
-    const { connection } = this.publisher.setup;
-    return Number(await connection.run((client) => census.run(client, [members], [])));
+    const { publish } = this.connections;
+    const count = Number(await publish.run((client) => census.run(client, [members], [])));
+    if (count > 0) return count;
+    return (await this.directory(publish).hasPatternFor(topic, group)) ? undefined : 0;
   }
 
   /** Settles what is under way, and gives the rest back to its groups. */
   async close(): Promise<void> {
+    this.topicWatch?.close();
     await this.publisher?.close(this.setup.options.commandTimeoutMs);
     await this.registry?.close(CLOSE_MS);
-    this.admin?.close();
-    this.publisher?.setup.connection.close();
+    this.connections.close();
+  }
+
+  /** The topics share the places of the subscription. */
+  private async subscribePattern(
+    registry: ConsumerRegistry,
+    pattern: string,
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+  ): Promise<DriverSubscription> {
+    this.topicWatch ??= this.openWatch();
+    const { topicWatch: watch } = this;
+    const places = new Places(options.maxInFlight);
+    const subscription = new PatternSubscription({
+      pattern,
+      group: options.group,
+      subscribe: (topic, startFrom) =>
+        registry.subscribe(topic, { ...options, startFrom }, onDelivery, places),
+      failed: (error) => this.setup.status({ type: 'error', error }),
+      onClose: (self) => watch.remove(self),
+    });
+    try {
+      await watch.add(subscription, options.startFrom);
+    } catch (error) {
+      await subscription.close();
+      throw error;
+    }
+    return subscription;
   }
 
   private openPublisher(): StreamPublisher {
     const { options } = this.setup;
+    const { publish, clustered } = this.connections;
     return new StreamPublisher({
-      connection: this.publishConnection(),
+      connection: publish,
       keys: this.keys,
       options: options.streams,
+      announcements: new TopicAnnouncements(this.directory(publish)),
       bufferLimit: options.bufferLimit,
-      bySlot: this.clustered,
+      bySlot: clustered,
       name: randomBytes(9).toString('base64url'),
       dropped: (stream, entries) => this.tellDropped(stream, entries),
     });
   }
 
-  /** WAIT holds its connection up, so a publisher that waits for replicas has one for itself. */
-  private publishConnection(): StreamConnection {
-    const { options, connections, publishLink, service } = this.setup;
-    const { replicas, replicasTimeoutMs } = options.streams;
-    if (this.clustered)
-      return new ClusterConnection(options, 'publish', service, options.commandTimeoutMs + replicasTimeoutMs);
-    if (replicas === 0) return new LinkConnection(publishLink);
-    const link = connections.link('publish', {}, options.heartbeatMs + replicasTimeoutMs);
-    link.start();
-    return new LinkConnection(link, () => connections.drop(link));
-  }
-
-  private openAdmin(): StreamConnection {
-    const { options, connections, service } = this.setup;
-    if (this.admin !== undefined) return this.admin;
-    if (this.clustered) {
-      this.admin = new ClusterConnection(options, 'admin', service, options.commandTimeoutMs);
-    } else {
-      const link = connections.link('admin', {});
-      link.start();
-      this.admin = new LinkConnection(link, () => connections.drop(link));
-    }
-    return this.admin;
-  }
-
   private openRegistry(): ConsumerRegistry {
     const { options, service = 'disco', maxFrameBytes, status } = this.setup;
-    const name = `${service}@${hostname()}:${randomBytes(8).toString('hex')}`;
+    const { admin, clustered } = this.connections;
     return new ConsumerRegistry({
-      admin: this.openAdmin(),
+      admin,
       options: options.streams,
       keys: this.keys,
-      name,
+      name: `${service}@${hostname()}:${randomBytes(8).toString('hex')}`,
       maxFrameBytes,
       status,
-      clustered: this.clustered,
+      directory: this.directory(admin),
+      clustered,
       connectTimeoutMs: options.connectTimeoutMs,
-      openReader: () => this.openReader(),
+      openReader: () => this.connections.openReader(),
     });
   }
 
-  private openReader(): StreamConnection {
-    const { options, connections, service } = this.setup;
-    if (this.clustered) {
-      return new ClusterConnection(options, 'read', service, options.streams.blockMs + 1_500);
-    }
-    const link = connections.link('read', {}, NO_HEARTBEAT_MS);
-    link.start();
-    return new LinkConnection(link, () => connections.drop(link));
+  private openWatch(): TopicWatch {
+    const { connectTimeoutMs, streams } = this.setup.options;
+    return new TopicWatch({
+      directory: this.directory(this.connections.admin),
+      periodMs: streams.topicDiscoveryMs,
+      connectTimeoutMs,
+      openNews: (heard, up) => this.connections.openNews(this.keys.topicNews, heard, up),
+    });
+  }
+
+  private directory(connection: StreamConnection): TopicDirectory {
+    return new TopicDirectory(connection, this.keys);
   }
 
   private tellDropped(stream: string, entries: number): void {
     this.droppedEntries += entries;
-    const topic = /\{(.*)\}$/.exec(stream)?.[1] ?? stream;
-    this.setup.status({ type: 'trimmed', topic, entries });
+    this.setup.status({ type: 'trimmed', topic: this.keys.topicOf(stream), entries });
   }
 }
 

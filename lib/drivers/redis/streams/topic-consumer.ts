@@ -2,17 +2,20 @@ import type { Delivery } from '../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
 import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../errors/driver.errors.js';
-import { isBundle, splitBundle } from '../../../message/bundle.js';
 import type { ConsumerSetup } from './consumer-setup.js';
+import { ConsumerSubscriptions } from './consumer-subscriptions.js';
 import { ConsumerUpkeep } from './consumer-upkeep.js';
+import { EntryIntake } from './entry-intake.js';
 import type { SuspectHolder } from './isolation.js';
 import { OwnEntries } from './own-entries.js';
+import { type PlaceSharer, Places } from './places.js';
 import { type SettlementOwner, Settlements } from './settlements.js';
 import { SoleReader } from './sole-reader.js';
 import { StreamDelivery } from './stream-delivery.js';
 import { readEntry, type StreamEntry, type StreamLetter } from './stream-entry.js';
 import type { GroupKeys } from './stream-keys.js';
 import { StreamSubscription, type SubscriptionOwner } from './stream-subscription.js';
+import { within } from './within.js';
 
 /** What reads for a {@link TopicConsumer}. */
 export interface ConsumerReader {
@@ -23,7 +26,7 @@ export interface ConsumerReader {
 }
 
 /** This process as a member of one group of one topic: shares what it reads out among its subscriptions. */
-export class TopicConsumer implements SettlementOwner, SubscriptionOwner, SuspectHolder {
+export class TopicConsumer implements SettlementOwner, SubscriptionOwner, SuspectHolder, PlaceSharer {
   readonly upkeep: ConsumerUpkeep;
   /** The own pending entries are to be compared with what is held before reading on. */
   recovers = false;
@@ -34,15 +37,15 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   reader: ConsumerReader | undefined;
   private readonly settlements: Settlements;
   private readonly own: OwnEntries;
-  private readonly subscriptions: StreamSubscription[] = [];
-  /** There when the group is to be read by one subscription at a time. */
-  private sole: SoleReader | undefined;
-  private nextSubscription = 0;
+  private readonly intake: EntryIntake;
+  private readonly subscriptions = new ConsumerSubscriptions(this);
   /** Read and not handed over, oldest first. */
   private queue: StreamDelivery[] = [];
   private readonly held = new Map<string, StreamDelivery>();
   private readonly visibility = new Set<NodeJS.Timeout>();
   private handingOver = false;
+  /** The last look found something. */
+  private busy = false;
   private lastTrouble = '';
 
   constructor(
@@ -56,6 +59,9 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     this.settlements = new Settlements(this, setup.connection);
     this.own = new OwnEntries(setup.connection, keys, group, setup.name);
     this.upkeep = new ConsumerUpkeep(this, setup);
+    const { isolation, maxFrameBytes } = setup;
+    const serverNow = () => this.upkeep.serverNow();
+    this.intake = new EntryIntake({ isolation, maxFrameBytes, holder: this, serverNow });
   }
 
   get name(): string {
@@ -63,11 +69,9 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   }
 
   /** How many entries may be read now. */
-  get free(): number {
+  get room(): number {
     if (this.setup.isolation.holds) return 0;
-    let free = -this.queue.length;
-    for (const subscription of this.eligible) free += subscription.free;
-    return Math.max(0, free);
+    return Math.max(0, this.subscriptions.readAhead - this.queue.length);
   }
 
   get heldCount(): number {
@@ -80,19 +84,23 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   }
 
   get isUnused(): boolean {
-    return this.subscriptions.length === 0 && this.held.size === 0;
+    return this.subscriptions.isEmpty && this.held.size === 0;
   }
 
   get canBegin(): boolean {
-    return this.eligible.some(({ free }) => free > 0);
+    return this.subscriptions.hasPlace;
   }
 
-  /** Adds a subscription; reading for it begins when the reader is woken. */
-  subscribe(options: DriverSubscribeOptions, onDelivery: (delivery: Delivery) => void): DriverSubscription {
-    const subscription = new StreamSubscription(this, options.maxInFlight, onDelivery);
-    this.subscriptions.push(subscription);
+  /** Adds a subscription, with places of its own unless it shares some; reading for it begins when the reader is woken. */
+  subscribe(
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+    places = new Places(options.maxInFlight),
+  ): DriverSubscription {
+    const subscription = new StreamSubscription(this, places, onDelivery);
+    this.subscriptions.add(subscription);
     if (options.exclusive) {
-      this.sole ??= new SoleReader(this.setup, this.keys, this.group);
+      this.subscriptions.sole ??= new SoleReader(this.setup, this.keys, this.group);
       this.backFirst = true;
       this.upkeep.within(0);
     }
@@ -106,11 +114,25 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     this.reader?.wake(this);
   }
 
+  /** It was looked for more; what there is comes by `take`. */
+  looked(): void {
+    this.comesBack = false;
+    if (!this.busy) return;
+    this.busy = false;
+    this.subscriptions.note(this.queue.length, false);
+  }
+
   /** Takes what was read. */
   take(letter: StreamLetter, entries: readonly (readonly [Buffer, readonly Buffer[] | null])[]): void {
+    this.busy = true;
     for (const [id, fields] of entries) this.add(readEntry(letter, id.toString('latin1'), fields));
     this.handOver();
-    if (this.subscriptions.length === 0) void this.releaseWaiting();
+    if (this.subscriptions.isEmpty) void this.releaseWaiting();
+  }
+
+  /** Calls `again` once there may be room for reading. */
+  whenOpen(again: () => void): void {
+    this.subscriptions.whenOpen(again);
   }
 
   ended(delivery: StreamDelivery): void {
@@ -123,7 +145,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
 
   /** To be called now and then: takes or keeps the right to read, where the group has one reader at a time. */
   async renewRight(): Promise<void> {
-    if (this.sole === undefined || !(await this.sole.renew())) return;
+    if (!(await this.subscriptions.sole?.renew())) return;
     this.backFirst = true;
     this.wake();
   }
@@ -147,23 +169,34 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     this.setup.status({ type: 'error', error });
   }
 
-  begin(delivery: StreamDelivery): void {
-    const subscriptions = this.eligible;
-    for (let tried = 0; tried < subscriptions.length; tried++) {
-      if (this.nextSubscription >= subscriptions.length) this.nextSubscription = 0;
-      const subscription = subscriptions[this.nextSubscription++];
-      if (subscription.free === 0) continue;
-      delivery.phase = 'begun';
-      this.setup.isolation.begun();
-      subscription.hand(delivery);
-      return;
+  /** Hands over what was read, as far as there are places. */
+  handOver(): void {
+    if (this.handingOver) return;
+    this.handingOver = true;
+    let next = 0;
+    while (next < this.queue.length && !this.setup.isolation.holds && this.canBegin) {
+      const delivery = this.queue[next++];
+      if (delivery.phase !== 'waiting') continue;
+      if (this.intake.isOutOfDate(delivery)) delivery.discard();
+      else this.begin(delivery);
     }
+    this.queue.splice(0, next);
+    this.handingOver = false;
+    this.subscriptions.note(this.queue.length, this.busy);
+  }
+
+  begin(delivery: StreamDelivery): void {
+    const subscription = this.subscriptions.next();
+    if (subscription === undefined) return;
+    delivery.phase = 'begun';
+    this.setup.isolation.begun();
+    subscription.hand(delivery);
   }
 
   async leave(subscription: StreamSubscription): Promise<void> {
-    this.subscriptions.splice(this.subscriptions.indexOf(subscription), 1);
+    this.subscriptions.remove(subscription);
     if (subscription.deliveries.size > 0) this.keepAWhile(subscription);
-    if (this.subscriptions.length > 0) return this.reader?.wake(this);
+    if (!this.subscriptions.isEmpty) return this.reader?.wake(this);
     this.setup.isolation.forget(this);
     await this.reader?.remove(this);
     await this.releaseWaiting();
@@ -185,18 +218,15 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     for (const timer of this.visibility) clearTimeout(timer);
     this.visibility.clear();
     const timer = setTimeout(() => this.settlements.stop(), graceMs / 2);
-    await within(this.settlements.idle(), graceMs / 2);
+    await within(graceMs / 2, this.settlements.idle());
     clearTimeout(timer);
     const held = [...this.held.values()];
     for (const delivery of held) delivery.phase = 'over';
     this.queue = [];
     this.held.clear();
-    await within(this.own.leave(held), graceMs / 2);
-    if (this.sole !== undefined) await within(this.sole.giveUp(), graceMs / 2);
-  }
-
-  private get eligible(): readonly StreamSubscription[] {
-    return this.sole === undefined ? this.subscriptions : this.sole.among(this.subscriptions);
+    await within(graceMs / 2, this.own.leave(held));
+    const { sole } = this.subscriptions;
+    if (sole !== undefined) await within(graceMs / 2, sole.giveUp());
   }
 
   private add(entry: StreamEntry): void {
@@ -205,39 +235,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     if (this.held.has(delivery.key)) return;
     this.held.set(delivery.key, delivery);
     if (entry.letter === 'R') this.comesBack = true;
-    if (entry.frame === undefined || entry.frame.length > this.setup.maxFrameBytes) this.refuse(delivery);
-    else if (entry.expiresMs > 0 && entry.expiresMs <= this.upkeep.serverNow()) delivery.discard();
-    else if (entry.crashes > 0) this.suspect(delivery, entry.frame);
-    else this.queue.push(delivery);
-  }
-
-  private refuse(delivery: StreamDelivery): void {
-    const message = delivery.entry.frame === undefined ? 'The entry has no frame' : 'The frame is too large';
-    delivery
-      .deadLetter({ reason: 'undecodable', error: { name: 'CodecError', message } })
-      .catch(() => undefined);
-  }
-
-  /** The messages of a bundle that crashed its process are looked at one by one. */
-  private suspect(delivery: StreamDelivery, frame: Buffer): void {
-    const frames = isBundle(frame) ? partsOf(frame) : undefined;
-    if (frames === undefined) this.setup.isolation.add(delivery, this);
-    else delivery.split(frames).catch(() => undefined);
-  }
-
-  private handOver(): void {
-    if (this.handingOver) return;
-    this.handingOver = true;
-    let next = 0;
-    while (next < this.queue.length && !this.setup.isolation.holds && this.canBegin) {
-      const delivery = this.queue[next++];
-      if (delivery.phase !== 'waiting') continue;
-      const { expiresMs } = delivery.entry;
-      if (expiresMs > 0 && expiresMs <= this.upkeep.serverNow()) delivery.discard();
-      else this.begin(delivery);
-    }
-    this.queue.splice(0, next);
-    this.handingOver = false;
+    if (this.intake.admit(delivery)) this.queue.push(delivery);
   }
 
   private keepAWhile(subscription: StreamSubscription): void {
@@ -252,6 +250,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   private async releaseWaiting(): Promise<void> {
     const waiting = [...this.held.values()].filter(({ phase }) => phase === 'waiting');
     this.queue = [];
+    this.subscriptions.note(0, false);
     await this.release(waiting);
   }
 
@@ -265,28 +264,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
 
   private drop(delivery: StreamDelivery): void {
     this.held.delete(delivery.key);
-    if (delivery.holder?.deliveries.delete(delivery)) this.setup.isolation.ended(delivery);
+    if (delivery.holder?.ended(delivery)) this.setup.isolation.ended(delivery);
   }
 
   private endIfUnused(): void {
     if (this.isUnused) this.onUnused(this);
   }
-}
-
-function partsOf(frame: Buffer): Uint8Array[] | undefined {
-  try {
-    return splitBundle(frame);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Resolves when `work` ended, however, or the time is over. */
-async function within(work: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work.catch(() => undefined), late]);
-  clearTimeout(timer);
 }

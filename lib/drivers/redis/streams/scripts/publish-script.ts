@@ -10,7 +10,7 @@ end
 
 const store = `
 local window, max, drop = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
-local lengths, trimmed, dropped = {}, {}, {}
+local lengths, trimmed, dropped, made = {}, {}, {}, {}
 
 -- What stands against one more entry, if anything.
 local function noRoom(stream, waiting)
@@ -18,6 +18,7 @@ local function noRoom(stream, waiting)
   if not length then
     length = redis.pcall('XLEN', stream)
     if type(length) == 'table' then return '-' .. length.err end
+    if length == 0 and redis.call('EXISTS', stream) == 0 then made[#made + 1] = stream end
   end
   if length + waiting >= max and not trimmed[stream] then
     trimmed[stream] = true
@@ -72,7 +73,7 @@ local function addWith(at)
   return id
 end
 
-local replies, at = { dropped }, 6
+local replies, at = { dropped, made }, 6
 while at <= #ARGV do
   if ARGV[at] == 'p' then
     replies[#replies + 1] = add(KEYS[tonumber(ARGV[at + 1])], 'f', ARGV[at + 2])
@@ -94,7 +95,8 @@ return replies
  * then for each message \`p stream frame\`, or \`o stream later bodies dedup frame delay ttl\` (0 = none).
  * A batch that was stored before is not stored again: its log answers.
  *
- * Reply: the streams that entries were dropped from, each with how many; then for each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the
- * stream is full, or \`-\` and the error.
+ * Reply: the streams that entries were dropped from, each with how many; the streams that were not there before; then for
+ * each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the stream is full, or \`-\` and
+ * the error.
  */
 export const publishScript = recall + floorFunctions + nowFunction + store;

@@ -1,7 +1,7 @@
 import { nowFunction } from './shared-lua.js';
 
 const settle = `
-local group, consumer = ARGV[1], ARGV[2]
+local group, consumer, deletes = ARGV[1], ARGV[2], ARGV[3] == '1'
 local streams = { S = KEYS[1], R = KEYS[2] }
 local delayed, bodies, dead, parts = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local failed, acks = {}, { S = {}, R = {} }
@@ -9,6 +9,16 @@ local failed, acks = {}, { S = {}, R = {} }
 local function ours(letter, id)
   local pending = redis.pcall('XPENDING', streams[letter], group, id, id, 1, consumer)
   return not pending.err and pending[1] ~= nil
+end
+
+-- Deleted at once when every group is done with it, where the server can; otherwise trimming finds it later.
+local function acknowledge(letter, ids)
+  local key = streams[letter]
+  if deletes then
+    local done = redis.pcall('XACKDEL', key, group, 'ACKED', 'IDS', #ids, unpack(ids))
+    if not done.err then return end
+  end
+  redis.call('XACK', key, group, unpack(ids))
 end
 
 local function has(list, part)
@@ -44,14 +54,14 @@ local function giveAway(kind, letter, id, part, told, delay, fields)
   end
   if kind == 'r' then again(delay, fields) else redis.call('XADD', dead, '*', 'at', text(now), unpack(fields)) end
   if part == '' then
-    redis.call('XACK', streams[letter], group, id)
+    acknowledge(letter, { id })
     redis.call('HDEL', parts, letter .. id)
   else
     redis.call('HSET', parts, letter .. id, list == '' and part or list .. ',' .. part)
   end
 end
 
-local at, number = 3, 0
+local at, number = 4, 0
 while at <= #ARGV do
   local kind, letter, id = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local mine = ours(letter, id)
@@ -75,7 +85,7 @@ while at <= #ARGV do
 end
 for letter, list in pairs(acks) do
   for i = 1, #list, 1000 do
-    redis.call('XACK', streams[letter], group, unpack(list, i, math.min(i + 999, #list)))
+    acknowledge(letter, { unpack(list, i, math.min(i + 999, #list)) })
   end
 end
 return failed
@@ -85,8 +95,9 @@ return failed
  * Settles what one consumer holds, and answers the numbers of those that it does not hold (any more): they are left alone.
  * May be sent again after a lost reply: nothing is doubled.
  *
- * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts. ARGV: group, consumer; then
- * \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\` (parts acknowledged so far),
+ * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts. ARGV: group, consumer,
+ * 1 to delete what all groups are done with; then \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\`
+ * (parts acknowledged so far),
  * \`r|d stream id part list delay n field value …\` (retry, dead letter; of a part or, with none,
  * of all; list as before).
  * \`stream\` is S or R; n counts fields and values.

@@ -1,0 +1,65 @@
+import type { PlaceSharer } from './places.js';
+import type { SoleReader } from './sole-reader.js';
+import type { StreamSubscription } from './stream-subscription.js';
+
+/** The subscriptions that one consumer reads for: who is next, and how much may be read. */
+export class ConsumerSubscriptions {
+  /** There when the group is to be read by one subscription at a time. */
+  sole: SoleReader | undefined;
+  private readonly all: StreamSubscription[] = [];
+  private turn = 0;
+
+  constructor(private readonly consumer: PlaceSharer) {}
+
+  get isEmpty(): boolean {
+    return this.all.length === 0;
+  }
+
+  /** Whether one of them has a place. */
+  get hasPlace(): boolean {
+    return this.eligible.some(({ free }) => free > 0);
+  }
+
+  add(subscription: StreamSubscription): void {
+    this.all.push(subscription);
+    subscription.places.join(this.consumer);
+  }
+
+  remove(subscription: StreamSubscription): void {
+    this.all.splice(this.all.indexOf(subscription), 1);
+    if (this.all.some(({ places }) => places === subscription.places)) return;
+    subscription.places.leave(this.consumer);
+  }
+
+  /** How many entries the consumer may hold that are not handed over. */
+  get readAhead(): number {
+    let entries = 0;
+    for (const { free, places } of this.eligible) if (free > 0) entries += places.shareOf(this.consumer);
+    return entries;
+  }
+
+  /** So many entries wait to be handed over; `busy`: the last look found some. */
+  note(waiting: number, busy: boolean): void {
+    for (const { places } of this.all) places.note(this.consumer, waiting, busy);
+  }
+
+  /** Calls `again` once there may be more to read; what a subscription itself changes wakes its consumer anyhow. */
+  whenOpen(again: () => void): void {
+    for (const { places } of this.all) places.whenOpen(again);
+  }
+
+  /** One with a place, each in turn. */
+  next(): StreamSubscription | undefined {
+    const { eligible } = this;
+    for (let tried = 0; tried < eligible.length; tried++) {
+      if (this.turn >= eligible.length) this.turn = 0;
+      const subscription = eligible[this.turn++];
+      if (subscription.free > 0) return subscription;
+    }
+    return undefined;
+  }
+
+  private get eligible(): readonly StreamSubscription[] {
+    return this.sole === undefined ? this.all : this.sole.among(this.all);
+  }
+}
