@@ -25,7 +25,8 @@ const defaultLimits: Record<DeliveryGuarantee, BundleLimits> = {
 /**
  * A driver that joins the frames published to one topic within one turn of the event loop into a bundle, and splits
  * bundles on delivery. A lone frame is passed on as it is and waits for nothing. Order per topic is kept. Frames with a
- * delay, a ttl, a signal or an id of the caller's own travel alone, and stored ones with a key.
+ * delay, a ttl, a signal or an id of the caller's own travel alone, and stored ones with a key; what is `bare` is neither
+ * joined nor split.
  */
 export class BundlingDriver implements DiscoDriver {
   readonly name: string;
@@ -47,7 +48,8 @@ export class BundlingDriver implements DiscoDriver {
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
     if (this.closed) return Promise.reject(new ClosedError('The driver is closed'));
-    if (!this.capabilities[options.delivery]?.parts) return this.inner.publish(topic, frame, options);
+    if (options.bare || !this.capabilities[options.delivery]?.parts)
+      return this.inner.publish(topic, frame, options);
     const key = options.delivery === 'at-most-once' ? topic : `+${topic}`;
     const lane = this.lanes.get(key) ?? this.openLane(key, topic, options);
     if (!travelsAlone(options) && lane.accepts(options)) return lane.add(frame, options);
@@ -60,6 +62,7 @@ export class BundlingDriver implements DiscoDriver {
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
+    if (options.bare) return this.inner.subscribe(topicOrPattern, options, onDelivery);
     if (options.delivery === 'at-most-once') {
       return this.inner.subscribe(topicOrPattern, options, (delivery) => splitFanOut(delivery, onDelivery));
     }

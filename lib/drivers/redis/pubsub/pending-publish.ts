@@ -21,6 +21,7 @@ export class PendingPublish {
   constructor(
     private readonly owner: PendingPublishOwner,
     readonly topic: string,
+    readonly channel: string,
     readonly frame: Uint8Array,
     readonly options: DriverPublishOptions,
     private readonly resolve: (receipt: DriverReceipt) => void,
