@@ -1,16 +1,18 @@
 import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
 import { assertTopic } from '../message/topic.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { TopicLabels } from '../metrics/topic-labels.js';
 import { assertAgreed } from './delivery-agreement.js';
+import { offered } from './offered.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { BusSubscription } from './subscription.js';
+import type { Wire } from './wire.js';
 
 /** What is known of a topic that was published to. */
 export interface PublishLane {
   readonly topic: string;
   readonly delivery: DeliveryGuarantee;
+  readonly wire: Wire;
   readonly capabilities: GuaranteeCapabilities;
   readonly metrics: TopicMetrics;
 }
@@ -48,11 +50,12 @@ export class PublishLanes {
   }
 
   private open(topic: string, wanted: DeliveryGuarantee | undefined): PublishLane {
-    const { driver, topics, metrics } = this.options;
-    const { delivery } = topics.get(topic, { delivery: wanted });
-    const capabilities = driver.capabilities[delivery];
-    if (!capabilities) throw new ConfigurationError(`The driver "${driver.name}" does not offer ${delivery}`);
-    assertAgreed(topic, delivery, this.subscriptions);
-    return { topic, delivery, capabilities, metrics: metrics.topic(this.labels.of(topic)) };
+    const { driver, topics, wires, metrics } = this.options;
+    const policy = topics.get(topic, { delivery: wanted });
+    const { delivery } = policy;
+    const wire = wires.of(policy.wire);
+    const capabilities = offered(driver, delivery, wire);
+    assertAgreed(topic, policy, this.subscriptions);
+    return { topic, delivery, wire, capabilities, metrics: metrics.topic(this.labels.of(topic)) };
   }
 }

@@ -1,10 +1,8 @@
 import { types } from 'node:util';
-import type { EncodedBody } from '../codec/codec.js';
-import type { DeliveryGuarantee } from '../driver/capabilities.js';
+import type { Codec, EncodedBody } from '../codec/codec.js';
 import type { DriverPublishOptions } from '../driver/driver.js';
 import { AbortedError, ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError, MessageTooLargeError, MessageUndefinedError } from '../errors/message.errors.js';
-import { encodeFrame } from '../message/frame.js';
 import { type Headers, KEY_HEADER, noHeaders, toHeaders } from '../message/headers.js';
 import { assertKey, assertMessageId, messageIds } from '../message/message-id.js';
 import { CORRELATION_HEADER, currentCorrelationId } from '../middleware/correlation.js';
@@ -17,7 +15,7 @@ import type { BusSubscription } from './subscription.js';
 
 /** A message that is encoded and may be sent. */
 interface Prepared {
-  readonly frame: Buffer;
+  readonly frame: Uint8Array;
   readonly message: OutgoingMessage;
 }
 
@@ -87,16 +85,17 @@ export class Publisher {
     const lane = this.lanes.get(topic, options.delivery);
     if (payload === undefined) throw new MessageUndefinedError(topic);
     const id = options.id === undefined ? this.nextId() : assertMessageId(options.id);
+    if (options !== noOptions) lane.wire.assertCarries(topic, options);
     const headers = outgoingHeaders(options);
     const driverOptions = this.driverOptions(lane, id, options);
-    const body = this.encode(payload);
+    const body = encode(lane.wire.codec, payload);
     return types.isPromise(body)
       ? body.then((encoded) => this.pack(lane, driverOptions, headers, encoded, startedMs))
       : this.pack(lane, driverOptions, headers, body, startedMs);
   }
 
   private pack(
-    { topic, metrics }: PublishLane,
+    { topic, metrics, wire }: PublishLane,
     options: DriverPublishOptions,
     headers: Headers,
     { data, codec, compression }: EncodedBody,
@@ -105,7 +104,7 @@ export class Publisher {
     const { maxMessageBytes, clock } = this.options;
     const bodyBytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength;
     if (bodyBytes > maxMessageBytes) throw new MessageTooLargeError(bodyBytes, maxMessageBytes);
-    const frame = encodeFrame({
+    const frame = wire.frame({
       id: options.id,
       timestamp: clock.now(),
       headers,
@@ -133,7 +132,7 @@ export class Publisher {
 
   private driverOptions(lane: PublishLane, id: string, options: PublishOptions): DriverPublishOptions {
     const { publishTimeoutMs, clock, driver } = this.options;
-    if (options === noOptions) return usualOptions(lane.delivery, id, publishTimeoutMs);
+    if (options === noOptions) return usualOptions(lane, id, publishTimeoutMs);
     const { timeout, signal, ttl, key } = options;
     if (signal?.aborted) throw new AbortedError(signal.reason);
     const delayMs = delayOf(options, clock.now());
@@ -144,23 +143,33 @@ export class Publisher {
     const timeoutMs =
       timeout === undefined ? publishTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
     const deduplicate = options.id === undefined ? undefined : true;
-    return { delivery: lane.delivery, id, timeoutMs, deduplicate, key, delayMs, ttlMs, signal };
+    const { delivery, wire } = lane;
+    return { delivery, id, timeoutMs, deduplicate, key, delayMs, ttlMs, signal, bare: wire.bare };
   }
+}
 
-  private encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
-    try {
-      const body = this.options.codec.encode(payload);
-      return types.isPromise(body) ? body.catch(rethrowAsCodecError) : body;
-    } catch (error) {
-      return rethrowAsCodecError(error);
-    }
+function encode(codec: Codec, payload: unknown): EncodedBody | Promise<EncodedBody> {
+  try {
+    const body = codec.encode(payload);
+    return types.isPromise(body) ? body.catch(rethrowAsCodecError) : body;
+  } catch (error) {
+    return rethrowAsCodecError(error);
   }
 }
 
 /** Every field, always in one order: objects of one shape keep the path past here quick. */
-function usualOptions(delivery: DeliveryGuarantee, id: string, timeoutMs: number): DriverPublishOptions {
-  const none = undefined;
-  return { delivery, id, timeoutMs, deduplicate: none, key: none, delayMs: none, ttlMs: none, signal: none };
+function usualOptions({ delivery, wire }: PublishLane, id: string, timeoutMs: number): DriverPublishOptions {
+  return {
+    delivery,
+    id,
+    timeoutMs,
+    deduplicate: undefined,
+    key: undefined,
+    delayMs: undefined,
+    ttlMs: undefined,
+    signal: undefined,
+    bare: wire.bare,
+  };
 }
 
 /** The options of one message of a batch: an id of the caller's own gets the message's place in the batch. */
@@ -185,7 +194,7 @@ function delayOf({ delay, at }: PublishOptions, now: number): number | undefined
 }
 
 function rethrowAsCodecError(error: unknown): never {
-  throw error instanceof CodecError
+  throw error instanceof CodecError || error instanceof MessageTooLargeError
     ? error
     : new CodecError('The codec failed to write the payload', { cause: error });
 }

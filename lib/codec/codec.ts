@@ -21,6 +21,8 @@ export interface EncodedBody {
 export interface Codec {
   /** A short name for logs, as `'json'`. */
   readonly name: string;
+  /** The number that `encode` says. Needed on the Go wire, whose messages do not tell it. */
+  readonly id?: CodecId;
   encode(payload: unknown): EncodedBody | Promise<EncodedBody>;
   decode(body: EncodedBody): unknown;
 }

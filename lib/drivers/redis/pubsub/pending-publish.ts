@@ -21,11 +21,12 @@ export class PendingPublish {
   constructor(
     private readonly owner: PendingPublishOwner,
     readonly topic: string,
-    readonly channel: string,
     readonly frame: Uint8Array,
     readonly options: DriverPublishOptions,
     private readonly resolve: (receipt: DriverReceipt) => void,
     private readonly reject: (error: DiscoBusError) => void,
+    /** The Redis channel, where it goes to one. */
+    readonly channel = topic,
   ) {
     this.madeMs = options.ttlMs === undefined ? 0 : performance.now();
   }

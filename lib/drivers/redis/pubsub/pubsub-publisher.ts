@@ -50,7 +50,7 @@ export class PubSubPublisher implements PendingPublishOwner {
     const { signal, timeoutMs } = options;
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason));
     return new Promise((resolve, reject) => {
-      const pending = new PendingPublish(this, topic, channel, frame, options, resolve, reject);
+      const pending = new PendingPublish(this, topic, frame, options, resolve, reject, channel);
       pending.deadline = this.deadlines.add(timeoutMs, pending.expired);
       const { client } = this.link;
       if (client !== undefined && client.status === 'ready') this.send(client, pending);

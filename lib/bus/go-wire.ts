@@ -1,0 +1,56 @@
+import { types } from 'node:util';
+import type { Codec } from '../codec/codec.js';
+import { Compression } from '../codec/codec.js';
+import { RAW_CODEC_ID } from '../codec/raw.codec.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
+import type { Frame } from '../message/frame.js';
+import { noHeaders } from '../message/headers.js';
+import type { Message } from '../message/message.js';
+import { messageIds } from '../message/message-id.js';
+import type { Clock } from '../timing/clock.js';
+import type { PublishOptions } from './bus-options.js';
+import type { Wire } from './wire.js';
+
+/** Publish options that need a place in the message, or a server that keeps it. */
+const notCarried = ['id', 'key', 'delay', 'at', 'ttl'] as const;
+
+/**
+ * Messages of the Go library Disco Bus: a payload, and nothing else. Their id and time are made here, where they
+ * arrive, and headers do not travel.
+ */
+export class GoWire implements Wire {
+  readonly name = 'go';
+  readonly bare = true;
+  private readonly nextId = messageIds();
+
+  constructor(
+    readonly codec: Codec,
+    private readonly clock: Clock,
+  ) {}
+
+  frame({ body }: Frame): Uint8Array {
+    return body as Uint8Array;
+  }
+
+  decode(topic: string, bytes: Uint8Array): Message | Promise<Message> {
+    const payload = this.codec.decode({ data: bytes, codec: RAW_CODEC_ID, compression: Compression.gzip });
+    return types.isPromise(payload)
+      ? payload.then((read) => this.toMessage(topic, read))
+      : this.toMessage(topic, payload);
+  }
+
+  assertCarries(topic: string, options: PublishOptions): void {
+    if (options.headers !== undefined && Object.keys(options.headers).length > 0) {
+      throw new ConfigurationError(
+        `"${topic}" is on the Go wire: no headers travel there, and so no requests`,
+      );
+    }
+    const lost = notCarried.find((option) => options[option] !== undefined);
+    if (lost === undefined) return;
+    throw new ConfigurationError(`"${topic}" is on the Go wire, which has no place for the option ${lost}`);
+  }
+
+  private toMessage(topic: string, payload: unknown): Message {
+    return { id: this.nextId(), topic, headers: noHeaders, payload, timestamp: this.clock.now() };
+  }
+}
