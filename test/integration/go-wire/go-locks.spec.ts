@@ -107,7 +107,7 @@ describe('locks shared with Go, on Redis', () => {
     await redis.zadd(key, 2, 'b');
     expect(await locks.tryAcquire(key)).toBeNull();
     expect(await locks.readWrite(key).read.tryAcquire()).toBeNull();
-    expect(await redis.zrange(key, 0, -1)).toEqual(['a', 'b']);
+    expect(await redis.zrange(key, '0', '-1')).toEqual(['a', 'b']);
   });
 
   it('are apart from those with a prefix', async () => {
