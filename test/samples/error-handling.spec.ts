@@ -1,7 +1,7 @@
-import { RedisServer } from '../support/redis-server.js';
-import { runSample } from './run-sample.js';
+import { describeSample } from './describe-sample.js';
+import type { SampleResult } from './run-sample.js';
 
-function expectToLive({ output, code }: { output: string; code: number | null }): void {
+function expectToLive({ output, code }: SampleResult): void {
   const told = [
     'order 1 shipped: a mirror ball',
     'Error: out of fog machines',
@@ -24,17 +24,4 @@ function expectToLive({ output, code }: { output: string; code: number | null })
   expect(code).toBe(0);
 }
 
-describe('sample error-handling', () => {
-  it('runs embedded', async () => {
-    expectToLive(await runSample('error-handling', { PORT: '0' }));
-  }, 90_000);
-
-  it('runs on Redis', async () => {
-    const server = await RedisServer.start();
-    try {
-      expectToLive(await runSample('error-handling', { PORT: '0', DISCO_BUS_URL: server.url }));
-    } finally {
-      await server.stop();
-    }
-  }, 90_000);
-});
+describeSample('error-handling', expectToLive, { PORT: '0' });

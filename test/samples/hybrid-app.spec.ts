@@ -1,7 +1,7 @@
-import { RedisServer } from '../support/redis-server.js';
-import { runSample } from './run-sample.js';
+import { describeSample } from './describe-sample.js';
+import type { SampleResult } from './run-sample.js';
 
-function expectBothSides({ output, code }: { output: string; code: number | null }): void {
+function expectBothSides({ output, code }: SampleResult): void {
   const told = [
     'POST /orders answers 201',
     'order 1 placed: a mirror ball, a dance floor',
@@ -13,17 +13,4 @@ function expectBothSides({ output, code }: { output: string; code: number | null
   expect(code).toBe(0);
 }
 
-describe('sample hybrid-app', () => {
-  it('runs embedded', async () => {
-    expectBothSides(await runSample('hybrid-app'));
-  }, 90_000);
-
-  it('runs on Redis', async () => {
-    const server = await RedisServer.start();
-    try {
-      expectBothSides(await runSample('hybrid-app', { DISCO_BUS_URL: server.url }));
-    } finally {
-      await server.stop();
-    }
-  }, 90_000);
-});
+describeSample('hybrid-app', expectBothSides);

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { LockManager } from '../../../lib/lock/lock-manager.js';
 import { RedisServer } from '../../support/redis-server.js';
-import { describeGo, GoPeer } from './go-program.js';
+import { describeGo } from './go-program.js';
 
 /** How the Go library releases. */
 const goRelease = `if redis.call("GET", KEYS[1]) == ARGV[1] then return redis.call("DEL", KEYS[1]) else return 0 end`;
@@ -128,22 +128,19 @@ describe('locks shared with Go, on Redis', () => {
   });
 });
 
-describeGo('locks shared with Go', (it) => {
-  let peer: GoPeer;
-
-  beforeAll(() => {
-    peer = new GoPeer(server.port);
-  }, 120_000);
-  afterAll(() => peer.remove());
-
-  it('exclude each other, and free nobody else’s', async () => {
-    const lock = await locks.acquire(key, { ttl: '30s' });
-    expect(await peer.run(['lock', key, '10000'])).toBe('false');
-    expect(await peer.run(['unlock', key])).toBe('0');
-    await lock.release();
-    expect(await peer.run(['lock', key, '10000'])).toBe('true');
-    expect(await locks.tryAcquire(key)).toBeNull();
-    expect(await peer.run(['unlock', key])).toBe('1');
-    await (await locks.acquire(key)).release();
-  });
-});
+describeGo(
+  'locks shared with Go',
+  () => server.port,
+  (it, peer) => {
+    it('exclude each other, and free nobody else’s', async () => {
+      const lock = await locks.acquire(key, { ttl: '30s' });
+      expect(await peer().run(['lock', key, '10000'])).toBe('false');
+      expect(await peer().run(['unlock', key])).toBe('0');
+      await lock.release();
+      expect(await peer().run(['lock', key, '10000'])).toBe('true');
+      expect(await locks.tryAcquire(key)).toBeNull();
+      expect(await peer().run(['unlock', key])).toBe('1');
+      await (await locks.acquire(key)).release();
+    });
+  },
+);

@@ -18,15 +18,29 @@ function goVersion(): string | undefined {
 
 const version = goVersion();
 
-/** Tests against a program in Go; where there is no Go each of them is skipped, and the run says so. */
-export function describeGo(what: string, tests: (it: jest.It) => void): void {
+/**
+ * Tests against a program in Go that leads to the Redis at `port`; where there is no Go each of them is skipped, and the
+ * run says so.
+ */
+export function describeGo(
+  what: string,
+  port: () => number,
+  tests: (it: jest.It, peer: () => GoPeer) => void,
+): void {
+  let peer: GoPeer;
   if (version !== undefined) {
-    describe(`${what}, against ${version}`, () => tests(it));
+    describe(`${what}, against ${version}`, () => {
+      beforeAll(() => {
+        peer = new GoPeer(port());
+      }, 120_000);
+      afterAll(() => peer.remove());
+      tests(it, () => peer);
+    });
     return;
   }
   process.stderr.write(`SKIPPED, as there is no "go" on the PATH: ${what}, against a program in Go\n`);
   describe(`${what}, against a program in Go (skipped: no "go" on the PATH)`, () =>
-    tests(it.skip as jest.It));
+    tests(it.skip as jest.It, () => peer));
 }
 
 /** The program of `go-peer`, built from source, that leads to the Redis at `port`. */

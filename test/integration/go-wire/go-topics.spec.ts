@@ -6,7 +6,7 @@ import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { Inbox, KeepingLogger } from '../../unit/bus/support.js';
 import { bytes, goPayloads, rawPayloads } from './fixtures.js';
-import { describeGo, GoPeer } from './go-program.js';
+import { describeGo } from './go-program.js';
 
 const topics = { orders: { wire: 'go' }, 'orders.*': { wire: 'go' } } as const;
 let server: RedisServer;
@@ -120,40 +120,37 @@ describe('topics shared with Go, on Redis', () => {
   });
 });
 
-describeGo('topics shared with Go', (it) => {
-  let peer: GoPeer;
+describeGo(
+  'topics shared with Go',
+  () => server.port,
+  (it, peer) => {
+    it('carry what Go publishes to Nest', async () => {
+      const inbox = new Inbox<unknown>();
+      const subscription = await bus.subscribe('orders', (received) => inbox.push(received));
+      const large = Buffer.from(JSON.stringify({ text: 'a long story '.repeat(50_000) }));
+      for (const plain of [...goPayloads.map((each) => each.plain), large]) {
+        expect(await peer().run(['publish', 'orders'], plain)).toBe('1');
+      }
+      const received = await inbox.until(goPayloads.length + 1);
+      expect(received).toHaveLength(goPayloads.length + 1);
+      for (const { payload } of goPayloads) expect(received).toContainEqual(payload);
+      expect(received).toContainEqual(JSON.parse(large.toString()));
+      await subscription.close();
+    });
 
-  beforeAll(() => {
-    peer = new GoPeer(server.port);
-  }, 120_000);
-  afterAll(() => peer.remove());
-
-  it('carry what Go publishes to Nest', async () => {
-    const inbox = new Inbox<unknown>();
-    const subscription = await bus.subscribe('orders', (received) => inbox.push(received));
-    const large = Buffer.from(JSON.stringify({ text: 'a long story '.repeat(50_000) }));
-    for (const plain of [...goPayloads.map((each) => each.plain), large]) {
-      expect(await peer.run(['publish', 'orders'], plain)).toBe('1');
-    }
-    const received = await inbox.until(goPayloads.length + 1);
-    expect(received).toHaveLength(goPayloads.length + 1);
-    for (const { payload } of goPayloads) expect(received).toContainEqual(payload);
-    expect(received).toContainEqual(JSON.parse(large.toString()));
-    await subscription.close();
-  });
-
-  it('carry what Nest publishes to Go', async () => {
-    const large = Buffer.alloc(300_000, 'abcdef');
-    const { messages } = await peer.subscribe('orders', 4);
-    await bus.publish('orders', { order_id: '123' });
-    await bus.publish('orders', Buffer.of());
-    await bus.publish('orders', Buffer.of(0x1f, 0x8b));
-    await bus.publish('orders', large);
-    expect(await messages).toEqual([
-      Buffer.from('{"order_id":"123"}'),
-      Buffer.of(),
-      Buffer.of(0x1f, 0x8b),
-      large,
-    ]);
-  });
-});
+    it('carry what Nest publishes to Go', async () => {
+      const large = Buffer.alloc(300_000, 'abcdef');
+      const { messages } = await peer().subscribe('orders', 4);
+      await bus.publish('orders', { order_id: '123' });
+      await bus.publish('orders', Buffer.of());
+      await bus.publish('orders', Buffer.of(0x1f, 0x8b));
+      await bus.publish('orders', large);
+      expect(await messages).toEqual([
+        Buffer.from('{"order_id":"123"}'),
+        Buffer.of(),
+        Buffer.of(0x1f, 0x8b),
+        large,
+      ]);
+    });
+  },
+);
