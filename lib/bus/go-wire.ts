@@ -1,6 +1,5 @@
 import { types } from 'node:util';
-import type { Codec } from '../codec/codec.js';
-import { Compression } from '../codec/codec.js';
+import { type Codec, Compression } from '../codec/codec.js';
 import { RAW_CODEC_ID } from '../codec/raw.codec.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import type { Frame } from '../message/frame.js';
@@ -14,6 +13,9 @@ import type { Wire } from './wire.js';
 /** Publish options that need a place in the message, or a server that keeps it. */
 const notCarried = ['id', 'key', 'delay', 'at', 'ttl'] as const;
 
+/** What a message is given where it arrives. */
+type Stamp = Pick<Message, 'id' | 'timestamp'>;
+
 /**
  * Messages of the Go library Disco Bus: a payload, and nothing else. Their id and time are made here, where they
  * arrive, and headers do not travel.
@@ -22,6 +24,8 @@ export class GoWire implements Wire {
   readonly name = 'go';
   readonly bare = true;
   private readonly nextId = messageIds();
+  /** By the bytes that arrived: handlers of one process see one message, also when they are tried again. */
+  private readonly stamps = new WeakMap<Uint8Array, Stamp>();
 
   constructor(
     readonly codec: Codec,
@@ -33,10 +37,10 @@ export class GoWire implements Wire {
   }
 
   decode(topic: string, bytes: Uint8Array): Message | Promise<Message> {
+    const stamp = this.stampOf(bytes);
     const payload = this.codec.decode({ data: bytes, codec: RAW_CODEC_ID, compression: Compression.gzip });
-    return types.isPromise(payload)
-      ? payload.then((read) => this.toMessage(topic, read))
-      : this.toMessage(topic, payload);
+    const toMessage = (read: unknown): Message => ({ ...stamp, topic, headers: noHeaders, payload: read });
+    return types.isPromise(payload) ? payload.then(toMessage) : toMessage(payload);
   }
 
   assertCarries(topic: string, options: PublishOptions): void {
@@ -50,7 +54,12 @@ export class GoWire implements Wire {
     throw new ConfigurationError(`"${topic}" is on the Go wire, which has no place for the option ${lost}`);
   }
 
-  private toMessage(topic: string, payload: unknown): Message {
-    return { id: this.nextId(), topic, headers: noHeaders, payload, timestamp: this.clock.now() };
+  private stampOf(bytes: Uint8Array): Stamp {
+    let stamp = this.stamps.get(bytes);
+    if (stamp === undefined) {
+      stamp = { id: this.nextId(), timestamp: this.clock.now() };
+      this.stamps.set(bytes, stamp);
+    }
+    return stamp;
   }
 }

@@ -78,7 +78,7 @@ describe('an application that shares its Redis with Go services', () => {
     expect(await received.has(2)).toEqual([payload, { number: 2 }]);
     const bus = app.get(DiscoBusService);
     await expect(bus.request('orders', 1)).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION' });
-    client.close();
+    await client.close();
     await app.close();
   });
 });

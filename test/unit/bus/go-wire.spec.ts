@@ -3,6 +3,7 @@ import { JsonCodec } from '../../../lib/codec/json.codec.js';
 import { memoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import type { Message } from '../../../lib/message/message.js';
 import { correlation } from '../../../lib/middleware/correlation.js';
+import type { DiscoMessageContext } from '../../../lib/middleware/message-context.js';
 import { DriverDecorator } from '../../../lib/testing/driver-decorator.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { buses, Inbox } from './support.js';
@@ -42,17 +43,21 @@ describe("a topic on the wire 'go'", () => {
     expect(await inbox.until(2)).toEqual(['orders.paid 1', 'orders.sent 2']);
   });
 
-  it('retries in this process, as every topic at most once', async () => {
-    const bus = await started({
-      topics: { orders: { wire: 'go', retry: { attempts: 2, backoff: { delay: 1 } } } },
-    });
-    const inbox = new Inbox<string>();
-    await bus.subscribe('orders', (_, { id, attempt }) => {
-      inbox.push(`${attempt}`);
-      if (attempt === 1) throw new Error(`once: ${id}`);
-    });
+  it('is one message to all handlers of the process, also when they are tried again', async () => {
+    const retry = { attempts: 2, backoff: { delay: 1 } };
+    const bus = await started({ topics: { orders: { wire: 'go', retry } } });
+    const inbox = new Inbox<{ id: string; attempt: number; timestamp: number }>();
+    const failsOnce = (_: unknown, { id, attempt, timestamp }: DiscoMessageContext) => {
+      inbox.push({ id, attempt, timestamp });
+      if (attempt === 1) throw new Error('not yet');
+    };
+    await bus.subscribe('orders', failsOnce);
+    await bus.subscribe('orders', failsOnce);
     await bus.publish('orders', 1);
-    expect(await inbox.until(2)).toEqual(['1', '2']);
+    const seen = await inbox.until(4);
+    expect(seen.map(({ attempt }) => attempt).sort()).toEqual([1, 1, 2, 2]);
+    expect(new Set(seen.map(({ id }) => id)).size).toBe(1);
+    expect(new Set(seen.map(({ timestamp }) => timestamp)).size).toBe(1);
   });
 
   it.each([
