@@ -10,6 +10,7 @@ export type {
   RetryOptions,
   SubscribeOptions,
   TopicOptions,
+  WireName,
 } from './bus/bus-options.js';
 export type { BusState, BusStatus, BusStatusListener } from './bus/bus-status.js';
 export type {

@@ -28,8 +28,20 @@ export interface BacklogOptions {
   overflow?: 'drop-new' | 'drop-old';
 }
 
+/**
+ * How the messages of a topic travel. `'disco'`: as frames with headers, on a channel or stream below the prefix. `'go'`:
+ * as the Go library Disco Bus publishes and reads them, on the channel of the topic's bare name.
+ */
+export type WireName = 'disco' | 'go';
+
 /** What is agreed about a topic: publishers and subscribers read the same table. */
 export interface TopicOptions {
+  /**
+   * `'go'` shares the topic with services of the Go library. At most once; a message has a payload and no more, so its id
+   * and time are made where it arrives, and `headers`, `id`, `key`, `delay`, `at`, `ttl` and requests are refused.
+   * @default 'disco'
+   */
+  wire?: WireName;
   /** @default 'at-most-once' */
   delivery?: DeliveryGuarantee;
   /** Consumer group, at least once. @default the bus's `service` */

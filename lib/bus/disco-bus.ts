@@ -62,7 +62,7 @@ export class DiscoBus {
       this.lifecycle.emit({ type: 'dropped', topic, reason });
     const channel = new DirectChannel({ ...this.options, decoder: this.decoder });
     this.responder = this.makeResponder(channel);
-    this.subscriber = new Subscriber(this.options, this.decoder, this.responder, onDropped);
+    this.subscriber = new Subscriber(this.options, this.responder, onDropped);
     this.publisher = new Publisher(this.options, this.subscriber.subscriptions);
     this.requester = this.makeRequester(channel, onDropped);
     this.stopListening = this.options.driver.onStatus((status) => {

@@ -4,10 +4,10 @@ import type { MessagePublishOptions, PublishListener } from '../driver/message-d
 import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
 import type { Headers } from '../message/headers.js';
 import type { OutgoingFrame } from '../message/run.js';
-import type { TopicMetrics } from '../metrics/metrics.js';
 import type { Clock } from '../timing/clock.js';
 import { Deadlined, DeadlineQueue } from '../timing/deadline-queue.js';
 import type { PublishReceipt } from './bus-options.js';
+import type { PublishLane } from './publish-lanes.js';
 
 /** A driver keeps the deadline itself, and knows then whether anything was sent; it gets this much longer to say so. */
 const GRACE_MS = 50;
@@ -52,12 +52,6 @@ export class Publications {
   }
 }
 
-/** What all publishes to a topic have in common. */
-export interface PublicationTopic {
-  readonly topic: string;
-  readonly metrics: TopicMetrics;
-}
-
 /** A message's head and how it is published: all that is known before its payload is encoded. */
 export interface PublicationHead {
   /** The whole id when it is the caller's own, else what stands before its number. */
@@ -86,7 +80,7 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
 
   constructor(
     private readonly owner: Publications,
-    private readonly lane: PublicationTopic,
+    readonly lane: PublishLane,
     private readonly head: PublicationHead,
     { data, codec, compression }: EncodedBody,
     private readonly bodyBytes: number,
@@ -95,10 +89,6 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
     this.codec = codec;
     this.compression = compression;
     this.body = data;
-  }
-
-  get topic(): string {
-    return this.lane.topic;
   }
 
   get options(): MessagePublishOptions {

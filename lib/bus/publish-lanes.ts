@@ -1,19 +1,21 @@
 import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
 import type { MessagePublishOptions } from '../driver/message-driver.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
 import { HeaderMemory } from '../message/header-memory.js';
 import { type MessageIdSource, messageIdSources } from '../message/message-id.js';
 import { assertTopic } from '../message/topic.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { TopicLabels } from '../metrics/topic-labels.js';
 import { assertAgreed } from './delivery-agreement.js';
+import { offered } from './offered.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import type { BusSubscription } from './subscription.js';
+import type { Wire } from './wire.js';
 
 /** What is known of a topic that was published to. */
 export interface PublishLane {
   readonly topic: string;
   readonly delivery: DeliveryGuarantee;
+  readonly wire: Wire;
   readonly capabilities: GuaranteeCapabilities;
   readonly metrics: TopicMetrics;
   readonly ids: MessageIdSource;
@@ -60,19 +62,21 @@ export class PublishLanes {
   }
 
   private open(topic: string, wanted: DeliveryGuarantee | undefined): PublishLane {
-    const { driver, topics, metrics, publishTimeoutMs } = this.options;
-    const { delivery } = topics.get(topic, { delivery: wanted });
-    const capabilities = driver.capabilities[delivery];
-    if (!capabilities) throw new ConfigurationError(`The driver "${driver.name}" does not offer ${delivery}`);
-    assertAgreed(topic, delivery, this.subscriptions);
+    const { driver, topics, wires, metrics, publishTimeoutMs: timeoutMs } = this.options;
+    const policy = topics.get(topic, { delivery: wanted });
+    const { delivery } = policy;
+    const wire = wires.of(policy.wire);
+    const capabilities = offered(driver, delivery, wire);
+    assertAgreed(topic, policy, this.subscriptions);
     return {
       topic,
       delivery,
+      wire,
       capabilities,
       metrics: metrics.topic(this.labels.of(topic)),
       ids: this.idSource(),
       headers: new HeaderMemory(),
-      usual: { ...noOptions, delivery, timeoutMs: publishTimeoutMs },
+      usual: { ...noOptions, delivery, timeoutMs, bare: wire.bare },
     };
   }
 }
@@ -86,4 +90,5 @@ const noOptions = {
   delayMs: undefined,
   ttlMs: undefined,
   signal: undefined,
+  bare: undefined,
 };

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import type { EncodedBody } from '../codec/codec.js';
+import type { Codec, EncodedBody } from '../codec/codec.js';
 import type { MessagePublishOptions } from '../driver/message-driver.js';
 import { AbortedError, ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError, MessageTooLargeError, MessageUndefinedError } from '../errors/message.errors.js';
@@ -85,6 +85,7 @@ export class Publisher {
     const startedMs = this.options.clock.monotonic();
     const lane = this.lanes.get(topic, options.delivery);
     if (payload === undefined) throw new MessageUndefinedError(topic);
+    if (options !== noOptions) lane.wire.assertCarries(topic, options);
     const head = {
       id: options.id === undefined ? lane.ids.prefix : assertMessageId(options.id),
       idNumber: options.id === undefined ? lane.ids.next() : undefined,
@@ -93,7 +94,7 @@ export class Publisher {
       options: this.driverOptions(lane, options),
       startedMs,
     };
-    const body = this.encode(payload);
+    const body = encode(lane.wire.codec, payload);
     return types.isPromise(body)
       ? body.then((encoded) => this.pack(lane, head, encoded))
       : this.pack(lane, head, body);
@@ -121,7 +122,8 @@ export class Publisher {
 
   private send(publication: Publication): Promise<PublishReceipt> {
     const receipt = publication.receipt();
-    this.options.driver.send(publication.topic, publication, publication.options, publication);
+    const { lane, options } = publication;
+    this.options.driver.send(lane.topic, lane.wire.outgoing(publication), options, publication);
     return receipt;
   }
 
@@ -138,16 +140,17 @@ export class Publisher {
     const timeoutMs =
       timeout === undefined ? publishTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
     const deduplicate = options.id === undefined ? undefined : true;
-    return { delivery: lane.delivery, timeoutMs, deduplicate, key, delayMs, ttlMs, signal };
+    const { delivery, wire } = lane;
+    return { delivery, timeoutMs, deduplicate, key, delayMs, ttlMs, signal, bare: wire.bare };
   }
+}
 
-  private encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
-    try {
-      const body = this.options.codec.encode(payload);
-      return types.isPromise(body) ? body.catch(rethrowAsCodecError) : body;
-    } catch (error) {
-      return rethrowAsCodecError(error);
-    }
+function encode(codec: Codec, payload: unknown): EncodedBody | Promise<EncodedBody> {
+  try {
+    const body = codec.encode(payload);
+    return types.isPromise(body) ? body.catch(rethrowAsCodecError) : body;
+  } catch (error) {
+    return rethrowAsCodecError(error);
   }
 }
 
@@ -186,7 +189,7 @@ function delayOf({ delay, at }: PublishOptions, now: number): number | undefined
 }
 
 function rethrowAsCodecError(error: unknown): never {
-  throw error instanceof CodecError
+  throw error instanceof CodecError || error instanceof MessageTooLargeError
     ? error
     : new CodecError('The codec failed to write the payload', { cause: error });
 }

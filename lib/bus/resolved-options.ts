@@ -14,6 +14,7 @@ import { toMilliseconds } from '../timing/duration.js';
 import type { BusLogger } from './bus-logger.js';
 import type { DiscoBusOptions } from './bus-options.js';
 import { TopicTable } from './topic-table.js';
+import { Wires } from './wires.js';
 
 /** {@link DiscoBusOptions}, checked and complete. */
 export interface ResolvedOptions {
@@ -24,7 +25,9 @@ export interface ResolvedOptions {
   readonly service: string;
   readonly prefix: string;
   readonly topics: TopicTable;
+  /** Of Disco frames. */
   readonly codec: Codec;
+  readonly wires: Wires;
   readonly maxMessageBytes: number;
   readonly publishTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -54,13 +57,17 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     throw new ConfigurationError('middleware must be an array of functions');
   }
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
+  const payloadCodec = resolvePayloadCodec(options.codec);
+  const codec = resolveCodec(payloadCodec, options.compression, maxMessageBytes);
+  const goLevel = options.compression === false ? undefined : options.compression?.level;
   return {
     engine: driver,
     driver: new BundlingDriver(driver, bundling === false ? unbundled : bundling),
     service,
     prefix,
     topics: new TopicTable(service, options.defaults, options.topics),
-    codec: resolveCodec(options, maxMessageBytes),
+    codec,
+    wires: new Wires({ codec, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,
     publishTimeoutMs: toMilliseconds(options.publishTimeout ?? '30s', 'publishTimeout', { minMs: 1 }),
     requestTimeoutMs: toMilliseconds(options.requestTimeout ?? '30s', 'requestTimeout', { minMs: 1 }),
@@ -74,13 +81,16 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   };
 }
 
+function resolvePayloadCodec(codec: Codec = new JsonCodec()): Codec {
+  if (typeof codec?.encode === 'function' && typeof codec.decode === 'function') return codec;
+  throw new ConfigurationError('codec must have encode and decode');
+}
+
 function resolveCodec(
-  { codec = new JsonCodec(), compression = {} }: DiscoBusOptions,
+  codec: Codec,
+  compression: DiscoBusOptions['compression'] = {},
   maxBytes: number,
 ): Codec {
-  if (typeof codec?.encode !== 'function' || typeof codec.decode !== 'function') {
-    throw new ConfigurationError('codec must have encode and decode');
-  }
   const payload = new PayloadCodec(codec);
   return compression === false ? payload : new GzipCodec(payload, { ...compression, maxBytes });
 }

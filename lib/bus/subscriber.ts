@@ -12,7 +12,7 @@ import { errorLine } from './bus-logger.js';
 import type { MessageHandler, SubscribeOptions } from './bus-options.js';
 import { InOrderDecoder } from './in-order-decoder.js';
 import { orderedByKey } from './key-order.js';
-import type { MessageDecoder } from './message-decoder.js';
+import { offered } from './offered.js';
 import type { Responder } from './requests/responder.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { BusSubscription, type Subscription } from './subscription.js';
@@ -33,7 +33,6 @@ export class Subscriber {
 
   constructor(
     private readonly options: ResolvedOptions,
-    private readonly decoder: MessageDecoder,
     private readonly responder: Responder,
     private readonly onDropped: (topic: string, reason: DropReason) => void,
   ) {}
@@ -44,7 +43,7 @@ export class Subscriber {
     if (typeof handler !== 'function') throw new HandlerMissingError(topic);
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
-    this.options.topics.assertAgrees(topic, policy.delivery);
+    this.options.topics.assertAgrees(topic, policy);
     return {
       topic,
       policy: dispatchPolicy(policy, options),
@@ -60,7 +59,8 @@ export class Subscriber {
     try {
       const { delivery, group, startFrom, concurrency, prefetch } = wanted.policy;
       const exclusive = wanted.policy.ordered && delivery === 'at-least-once';
-      const options = { delivery, group, startFrom, maxInFlight: concurrency + prefetch, exclusive };
+      const { bare } = this.options.wires.of(wanted.policy.wire);
+      const options = { delivery, group, startFrom, maxInFlight: concurrency + prefetch, exclusive, bare };
       subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
     } catch (error) {
       this.subscriptions.delete(subscription);
@@ -80,10 +80,9 @@ export class Subscriber {
     for (const subscription of this.subscriptions) subscription.abandon();
   }
 
-  private assertOffered(topic: string, { delivery, ordered }: ResolvedTopic): void {
-    const { driver } = this.options;
-    const capabilities = driver.capabilities[delivery];
-    if (!capabilities) throw new ConfigurationError(`The driver "${driver.name}" does not offer ${delivery}`);
+  private assertOffered(topic: string, { delivery, ordered, wire }: ResolvedTopic): void {
+    const { driver, wires } = this.options;
+    const capabilities = offered(driver, delivery, wires.of(wire));
     if (isTopicPattern(topic) && !capabilities.patterns) {
       throw new ConfigurationError(`The driver "${driver.name}" has no topic patterns ${delivery}`);
     }
@@ -118,11 +117,13 @@ export class Subscriber {
   }
 
   private make(wanted: Wanted): BusSubscription {
-    const { clock, logger, metrics } = this.options;
-    const { topic } = wanted;
+    const { clock, logger, metrics, wires } = this.options;
+    const { topic, policy } = wanted;
+    const wire = wires.of(policy.wire);
     return new BusSubscription({
       ...wanted,
-      decoder: wanted.policy.ordered ? new InOrderDecoder(this.decoder) : this.decoder,
+      open: (delivery) => wire.open(delivery),
+      decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       metrics: metrics.topic(topic),
       clock,
       onClosed: (subscription) => this.subscriptions.delete(subscription),

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import type { Delivery } from '../driver/delivery.js';
 import type { DriverSubscription } from '../driver/driver.js';
 import { ClosedError } from '../errors/bus.errors.js';
-import { decodeFrame } from '../message/frame.js';
+import type { DecodedFrame } from '../message/frame.js';
 import type { Message } from '../message/message.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { type Handler, isThenable } from '../middleware/middleware.js';
@@ -33,6 +33,8 @@ export interface SubscriptionParts {
   readonly policy: ResolvedTopic;
   /** The whole chain of middleware around the user's handler. */
   readonly handler: Handler;
+  /** The frame of a delivery. Throws CodecError. */
+  readonly open: (delivery: Delivery) => DecodedFrame;
   readonly decoder: MessageReader;
   readonly metrics: TopicMetrics;
   readonly report: SettlementReport & {
@@ -125,7 +127,7 @@ export class BusSubscription implements Subscription {
   private handle(delivery: Delivery): void | Promise<void> {
     let message: Message | Promise<Message>;
     try {
-      const frame = delivery.decoded ?? decodeFrame(delivery.frame);
+      const frame = this.parts.open(delivery);
       this.parts.metrics.size('in', frame.bodyBytes);
       message = this.parts.decoder.read(delivery.topic, frame);
     } catch (error) {

@@ -8,10 +8,11 @@ import {
 } from '../message/topic-pattern.js';
 import { type Backoff, resolveBackoff } from '../timing/backoff.js';
 import { toMilliseconds } from '../timing/duration.js';
-import type { RetryOptions, TopicOptions } from './bus-options.js';
+import type { RetryOptions, TopicOptions, WireName } from './bus-options.js';
 
 /** {@link TopicOptions}, checked and complete. */
 export interface ResolvedTopic {
+  readonly wire: WireName;
   readonly delivery: DeliveryGuarantee;
   readonly group: string;
   readonly concurrency: number;
@@ -56,16 +57,23 @@ export class TopicTable {
 
   /** The guarantee that the table names for a topic or topic pattern, if it does. */
   agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
-    return this.agreed(topicOrPattern)?.delivery;
+    const { delivery, wire } = this.agreed(topicOrPattern) ?? {};
+    return delivery ?? (wire === 'go' ? 'at-most-once' : undefined);
   }
 
-  /** Throws ConfigurationError if the table names `topic` and says another guarantee than `delivery`. */
-  assertAgrees(topic: string, delivery: DeliveryGuarantee): void {
-    const agreed = this.agreed(topic)?.delivery;
-    if (agreed === undefined || agreed === delivery) return;
-    throw new ConfigurationError(
-      `"${topic}" is ${agreed} in the topics table and cannot be ${delivery} here`,
-    );
+  /** Throws ConfigurationError if the table names `topic` and says another guarantee or wire than these. */
+  assertAgrees(topic: string, { delivery, wire }: ResolvedTopic): void {
+    const agreed = this.agreed(topic) ?? {};
+    if (agreed.delivery !== undefined && agreed.delivery !== delivery) {
+      throw new ConfigurationError(
+        `"${topic}" is ${agreed.delivery} in the topics table and cannot be ${delivery} here`,
+      );
+    }
+    if (agreed.wire !== undefined && agreed.wire !== wire) {
+      throw new ConfigurationError(
+        `"${topic}" has the wire '${agreed.wire}' in the topics table and cannot have '${wire}' here`,
+      );
+    }
   }
 
   private agreed(topicOrPattern: string): TopicOptions | undefined {
@@ -75,13 +83,14 @@ export class TopicTable {
   }
 
   private add(name: string, options: TopicOptions): void {
-    this.resolve(`topics["${name}"]`, options);
+    this.resolve(`topics["${name}"]`, { ...this.defaults, ...defined(options) });
     this.exact.set(name, options);
     if (isTopicPattern(name)) this.patterns.push({ matches: topicMatcher(name), options });
   }
 
   private resolve(where: string, options: TopicOptions): ResolvedTopic {
     const {
+      wire = 'disco',
       delivery = 'at-most-once',
       group = this.service,
       concurrency = 16,
@@ -89,12 +98,15 @@ export class TopicTable {
     } = options;
     const { prefetch = concurrency, deadLetter = true, timeout = '30s', backlog = {}, orderBy } = options;
     const { limit = 100_000, overflow = 'drop-new' } = backlog;
+    oneOf(`${where}.wire`, wire, ['disco', 'go']);
     oneOf(`${where}.delivery`, delivery, ['at-most-once', 'at-least-once']);
     oneOf(`${where}.startFrom`, startFrom, ['beginning', 'new']);
     if (orderBy !== undefined) oneOf(`${where}.orderBy`, orderBy, ['key']);
     oneOf(`${where}.backlog.overflow`, overflow, ['drop-new', 'drop-old']);
     if (!groupGrammar.test(group)) throw new ConfigurationError(`${where}.group must be a name`);
+    if (wire === 'go') assertGoCan(where, delivery, orderBy);
     return {
+      wire,
       delivery,
       group,
       concurrency: wholeNumber(`${where}.concurrency`, concurrency, 1, 100_000),
@@ -107,6 +119,16 @@ export class TopicTable {
       backlogLimit: wholeNumber(`${where}.backlog.limit`, limit, 1, 100_000_000),
       overflow,
     };
+  }
+}
+
+/** Throws ConfigurationError for what the Go library's messages have no place for. */
+function assertGoCan(where: string, delivery: DeliveryGuarantee, orderBy: string | undefined): void {
+  if (delivery !== 'at-most-once') {
+    throw new ConfigurationError(`${where}: the wire 'go' is at most once and cannot be ${delivery}`);
+  }
+  if (orderBy !== undefined) {
+    throw new ConfigurationError(`${where}: messages on the wire 'go' have no key to order them by`);
   }
 }
 

@@ -23,6 +23,8 @@ export interface EncodedBody {
 export interface Codec {
   /** A short name for logs, as `'json'`. */
   readonly name: string;
+  /** The number that `encode` says. Needed on the Go wire, whose messages do not tell it. */
+  readonly id?: CodecId;
   /** Whether `decode` may be handed a text where `encode` made one; otherwise it is always given bytes. @default false */
   readonly readsText?: boolean;
   encode(payload: unknown): EncodedBody | Promise<EncodedBody>;

@@ -11,6 +11,7 @@ export const JSON_CODEC_ID = 0;
  */
 export class JsonCodec implements Codec {
   readonly name = 'json';
+  readonly id = JSON_CODEC_ID;
   readonly readsText = true;
 
   encode(payload: unknown): EncodedBody {

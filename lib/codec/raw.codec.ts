@@ -7,6 +7,7 @@ export const RAW_CODEC_ID = 1;
 /** Bytes as they are: takes a Uint8Array or Buffer, and gives a Buffer of the receiver's own. */
 export class RawCodec implements Codec {
   readonly name = 'raw';
+  readonly id = RAW_CODEC_ID;
 
   encode(payload: unknown): EncodedBody {
     if (!(payload instanceof Uint8Array)) throw new CodecError('The raw codec takes a Uint8Array');

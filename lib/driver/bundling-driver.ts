@@ -34,7 +34,8 @@ export const unbundled: Record<DeliveryGuarantee, BundleLimits> = {
 /**
  * A driver that joins what is published to one topic within one turn of the event loop into a bundle, and splits bundles
  * on delivery. A lone message is a plain frame and waits for nothing. Order per topic is kept. Messages with a delay, a
- * ttl, a signal or an id of the caller's own travel alone, and stored ones with a key.
+ * ttl, a signal or an id of the caller's own travel alone, and stored ones with a key; what is `bare` is neither joined nor
+ * split.
  */
 export class BundlingDriver implements MessageDriver {
   readonly name: string;
@@ -99,6 +100,7 @@ export class BundlingDriver implements MessageDriver {
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
+    if (options.bare) return this.inner.subscribe(topicOrPattern, options, onDelivery);
     if (options.delivery === 'at-most-once') {
       return this.inner.subscribe(topicOrPattern, options, (delivery) => splitFanOut(delivery, onDelivery));
     }
@@ -143,10 +145,14 @@ export class BundlingDriver implements MessageDriver {
   }
 
   /** A lane lives while it has frames waiting or on their way, so that a million topics leave nothing behind. */
-  private laneOf(topic: string, { delivery, timeoutMs }: MessagePublishOptions): BundleLane | undefined {
+  private laneOf(
+    topic: string,
+    { delivery, timeoutMs, bare }: MessagePublishOptions,
+  ): BundleLane | undefined {
+    if (bare || !this.capabilities[delivery]?.parts) return undefined;
     const lanes = this.lanes[delivery];
     const open = lanes.get(topic);
-    if (open || !this.capabilities[delivery]?.parts) return open;
+    if (open) return open;
     const lane = new BundleLane(this.inner, topic, timeoutMs, this.limits[delivery], () =>
       lanes.delete(topic),
     );

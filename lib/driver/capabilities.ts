@@ -22,6 +22,8 @@ export interface GuaranteeCapabilities {
   readonly deduplication: boolean;
   /** A group can be read by one subscription at a time, the others standing by. @default false */
   readonly exclusive?: boolean;
+  /** Topics can be used by their bare names, frames going as they are: see `bare` of a publish. @default false */
+  readonly bare?: boolean;
   /** Parts of a frame can be settled one by one, so the bus may bundle. Fan-out guarantees have nothing to settle: true. */
   readonly parts: boolean;
 }

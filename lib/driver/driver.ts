@@ -27,6 +27,11 @@ export interface DriverPublishOptions {
   readonly delayMs?: number;
   /** Not delivered any more after this has passed. */
   readonly ttlMs?: number;
+  /**
+   * The topic's name is used on the server as it stands, without the prefix, and the frame travels alone and unchanged:
+   * for the programs of others. Needs the capability `bare`. @default false
+   */
+  readonly bare?: boolean;
   /** Aborting before the frame is sent withdraws it: rejects with AbortedError. Afterwards it has no effect. */
   readonly signal?: AbortSignal;
 }
@@ -56,6 +61,8 @@ export interface DriverSubscribeOptions {
    * it was published. Needs the capability `exclusive`. @default false
    */
   readonly exclusive?: boolean;
+  /** Listens to the bare name, as a publish with `bare` uses it, and takes what comes as it is. Needs the capability `bare`. @default false */
+  readonly bare?: boolean;
 }
 
 /** A live subscription. */

@@ -1,4 +1,4 @@
-import type { OutgoingFrame } from '../message/run.js';
+import type { EncodedFrame, OutgoingFrame } from '../message/run.js';
 import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from './driver.js';
 
 /** How a message is to be published; its id is its own. */
@@ -17,7 +17,7 @@ export interface MessageDriver extends DiscoDriver {
   /** Publishes `message` and tells `listener` of the outcome, never before it returns. Does not throw. */
   send(
     topic: string,
-    message: OutgoingFrame,
+    message: OutgoingFrame | EncodedFrame,
     options: MessagePublishOptions,
     listener: PublishListener,
   ): void;

@@ -31,6 +31,7 @@ export function storesPatterns(bus: DiscoBus): boolean {
 }
 
 const topicOptionNames: ReadonlySet<string> = new Set<keyof TopicOptions>([
+  'wire',
   'delivery',
   'group',
   'concurrency',

@@ -1,4 +1,5 @@
 import { type Codec } from '../../lib/codec/codec.js';
+import { GoCodec } from '../../lib/codec/go.codec.js';
 import { GzipCodec } from '../../lib/codec/gzip.codec.js';
 import { JsonCodec } from '../../lib/codec/json.codec.js';
 import { PayloadCodec } from '../../lib/codec/payload.codec.js';
@@ -27,6 +28,14 @@ describeCodec('raw, gzip', {
   createCodec: () => gzip(new PayloadCodec(new JsonCodec())),
   values: 'bytes',
   compression: { ...compression, maxBytes: compression.maxBytes },
+});
+
+const goWire = (codec: Codec) => new GoCodec(codec, { maxBytes: 10 * 1024 * 1024 });
+describeCodec('json, Go wire', { createCodec: () => goWire(new JsonCodec()), refused });
+describeCodec('raw, Go wire', {
+  createCodec: () => goWire(new RawCodec()),
+  values: 'bytes',
+  refused: ['text'],
 });
 
 /** A good codec where one method is another. */

@@ -1,3 +1,4 @@
+import { splitFanOut } from '../../lib/driver/bundle-delivery.js';
 import { type Delivery } from '../../lib/driver/delivery.js';
 import { type DiscoDriver } from '../../lib/driver/driver.js';
 import { type ManualClock } from '../../lib/testing/manual-clock.js';
@@ -160,6 +161,17 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
   'crosses neighbouring topics': {
     noticedBy: ['W11', 'W3', 'channels'],
     make: () => ({ subscribeTo: (topic) => topic.replace(/\.[^.>*]+$/, '.*') }),
+  },
+  'puts its prefix before bare names too': {
+    noticedBy: ['bare', 'bare-patterns'],
+    make: () => ({
+      publish: (inner, topic, frame, options) => inner.publish(topic, frame, { ...options, bare: false }),
+      subscribeWith: () => ({ bare: false }),
+    }),
+  },
+  'splits what begins like a bundle, bare or not': {
+    noticedBy: ['bare-bytes'],
+    make: () => ({ deliver: (delivery, hand) => splitFanOut(delivery, hand) }),
   },
   'takes * for any number of segments': {
     noticedBy: ['patterns'],

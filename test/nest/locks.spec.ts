@@ -115,7 +115,7 @@ describe('the locks of a bus', () => {
       { ttl: 1.5 },
       { wait: -1 },
       { wait: 'soon' },
-      { prefix: '' },
+      { prefix: ':' },
       { prefix: 'a b' },
       { store: {} as LockStore },
       { store: memoryDriver().lockStore(), prefix: 'a' },

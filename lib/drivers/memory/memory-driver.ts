@@ -15,6 +15,7 @@ import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
+import { type FanOut } from './fan-out.js';
 import { MemoryLockStore } from './locks/memory-lock-store.js';
 import { type BrokerSpace, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
 import { fanOutSubscription, groupSubscription, type MemorySubscription } from './memory-subscription.js';
@@ -37,6 +38,7 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
     backlog: false,
     persistent: false,
     deduplication: false,
+    bare: true,
     parts: true,
   }),
   'at-least-once': Object.freeze({
@@ -106,7 +108,7 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
     };
     const subscription: MemorySubscription =
       options.delivery === 'at-most-once'
-        ? fanOutSubscription(space.fanOut, settings)
+        ? fanOutSubscription(this.fanOut(space, options.bare), settings)
         : groupSubscription(space.logs, this.broker.agenda, this.visibilityMs, settings);
     this.subscriptions.add(subscription);
     return subscription;
@@ -152,7 +154,12 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
     if (options.signal?.aborted) throw new AbortedError(options.signal.reason);
     if (options.delivery === 'at-least-once') return space.logs.publish(topic, frame, options);
     if (options.delayMs) throw new ConfigurationError('delay needs the delivery guarantee at-least-once');
-    return { receivers: space.fanOut.publish(topic, frame) };
+    return { receivers: this.fanOut(space, options.bare).publish(topic, frame) };
+  }
+
+  /** Bare names are those without any prefix. */
+  private fanOut(space: BrokerSpace, bare: boolean | undefined): FanOut {
+    return bare ? this.broker.space('').fanOut : space.fanOut;
   }
 
   private connected(): BrokerSpace {

@@ -83,7 +83,7 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
     if (session === undefined) throw this.unusable();
     if (options.delivery === 'at-least-once')
       return session.streams.subscribe(topicOrPattern, options, onDelivery);
-    return session.pubsub.subscribe(topicOrPattern, onDelivery);
+    return session.pubsub.subscribe(topicOrPattern, options, onDelivery);
   }
 
   async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {

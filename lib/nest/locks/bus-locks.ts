@@ -15,7 +15,10 @@ export interface BusLockOptions {
   ttl?: Duration;
   /** How long to wait for a lock. @default '10s' */
   wait?: Duration;
-  /** Stands before every key of a lock. A `prefix` of the driver itself goes before this one. @default the bus's `prefix` */
+  /**
+   * Stands before every key of a lock. A `prefix` of the driver itself goes before this one, save before `''`: then locks
+   * are kept by their bare keys, and exclude those of the Go library. @default the bus's `prefix`
+   */
   prefix?: string;
   /** Where the locks are kept, as a `redlockStore([…])`; the bus connects and closes it. @default the driver's own server */
   store?: LockStore;
@@ -31,7 +34,7 @@ export interface BusLockParts {
   readonly metrics?: Metrics;
 }
 
-const prefixes = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
+const prefixes = /^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,99})?$/;
 
 /** Throws ConfigurationError for malformed settings. */
 export function assertLockOptions(options: BusLockOptions = {}): void {

@@ -1,4 +1,5 @@
 import { type DeliveryGuarantee, type DriverCapabilities } from '../../driver/capabilities.js';
+import { bareCases } from './cases/bare.cases.js';
 import { byteCases } from './cases/bytes.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
 import { redeliveryCases } from './cases/redelivery.cases.js';
@@ -18,6 +19,7 @@ export const driverCases: readonly DriverCase[] = [
   ...watermillLifetimeCases,
   ...byteCases,
   ...subscriptionCases,
+  ...bareCases,
   ...lifecycleCases,
   ...storageCases,
   ...settlementCases,

@@ -13,12 +13,13 @@ export interface LockKeys {
 /**
  * The keys of the lock named `key`: `disco:lock:{key}` and so on. A key with a hash tag of its own keeps its slot, as
  * `disco:lock:{order:1}:{order:1}:stock`, so that several of one tag can be locked together. No two names share a key.
+ * Without a prefix the lock is the bare `key`, as in the Go library.
  */
 export function lockKeys(prefix: string, key: string): LockKeys {
   const tag = hashTag(key);
   const name = tag === undefined ? `{${key.replace(/[%{}]/g, encodeURIComponent)}}` : `{${tag}}:${key}`;
   return {
-    lock: `${prefix}:lock:${name}`,
+    lock: prefix === '' ? key : `${prefix}:lock:${name}`,
     fence: `${prefix}:fence:${name}`,
     queue: `${prefix}:wait:${name}`,
     slot: tag ?? key,

@@ -9,6 +9,8 @@ now = math.floor(micros / 1000)
 local waiterTtl, handOff, exact, inbox = string.match(ARGV[1], '^(%d+) (%d+) (%d) (.*)$')
 waiterTtl, handOff, exact = tonumber(waiterTtl), tonumber(handOff), exact == '1'
 
+local tokenPattern = '^' .. string.rep('%x', 32) .. '$'
+
 local function text(number)
   return string.format('%.0f', number)
 end
@@ -35,7 +37,8 @@ local function look(lock, token, permits)
     if owner == '~' .. token then return 'kept', false end
     return false, false, call('PTTL', lock)
   end
-  if kind ~= 'zset' then return false, false, -1 end
+  -- Where locks have no prefix of their own, somebody else's data may have the name.
+  if kind ~= 'zset' or not string.match(call('ZRANGE', lock, 0, 0)[1], tokenPattern) then return false, false, -1 end
   call('ZREMRANGEBYSCORE', lock, '-inf', now)
   local count = call('ZCARD', lock)
   if count == 0 then return false, true end

@@ -63,7 +63,8 @@ export class RedisLockStore implements LockStore {
   ) {
     this.options = redis instanceof ResolvedRedisOptions ? redis : new ResolvedRedisOptions(redis);
     this.service = context.service;
-    const prefix = this.options.prefix ?? context.prefix ?? 'disco';
+    // Bare keys are asked for to meet somebody else's, so a prefix of the driver must not come between.
+    const prefix = context.prefix === '' ? '' : (this.options.prefix ?? context.prefix ?? 'disco');
     this.keyring = new LockKeyring(prefix);
     this.server = new LockServer(this.options, this.service);
     this.inbox = new LockInbox(this.options, prefix, this.service, {

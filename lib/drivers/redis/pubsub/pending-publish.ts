@@ -25,6 +25,8 @@ export class PendingPublish {
     readonly options: DriverPublishOptions,
     private readonly resolve: (receipt: DriverReceipt) => void,
     private readonly reject: (error: DiscoBusError) => void,
+    /** The Redis channel, where it goes to one. */
+    readonly channel = topic,
   ) {
     this.madeMs = options.ttlMs === undefined ? 0 : performance.now();
   }

@@ -1,6 +1,11 @@
 import type { GuaranteeCapabilities } from '../../../driver/capabilities.js';
 import type { Delivery } from '../../../driver/delivery.js';
-import type { DriverPublishOptions, DriverReceipt, DriverSubscription } from '../../../driver/driver.js';
+import type {
+  DriverPublishOptions,
+  DriverReceipt,
+  DriverSubscribeOptions,
+  DriverSubscription,
+} from '../../../driver/driver.js';
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { TopicInvalidError } from '../../../errors/message.errors.js';
@@ -41,11 +46,13 @@ export class PubSubEngine {
     backlog: false,
     persistent: false,
     deduplication: false,
+    bare: true,
     parts: true,
   };
 
   readonly publisher: PubSubPublisher;
   private readonly names: ChannelNames;
+  private readonly bareNames: ChannelNames;
   private readonly subscribers: readonly SubscriberConnection[];
   private readonly probe: ClusterProbe | undefined;
 
@@ -53,7 +60,8 @@ export class PubSubEngine {
     const { options, connections, prefix } = setup;
     const clustered = isCluster(options.endpoint);
     this.names = new ChannelNames(prefix);
-    this.publisher = new PubSubPublisher(connections, this.names, options, !clustered);
+    this.bareNames = new ChannelNames('', prefix);
+    this.publisher = new PubSubPublisher(connections, options, !clustered);
     this.subscribers = Array.from({ length: options.workers }, () => this.subscriber());
     if (clustered && isCluster(options.reader)) {
       this.probe = new ClusterProbe(this.publisher, this.subscribers, prefix, options.heartbeatMs);
@@ -71,21 +79,26 @@ export class PubSubEngine {
         new ConfigurationError('Redis pub/sub keeps nothing, so it cannot delay a message'),
       );
     }
-    return this.publisher.publish(topic, frame, options);
+    if (options.bare && this.names.covers(topic)) return Promise.reject(ownName(topic));
+    const names = options.bare ? this.bareNames : this.names;
+    return this.publisher.publish(topic, names.channel(topic), frame, options);
   }
 
   async subscribe(
     topicOrPattern: string,
+    { bare }: Pick<DriverSubscribeOptions, 'bare'>,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
-    const channel = this.channelOf(topicOrPattern);
+    if (bare && this.names.covers(topicOrPattern)) throw ownName(topicOrPattern);
+    const names = bare ? this.bareNames : this.names;
+    const channel = channelOf(topicOrPattern, names);
     if (!channel.glob) return this.listen(channel, undefined, onDelivery);
     const matches = topicMatcher(topicOrPattern);
     try {
       return await this.listen(channel, matches, onDelivery);
     } catch (error) {
       // A user who may use `&disco:*` may PSUBSCRIBE to that very glob and to no narrower one.
-      const widest = this.names.glob('>');
+      const widest = names.glob('>');
       if (channel.name === widest || replyCode((error as Error).cause) !== 'NOPERM') throw error;
       return this.listen({ ...channel, name: widest }, matches, onDelivery);
     }
@@ -115,22 +128,9 @@ export class PubSubEngine {
     return new SubscriberConnection(connections, {
       commandTimeoutMs: options.commandTimeoutMs,
       maxFrameBytes: this.setup.maxFrameBytes,
-      topicOf: (channel) => this.names.topic(channel),
       gap: (topics, from, to) => status({ type: 'gap', topics, from, to }),
       error: (error) => status({ type: 'error', error }),
     });
-  }
-
-  private channelOf(topicOrPattern: string): TopicChannel {
-    if (isTopicPattern(topicOrPattern)) {
-      return {
-        name: this.names.glob(assertTopicOrPattern(topicOrPattern)),
-        glob: true,
-        topic: topicOrPattern,
-      };
-    }
-    if (!topicGrammar.test(topicOrPattern)) throw new TopicInvalidError('That is not a topic');
-    return { name: this.names.channel(topicOrPattern), glob: false, topic: topicOrPattern };
   }
 
   /** A channel is subscribed on one connection only; a new one goes to where the fewest are. */
@@ -138,4 +138,21 @@ export class PubSubEngine {
     const present = this.subscribers.find((connection) => connection.has(channel));
     return present ?? this.subscribers.reduce((least, other) => (other.load < least.load ? other : least));
   }
+}
+
+function ownName(topic: string): ConfigurationError {
+  return new ConfigurationError(`The bare name "${topic}" is one of the bus's own channels`);
+}
+
+function channelOf(topicOrPattern: string, names: ChannelNames): TopicChannel {
+  if (isTopicPattern(topicOrPattern)) {
+    return {
+      name: names.glob(assertTopicOrPattern(topicOrPattern)),
+      glob: true,
+      topic: topicOrPattern,
+      topicOf: (channel) => names.topic(channel),
+    };
+  }
+  if (!topicGrammar.test(topicOrPattern)) throw new TopicInvalidError('That is not a topic');
+  return { name: names.channel(topicOrPattern), glob: false, topic: topicOrPattern };
 }

@@ -10,7 +10,6 @@ import type { RedisConnections } from '../redis-connections.js';
 import { isRefusal, isUnsent, replyCode, toDriverError } from '../redis-error.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
-import type { ChannelNames } from './channel-names.js';
 import { PendingPublish, type PendingPublishOwner } from './pending-publish.js';
 import { PublishDeadlines } from './publish-deadlines.js';
 
@@ -35,7 +34,6 @@ export class PubSubPublisher implements PendingPublishOwner {
 
   constructor(
     connections: RedisConnections,
-    private readonly names: ChannelNames,
     private readonly options: ResolvedRedisOptions,
     private readonly countsReceivers: boolean,
   ) {
@@ -43,11 +41,16 @@ export class PubSubPublisher implements PendingPublishOwner {
     this.link = connections.link('publish', { up: (client) => this.flush(client) });
   }
 
-  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
+  publish(
+    topic: string,
+    channel: string,
+    frame: Uint8Array,
+    options: DriverPublishOptions,
+  ): Promise<DriverReceipt> {
     const { signal, timeoutMs } = options;
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason));
     return new Promise((resolve, reject) => {
-      const pending = new PendingPublish(this, topic, frame, options, resolve, reject);
+      const pending = new PendingPublish(this, topic, frame, options, resolve, reject, channel);
       pending.deadline = this.deadlines.add(timeoutMs, pending.expired);
       const { client } = this.link;
       if (client !== undefined && client.status === 'ready') this.send(client, pending);
@@ -99,7 +102,7 @@ export class PubSubPublisher implements PendingPublishOwner {
     }
     pending.leaves();
     this.inFlight++;
-    client.publish(this.names.channel(pending.topic), asBuffer(pending.frame)).then(
+    client.publish(pending.channel, asBuffer(pending.frame)).then(
       (receivers) => {
         this.landed();
         pending.accept(this.countsReceivers ? { receivers } : noReceipt);

@@ -21,14 +21,14 @@ export interface ChannelName {
 /** A channel together with the topic or topic pattern that it stands for. */
 export interface TopicChannel extends ChannelName {
   readonly topic: string;
+  /** The topic of a channel that a glob covers; undefined for those that carry none. */
+  topicOf?(channel: string): string | undefined;
 }
 
 /** What a {@link SubscriberConnection} needs to know, and whom it tells. */
 export interface SubscriberSetup {
   readonly commandTimeoutMs: number;
   readonly maxFrameBytes: number;
-  /** The topic of a channel; undefined for those that carry none. */
-  topicOf(channel: string): string | undefined;
   /** Messages of these topics may have been missed between the two moments. Once for each outage. */
   gap(topics: readonly string[], from: number, to: number): void;
   error(error: DiscoBusError): void;
@@ -41,11 +41,17 @@ class ChannelEntry implements TopicChannel {
   epoch = 0;
   subscribing: Promise<unknown> | undefined;
 
-  constructor(
-    readonly name: string,
-    readonly glob: boolean,
-    readonly topic: string,
-  ) {}
+  readonly name: string;
+  readonly glob: boolean;
+  readonly topic: string;
+  readonly topicOf: TopicChannel['topicOf'];
+
+  constructor({ name, glob, topic, topicOf }: TopicChannel) {
+    this.name = name;
+    this.glob = glob;
+    this.topic = topic;
+    this.topicOf = topicOf;
+  }
 }
 
 /** Redis takes many channels in one command; an answer comes for each. */
@@ -88,10 +94,10 @@ export class SubscriberConnection {
    * Resolves when Redis has confirmed the channel. Rejects, and listens no more, when it refuses, or does not answer
    * within the command timeout: also when there is no connection all that time.
    */
-  async listen({ name, glob, topic }: TopicChannel, listener: ChannelListener): Promise<void> {
-    const table = this.table(glob);
-    const entry = table.get(name) ?? new ChannelEntry(name, glob, topic);
-    table.set(name, entry);
+  async listen(channel: TopicChannel, listener: ChannelListener): Promise<void> {
+    const table = this.table(channel.glob);
+    const entry = table.get(channel.name) ?? new ChannelEntry(channel);
+    table.set(channel.name, entry);
     entry.listeners = [...entry.listeners, listener];
     try {
       await this.confirmed(entry);
@@ -187,7 +193,7 @@ export class SubscriberConnection {
   private readonly onGlobMessage = (glob: string, channel: Buffer, frame: Buffer): void => {
     const entry = this.globs.get(glob);
     if (entry === undefined) return;
-    const topic = this.setup.topicOf(channel.toString('latin1'));
+    const topic = entry.topicOf?.(channel.toString('latin1'));
     if (topic !== undefined) this.handOver(entry, topic, frame);
   };
 

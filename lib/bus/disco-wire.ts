@@ -1,0 +1,30 @@
+import type { Codec } from '../codec/codec.js';
+import type { Delivery } from '../driver/delivery.js';
+import { type DecodedFrame, decodeFrame } from '../message/frame.js';
+import type { OutgoingFrame } from '../message/run.js';
+import { MessageDecoder } from './message-decoder.js';
+import type { Wire } from './wire.js';
+
+/** Disco frames: carry everything, and are encoded together by the driver. */
+export class DiscoWire implements Wire {
+  readonly name = 'disco';
+  readonly bare = false;
+  readonly reader: MessageDecoder;
+
+  constructor(
+    readonly codec: Codec,
+    maxMessageBytes: number,
+  ) {
+    this.reader = new MessageDecoder(codec, maxMessageBytes);
+  }
+
+  outgoing(message: OutgoingFrame): OutgoingFrame {
+    return message;
+  }
+
+  open(delivery: Delivery): DecodedFrame {
+    return delivery.decoded ?? decodeFrame(delivery.frame);
+  }
+
+  assertCarries(): void {}
+}

@@ -1,0 +1,23 @@
+import type { Codec } from '../codec/codec.js';
+import type { Delivery } from '../driver/delivery.js';
+import type { DecodedFrame } from '../message/frame.js';
+import type { EncodedFrame, OutgoingFrame } from '../message/run.js';
+import type { PublishOptions, WireName } from './bus-options.js';
+import type { MessageReader } from './message-decoder.js';
+
+/** Writes messages as frames and reads them back; one for each kind, chosen once for each topic. */
+export interface Wire {
+  readonly name: WireName;
+  /** Writes payloads. */
+  readonly codec: Codec;
+  /** Reads messages from what `open` gives. */
+  readonly reader: MessageReader;
+  /** Whether topics are used by their bare names, each message alone. */
+  readonly bare: boolean;
+  /** What the driver is given for a message whose body `codec` has made. */
+  outgoing(message: OutgoingFrame): OutgoingFrame | EncodedFrame;
+  /** The frame of a message that came. Throws CodecError. */
+  open(delivery: Delivery): DecodedFrame;
+  /** Throws ConfigurationError for options of a publish that would not arrive. */
+  assertCarries(topic: string, options: PublishOptions): void;
+}

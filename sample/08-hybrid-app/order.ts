@@ -1,0 +1,4 @@
+export interface Order {
+  readonly number: number;
+  readonly items: readonly string[];
+}
