@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { LockManager } from '../../../lib/lock/lock-manager.js';
+import { describeLockStore } from '../../../lib/testing/lock-store-contract.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { describeGo } from './go-program.js';
 
@@ -126,6 +127,10 @@ describe('locks shared with Go, on Redis', () => {
     expect(await bare.tryAcquire(key)).toBeNull();
     await bare.close();
   });
+});
+
+describeLockStore('redis, bare keys', {
+  createStore: () => redisDriver({ url: server.url }).lockStore({ prefix: '' }),
 });
 
 describeGo(

@@ -57,9 +57,9 @@ export class GoPeer {
   /** Runs one command to its end and resolves with what it printed. */
   async run(args: readonly string[], input: Uint8Array = Buffer.of()): Promise<string> {
     const child = this.start(args);
-    child.stdin.end(input);
-    const printed = (await child.stdout.toArray()).join('').trim();
-    return printed;
+    // Commands that take no input may be over before this is written.
+    child.stdin.on('error', () => undefined).end(input);
+    return (await child.stdout.toArray()).join('').trim();
   }
 
   /** Subscribes and resolves when that is live, with a promise of the next `count` messages. */

@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis';
 import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-store.js';
 import { LockManager } from '../../../lib/lock/lock-manager.js';
 import { describeLockStore } from '../../../lib/testing/lock-store-contract.js';
@@ -13,6 +14,30 @@ describe('locks in a Redis Cluster', () => {
   const createStore = () => new RedisLockStore({ cluster: { nodes: cluster.addresses } });
 
   describeLockStore('redis cluster', { createStore });
+
+  it('keeps a lock without prefix at its bare key, in the slot of its queue', async () => {
+    const bare = new RedisLockStore({ cluster: { nodes: cluster.addresses } }, { prefix: '' });
+    const locks = new LockManager(bare);
+    await locks.connect();
+    const client = new Cluster(cluster.addresses);
+    try {
+      expect(await client.set('report', 'lock', 'PX', 60_000, 'NX')).toBe('OK');
+      const waiting = locks.acquire('report', { wait: '20s' });
+      expect(await locks.tryAcquire('report')).toBeNull();
+      await client.del('report');
+      const lock = await waiting;
+      expect(await client.set('report', 'lock', 'PX', 60_000, 'NX')).toBeNull();
+      await lock.release();
+      for (const key of ['50%', 'a{b', '{order:1}:stock', 'ü', '{x}'])
+        await (await locks.acquire(key)).release();
+      for (const key of ['a}b', '{}a']) {
+        await expect(locks.acquire(key)).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION' });
+      }
+    } finally {
+      client.disconnect();
+      await locks.close();
+    }
+  }, 30_000);
 
   it('refuses keys of different slots and locks nothing', async () => {
     const locks = new LockManager(createStore());

@@ -46,6 +46,20 @@ describe('Redis pub/sub in a Cluster', () => {
     expect(receipts[0]).toEqual({});
   });
 
+  it('carries topics by their bare names', async () => {
+    const driver = await connected();
+    const inbox = new Inbox();
+    await driver.subscribe('bare.orders', { ...fanOut, bare: true }, inbox.take);
+    await driver.subscribe('bare.*', { ...fanOut, bare: true }, inbox.take);
+    const client = new Cluster(cluster.addresses);
+    await client.publish('bare.orders', 'from elsewhere');
+    await inbox.received(2);
+    await driver.publish('bare.orders', bytes('from here'), once({ bare: true }));
+    await inbox.received(4);
+    expect(inbox.texts).toEqual(['from elsewhere', 'from elsewhere', 'from here', 'from here']);
+    client.disconnect();
+  });
+
   it('takes a handed-in Cluster, and leaves it open', async () => {
     const client = new Cluster(cluster.addresses);
     const driver = await drivers.connected({ client, ...quick });

@@ -8,6 +8,8 @@ export interface LockKeys {
   readonly queue: string;
   /** What decides their slot. */
   readonly slot: string;
+  /** They are in several slots after all. */
+  readonly scattered?: boolean;
 }
 
 /**
@@ -17,13 +19,22 @@ export interface LockKeys {
  */
 export function lockKeys(prefix: string, key: string): LockKeys {
   const tag = hashTag(key);
+  if (prefix === '') return bareKeys(key, tag);
   const name = tag === undefined ? `{${key.replace(/[%{}]/g, encodeURIComponent)}}` : `{${tag}}:${key}`;
   return {
-    lock: prefix === '' ? key : `${prefix}:lock:${name}`,
+    lock: `${prefix}:lock:${name}`,
     fence: `${prefix}:fence:${name}`,
     queue: `${prefix}:wait:${name}`,
     slot: tag ?? key,
   };
+}
+
+/** A bare key is its own slot. The others follow it there by a hash tag, in which no brace can be closed. */
+function bareKeys(key: string, tag: string | undefined): LockKeys {
+  const scattered = tag === undefined && key.includes('}');
+  const inSlot = tag === undefined ? `{${key}}` : `{${tag}}:${key}`;
+  const name = scattered ? `}${key.replace(/[%{}]/g, encodeURIComponent)}` : inSlot;
+  return { lock: key, fence: `:fence:${name}`, queue: `:wait:${name}`, slot: tag ?? key, scattered };
 }
 
 /** The part of a key that decides its slot in a Redis Cluster: between its first `{` and the next `}`, if not empty. */

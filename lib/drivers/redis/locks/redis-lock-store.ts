@@ -159,6 +159,11 @@ export class RedisLockStore implements LockStore {
 
   private keysOf({ keys }: LockClaim): readonly LockKeys[] {
     const all = keys.map((key) => this.keyring.of(key));
+    if (this.server.clustered && all.some(({ scattered }) => scattered)) {
+      throw new ConfigurationError(
+        'On a Redis Cluster the key of a lock without prefix may close a brace only as a hash tag',
+      );
+    }
     if (this.server.clustered && all.some(({ slot }) => slot !== all[0].slot)) {
       throw new ConfigurationError(
         "On a Redis Cluster the keys of one lock must share a hash tag, as '{order:1}:a' and '{order:1}:b'",
