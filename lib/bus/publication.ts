@@ -83,7 +83,7 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
     readonly lane: PublishLane,
     private readonly head: PublicationHead,
     { data, codec, compression }: EncodedBody,
-    private readonly bodyBytes: number,
+    readonly bodyBytes: number,
   ) {
     super();
     this.codec = codec;

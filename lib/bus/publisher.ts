@@ -52,14 +52,17 @@ export class Publisher {
     payloads: readonly unknown[],
     options: PublishOptions = noOptions,
   ): Promise<PublishReceipt[]> {
-    const prepared = await Promise.all(
-      payloads.map(async (payload, index) => this.prepare(topic, payload, memberOptions(options, index))),
+    const encoded = payloads.map((payload, index) =>
+      this.tryPrepare(topic, payload, memberOptions(options, index)),
     );
-    const receipts = await Promise.allSettled(prepared.map((message) => this.send(message)));
-    return receipts.map((receipt) => {
-      if (receipt.status === 'rejected') throw receipt.reason;
-      return receipt.value;
-    });
+    const prepared = encoded.some(types.isPromise) ? await Promise.all(encoded) : (encoded as Publication[]);
+    const sent = prepared.map((message) => this.send(message));
+    try {
+      return await Promise.all(sent);
+    } catch (error) {
+      await Promise.allSettled(sent);
+      throw error;
+    }
   }
 
   /** Resolves when no publish is under way. */
@@ -98,6 +101,19 @@ export class Publisher {
     return types.isPromise(body)
       ? body.then((encoded) => this.pack(lane, head, encoded))
       : this.pack(lane, head, body);
+  }
+
+  /** The same with a rejection for whatever is at fault, so that none of several goes unheard. */
+  private tryPrepare(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions,
+  ): Publication | Promise<Publication> {
+    try {
+      return this.prepare(topic, payload, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   private pack(lane: PublishLane, head: PublicationHead, body: EncodedBody): Publication {

@@ -17,14 +17,13 @@ export type Outcome =
 /** What a {@link Settlement} tells the operator. */
 export interface SettlementReport {
   dropped(reason: DropReason): void;
-  failedToSettle(error: unknown): void;
 }
 
 const ack: Outcome = { type: 'ack' };
 
 /**
  * The policy of one subscription: what becomes of a message after an attempt. The promises resolve when the outcome is
- * recorded and never reject; there is none where nothing has to be recorded.
+ * recorded, and reject when it could not be; there is none where nothing has to be recorded.
  */
 export class Settlement {
   constructor(
@@ -88,7 +87,7 @@ export class Settlement {
 
   private carryOut(delivery: Delivery, outcome: Outcome): Promise<void> | undefined {
     if (outcome === ack && this.policy.delivery === 'at-most-once') return undefined;
-    return this.settle(delivery, outcome).catch((error) => this.report.failedToSettle(error));
+    return this.settle(delivery, outcome);
   }
 
   private settle(delivery: Delivery, outcome: Outcome): Promise<void> {

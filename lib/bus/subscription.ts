@@ -38,6 +38,8 @@ export interface SubscriptionParts {
   readonly decoder: MessageReader;
   readonly metrics: TopicMetrics;
   readonly report: SettlementReport & {
+    /** An outcome could not be recorded. */
+    failedToSettle(error: unknown): void;
     failed(context: { topic: string; id: string; attempt: number }, error: unknown): void;
   };
   readonly clock: Clock;
@@ -50,7 +52,9 @@ export class BusSubscription implements Subscription {
   private readonly settlement: Settlement;
   private readonly retries?: LocalRetries;
   private readonly signalled = new Set<DeliveryContext>();
-  private readonly settling = new Set<Promise<void>>();
+  /** Outcomes that are being recorded. */
+  private settling = 0;
+  private settledWaiter: (() => void) | undefined;
   private driverSubscription?: DriverSubscription;
   private closing?: Promise<void>;
 
@@ -121,7 +125,7 @@ export class BusSubscription implements Subscription {
     for (let count = 0; count < lost; count++) this.parts.report.dropped('failed');
     if (this.policy.delivery === 'at-least-once') this.dispatcher.clear();
     await this.dispatcher.idle();
-    await Promise.all(this.settling);
+    if (this.settling > 0) await new Promise<void>((resolve) => (this.settledWaiter = resolve));
   }
 
   private handle(delivery: Delivery): void | Promise<void> {
@@ -172,7 +176,7 @@ export class BusSubscription implements Subscription {
   ): void {
     const seconds = (performance.now() - startedMs) / 1000;
     this.parts.metrics.inFlight(-1);
-    this.signalled.delete(context);
+    if (this.signalled.size > 0) this.signalled.delete(context);
     if (failed) this.parts.report.failed(context, error);
     this.settle(
       failed
@@ -184,9 +188,19 @@ export class BusSubscription implements Subscription {
   /** Recording an outcome holds no place among the running handlers, but is waited for when closing. */
   private settle(settling: Promise<void> | undefined): void {
     if (!settling) return;
-    this.settling.add(settling);
-    void settling.then(() => this.settling.delete(settling));
+    this.settling++;
+    settling.then(this.recorded, this.unrecorded);
   }
+
+  private readonly recorded = (): void => {
+    this.settling--;
+    if (this.settling === 0) this.settledWaiter?.();
+  };
+
+  private readonly unrecorded = (error: unknown): void => {
+    this.parts.report.failedToSettle(error);
+    this.recorded();
+  };
 
   private readonly onSignal = (context: DeliveryContext): void => {
     this.signalled.add(context);

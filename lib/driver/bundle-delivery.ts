@@ -17,14 +17,13 @@ export function splitFanOut(delivery: Delivery, onDelivery: (delivery: Delivery)
  */
 export function storedDeliveries(delivery: Delivery, onSettled: () => void): Delivery[] {
   const frames = framesOf(delivery);
-  if (!frames) return [new StoredDelivery(delivery, undefined, (outcome) => outcome, onSettled)];
+  if (!frames) return [new StoredDelivery(delivery, undefined, new SoleLedger(onSettled))];
   const open = frames
     .map((frame, index) => new BundlePart(index, frame))
     .filter(({ index }) => !delivery.settledParts?.has(index));
   if (open.length === 0) void delivery.ack().catch(() => {});
-  const progress = new BundleProgress(delivery, open.length);
-  const record = (outcome: Promise<void>) => progress.record(outcome);
-  return open.map((part) => new StoredDelivery(delivery, part, record, onSettled));
+  const ledger = new BundleLedger(delivery, open.length, onSettled);
+  return open.map((part) => new StoredDelivery(delivery, part, ledger));
 }
 
 /** Undefined for what is no bundle, and for one that cannot be split: that is the receiver's to refuse. */
@@ -89,30 +88,55 @@ class BundlePart implements DeliveryPart {
   }
 }
 
-/** How much of a stored bundle is still open; the bundle is acknowledged with its last part. */
-class BundleProgress {
+/** What follows from an outcome once it is recorded, or could not be. */
+interface Ledger {
+  /** Resolves when all that `outcome` brings about is recorded. */
+  record(outcome: Promise<void>): Promise<void>;
+}
+
+/** Of a frame that travelled alone. */
+class SoleLedger implements Ledger {
+  constructor(private readonly onSettled: () => void) {}
+
+  record(outcome: Promise<void>): Promise<void> {
+    outcome.then(this.onSettled, this.onSettled);
+    return outcome;
+  }
+}
+
+/** Of the parts of a bundle, which is acknowledged with the last of them. */
+class BundleLedger implements Ledger {
   constructor(
     private readonly bundle: Delivery,
     private open: number,
+    private readonly onSettled: () => void,
   ) {}
 
-  /** Waits for a part's outcome to be recorded, then for the bundle's if it was the last. */
-  async record(outcome: Promise<void>): Promise<void> {
-    await outcome;
-    this.open--;
-    if (this.open === 0) await this.bundle.ack();
+  record(outcome: Promise<void>): Promise<void> {
+    return outcome.then(this.recorded, this.lost);
   }
+
+  private readonly recorded = (): Promise<void> | undefined => {
+    this.open--;
+    this.onSettled();
+    return this.open === 0 ? this.bundle.ack() : undefined;
+  };
+
+  /** It comes back by itself, and so must the bundle. */
+  private readonly lost = (error: unknown): never => {
+    this.onSettled();
+    throw error;
+  };
 }
 
 /** A stored frame, or one of a stored bundle, settled by itself and once. A caller's own parts are passed on. */
 class StoredDelivery implements Delivery {
-  private settling?: Promise<void>;
+  private settled = false;
 
   constructor(
     private readonly stored: Delivery,
     private readonly part: BundlePart | undefined,
-    private readonly record: (outcome: Promise<void>) => Promise<void>,
-    private readonly onSettled: () => void,
+    private readonly ledger: Ledger,
   ) {}
 
   get topic(): string {
@@ -145,22 +169,24 @@ class StoredDelivery implements Delivery {
   }
 
   ack(part?: DeliveryPart): Promise<void> {
-    return part ? this.stored.ack(part) : this.once(() => this.stored.ack(this.part));
+    if (part) return this.stored.ack(part);
+    return this.settle() ? this.ledger.record(this.stored.ack(this.part)) : settled;
   }
 
   retry(delayMs: number, part?: DeliveryPart): Promise<void> {
-    return part ? this.stored.retry(delayMs, part) : this.once(() => this.stored.retry(delayMs, this.part));
+    if (part) return this.stored.retry(delayMs, part);
+    return this.settle() ? this.ledger.record(this.stored.retry(delayMs, this.part)) : settled;
   }
 
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part) return this.stored.deadLetter(reason, part);
-    return this.once(() => this.stored.deadLetter(reason, this.part));
+    return this.settle() ? this.ledger.record(this.stored.deadLetter(reason, this.part)) : settled;
   }
 
-  private once(settle: () => Promise<void>): Promise<void> {
-    if (this.settling) return settled;
-    this.settling = this.record(settle());
-    this.settling.then(this.onSettled, this.onSettled);
-    return this.settling;
+  /** True for the one call that settles. */
+  private settle(): boolean {
+    if (this.settled) return false;
+    this.settled = true;
+    return true;
   }
 }

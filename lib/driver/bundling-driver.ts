@@ -22,7 +22,7 @@ export type BundlingOptions = { readonly [guarantee in DeliveryGuarantee]?: Part
 
 const defaultLimits: Record<DeliveryGuarantee, BundleLimits> = {
   'at-most-once': { maxMessages: 256, maxBytes: 64 * 1024 },
-  'at-least-once': { maxMessages: 32, maxBytes: 16 * 1024 },
+  'at-least-once': { maxMessages: 32, maxBytes: 64 * 1024 },
 };
 
 /** No bundle at all: every frame travels alone. */

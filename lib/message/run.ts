@@ -22,6 +22,7 @@ export interface OutgoingFrame extends Frame {
   /** Where the id comes from: it is the prefix with the number behind it. Undefined for an id of the caller's own. */
   readonly idPrefix: string | undefined;
   readonly idNumber: number;
+  readonly bodyBytes: number;
 }
 
 /** A frame that is encoded already, and its id. */
@@ -34,6 +35,8 @@ export class EncodedFrame {
 
 /** Bodies of this size on are worth a copy of the whole run's, so that each may be handed on without one of its own. */
 const LARGE_BODY_BYTES = 4096;
+/** Texts of this size on are written one by one. */
+const LARGE_TEXT_BYTES = 512;
 const LONGEST_AGE_MS = 0x7fffffff;
 const LARGEST_NUMBER = Number.MAX_SAFE_INTEGER;
 
@@ -43,6 +46,7 @@ const LARGEST_NUMBER = Number.MAX_SAFE_INTEGER;
 export class RunWriter {
   private readonly bodies: (string | Uint8Array)[] = [];
   private readonly agesMs: number[] = [];
+  private regionBytes = 0;
 
   constructor(private readonly first: OutgoingFrame) {
     this.add(first);
@@ -74,24 +78,35 @@ export class RunWriter {
   add(frame: OutgoingFrame): void {
     this.bodies.push(frame.body);
     this.agesMs.push(frame.timestamp - this.first.timestamp);
+    this.regionBytes += frame.bodyBytes;
   }
 
   /** The run's bytes; of a single message its plain frame. */
   encode(): Buffer {
     const { first, bodies, agesMs } = this;
     if (bodies.length === 1) return encodeFrame(first);
-    const text = typeof first.body === 'string' ? bodies.join('') : undefined;
-    const size = text === undefined ? totalBytes(bodies as Uint8Array[]) : Buffer.byteLength(text);
-    const count = bodies.length * 2 + (text === undefined ? 0 : 1);
+    const isText = typeof first.body === 'string';
+    const count = bodies.length * 2 + (isText ? 1 : 0);
     const flags = BUNDLE_FLAG | RUN_FLAG | first.compression | (first.codec << 2);
-    const tableBytes = varintSize(count) + sizeOf(bodies, agesMs);
-    const bytes = startFrame(writeHead(first), flags, tableBytes + size);
-    let offset = writeVarint(bytes, count, bytes.length - tableBytes - size);
+    const restBytes = varintSize(count) + sizeOf(bodies, agesMs) + this.regionBytes;
+    const bytes = startFrame(writeHead(first), flags, restBytes);
+    let offset = writeVarint(bytes, count, bytes.length - restBytes);
     for (const body of bodies) offset = writeVarint(bytes, body.length, offset);
     for (const ageMs of agesMs) offset = writeVarint(bytes, ageMs, offset);
-    if (text !== undefined) bytes.write(text, offset, size === text.length ? 'latin1' : 'utf8');
+    if (isText) this.writeTexts(bytes, offset);
     else for (const body of bodies as Uint8Array[]) offset = put(bytes, body, offset);
     return bytes;
+  }
+
+  /** Small texts are joined first, as each write costs a call out of JavaScript; large ones are spared the copy. */
+  private writeTexts(bytes: Buffer, start: number): void {
+    const { bodies, regionBytes } = this;
+    const texts = regionBytes < LARGE_TEXT_BYTES * bodies.length ? [bodies.join('')] : (bodies as string[]);
+    let length = 0;
+    for (const text of texts) length += text.length;
+    const encoding = length === regionBytes ? 'latin1' : 'utf8';
+    let offset = start;
+    for (const text of texts) offset += bytes.write(text, offset, encoding);
   }
 }
 
@@ -249,12 +264,6 @@ class ByteBodies {
   sizeOf(body: string | Uint8Array): number {
     return body.length;
   }
-}
-
-function totalBytes(bodies: readonly Uint8Array[]): number {
-  let total = 0;
-  for (const body of bodies) total += body.byteLength;
-  return total;
 }
 
 function sizeOf(bodies: readonly (string | Uint8Array)[], agesMs: readonly number[]): number {

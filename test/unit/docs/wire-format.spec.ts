@@ -51,7 +51,7 @@ describe('the examples of the wire-format decision', () => {
   it('the run has the bytes and the length that it says', () => {
     const numbered = (idNumber: number, timestamp: number, body: string) => {
       const id = { id: `a-${idNumber}`, idPrefix: 'a-', idNumber };
-      return { ...message, ...id, timestamp, headers: noHeaders, body };
+      return { ...message, ...id, timestamp, headers: noHeaders, body, bodyBytes: body.length };
     };
     const writer = new RunWriter(numbered(8, 1_700_000_000_000, '{"total":7}'));
     writer.add(numbered(9, 1_700_000_000_002, '{"total":10}'));

@@ -21,6 +21,7 @@ function outgoing(
     codec: 0,
     compression: 0,
     body,
+    bodyBytes: Buffer.byteLength(body),
     ...rest,
   };
 }
@@ -44,7 +45,7 @@ function codecErrorOrMessages(bytes: Uint8Array): void {
 }
 
 const bodies = fc.oneof(
-  fc.array(fc.string({ unit: 'binary', maxLength: 200 }), { minLength: 2, maxLength: 20 }),
+  fc.array(fc.string({ unit: 'binary', maxLength: 1_500 }), { minLength: 2, maxLength: 20 }),
   fc.array(fc.uint8Array({ maxLength: 200 }), { minLength: 2, maxLength: 20 }),
 );
 
