@@ -52,6 +52,33 @@ describe('Redis Streams: topic patterns', () => {
     expect(connections((await redis.admin.client('LIST')) as string)).toBe(connections(before)! + 1);
   });
 
+  it('reads idle topics beside a busy one, and the busy one by a command that names few', async () => {
+    const [publisher, driver] = [await connected(), await connected()];
+    const { inbox, take } = acknowledging();
+    await driver.subscribe('b.*', member({ maxInFlight: 4 }), take);
+    await Promise.all(
+      range(100).map((index) => publisher.publish(`b.idle${index}`, bytes('first'), stored())),
+    );
+    await inbox.received(100);
+    const bytesIn = async () =>
+      Number(/total_net_input_bytes:(\d+)/.exec(await redis.admin.info('stats'))![1]);
+    const before = await bytesIn();
+    let busy = true;
+    const load = (async () => {
+      let sent = 0;
+      for (; busy || sent < 1_000; sent++) await publisher.publish('b.busy', bytes('busy'), stored());
+      return sent;
+    })();
+    await inbox.gets('busy');
+    await publisher.publish('b.idle7', bytes('late'), stored());
+    await inbox.gets('late', 1_000);
+    busy = false;
+    const sent = await load;
+    await inbox.received(101 + sent);
+    // A command that names all topics has more than 3,000 bytes.
+    expect(((await bytesIn()) - before) / sent).toBeLessThan(2_000);
+  });
+
   it('begins where the subscription says with what was there, and at the beginning with what comes later', async () => {
     const publisher = await connected();
     await publisher.publish('a.old', bytes('old'), stored());
