@@ -174,6 +174,16 @@ describe('Redis Streams: topic patterns', () => {
     await newcomer.inbox.gets('again');
   });
 
+  it('lists a topic again when the server has lost all', async () => {
+    const driver = await connected();
+    await driver.publish('f.known', bytes('before'), stored());
+    await redis.admin.flushall();
+    await driver.publish('f.known', bytes('after'), stored());
+    const { inbox, take } = acknowledging();
+    await (await connected()).subscribe('f.*', member(), take);
+    await inbox.gets('after', 2_000);
+  });
+
   it('retries and dead-letters by topic, pauses, and leaves every topic when closed', async () => {
     const driver = await connected();
     const inbox = new Inbox();

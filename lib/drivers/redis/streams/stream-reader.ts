@@ -229,7 +229,7 @@ export class StreamReader implements ConsumerReader {
       return;
     }
     if (code === 'READONLY' || !isPassing(error)) {
-      for (const consumer of this.consumers) consumer.troubled(toDriverError(error));
+      for (const consumer of this.consumers) consumer.reports.trouble(toDriverError(error));
     }
     if (code === 'READONLY') this.setup.connection.reset(toDriverError(error));
     await this.setup.connection.ready();
