@@ -304,6 +304,25 @@ describe('Redis Streams: topic patterns', () => {
     expect(await redis.admin.zcard('disco:stream-topics')).toBe(1);
   });
 
+  it('leaves nothing behind when the driver is closed while it subscribes', async () => {
+    const publisher = await connected();
+    await Promise.all(range(200).map((index) => publisher.publish(`q.t${index}`, bytes('m'), stored())));
+    const driver = await connected();
+    const log = new StatusLog(driver);
+    const { take } = acknowledging();
+    const subscribing = driver.subscribe('q.*', member(), take).then(
+      () => undefined,
+      ({ code }: { code?: string }) => code,
+    );
+    await until('some are joined', async () => (await redis.admin.keys('disco:{q.*}:members:g')).length > 0);
+    await driver.close();
+    expect([undefined, 'DISCO_CLOSED', 'DISCO_NOT_CONNECTED']).toContain(await subscribing);
+    expect(log.of('error')).toEqual([]);
+    const connections = async () =>
+      ((await redis.admin.client('LIST')) as string).match(/name=disco:/g)?.length;
+    await until('its connections are closed', async () => (await connections()) === 2);
+  });
+
   it('rejects when Redis cannot be reached', async () => {
     const proxy = await FaultProxy.start(redis.server.port);
     try {
