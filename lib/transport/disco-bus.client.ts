@@ -7,10 +7,10 @@ import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bu
 import { BusSource } from './bus-source.js';
 import { ClientRequest } from './client-request.js';
 import { DiscoRecord, type DiscoRecordOptions } from './disco-record.js';
-import { eventDelivery, storesPatterns } from './event-delivery.js';
+import { eventDelivery } from './event-delivery.js';
 import { packetHeaders } from './packet.js';
 import { PatternDirectory } from './pattern-directory.js';
-import { copyTopic, topicOfRoute } from './pattern-topic.js';
+import { topicOfRoute } from './pattern-topic.js';
 import { ReplyReader } from './reply-reader.js';
 import { type StatusEvents, StatusRelay } from './status-relay.js';
 import type { DiscoBusClientOptions } from './transport-options.js';
@@ -82,13 +82,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     const payload = this.plain ? data : await this.serializer.serialize(plainPacket);
     const { id, delay, ttl, timeout } = options;
     const headers = packetHeaders(packet, this.plain, options.headers);
-    const publishing = { headers, id, ttl, timeout };
-    if (delivery === 'at-least-once' && delay === undefined && !storesPatterns(bus)) {
-      void bus
-        .publish(copyTopic(topic), payload, { headers, timeout, delivery: 'at-most-once' })
-        .catch(() => {});
-    }
-    await bus.publish(topic, payload, { ...publishing, delay, delivery });
+    await bus.publish(topic, payload, { headers, id, ttl, timeout, delay, delivery });
     return undefined as T;
   }
 

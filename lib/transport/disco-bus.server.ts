@@ -8,10 +8,9 @@ import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
-import { eventDelivery, storesPatterns, topicOptionsOf } from './event-delivery.js';
+import { eventDelivery, topicOptionsOf } from './event-delivery.js';
 import { HandlerCalls, type HandlerCallsHost } from './handler-calls.js';
 import {
-  copyTopic,
   isOwnTopic,
   isWildcard,
   PATTERN_DIRECTORY,
@@ -159,19 +158,13 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   ): Promise<Subscription> {
     const topic = subscriptionOfRoute(route);
     const extras = topicOptionsOf(handler.extras);
-    let fellBack = false;
-    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options.events, () => {
-      fellBack = true;
-      this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`);
-    });
+    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options.events, () =>
+      this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`),
+    );
     const wildcard = isWildcard(route);
-    const copied = fellBack && !storesPatterns(bus);
     const handle = (data: unknown, context: DiscoMessageContext) =>
-      wildcard && !copied && isOwnTopic(context.topic)
-        ? undefined
-        : calls.event(route, handler, data, context);
-    const listened = copied ? copyTopic(topic) : topic;
-    return bus.subscribe(listened, handle, { ...this.options.eventOptions, ...extras, delivery });
+      wildcard && isOwnTopic(context.topic) ? undefined : calls.event(route, handler, data, context);
+    return bus.subscribe(topic, handle, { ...this.options.eventOptions, ...extras, delivery });
   }
 
   private host(): HandlerCallsHost {

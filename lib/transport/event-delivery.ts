@@ -1,7 +1,6 @@
 import type { TopicOptions } from '../bus/bus-options.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
-import { isTopicPattern } from '../message/topic-pattern.js';
 
 /**
  * The guarantee of an event: what the bus's `topics` table says, else `wanted`, else at least once where the driver can.
@@ -15,19 +14,9 @@ export function eventDelivery(
 ): DeliveryGuarantee {
   const agreed = bus.agreedDelivery(topicOrPattern) ?? wanted;
   if (agreed !== undefined) return agreed;
-  const capabilities = bus.capabilities['at-least-once'];
-  if (capabilities && (capabilities.patterns || !isTopicPattern(topicOrPattern))) return 'at-least-once';
+  if (bus.capabilities['at-least-once']) return 'at-least-once';
   onFallback();
   return 'at-most-once';
-}
-
-/**
- * Whether handlers of patterns with wildcards get events at least once. Where they do not, an event is also sent at most
- * once, to those handlers alone.
- */
-export function storesPatterns(bus: DiscoBus): boolean {
-  const stored = bus.capabilities['at-least-once'];
-  return stored === undefined || stored.patterns;
 }
 
 const topicOptionNames: ReadonlySet<string> = new Set<keyof TopicOptions>([

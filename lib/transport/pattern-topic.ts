@@ -27,12 +27,7 @@ export function topicOfRoute(route: string): string {
 /** Where a client asks which pattern with wildcards answers a topic. */
 export const PATTERN_DIRECTORY = 'nest:patterns';
 
-/** Events at most once for handlers of patterns with wildcards, where the driver stores them by topic alone. */
-export function copyTopic(topicOrPattern: string): string {
-  return `nest:evt.${topicOrPattern}`;
-}
-
-/** The same for what a handler listens to: a pattern with `*` or `>` in it that is a topic pattern stays one. */
+/** The topic of what a handler listens to: a pattern with `*` or `>` in it that is a topic pattern stays one. */
 export function subscriptionOfRoute(route: string): string {
   return isWildcard(route) ? route : topicOfRoute(route);
 }

@@ -57,30 +57,38 @@ describe('Faults of consumer processes on Redis Streams', () => {
     return (main as number[])[0] === 0 && (again as number[])[0] === 0;
   };
 
-  it('D1: consumer processes are killed under load', async () => {
-    const [total, kills, inFlight] = [scaled(20_000), scaled(20, 3), 12];
-    let live = Array.from({ length: 3 }, () => consumer());
+  /** Publishes `sent` messages while consumers take turns: `change` ends one and returns the one that follows it. */
+  async function underLoad(
+    sent: number,
+    consumers: number,
+    rounds: number,
+    change: (leaving: ConsumerProcess) => Promise<ConsumerProcess>,
+  ): Promise<void> {
+    const live = Array.from({ length: consumers }, () => consumer());
     await Promise.all(live.map(({ ready }) => ready));
-    let sent = 0;
     const load = (async () => {
-      while (sent < total) {
-        await publish(sent++);
-        if (sent % 20 === 0) await pause(60);
+      for (let n = 0; n < sent; ) {
+        await publish(n++);
+        if (n % 20 === 0) await pause(60);
       }
     })();
+    for (let round = 0; round < rounds; round++) live.push(await change(live.shift()!));
+    await load;
+  }
+
+  it('D1: consumer processes are killed under load', async () => {
+    const [sent, kills, inFlight] = [scaled(20_000), scaled(20, 3), 12];
     let killed = 0;
     let lastKillMs = 0;
-    for (let round = 0; round < kills; round++) {
+    await underLoad(sent, 3, kills, async (victim) => {
       await pause(1_200);
-      const [victim, ...others] = live;
       await victim.kill();
       lastKillMs = performance.now();
       if (victim.signal === 'SIGKILL') killed++;
       const next = consumer();
-      live = [...others, next];
       await next.ready;
-    }
-    await load;
+      return next;
+    });
     await until('all are handled', () => journal.done.size >= sent, CLAIM_AFTER_MS + 15_000);
     const worstRecoveryMs = Math.max(0, performance.now() - lastKillMs);
     await until('all are settled', idle, CLAIM_AFTER_MS + 10_000);
@@ -105,27 +113,16 @@ describe('Faults of consumer processes on Redis Streams', () => {
   }, 300_000);
 
   it('D5: consumer processes are stopped in turn under load', async () => {
-    const [total, stops] = [scaled(10_000), scaled(20, 3)];
-    let live = Array.from({ length: 2 }, () => consumer());
-    await Promise.all(live.map(({ ready }) => ready));
-    let sent = 0;
-    const load = (async () => {
-      while (sent < total) {
-        await publish(sent++);
-        if (sent % 20 === 0) await pause(60);
-      }
-    })();
+    const [sent, stops] = [scaled(10_000), scaled(20, 3)];
     let slowest = 0;
-    for (let round = 0; round < stops; round++) {
+    await underLoad(sent, 2, stops, async (leaving) => {
       const next = consumer();
       await next.ready;
-      const [leaving, ...others] = live;
       const startedMs = performance.now();
       await leaving.kill('SIGTERM');
       slowest = Math.max(slowest, performance.now() - startedMs);
-      live = [...others, next];
-    }
-    await load;
+      return next;
+    });
     await until('all are handled', () => journal.done.size >= sent, 15_000);
     const { duplicated } = journal;
     const lost = journal.lost(sent).length;

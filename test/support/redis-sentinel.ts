@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort, RedisServer } from './redis-server.js';
 
+/** Sentinels begin no second failover within twice this. */
+export const FAILOVER_TIMEOUT_MS = 3_000;
+
 /** A primary, a replica of it, and three Sentinels that watch them. */
 export class RedisSentinel {
   readonly name = 'disco-primary';
@@ -87,7 +90,7 @@ export class RedisSentinel {
       `dir ${this.directory}`,
       `sentinel monitor ${this.name} 127.0.0.1 ${this.primary.port} 2`,
       `sentinel down-after-milliseconds ${this.name} 500`,
-      `sentinel failover-timeout ${this.name} 1000`,
+      `sentinel failover-timeout ${this.name} ${FAILOVER_TIMEOUT_MS}`,
     ];
     await writeFile(file, `${lines.join('\n')}\n`);
     const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';

@@ -52,6 +52,33 @@ describe('Redis Streams: topic patterns', () => {
     expect(connections((await redis.admin.client('LIST')) as string)).toBe(connections(before)! + 1);
   });
 
+  it('reads idle topics beside a busy one, and the busy one by a command that names few', async () => {
+    const [publisher, driver] = [await connected(), await connected()];
+    const { inbox, take } = acknowledging();
+    await driver.subscribe('b.*', member({ maxInFlight: 4 }), take);
+    await Promise.all(
+      range(100).map((index) => publisher.publish(`b.idle${index}`, bytes('first'), stored())),
+    );
+    await inbox.received(100);
+    const bytesIn = async () =>
+      Number(/total_net_input_bytes:(\d+)/.exec(await redis.admin.info('stats'))![1]);
+    const before = await bytesIn();
+    let busy = true;
+    const load = (async () => {
+      let sent = 0;
+      for (; busy || sent < 1_000; sent++) await publisher.publish('b.busy', bytes('busy'), stored());
+      return sent;
+    })();
+    await inbox.gets('busy');
+    await publisher.publish('b.idle7', bytes('late'), stored());
+    await inbox.gets('late', 1_000);
+    busy = false;
+    const sent = await load;
+    await inbox.received(101 + sent);
+    // A command that names all topics has more than 3,000 bytes.
+    expect(((await bytesIn()) - before) / sent).toBeLessThan(2_000);
+  });
+
   it('begins where the subscription says with what was there, and at the beginning with what comes later', async () => {
     const publisher = await connected();
     await publisher.publish('a.old', bytes('old'), stored());
@@ -145,6 +172,16 @@ describe('Redis Streams: topic patterns', () => {
     await (await connected()).subscribe('f.*', member({ group: 'later' }), newcomer.take);
     await publisher.publish('f.known', bytes('again'), stored());
     await newcomer.inbox.gets('again');
+  });
+
+  it('lists a topic again when the server has lost all', async () => {
+    const driver = await connected();
+    await driver.publish('f.known', bytes('before'), stored());
+    await redis.admin.flushall();
+    await driver.publish('f.known', bytes('after'), stored());
+    const { inbox, take } = acknowledging();
+    await (await connected()).subscribe('f.*', member(), take);
+    await inbox.gets('after', 2_000);
   });
 
   it('retries and dead-letters by topic, pauses, and leaves every topic when closed', async () => {
@@ -265,6 +302,25 @@ describe('Redis Streams: topic patterns', () => {
     await redis.admin.del('disco:stream-topics');
     await driver.publish('u.a', bytes('m'), stored());
     expect(await redis.admin.zcard('disco:stream-topics')).toBe(1);
+  });
+
+  it('leaves nothing behind when the driver is closed while it subscribes', async () => {
+    const publisher = await connected();
+    await Promise.all(range(200).map((index) => publisher.publish(`q.t${index}`, bytes('m'), stored())));
+    const driver = await connected();
+    const log = new StatusLog(driver);
+    const { take } = acknowledging();
+    const subscribing = driver.subscribe('q.*', member(), take).then(
+      () => undefined,
+      ({ code }: { code?: string }) => code,
+    );
+    await until('some are joined', async () => (await redis.admin.keys('disco:{q.*}:members:g')).length > 0);
+    await driver.close();
+    expect([undefined, 'DISCO_CLOSED', 'DISCO_NOT_CONNECTED']).toContain(await subscribing);
+    expect(log.of('error')).toEqual([]);
+    const connections = async () =>
+      ((await redis.admin.client('LIST')) as string).match(/name=disco:/g)?.length;
+    await until('its connections are closed', async () => (await connections()) === 2);
   });
 
   it('rejects when Redis cannot be reached', async () => {

@@ -95,7 +95,8 @@ export class PatternSubscription implements DriverSubscription, TopicWatcher {
   }
 
   private tell(topic: string, error: unknown): void {
-    if (this.closing !== undefined || this.refused.has(topic)) return;
+    if (this.closing !== undefined || this.refused.has(topic) || isDiscoBusError(error, 'DISCO_CLOSED'))
+      return;
     this.refused.add(topic);
     this.setup.failed(toDriverError(error));
   }

@@ -12,6 +12,9 @@ import { within } from './within.js';
 
 /** A blocking read that is not answered so long after it should have been is on a dead connection. */
 const WATCHDOG_MS = 1_000;
+/** Where no more than one part in so many has messages, the others are looked at only this often. */
+const BUSY_PART = 4;
+const IDLE_LOOK_MS = 20;
 /** A read is waited for no longer than this when closing. */
 const CLOSE_MS = 500;
 
@@ -32,6 +35,9 @@ export interface ReaderSetup {
 /** Reads for the consumers of one group over one connection, as much as they have places for. */
 export class StreamReader implements ConsumerReader {
   private readonly consumers = new Set<TopicConsumer>();
+  /** Those for which the last look found something. */
+  private readonly busy = new Set<TopicConsumer>();
+  private lookedAtAllMs = 0;
   private readonly streams = new Map<string, { consumer: TopicConsumer; letter: StreamLetter }>();
   private readonly watchdog: RedisCommands;
   private known: Redis | Cluster | undefined;
@@ -62,6 +68,7 @@ export class StreamReader implements ConsumerReader {
 
   async remove(consumer: TopicConsumer): Promise<void> {
     if (!this.consumers.delete(consumer)) return;
+    this.busy.delete(consumer);
     consumer.reader = undefined;
     if (this.blocked.isFor(consumer)) await this.blocked.unblock();
     // It may have been added again meanwhile.
@@ -108,16 +115,34 @@ export class StreamReader implements ConsumerReader {
     if (client !== this.known) await this.adopt(client);
     for (const consumer of this.consumers) if (consumer.recovers) await consumer.recover();
     this.woken = false;
+    if (this.looksAtBusyOnly && (await this.readBusy(client))) return;
+    this.lookedAtAllMs = performance.now();
     const targets = targetsAmong(this.consumers, this.interrupt);
     if (targets.length === 0) return this.sleep();
     if (await this.readBack(client, targets)) return;
     const classes = sizeClasses(targets);
+    if (classes.length > 1 && (await this.readNow(client, classes))) return;
+    this.handOut(targets, await this.blockingRead(client, targets));
+  }
+
+  /** A command names all streams that it reads: beside many idle ones, those with messages are read more often. */
+  private get looksAtBusyOnly(): boolean {
+    const few = this.busy.size > 0 && this.busy.size * BUSY_PART <= this.consumers.size;
+    return few && performance.now() - this.lookedAtAllMs < IDLE_LOOK_MS;
+  }
+
+  private async readBusy(client: Redis | Cluster): Promise<boolean> {
+    const targets = targetsAmong(this.busy, this.interrupt);
+    if (targets.length === 0) return false;
+    return (await this.readBack(client, targets)) || this.readNow(client, sizeClasses(targets));
+  }
+
+  /** Reads without waiting. Whether there was anything. */
+  private async readNow(client: Redis | Cluster, classes: readonly ReadTarget[][]): Promise<boolean> {
+    const replies = await Promise.all(classes.map((each) => this.read(client, each, 0)));
     let found = false;
-    if (classes.length > 1) {
-      const replies = await Promise.all(classes.map((each) => this.read(client, each, 0)));
-      for (const [index, reply] of replies.entries()) found = this.handOut(classes[index], reply) || found;
-    }
-    if (!found) this.handOut(targets, await this.blockingRead(client, targets));
+    for (const [index, reply] of replies.entries()) found = this.handOut(classes[index], reply) || found;
+    return found;
   }
 
   /** Reads what came back alone, for consumers that may read nothing new before it. Whether there was anything. */
@@ -168,11 +193,16 @@ export class StreamReader implements ConsumerReader {
 
   /** Whether there was anything. */
   private handOut(targets: readonly ReadTarget[], reply: StreamReply | null): boolean {
-    for (const { consumer } of targets) consumer.looked();
+    for (const { consumer } of targets) {
+      consumer.looked();
+      this.busy.delete(consumer);
+    }
     if (reply === null) return false;
     for (const [key, entries] of reply) {
       const target = this.streams.get(key.toString());
-      target?.consumer.take(target.letter, entries);
+      if (target === undefined) continue;
+      if (this.consumers.has(target.consumer)) this.busy.add(target.consumer);
+      target.consumer.take(target.letter, entries);
     }
     return reply.length > 0;
   }
@@ -199,7 +229,7 @@ export class StreamReader implements ConsumerReader {
       return;
     }
     if (code === 'READONLY' || !isPassing(error)) {
-      for (const consumer of this.consumers) consumer.troubled(toDriverError(error));
+      for (const consumer of this.consumers) consumer.reports.trouble(toDriverError(error));
     }
     if (code === 'READONLY') this.setup.connection.reset(toDriverError(error));
     await this.setup.connection.ready();

@@ -1,7 +1,6 @@
 import type { Delivery } from '../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { DriverError } from '../../../errors/driver.errors.js';
+import { ConsumerReports } from './consumer-reports.js';
 import type { ConsumerSetup } from './consumer-setup.js';
 import { ConsumerSubscriptions } from './consumer-subscriptions.js';
 import { ConsumerUpkeep } from './consumer-upkeep.js';
@@ -28,6 +27,7 @@ export interface ConsumerReader {
 /** This process as a member of one group of one topic: shares what it reads out among its subscriptions. */
 export class TopicConsumer implements SettlementOwner, SubscriptionOwner, SuspectHolder, PlaceSharer {
   readonly upkeep: ConsumerUpkeep;
+  readonly reports: ConsumerReports;
   /** The own pending entries are to be compared with what is held before reading on. */
   recovers = false;
   /** The last read brought something that came back: its stream then gets half of the places. */
@@ -46,7 +46,6 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   private handingOver = false;
   /** The last look found something. */
   private busy = false;
-  private lastTrouble = '';
 
   constructor(
     readonly topic: string,
@@ -59,6 +58,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     this.settlements = new Settlements(this, setup.connection);
     this.own = new OwnEntries(setup.connection, keys, group, setup.name);
     this.upkeep = new ConsumerUpkeep(this, setup);
+    this.reports = new ConsumerReports(topic, setup.status);
     const { isolation, maxFrameBytes } = setup;
     const serverNow = () => this.upkeep.serverNow();
     this.intake = new EntryIntake({ isolation, maxFrameBytes, holder: this, serverNow });
@@ -155,18 +155,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
   }
 
   fault(thrown: unknown): void {
-    const error = new DriverError(`The subscriber of "${this.topic}" threw`, {
-      cause: thrown,
-      retryable: false,
-    });
-    this.setup.status({ type: 'error', error });
-  }
-
-  /** Reading fails; told once for each kind of failure. */
-  troubled(error: DiscoBusError): void {
-    if (error.message === this.lastTrouble) return;
-    this.lastTrouble = error.message;
-    this.setup.status({ type: 'error', error });
+    this.reports.fault(thrown);
   }
 
   /** Hands over what was read, as far as there are places. */

@@ -1,3 +1,4 @@
+import { ClosedError } from '../../../errors/bus.errors.js';
 import { isTopic } from '../../../message/topic.js';
 import type { GroupPattern, ListedTopic, TopicDirectory } from './topic-directory.js';
 import type { TopicNews } from './topic-news.js';
@@ -31,6 +32,7 @@ export class TopicWatch {
   private timer: NodeJS.Timeout | undefined;
   private reading = false;
   private again = false;
+  private closed = false;
 
   constructor(private readonly setup: TopicWatchSetup) {}
 
@@ -45,6 +47,7 @@ export class TopicWatch {
       await this.news.ready();
       this.watchers.set(watcher, false);
       await this.begin(watcher, startFrom);
+      if (this.closed) throw new ClosedError('The Redis driver is closed');
       this.watchers.set(watcher, true);
       this.timer ??= setInterval(this.look, this.setup.periodMs).unref();
     } catch (error) {
@@ -62,6 +65,7 @@ export class TopicWatch {
   }
 
   close(): void {
+    this.closed = true;
     this.watchers.clear();
     this.restIfUnused();
   }
