@@ -1,9 +1,9 @@
-import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
+import type { LockAnswer, LockClaim, LockGrant } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
 import { sleep } from '../timing/clock.js';
-import { Lock, type LockKeeper } from './lock.js';
+import { type GrantedClaim, Lock, type LockKeeper } from './lock.js';
 import type { LockLane } from './lock-lane.js';
 import type { ResolvedLockOptions } from './lock-options.js';
 import { type Inheritance, LockWaiter } from './lock-waiter.js';
@@ -24,6 +24,8 @@ export class LockAcquisition {
   private readonly waiter: LockWaiter;
   /** The store may know of the claim. */
   private known = false;
+  private claims = 0;
+  private refused = false;
   private failures = 0;
   private lastError: DiscoBusError | undefined;
   private closed = false;
@@ -39,7 +41,7 @@ export class LockAcquisition {
     /** Monotonic time from which `wait` counts. */
     private readonly startMs: number,
   ) {
-    this.waiter = new LockWaiter(claim.token, keeper.clock);
+    this.waiter = new LockWaiter(claim, keeper.clock, options.minReplicas === 0);
   }
 
   /** For the store's hints. */
@@ -50,6 +52,11 @@ export class LockAcquisition {
   /** Resolves when the run is over, however it ended. */
   get ended(): Promise<void> {
     return new Promise((resolve) => this.finished.push(resolve));
+  }
+
+  /** The first claim was granted. */
+  get freeAtOnce(): boolean {
+    return this.claims === 1 && !this.refused;
   }
 
   /** Ends the waiting with ClosedError. */
@@ -68,7 +75,7 @@ export class LockAcquisition {
       return (await this.untilGranted()) ?? (await this.giveUp());
     } finally {
       signal?.removeEventListener('abort', this.stop);
-      this.waiter.takeInheritance()?.settle(undefined);
+      this.forgo();
       this.lane?.leave(this.waiter);
       for (const finished of this.finished) finished();
     }
@@ -95,8 +102,8 @@ export class LockAcquisition {
 
   /** Claims once, and if refused sleeps until it is worth doing so again. */
   private async attempt(): Promise<Lock | undefined> {
-    const pushed = this.takeGrant();
-    if (pushed !== undefined) return pushed;
+    const given = this.takeGrant();
+    if (given !== undefined) return given;
     const inheritance = this.waiter.takeInheritance();
     const sinceMs = this.keeper.clock.monotonic();
     const answer = await this.ask(inheritance);
@@ -113,8 +120,10 @@ export class LockAcquisition {
     this.known = true;
     const answer = this.claimOnce(inheritance);
     try {
+      this.claims++;
       const first = await (this.options.waitMs === 0 ? answer : this.whileWaiting(answer));
       if (first === undefined) return undefined;
+      this.refused ||= !first.granted;
       this.known = first.granted || this.options.waitMs > 0;
       this.lastError = undefined;
       this.failures = 0;
@@ -165,7 +174,7 @@ export class LockAcquisition {
   }
 
   private async accept(
-    { fencingToken, replicas = 0 }: { fencingToken: bigint; replicas?: number },
+    { fencingToken, spareTokens = 0, replicas = 0 }: LockGrant,
     sinceMs: number,
     inherited: boolean,
   ): Promise<Lock | undefined> {
@@ -174,20 +183,33 @@ export class LockAcquisition {
       await this.withdraw();
       throw new LockNotReplicatedError(this.claim.keys, replicas, minReplicas);
     }
-    return this.toLock(fencingToken, sinceMs, this.claim.ttlMs, inherited);
+    const { claim } = this;
+    return this.toLock({ claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs }, inherited);
   }
 
-  /** A lock that was pushed. With replicas to wait for, a push says only that a claim will succeed. */
+  /**
+   * A lock that a holder of this process passed on, or one that the store pushed. With replicas to wait for, a push says
+   * only that a claim will succeed.
+   */
   private takeGrant(): Lock | undefined {
+    const passed = this.waiter.takePassed();
+    if (passed !== undefined) return this.takeOver(passed);
     const pushed = this.waiter.takePushed();
     if (pushed === undefined || this.options.minReplicas > 0) return undefined;
-    return this.toLock(pushed.fencingToken, pushed.sinceMs, pushed.ttlMs, false);
+    return this.toLock({ claim: this.claim, ...pushed }, false);
+  }
+
+  private takeOver(passed: GrantedClaim): Lock | undefined {
+    const lock = this.toLock(passed, true);
+    // The place in the queue would otherwise be served with a lock that nobody takes.
+    if (lock !== undefined && this.known) void this.keeper.store.release(this.claim).catch(ignore);
+    if (lock === undefined) void this.keeper.store.release(passed.claim).catch(ignore);
+    return lock;
   }
 
   /** Undefined when its time was over before it could be used, or when nobody wants it any more. */
-  private toLock(fencingToken: bigint, sinceMs: number, ttlMs: number, inherited: boolean): Lock | undefined {
+  private toLock(granted: GrantedClaim, inherited: boolean): Lock | undefined {
     if (this.options.signal?.aborted || this.closed) return undefined;
-    const granted = { claim: this.claim, fencingToken, sinceMs, ttlMs };
     const lock = new Lock(this.keeper, this.options, granted);
     if (!lock.isValid()) {
       void lock.release().catch(() => undefined);
@@ -199,11 +221,18 @@ export class LockAcquisition {
 
   private async giveUp(): Promise<AcquisitionOutcome> {
     const { signal } = this.options;
-    this.waiter.takeInheritance()?.settle(undefined);
+    this.forgo();
     if (this.known) await this.withdraw();
     if (this.closed) throw new ClosedError('The lock manager is closed');
     if (signal?.aborted) throw new AbortedError(signal.reason);
     return { lock: undefined, waitedMs: this.waitedMs(), error: this.lastError };
+  }
+
+  /** What others of this process left to it, and it does not want. */
+  private forgo(): void {
+    this.waiter.takeInheritance()?.settle(undefined);
+    const passed = this.waiter.takePassed();
+    if (passed !== undefined) void this.keeper.store.release(passed.claim).catch(ignore);
   }
 
   /** Takes the claim out of the store, also one whose answer was lost. What fails here ends by itself at the store. */
@@ -240,3 +269,6 @@ export class LockAcquisition {
     return Math.max(0, this.options.waitMs - this.waitedMs());
   }
 }
+
+/** What is given back unasked and fails becomes free by its time to live. */
+function ignore(): void {}

@@ -178,11 +178,11 @@ export class LockManager {
     }
   }
 
-  /** Nobody of this process is at the key, and nothing can end the waiting before the store's own deadline. */
+  /** Nobody of this process is at the key, it was free the last time, and nothing can end the waiting before the store's own deadline. */
   private isSimple({ keys, mode }: LockClaim, options: ResolvedLockOptions): boolean {
     const patient = options.waitMs >= patientWaitMs && options.signal === undefined;
     const plain = mode === 'exclusive' && keys.length === 1 && !options.fair && options.minReplicas === 0;
-    return patient && plain && this.lanes.at(keys[0]) === undefined;
+    return patient && plain && this.lanes.at(keys[0]) === undefined && !this.lanes.isBusy(keys[0]);
   }
 
   /** The common case without the machinery of waiting: the lock, if it is free and the store answers. */
@@ -197,8 +197,10 @@ export class LockManager {
       const error = asLockError(thrown);
       if (error.code !== 'DISCO_LOCK_UNAVAILABLE') throw error;
     });
+    if (answer && !answer.granted) this.lanes.found(claim.keys[0], false);
     if (!answer?.granted || this.closed) return undefined;
-    const granted = { claim, fencingToken: answer.fencingToken, sinceMs, ttlMs: claim.ttlMs };
+    const { fencingToken, spareTokens = 0 } = answer;
+    const granted = { claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs };
     const lock = new Lock(this.keeper, options, granted);
     if (!lock.isValid()) return void lock.release().catch(() => undefined);
     lane?.hold(lock, false);
@@ -211,7 +213,9 @@ export class LockManager {
     this.acquisitions.set(claim.token, acquisition);
     try {
       if (this.closed) acquisition.close();
-      return await acquisition.run();
+      const outcome = await acquisition.run();
+      if (acquisition.freeAtOnce) this.lanes.found(claim.keys[0], true);
+      return outcome;
     } finally {
       this.acquisitions.delete(claim.token);
     }

@@ -10,6 +10,7 @@ import {
 } from '../../../driver/lock-store.js';
 import { ClosedError, ConfigurationError } from '../../../errors/bus.errors.js';
 import { type RedisDriverOptions, ResolvedRedisOptions } from '../redis-options.js';
+import { SPARE_FENCING_TOKENS as spareTokens } from './fencing-step.js';
 import { LockBatch, type LockReply } from './lock-batch.js';
 import { type HandOver, LockInbox } from './lock-inbox.js';
 import { LockKeyring, type LockKeys } from './lock-keys.js';
@@ -75,7 +76,7 @@ export class RedisLockStore implements LockStore {
     const { handOffMs = clustered ? 2_000 : 10_000 } = tuning;
     this.pollMs = pollMs;
     const exact = clustered ? '0' : '1';
-    this.header = [`${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`, String(fenceTtlMs)];
+    this.header = [`${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`, String(Math.max(fenceTtlMs, waiterTtlMs))];
     const run = (keys: readonly string[], operations: readonly string[]) =>
       this.server.run(lockScript, keys, [...this.header, ...operations]);
     this.batch = new LockBatch(run, this.server.clustered);
@@ -96,7 +97,7 @@ export class RedisLockStore implements LockStore {
 
   release(claim: LockClaim): Promise<boolean> {
     this.asked.delete(claim.token);
-    return this.send(claim, lockOperation('R', claim), isOne);
+    return this.send(claim, lockOperation('r', claim), isOne);
   }
 
   async peek(key: string): Promise<LockState> {
@@ -137,7 +138,8 @@ export class RedisLockStore implements LockStore {
 
   private claim(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
     const { wait = false, succeeds = '', minFencingToken, replicas } = options;
-    const operation = lockOperation(wait ? 'A' : 'T', claim, minFencingToken, succeeds);
+    const kind = wait ? (this.asked.has(claim.token) ? 'A' : 'a') : 't';
+    const operation = lockOperation(kind, claim, minFencingToken, succeeds);
     if (replicas) return this.acquireReplicated(claim, operation, replicas);
     const sinceMs = wait ? performance.now() : 0;
     return this.send(claim, operation, (reply, serverMs) => {
@@ -176,9 +178,8 @@ export class RedisLockStore implements LockStore {
     if (succeeded || reply[0] !== 'b') {
       this.asked.delete(token);
       const fencingToken = BigInt(succeeded ? reply.slice(1) : reply);
-      return succeeds === undefined
-        ? { granted: true, fencingToken }
-        : { granted: true, fencingToken, succeeded };
+      const grant = { granted: true, fencingToken, spareTokens } as const;
+      return succeeds === undefined ? grant : { ...grant, succeeded };
     }
     if (wait && !this.closed) this.asked.set(token, asked);
     const leftMs = Number(reply.slice(1));
@@ -218,7 +219,7 @@ export class RedisLockStore implements LockStore {
     const outdated = asked === undefined || serverMs < asked.serverMs;
     if (outdated || keys > 1) return { token };
     const sinceMs = asked.sinceMs + Math.max(0, serverMs - asked.serverMs - 1);
-    return { token, grant: { fencingToken, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) } };
+    return { token, grant: { fencingToken, spareTokens, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) } };
   }
 }
 
