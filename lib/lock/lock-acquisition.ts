@@ -14,6 +14,8 @@ export type AcquisitionOutcome =
   | { readonly lock: Lock }
   | { readonly lock: undefined; readonly waitedMs: number; readonly error?: DiscoBusError };
 
+/** Who waits so long does not mind that a store which does not answer is found out by the store's own deadline. */
+export const patientWaitMs = 5_000;
 const firstRetryMs = 25;
 const longestRetryMs = 1_000;
 /** A cancelled waiter is told when the store has forgotten it, or after this if the store is slow. */
@@ -109,8 +111,7 @@ export class LockAcquisition {
     const answer = await this.ask(inheritance);
     if (answer?.granted)
       return this.accept(answer, sinceMs, inheritance !== undefined && answer.succeeded === true);
-    const retryMs = answer?.retryAfterMs ?? this.backoffMs();
-    const pauseMs = Math.min(retryMs * (1 + Math.random() * 0.1), this.leftMs());
+    const pauseMs = Math.min(answer?.retryAfterMs ?? this.backoffMs(), this.leftMs());
     if (pauseMs > 0 && this.goesOn()) await this.waiter.pause(pauseMs);
     return this.takeGrant();
   }
@@ -157,19 +158,27 @@ export class LockAcquisition {
   private whileWaiting(answer: Promise<LockAnswer>): Promise<LockAnswer | undefined> {
     return new Promise((resolve, reject) => {
       const { clock } = this.keeper;
-      const timer = clock.setTimeout(() => {
-        this.lastError = new LockUnavailableError('The lock store did not answer in time');
-        this.interrupt?.();
-      }, Math.ceil(this.leftMs()) || 1);
-      const done = () => {
+      const leftMs = this.leftMs();
+      // Who waits longer does not mind that the store's own deadline comes first.
+      const timer = leftMs < patientWaitMs ? clock.setTimeout(this.giveUpOnStore, Math.ceil(leftMs) || 1) : undefined;
+      const settled = () => {
         clock.clearTimeout(timer);
         this.interrupt = undefined;
       };
       this.interrupt = () => {
-        done();
+        settled();
         resolve(undefined);
       };
-      answer.then(resolve, reject).finally(done);
+      answer.then(
+        (given) => {
+          settled();
+          resolve(given);
+        },
+        (error: unknown) => {
+          settled();
+          reject(error);
+        },
+      );
     });
   }
 
@@ -244,6 +253,11 @@ export class LockAcquisition {
     );
     await Promise.race([withdrawn, sleep(withdrawalMs, this.keeper.clock, gone.signal)]);
   }
+
+  private readonly giveUpOnStore = (): void => {
+    this.lastError = new LockUnavailableError('The lock store did not answer in time');
+    this.interrupt?.();
+  };
 
   private readonly stop = (): void => {
     this.interrupt?.();

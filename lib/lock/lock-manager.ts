@@ -4,7 +4,7 @@ import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { Lock, type LockKeeper } from './lock.js';
-import { type AcquisitionOutcome, LockAcquisition } from './lock-acquisition.js';
+import { type AcquisitionOutcome, LockAcquisition, patientWaitMs } from './lock-acquisition.js';
 import { LockLanes } from './lock-lanes.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';
 import {
@@ -19,9 +19,6 @@ import { ownerToken } from './owner-token.js';
 import { ReadWriteLock } from './read-write-lock.js';
 import { type ScopeClaims, Semaphore } from './semaphore.js';
 import { asLockError } from './store-error.js';
-
-/** Who waits so long does not mind that a store which does not answer is found out by the store's own deadline. */
-const patientWaitMs = 5_000;
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
 export interface LockManagerOptions {

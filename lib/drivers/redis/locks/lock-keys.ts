@@ -1,3 +1,5 @@
+import { bulk } from './wire.js';
+
 /** The three keys that a lock has in Redis. They share a hash slot. */
 export interface LockKeys {
   /** Who holds it. */
@@ -8,6 +10,8 @@ export interface LockKeys {
   readonly queue: string;
   /** What decides their slot. */
   readonly slot: string;
+  /** The three as arguments on the wire. */
+  readonly wire: string;
 }
 
 /**
@@ -17,12 +21,8 @@ export interface LockKeys {
 export function lockKeys(prefix: string, key: string): LockKeys {
   const tag = hashTag(key);
   const name = tag === undefined ? `{${key.replace(/[%{}]/g, encodeURIComponent)}}` : `{${tag}}:${key}`;
-  return {
-    lock: `${prefix}:lock:${name}`,
-    fence: `${prefix}:fence:${name}`,
-    queue: `${prefix}:wait:${name}`,
-    slot: tag ?? key,
-  };
+  const [lock, fence, queue] = ['lock', 'fence', 'wait'].map((kind) => `${prefix}:${kind}:${name}`);
+  return { lock, fence, queue, slot: tag ?? key, wire: bulk(lock) + bulk(fence) + bulk(queue) };
 }
 
 /** The part of a key that decides its slot in a Redis Cluster: between its first `{` and the next `}`, if not empty. */
@@ -37,15 +37,20 @@ const mostKnown = 1_024;
 
 /** Makes {@link lockKeys}, and remembers those asked for lately. */
 export class LockKeyring {
-  private readonly known = new Map<string, LockKeys>();
+  private readonly known = new Map<string, readonly [LockKeys]>();
 
   constructor(private readonly prefix: string) {}
 
   /** The keys of the lock named `key`. */
   of(key: string): LockKeys {
+    return this.one(key)[0];
+  }
+
+  /** The same, as the only ones of a claim. */
+  one(key: string): readonly [LockKeys] {
     let keys = this.known.get(key);
     if (keys === undefined) {
-      keys = lockKeys(this.prefix, key);
+      keys = [lockKeys(this.prefix, key)];
       if (this.known.size === mostKnown) this.known.clear();
       this.known.set(key, keys);
     }

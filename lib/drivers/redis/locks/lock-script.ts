@@ -4,7 +4,7 @@ import { lockQueueScript } from './lock-queue-script.js';
 
 
 /**
- * Carries out the lock operations of one turn, in order, and answers `[server time in ms or 0, reply, reply …]`.
+ * Carries out the lock operations of one turn, in order, and answers `<server time in ms, or 0> <reply> <reply> …`.
  *
  * ARGV: `waiterTtl handOff exact inbox`: ms until a waiter that is not heard of loses its place, most ms of a hand-over,
  * whether the count of PUBLISH covers all subscribers (not on a cluster: 0), the inbox channel; then ms for which a fencing
@@ -86,7 +86,7 @@ ${lockOperationsScript}
   first = first + keys * 3
 end
 replies[1] = now
-return replies
+return table.concat(replies, ' ')
 `;
 
 /**

@@ -11,11 +11,11 @@ import {
 import { ClosedError, ConfigurationError } from '../../../errors/bus.errors.js';
 import { type RedisDriverOptions, ResolvedRedisOptions } from '../redis-options.js';
 import { SPARE_FENCING_TOKENS as spareTokens } from './fencing-step.js';
-import { LockBatch, type LockReply } from './lock-batch.js';
+import { LockBatch } from './lock-batch.js';
+import { LockCall, LockCallHeader } from './lock-call.js';
 import { type HandOver, LockInbox } from './lock-inbox.js';
 import { LockKeyring, type LockKeys } from './lock-keys.js';
 import { lockOperation } from './lock-operation.js';
-import { lockScript, peekScript } from './lock-script.js';
 import { LockServer } from './lock-server.js';
 
 /** How a {@link RedisLockStore} treats its queues. */
@@ -46,7 +46,7 @@ export class RedisLockStore implements LockStore {
   private readonly service: string | undefined;
   private readonly keyring: LockKeyring;
   private readonly pollMs: number;
-  private readonly header: readonly string[];
+  private readonly header: LockCallHeader;
   private readonly server: LockServer;
   private readonly batch: LockBatch;
   private readonly inbox: LockInbox;
@@ -76,10 +76,11 @@ export class RedisLockStore implements LockStore {
     const { handOffMs = clustered ? 2_000 : 10_000 } = tuning;
     this.pollMs = pollMs;
     const exact = clustered ? '0' : '1';
-    this.header = [`${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`, String(Math.max(fenceTtlMs, waiterTtlMs))];
-    const run = (keys: readonly string[], operations: readonly string[]) =>
-      this.server.run(lockScript, keys, [...this.header, ...operations]);
-    this.batch = new LockBatch(run, this.server.clustered);
+    const tuned = `${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`;
+    this.header = new LockCallHeader([tuned, String(Math.max(fenceTtlMs, waiterTtlMs))]);
+    this.batch = new LockBatch((keys, operations) => {
+      return this.server.run(new LockCall(this.header, keys, operations));
+    }, clustered);
   }
 
   connect(): Promise<void> {
@@ -101,8 +102,7 @@ export class RedisLockStore implements LockStore {
   }
 
   async peek(key: string): Promise<LockState> {
-    const { lock, fence, queue } = this.keyring.of(key);
-    const reply = await this.server.run(peekScript, [lock, fence, queue], []);
+    const reply = await this.server.peek(this.keyring.of(key));
     const [kind, holders, left, waiting, token] = reply as [string, number, number, number, string];
     return {
       holders,
@@ -140,25 +140,26 @@ export class RedisLockStore implements LockStore {
     const { wait = false, succeeds = '', minFencingToken, replicas } = options;
     const kind = wait ? (this.asked.has(claim.token) ? 'A' : 'a') : 't';
     const operation = lockOperation(kind, claim, minFencingToken, succeeds);
-    if (replicas) return this.acquireReplicated(claim, operation, replicas);
+    if (replicas) return this.acquireReplicated(claim, operation, wait, replicas);
     const sinceMs = wait ? performance.now() : 0;
     return this.send(claim, operation, (reply, serverMs) => {
-      return this.toAnswer(String(reply), claim, options, { serverMs, sinceMs });
+      return this.toAnswer(reply, claim, options, { serverMs, sinceMs });
     });
   }
 
   private send<Answer>(
     claim: LockClaim,
     operation: string,
-    read: (reply: LockReply, serverMs: number) => Answer,
+    read: (reply: string, serverMs: number) => Answer,
   ): Promise<Answer> {
     return new Promise((resolve, failed) => {
-      const answered = (reply: LockReply, serverMs: number) => resolve(read(reply, serverMs));
+      const answered = (reply: string, serverMs: number) => resolve(read(reply, serverMs));
       this.batch.add({ keys: this.keysOf(claim), operation, answered, failed });
     });
   }
 
   private keysOf({ keys }: LockClaim): readonly LockKeys[] {
+    if (keys.length === 1) return this.keyring.one(keys[0]);
     const all = keys.map((key) => this.keyring.of(key));
     if (this.server.clustered && all.some(({ slot }) => slot !== all[0].slot)) {
       throw new ConfigurationError(
@@ -192,19 +193,18 @@ export class RedisLockStore implements LockStore {
   private async acquireReplicated(
     claim: LockClaim,
     operation: string,
+    wait: boolean,
     { min, timeoutMs }: { min: number; timeoutMs: number },
   ): Promise<LockAnswer> {
     if (this.server.clustered)
       throw new ConfigurationError('minReplicas is not available on a Redis Cluster');
     if (this.closed) throw new ClosedError('The lock store is closed');
-    const wait = operation[0] === 'A' || operation[0] === 'a';
     const sinceMs = performance.now();
     this.replicated ??= new LockServer(this.options, this.service, replicaHeartbeatMs);
     await this.replicated.connect();
-    const keys = this.keysOf(claim).flatMap(({ lock, fence, queue }) => [lock, fence, queue]);
-    const reply = this.replicated.run(lockScript, keys, [...this.header, operation]);
-    const [serverMs, value] = (await reply) as [number, LockReply];
-    const answer = this.toAnswer(String(value), claim, { wait }, { serverMs, sinceMs });
+    const call = new LockCall(this.header, this.keysOf(claim), [operation]);
+    const [serverMs, reply] = (await this.replicated.run(call)).split(' ');
+    const answer = this.toAnswer(reply, claim, { wait }, { serverMs: Number(serverMs), sinceMs });
     if (!answer.granted) return answer;
     return { ...answer, replicas: await this.replicated.replicas(min, timeoutMs) };
   }
@@ -231,6 +231,6 @@ interface Asked {
 
 const atOnce: LockAcquireOptions = {};
 
-function isOne(reply: LockReply): boolean {
-  return reply === 1;
+function isOne(reply: string): boolean {
+  return reply === '1';
 }
