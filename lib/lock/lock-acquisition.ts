@@ -31,6 +31,8 @@ export class LockAcquisition {
   private failures = 0;
   private lastError: DiscoBusError | undefined;
   private closed = false;
+  /** A grant that came too late is being given back. */
+  private returned: Promise<void> | undefined;
   private readonly finished: (() => void)[] = [];
   /** Ends the wait for an answer that is under way. */
   private interrupt: (() => void) | undefined;
@@ -140,6 +142,8 @@ export class LockAcquisition {
 
   private async claimOnce(inheritance: Inheritance | undefined): Promise<LockAnswer> {
     const { minReplicas: min, replicaTimeoutMs: timeoutMs } = this.options;
+    // The same token claims again: a release that came later would take away what it gets now.
+    await this.returned;
     try {
       const answer = await this.keeper.store.acquire(this.claim, {
         wait: this.leftMs() > 0,
@@ -160,7 +164,8 @@ export class LockAcquisition {
       const { clock } = this.keeper;
       const leftMs = this.leftMs();
       // Who waits longer does not mind that the store's own deadline comes first.
-      const timer = leftMs < patientWaitMs ? clock.setTimeout(this.giveUpOnStore, Math.ceil(leftMs) || 1) : undefined;
+      const timer =
+        leftMs < patientWaitMs ? clock.setTimeout(this.giveUpOnStore, Math.ceil(leftMs) || 1) : undefined;
       const settled = () => {
         clock.clearTimeout(timer);
         this.interrupt = undefined;
@@ -221,7 +226,7 @@ export class LockAcquisition {
     if (this.options.signal?.aborted || this.closed) return undefined;
     const lock = new Lock(this.keeper, this.options, granted);
     if (!lock.isValid()) {
-      void lock.release().catch(() => undefined);
+      this.returned = lock.release().catch(ignore);
       return undefined;
     }
     this.lane?.hold(lock, inherited);

@@ -125,7 +125,8 @@ export class MemoryLockTable {
     }
     const ttlMs = Math.min(claim.ttlMs, this.handOffMs);
     const fencingToken = this.nextFencingToken(0n);
-    if (inbox({ token, grant: { fencingToken, spareTokens, ttlMs, ageMs: 0 } })) locked.hold(claim, ttlMs, fencingToken);
+    if (inbox({ token, grant: { fencingToken, spareTokens, ttlMs, ageMs: 0 } }))
+      locked.hold(claim, ttlMs, fencingToken);
   }
 
   private grant(claim: LockClaim, floor: bigint): LockAnswer {

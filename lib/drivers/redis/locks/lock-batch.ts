@@ -53,8 +53,12 @@ export class LockBatch {
   };
 
   private send(calls: readonly LockOperationCall[]): void {
-    const keys = calls.length === 1 ? calls[0].keys : calls.flatMap((call) => call.keys);
-    const operations = calls.map((call) => call.operation);
+    const keys: LockKeys[] = [];
+    const operations: string[] = [];
+    for (const call of calls) {
+      for (const each of call.keys) keys.push(each);
+      operations.push(call.operation);
+    }
     this.run(keys, operations).then(
       (reply) => answer(calls, reply.split(' ')),
       (error: unknown) => {

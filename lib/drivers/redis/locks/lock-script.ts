@@ -2,7 +2,6 @@ import { FENCING_STEP } from './fencing-step.js';
 import { lockOperationsScript } from './lock-operations-script.js';
 import { lockQueueScript } from './lock-queue-script.js';
 
-
 /**
  * Carries out the lock operations of one turn, in order, and answers `<server time in ms, or 0> <reply> <reply> …`.
  *

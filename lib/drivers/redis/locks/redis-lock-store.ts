@@ -219,7 +219,10 @@ export class RedisLockStore implements LockStore {
     const outdated = asked === undefined || serverMs < asked.serverMs;
     if (outdated || keys > 1) return { token };
     const sinceMs = asked.sinceMs + Math.max(0, serverMs - asked.serverMs - 1);
-    return { token, grant: { fencingToken, spareTokens, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) } };
+    return {
+      token,
+      grant: { fencingToken, spareTokens, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) },
+    };
   }
 }
 
