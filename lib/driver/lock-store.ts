@@ -44,6 +44,11 @@ export interface LockGrant {
   readonly granted: true;
   /** Larger than that of every earlier grant of any of the keys, also after the store lost its counter. */
   readonly fencingToken: bigint;
+  /**
+   * So many numbers after `fencingToken` are this grant's alone: every later grant is larger. A process may number those
+   * to whom it passes the lock on with them, without asking the store. @default 0
+   */
+  readonly spareTokens?: number;
   /** How many replicas confirmed it; only where `replicas` was asked for. */
   readonly replicas?: number;
   /** Whether the holder named by `succeeds` still held the lock, and so gave it up. */
@@ -84,6 +89,8 @@ export interface LockHint {
   readonly token?: string;
   readonly grant?: {
     readonly fencingToken: bigint;
+    /** See {@link LockGrant.spareTokens}. @default 0 */
+    readonly spareTokens?: number;
     /** The time given; it may be shorter than the claim's own, which is then to be made good by `extend`. */
     readonly ttlMs: number;
     /** The grant was made no longer ago than this, on this process's monotonic clock. */

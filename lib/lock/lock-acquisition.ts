@@ -1,9 +1,9 @@
-import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
+import type { LockAnswer, LockClaim, LockGrant } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
 import { sleep } from '../timing/clock.js';
-import { Lock, type LockKeeper } from './lock.js';
+import { type GrantedClaim, Lock, type LockKeeper } from './lock.js';
 import type { LockLane } from './lock-lane.js';
 import type { ResolvedLockOptions } from './lock-options.js';
 import { type Inheritance, LockWaiter } from './lock-waiter.js';
@@ -14,6 +14,8 @@ export type AcquisitionOutcome =
   | { readonly lock: Lock }
   | { readonly lock: undefined; readonly waitedMs: number; readonly error?: DiscoBusError };
 
+/** Who waits so long does not mind that a store which does not answer is found out by the store's own deadline. */
+export const patientWaitMs = 5_000;
 const firstRetryMs = 25;
 const longestRetryMs = 1_000;
 /** A cancelled waiter is told when the store has forgotten it, or after this if the store is slow. */
@@ -24,9 +26,13 @@ export class LockAcquisition {
   private readonly waiter: LockWaiter;
   /** The store may know of the claim. */
   private known = false;
+  private claims = 0;
+  private refused = false;
   private failures = 0;
   private lastError: DiscoBusError | undefined;
   private closed = false;
+  /** A grant that came too late is being given back. */
+  private returned: Promise<void> | undefined;
   private readonly finished: (() => void)[] = [];
   /** Ends the wait for an answer that is under way. */
   private interrupt: (() => void) | undefined;
@@ -39,7 +45,7 @@ export class LockAcquisition {
     /** Monotonic time from which `wait` counts. */
     private readonly startMs: number,
   ) {
-    this.waiter = new LockWaiter(claim.token, keeper.clock);
+    this.waiter = new LockWaiter(claim, keeper.clock, options.minReplicas === 0);
   }
 
   /** For the store's hints. */
@@ -50,6 +56,11 @@ export class LockAcquisition {
   /** Resolves when the run is over, however it ended. */
   get ended(): Promise<void> {
     return new Promise((resolve) => this.finished.push(resolve));
+  }
+
+  /** The first claim was granted. */
+  get freeAtOnce(): boolean {
+    return this.claims === 1 && !this.refused;
   }
 
   /** Ends the waiting with ClosedError. */
@@ -68,7 +79,7 @@ export class LockAcquisition {
       return (await this.untilGranted()) ?? (await this.giveUp());
     } finally {
       signal?.removeEventListener('abort', this.stop);
-      this.waiter.takeInheritance()?.settle(undefined);
+      this.forgo();
       this.lane?.leave(this.waiter);
       for (const finished of this.finished) finished();
     }
@@ -95,15 +106,14 @@ export class LockAcquisition {
 
   /** Claims once, and if refused sleeps until it is worth doing so again. */
   private async attempt(): Promise<Lock | undefined> {
-    const pushed = this.takeGrant();
-    if (pushed !== undefined) return pushed;
+    const given = this.takeGrant();
+    if (given !== undefined) return given;
     const inheritance = this.waiter.takeInheritance();
     const sinceMs = this.keeper.clock.monotonic();
     const answer = await this.ask(inheritance);
     if (answer?.granted)
       return this.accept(answer, sinceMs, inheritance !== undefined && answer.succeeded === true);
-    const retryMs = answer?.retryAfterMs ?? this.backoffMs();
-    const pauseMs = Math.min(retryMs * (1 + Math.random() * 0.1), this.leftMs());
+    const pauseMs = Math.min(answer?.retryAfterMs ?? this.backoffMs(), this.leftMs());
     if (pauseMs > 0 && this.goesOn()) await this.waiter.pause(pauseMs);
     return this.takeGrant();
   }
@@ -113,8 +123,10 @@ export class LockAcquisition {
     this.known = true;
     const answer = this.claimOnce(inheritance);
     try {
+      this.claims++;
       const first = await (this.options.waitMs === 0 ? answer : this.whileWaiting(answer));
       if (first === undefined) return undefined;
+      this.refused ||= !first.granted;
       this.known = first.granted || this.options.waitMs > 0;
       this.lastError = undefined;
       this.failures = 0;
@@ -130,6 +142,8 @@ export class LockAcquisition {
 
   private async claimOnce(inheritance: Inheritance | undefined): Promise<LockAnswer> {
     const { minReplicas: min, replicaTimeoutMs: timeoutMs } = this.options;
+    // The same token claims again: a release that came later would take away what it gets now.
+    await this.returned;
     try {
       const answer = await this.keeper.store.acquire(this.claim, {
         wait: this.leftMs() > 0,
@@ -148,24 +162,33 @@ export class LockAcquisition {
   private whileWaiting(answer: Promise<LockAnswer>): Promise<LockAnswer | undefined> {
     return new Promise((resolve, reject) => {
       const { clock } = this.keeper;
-      const timer = clock.setTimeout(() => {
-        this.lastError = new LockUnavailableError('The lock store did not answer in time');
-        this.interrupt?.();
-      }, Math.ceil(this.leftMs()) || 1);
-      const done = () => {
+      const leftMs = this.leftMs();
+      // Who waits longer does not mind that the store's own deadline comes first.
+      const timer =
+        leftMs < patientWaitMs ? clock.setTimeout(this.giveUpOnStore, Math.ceil(leftMs) || 1) : undefined;
+      const settled = () => {
         clock.clearTimeout(timer);
         this.interrupt = undefined;
       };
       this.interrupt = () => {
-        done();
+        settled();
         resolve(undefined);
       };
-      answer.then(resolve, reject).finally(done);
+      answer.then(
+        (given) => {
+          settled();
+          resolve(given);
+        },
+        (error: unknown) => {
+          settled();
+          reject(error);
+        },
+      );
     });
   }
 
   private async accept(
-    { fencingToken, replicas = 0 }: { fencingToken: bigint; replicas?: number },
+    { fencingToken, spareTokens = 0, replicas = 0 }: LockGrant,
     sinceMs: number,
     inherited: boolean,
   ): Promise<Lock | undefined> {
@@ -174,23 +197,36 @@ export class LockAcquisition {
       await this.withdraw();
       throw new LockNotReplicatedError(this.claim.keys, replicas, minReplicas);
     }
-    return this.toLock(fencingToken, sinceMs, this.claim.ttlMs, inherited);
+    const { claim } = this;
+    return this.toLock({ claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs }, inherited);
   }
 
-  /** A lock that was pushed. With replicas to wait for, a push says only that a claim will succeed. */
+  /**
+   * A lock that a holder of this process passed on, or one that the store pushed. With replicas to wait for, a push says
+   * only that a claim will succeed.
+   */
   private takeGrant(): Lock | undefined {
+    const passed = this.waiter.takePassed();
+    if (passed !== undefined) return this.takeOver(passed);
     const pushed = this.waiter.takePushed();
     if (pushed === undefined || this.options.minReplicas > 0) return undefined;
-    return this.toLock(pushed.fencingToken, pushed.sinceMs, pushed.ttlMs, false);
+    return this.toLock({ claim: this.claim, ...pushed }, false);
+  }
+
+  private takeOver(passed: GrantedClaim): Lock | undefined {
+    const lock = this.toLock(passed, true);
+    // The place in the queue would otherwise be served with a lock that nobody takes.
+    if (lock !== undefined && this.known) void this.keeper.store.release(this.claim).catch(ignore);
+    if (lock === undefined) void this.keeper.store.release(passed.claim).catch(ignore);
+    return lock;
   }
 
   /** Undefined when its time was over before it could be used, or when nobody wants it any more. */
-  private toLock(fencingToken: bigint, sinceMs: number, ttlMs: number, inherited: boolean): Lock | undefined {
+  private toLock(granted: GrantedClaim, inherited: boolean): Lock | undefined {
     if (this.options.signal?.aborted || this.closed) return undefined;
-    const granted = { claim: this.claim, fencingToken, sinceMs, ttlMs };
     const lock = new Lock(this.keeper, this.options, granted);
     if (!lock.isValid()) {
-      void lock.release().catch(() => undefined);
+      this.returned = lock.release().catch(ignore);
       return undefined;
     }
     this.lane?.hold(lock, inherited);
@@ -199,11 +235,18 @@ export class LockAcquisition {
 
   private async giveUp(): Promise<AcquisitionOutcome> {
     const { signal } = this.options;
-    this.waiter.takeInheritance()?.settle(undefined);
+    this.forgo();
     if (this.known) await this.withdraw();
     if (this.closed) throw new ClosedError('The lock manager is closed');
     if (signal?.aborted) throw new AbortedError(signal.reason);
     return { lock: undefined, waitedMs: this.waitedMs(), error: this.lastError };
+  }
+
+  /** What others of this process left to it, and it does not want. */
+  private forgo(): void {
+    this.waiter.takeInheritance()?.settle(undefined);
+    const passed = this.waiter.takePassed();
+    if (passed !== undefined) void this.keeper.store.release(passed.claim).catch(ignore);
   }
 
   /** Takes the claim out of the store, also one whose answer was lost. What fails here ends by itself at the store. */
@@ -215,6 +258,11 @@ export class LockAcquisition {
     );
     await Promise.race([withdrawn, sleep(withdrawalMs, this.keeper.clock, gone.signal)]);
   }
+
+  private readonly giveUpOnStore = (): void => {
+    this.lastError = new LockUnavailableError('The lock store did not answer in time');
+    this.interrupt?.();
+  };
 
   private readonly stop = (): void => {
     this.interrupt?.();
@@ -240,3 +288,6 @@ export class LockAcquisition {
     return Math.max(0, this.options.waitMs - this.waitedMs());
   }
 }
+
+/** What is given back unasked and fails becomes free by its time to live. */
+function ignore(): void {}

@@ -4,6 +4,8 @@ import type { LockWaiter } from './lock-waiter.js';
 /** So many times in a row a lock is passed on inside a process before the others have a turn. */
 const maxHandOffs = 16;
 
+const held = Promise.resolve(true);
+
 /**
  * The claims of one process to one key: the holder among them, and the waiters in the order they came. Only the first
  * waiter talks to the store, and not even that one while the holder is known to hold.
@@ -47,14 +49,21 @@ export class LockLane {
   }
 
   /**
-   * Passes `lock` on to the first waiter, if there is one and other processes have had their turn: resolves whether it
-   * was still held. Undefined: the lock is to be released at the store, and the first waiter woken once that is under way.
+   * Passes `lock` on to the first waiter, if there is one and other processes have had their turn: without asking the
+   * store if most of its time is left, else in one step with a new claim. Resolves whether it was still held, by our own
+   * count or by the store's. Undefined: the lock is to be released at the store, and the first waiter woken once that is
+   * under way.
    */
   passOn(lock: Lock): Promise<boolean | undefined> | undefined {
     if (this.holder !== lock) return undefined;
     this.holder = undefined;
     const heir = this.first();
     if (heir === undefined || this.handOffs >= maxHandOffs) return undefined;
+    const rest = heir.takesOver ? lock.restFor(heir.claim) : undefined;
+    if (rest !== undefined) {
+      heir.pass(rest);
+      return held;
+    }
     return new Promise((resolve, reject) => {
       const settle = (outcome: boolean | Error | undefined) =>
         outcome instanceof Error ? reject(outcome) : resolve(outcome);

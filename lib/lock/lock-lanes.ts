@@ -2,10 +2,15 @@ import type { LockClaim } from '../driver/lock-store.js';
 import { LockLane } from './lock-lane.js';
 import type { ResolvedLockOptions } from './lock-options.js';
 
+/** So many busy keys are remembered at a time. */
+const mostBusy = 1_024;
+
 /** The lanes of a process that are in use, by key. */
 export class LockLanes {
   private readonly lanes = new Map<string, LockLane>();
   private sweepAt = 1_024;
+  /** Keys that were not free when last asked for. */
+  private readonly busy = new Set<string>();
 
   /** The lane of `key`, if somebody of this process holds or wants it. */
   at(key: string): LockLane | undefined {
@@ -22,6 +27,20 @@ export class LockLanes {
       this.lanes.set(keys[0], lane);
     }
     return lane;
+  }
+
+  /** Whether `key` was held when last asked for, and so is likely to be. */
+  isBusy(key: string): boolean {
+    return this.busy.has(key);
+  }
+
+  /** `key` was asked for: it was free, or not. */
+  found(key: string, free: boolean): void {
+    if (free) this.busy.delete(key);
+    else {
+      if (this.busy.size === mostBusy) this.busy.clear();
+      this.busy.add(key);
+    }
   }
 
   /** Forgets the lane of `key` if nobody is there any more. */

@@ -4,7 +4,7 @@ import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { Lock, type LockKeeper } from './lock.js';
-import { type AcquisitionOutcome, LockAcquisition } from './lock-acquisition.js';
+import { type AcquisitionOutcome, LockAcquisition, patientWaitMs } from './lock-acquisition.js';
 import { LockLanes } from './lock-lanes.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';
 import {
@@ -19,9 +19,6 @@ import { ownerToken } from './owner-token.js';
 import { ReadWriteLock } from './read-write-lock.js';
 import { type ScopeClaims, Semaphore } from './semaphore.js';
 import { asLockError } from './store-error.js';
-
-/** Who waits so long does not mind that a store which does not answer is found out by the store's own deadline. */
-const patientWaitMs = 5_000;
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
 export interface LockManagerOptions {
@@ -178,11 +175,11 @@ export class LockManager {
     }
   }
 
-  /** Nobody of this process is at the key, and nothing can end the waiting before the store's own deadline. */
+  /** Nobody of this process is at the key, it was free the last time, and nothing can end the waiting before the store's own deadline. */
   private isSimple({ keys, mode }: LockClaim, options: ResolvedLockOptions): boolean {
     const patient = options.waitMs >= patientWaitMs && options.signal === undefined;
     const plain = mode === 'exclusive' && keys.length === 1 && !options.fair && options.minReplicas === 0;
-    return patient && plain && this.lanes.at(keys[0]) === undefined;
+    return patient && plain && this.lanes.at(keys[0]) === undefined && !this.lanes.isBusy(keys[0]);
   }
 
   /** The common case without the machinery of waiting: the lock, if it is free and the store answers. */
@@ -197,8 +194,10 @@ export class LockManager {
       const error = asLockError(thrown);
       if (error.code !== 'DISCO_LOCK_UNAVAILABLE') throw error;
     });
+    if (answer && !answer.granted) this.lanes.found(claim.keys[0], false);
     if (!answer?.granted || this.closed) return undefined;
-    const granted = { claim, fencingToken: answer.fencingToken, sinceMs, ttlMs: claim.ttlMs };
+    const { fencingToken, spareTokens = 0 } = answer;
+    const granted = { claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs };
     const lock = new Lock(this.keeper, options, granted);
     if (!lock.isValid()) return void lock.release().catch(() => undefined);
     lane?.hold(lock, false);
@@ -211,7 +210,9 @@ export class LockManager {
     this.acquisitions.set(claim.token, acquisition);
     try {
       if (this.closed) acquisition.close();
-      return await acquisition.run();
+      const outcome = await acquisition.run();
+      if (acquisition.freeAtOnce) this.lanes.found(claim.keys[0], true);
+      return outcome;
     } finally {
       this.acquisitions.delete(claim.token);
     }

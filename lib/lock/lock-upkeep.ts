@@ -64,8 +64,8 @@ export class LockUpkeep {
     }
   }
 
-  /** The lock was extended: the signal aborts later. */
-  extended(): void {
+  /** The end of the lock's time has moved: the signal aborts then. */
+  moved(): void {
     if (this.endTimer !== undefined) this.watch();
   }
 

@@ -10,17 +10,25 @@ function driftMs(ttlMs: number): number {
  * first look. Counted from before the claim was sent, so that a slow answer adds nothing. What has ended stays ended.
  */
 export class LockValidity {
-  private sinceMs: number;
   private endsMs: number;
   private ended = false;
 
   constructor(
     private readonly clock: Clock,
-    sinceMs: number,
-    ttlMs: number,
+    private since: number,
+    private ttl: number,
   ) {
-    this.sinceMs = sinceMs;
-    this.endsMs = sinceMs + ttlMs - driftMs(ttlMs);
+    this.endsMs = since + ttl - driftMs(ttl);
+  }
+
+  /** When the claim, or the extension that counts, was sent. */
+  get sinceMs(): number {
+    return this.since;
+  }
+
+  /** The time to live that the store was given then. */
+  get ttlMs(): number {
+    return this.ttl;
   }
 
   /** 0 once it has ended. */
@@ -36,11 +44,17 @@ export class LockValidity {
     this.ended = true;
   }
 
+  /** An extension to `ttlMs` is being sent: whether or not its answer comes, the store may end the lock that early from now on. */
+  risk(sinceMs: number, ttlMs: number): void {
+    this.endsMs = Math.min(this.endsMs, sinceMs + ttlMs - driftMs(ttlMs));
+  }
+
   /** A new ttl from `sinceMs`, when the extension was sent; of several the one sent last counts. False if it had ended before. */
   renew(sinceMs: number, ttlMs: number): boolean {
     if (this.remainingMs() === 0) return false;
-    if (sinceMs >= this.sinceMs) {
-      this.sinceMs = sinceMs;
+    if (sinceMs >= this.since) {
+      this.since = sinceMs;
+      this.ttl = ttlMs;
       this.endsMs = sinceMs + ttlMs - driftMs(ttlMs);
     }
     return this.remainingMs() > 0;

@@ -1,9 +1,11 @@
-import type { LockHint } from '../driver/lock-store.js';
+import type { LockClaim, LockHint } from '../driver/lock-store.js';
 import type { Clock } from '../timing/clock.js';
+import type { GrantedClaim } from './lock.js';
 
 /** A grant that was pushed, and since when it counts at the latest. */
 export interface PushedGrant {
   readonly fencingToken: bigint;
+  readonly spareTokens: number;
   readonly ttlMs: number;
   readonly sinceMs: number;
 }
@@ -21,10 +23,13 @@ export class LockWaiter {
   private resume: (() => void) | undefined;
   private pushed: PushedGrant | undefined;
   private inheritance: Inheritance | undefined;
+  private passed: GrantedClaim | undefined;
 
   constructor(
-    readonly token: string,
+    readonly claim: LockClaim,
     private readonly clock: Clock,
+    /** Whether a grant of another claim of this process will do. */
+    readonly takesOver: boolean,
   ) {}
 
   /** Resolves after `delayMs`, or once something happened since the last pause. */
@@ -53,8 +58,8 @@ export class LockWaiter {
   /** The store has told this waiter to act. */
   hint({ grant }: LockHint): void {
     if (grant !== undefined) {
-      const { fencingToken, ttlMs, ageMs } = grant;
-      this.pushed = { fencingToken, ttlMs, sinceMs: this.clock.monotonic() - ageMs };
+      const { fencingToken, spareTokens = 0, ttlMs, ageMs } = grant;
+      this.pushed = { fencingToken, spareTokens, ttlMs, sinceMs: this.clock.monotonic() - ageMs };
     }
     this.wake();
   }
@@ -66,7 +71,20 @@ export class LockWaiter {
     return pushed;
   }
 
-  /** Leaves it a lock of this process. */
+  /** Passes it a lock of this process, which is its own from now on. */
+  pass(granted: GrantedClaim): void {
+    this.passed = granted;
+    this.wake();
+  }
+
+  /** What was passed to it since the last look. */
+  takePassed(): GrantedClaim | undefined {
+    const { passed } = this;
+    this.passed = undefined;
+    return passed;
+  }
+
+  /** Leaves it a lock of this process, if the store agrees. */
   bequeath(inheritance: Inheritance): void {
     this.inheritance = inheritance;
     this.wake();

@@ -29,7 +29,16 @@ export interface GrantedClaim {
   readonly sinceMs: number;
   /** What was given; shorter than the claim's ttl after a hand-over, and then made good at once. */
   readonly ttlMs: number;
+  /** Fencing tokens for those of this process to whom the lock is passed on. */
+  readonly spareTokens: number;
+  /** Part of the time was used by others of this process: to be made good as well. */
+  readonly used?: boolean;
 }
+
+/** A grant is passed on inside the process only while no more than this part of the next holder's ttl is gone. */
+const mostUsed = 1 / 10;
+/** From this part on it is made good. */
+const littleUsed = 1 / 50;
 
 /**
  * A lock that is held. Validity is counted on this process's monotonic clock from before the claim was sent, minus an
@@ -44,6 +53,8 @@ export class Lock implements AsyncDisposable {
   readonly claim: LockClaim;
   private readonly validity: LockValidity;
   private readonly grantedMs: number;
+  private readonly spareTokens: number;
+  private extensions = 0;
   private upkeep: LockUpkeep | undefined;
   private releasing: Promise<void> | undefined;
   private lost = false;
@@ -56,9 +67,10 @@ export class Lock implements AsyncDisposable {
     this.claim = granted.claim;
     this.keys = granted.claim.keys;
     this.fencingToken = granted.fencingToken;
+    this.spareTokens = granted.spareTokens;
     this.grantedMs = keeper.clock.monotonic();
     this.validity = new LockValidity(keeper.clock, granted.sinceMs, granted.ttlMs);
-    if (granted.ttlMs < granted.claim.ttlMs) void this.lookAfter().extendNow();
+    if (granted.used || granted.ttlMs < granted.claim.ttlMs) void this.lookAfter().extendNow();
     else if (options.autoExtend) this.lookAfter().extendInTime();
   }
 
@@ -84,18 +96,41 @@ export class Lock implements AsyncDisposable {
 
   /**
    * Sets the time to live to `ttl` from now. Rejects with {@link LockLostError} when the lock is no longer held, and with
-   * {@link LockUnavailableError} when the store could not be asked: the lock then stays valid for the rest of its time.
+   * {@link LockUnavailableError} when the store could not be asked: the lock then stays valid for the rest of its time,
+   * or for `ttl` where that ends sooner.
    * @param ttl defaults to the lock's own
    */
   async extend(ttl: Duration = this.claim.ttlMs): Promise<void> {
     const ttlMs = toTtlMs(ttl);
     if (!this.isValid()) throw this.reportLoss('extend');
     const sinceMs = this.keeper.clock.monotonic();
-    const held = await this.ask('extend', this.keeper.store.extend({ ...this.claim, ttlMs }));
+    this.validity.risk(sinceMs, ttlMs);
+    this.upkeep?.moved();
+    const held = await this.askToExtend(ttlMs);
     if (!held) this.lose();
     if (!this.validity.renew(sinceMs, ttlMs) || this.releasing) throw this.reportLoss('extend');
     this.keeper.observer.operation('extend', 'success');
-    this.upkeep?.extended();
+    this.upkeep?.moved();
+  }
+
+  /**
+   * For another claim of this process to the same key: what is left of this grant, with the next fencing token. Undefined
+   * when too little is left for its ttl, or when what the store has been told of the time is not known for sure.
+   */
+  restFor(claim: LockClaim): GrantedClaim | undefined {
+    const { sinceMs, ttlMs } = this.validity;
+    const longer = ttlMs > claim.ttlMs;
+    if (this.spareTokens === 0 || this.extensions > 0 || longer || this.lost) return undefined;
+    const usedMs = claim.ttlMs - this.validity.remainingMs();
+    if (usedMs > claim.ttlMs * mostUsed) return undefined;
+    return {
+      claim: { ...claim, token: this.claim.token },
+      fencingToken: this.fencingToken + 1n,
+      spareTokens: this.spareTokens - 1,
+      sinceMs,
+      ttlMs,
+      used: this.keeper.clock.monotonic() - sinceMs > claim.ttlMs * littleUsed,
+    };
   }
 
   /**
@@ -156,11 +191,15 @@ export class Lock implements AsyncDisposable {
     }
   }
 
-  private async ask(operation: LockOperation, answer: Promise<boolean>): Promise<boolean> {
+  private async askToExtend(ttlMs: number): Promise<boolean> {
+    this.extensions++;
     try {
-      return await answer;
+      const held = await this.keeper.store.extend({ ...this.claim, ttlMs });
+      this.extensions--;
+      return held;
     } catch (error) {
-      this.keeper.observer.operation(operation, 'error');
+      // Unanswered, it counts as under way for ever: the store may still come to it.
+      this.keeper.observer.operation('extend', 'error');
       throw asLockError(error);
     }
   }

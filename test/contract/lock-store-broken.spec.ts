@@ -87,6 +87,15 @@ const broken: Record<string, { readonly fault: Fault; readonly found: readonly s
     }),
     found: ['fencing-floor'],
   },
+  'sets fencing tokens aside that it grants to others': {
+    fault: (store) => ({
+      acquire: async (claim, options) => ({
+        ...(await store.acquire(claim, options)),
+        spareTokens: 1_000_000_000_000,
+      }),
+    }),
+    found: ['fencing'],
+  },
   'takes the lock when looking': {
     fault: (store) => ({
       peek: async (key) => {

@@ -8,6 +8,25 @@ export function sharedMs(): number {
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Watches how far the computer's wall clock moves against the monotonic one. */
+export class WallClockWatch {
+  private readonly start = Date.now() - performance.now();
+  private farthest = 0;
+  private readonly timer = setInterval(() => this.look(), 100);
+
+  /** The largest distance so far, whole milliseconds; ends the watch. */
+  stop(): number {
+    clearInterval(this.timer);
+    this.look();
+    return Math.round(this.farthest);
+  }
+
+  private look(): void {
+    const distance = Math.abs(Date.now() - performance.now() - this.start);
+    this.farthest = Math.max(this.farthest, distance);
+  }
+}
+
 /** Looks every 10 ms until `condition` holds; fails after `timeoutMs`. */
 export async function until(what: string, condition: () => unknown, timeoutMs = 20_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;

@@ -1,49 +1,8 @@
 import type { LockStore } from '../../../lib/driver/lock-store.js';
 import { MemoryLockStore } from '../../../lib/drivers/memory/locks/memory-lock-store.js';
-import { MemoryLockTable } from '../../../lib/drivers/memory/locks/memory-lock-table.js';
-import { LockManager, type LockManagerOptions } from '../../../lib/lock/lock-manager.js';
+import { LockManager } from '../../../lib/lock/lock-manager.js';
 import type { LockObserver } from '../../../lib/lock/lock-observer.js';
-import { ManualClock } from '../../../lib/testing/manual-clock.js';
-
-/** Managers over one table and a clock of their own. */
-function bench() {
-  const clock = new ManualClock();
-  const table = new MemoryLockTable({ clock });
-  const made: LockManager[] = [];
-  const manager = async (options: LockManagerOptions = {}, wrap = (store: LockStore) => store) => {
-    const locks = new LockManager(wrap(new MemoryLockStore({ table })), { clock, ...options });
-    made.push(locks);
-    await locks.connect();
-    return locks;
-  };
-  return { clock, table, manager, close: () => Promise.all(made.map((locks) => locks.close())) };
-}
-
-/** `store` with some of its methods replaced. */
-function over(store: LockStore, methods: Partial<LockStore>): LockStore {
-  return {
-    name: store.name,
-    connect: () => store.connect(),
-    acquire: (...args) => store.acquire(...args),
-    extend: (claim) => store.extend(claim),
-    release: (claim) => store.release(claim),
-    peek: (key) => store.peek(key),
-    onReleased: (listener) => store.onReleased(listener),
-    close: () => store.close(),
-    ...methods,
-  };
-}
-
-/** Steps the clock until the promise settles. */
-async function settled<Value>(clock: ManualClock, promise: Promise<Value>, stepMs = 10): Promise<Value> {
-  let done = false;
-  const watched = promise.finally(() => {
-    done = true;
-  });
-  watched.catch(() => undefined);
-  for (let step = 0; step < 10_000 && !done; step++) await clock.advance(stepMs);
-  return watched;
-}
+import { bench, over, settled } from './support.js';
 
 describe('LockManager', () => {
   let world: ReturnType<typeof bench>;

@@ -20,6 +20,9 @@ export interface MemoryLockTableOptions {
   handOffMs?: number;
 }
 
+/** So many numbers after a fencing token are its holder's, who may pass the lock on with them. */
+const spareTokens = 16;
+
 /** Where the hints for a store's queued claims go; false when nobody listens any more. */
 export type LockInbox = (hint: LockHint) => boolean;
 
@@ -122,7 +125,8 @@ export class MemoryLockTable {
     }
     const ttlMs = Math.min(claim.ttlMs, this.handOffMs);
     const fencingToken = this.nextFencingToken(0n);
-    if (inbox({ token, grant: { fencingToken, ttlMs, ageMs: 0 } })) locked.hold(claim, ttlMs, fencingToken);
+    if (inbox({ token, grant: { fencingToken, spareTokens, ttlMs, ageMs: 0 } }))
+      locked.hold(claim, ttlMs, fencingToken);
   }
 
   private grant(claim: LockClaim, floor: bigint): LockAnswer {
@@ -133,7 +137,7 @@ export class MemoryLockTable {
       locked.hold(claim, claim.ttlMs, fencingToken);
       if (claim.mode === 'shared') this.serve(locked);
     }
-    return { granted: true, fencingToken };
+    return { granted: true, fencingToken, spareTokens };
   }
 
   /** The claim's own one, if it holds everything already and exclusively; otherwise a new one. */
@@ -148,7 +152,7 @@ export class MemoryLockTable {
 
   private nextFencingToken(floor: bigint): bigint {
     const micros = BigInt(Math.floor(this.clock.now())) * 1_000n;
-    const next = this.lastFencingToken + 1n;
+    const next = this.lastFencingToken + BigInt(spareTokens) + 1n;
     const atLeast = micros > floor ? micros : floor;
     this.lastFencingToken = next > atLeast ? next : atLeast;
     return this.lastFencingToken;

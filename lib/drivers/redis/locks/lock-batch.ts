@@ -1,8 +1,5 @@
 import type { LockKeys } from './lock-keys.js';
 
-/** What the script replies to one operation. */
-export type LockReply = string | number;
-
 /** One operation on its way: what the script needs of it, and who waits for the reply. */
 export interface LockOperationCall {
   /** Those of one slot may share a script call with others of it. */
@@ -10,12 +7,12 @@ export interface LockOperationCall {
   /** As the script wants it. */
   readonly operation: string;
   /** The reply, and the server's clock then: milliseconds since the epoch, 0 where the reply is a plain grant or release. */
-  answered(reply: LockReply, serverMs: number): void;
+  answered(reply: string, serverMs: number): void;
   failed(error: unknown): void;
 }
 
-/** Runs the script with these keys and operations: `[server time, reply, reply …]`. */
-export type LockScriptRun = (keys: readonly string[], operations: readonly string[]) => Promise<unknown>;
+/** Runs the script with these keys and operations: `server time`, `reply`, `reply` … with spaces between. */
+export type LockScriptRun = (keys: readonly LockKeys[], operations: readonly string[]) => Promise<string>;
 
 /**
  * The server works on one part while the next one is being put together: parts of this size were the fastest, and each
@@ -56,14 +53,14 @@ export class LockBatch {
   };
 
   private send(calls: readonly LockOperationCall[]): void {
-    const keys: string[] = [];
+    const keys: LockKeys[] = [];
     const operations: string[] = [];
     for (const call of calls) {
-      for (const { lock, fence, queue } of call.keys) keys.push(lock, fence, queue);
+      for (const each of call.keys) keys.push(each);
       operations.push(call.operation);
     }
     this.run(keys, operations).then(
-      (reply) => answer(calls, reply as LockReply[]),
+      (reply) => answer(calls, reply.split(' ')),
       (error: unknown) => {
         for (const call of calls) call.failed(error);
       },
@@ -71,8 +68,8 @@ export class LockBatch {
   }
 }
 
-function answer(calls: readonly LockOperationCall[], replies: readonly LockReply[]): void {
-  const serverMs = replies[0] as number;
+function answer(calls: readonly LockOperationCall[], replies: readonly string[]): void {
+  const serverMs = Number(replies[0]);
   for (let index = 0; index < calls.length; index++) calls[index].answered(replies[index + 1], serverMs);
 }
 

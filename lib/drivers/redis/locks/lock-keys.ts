@@ -1,3 +1,5 @@
+import { bulk } from './wire.js';
+
 /** The three keys that a lock has in Redis. They share a hash slot. */
 export interface LockKeys {
   /** Who holds it. */
@@ -10,6 +12,8 @@ export interface LockKeys {
   readonly slot: string;
   /** They are in several slots after all. */
   readonly scattered?: boolean;
+  /** The three as arguments on the wire. */
+  readonly wire: string;
 }
 
 /**
@@ -21,12 +25,8 @@ export function lockKeys(prefix: string, key: string): LockKeys {
   const tag = hashTag(key);
   if (prefix === '') return bareKeys(key, tag);
   const name = tag === undefined ? `{${key.replace(/[%{}]/g, encodeURIComponent)}}` : `{${tag}}:${key}`;
-  return {
-    lock: `${prefix}:lock:${name}`,
-    fence: `${prefix}:fence:${name}`,
-    queue: `${prefix}:wait:${name}`,
-    slot: tag ?? key,
-  };
+  const [lock, fence, queue] = ['lock', 'fence', 'wait'].map((kind) => `${prefix}:${kind}:${name}`);
+  return { lock, fence, queue, slot: tag ?? key, wire: onWire(lock, fence, queue) };
 }
 
 /** A bare key is its own slot. The others follow it there by a hash tag, in which no brace can be closed. */
@@ -34,7 +34,12 @@ function bareKeys(key: string, tag: string | undefined): LockKeys {
   const scattered = tag === undefined && key.includes('}');
   const inSlot = tag === undefined ? `{${key}}` : `{${tag}}:${key}`;
   const name = scattered ? `}${key.replace(/[%{}]/g, encodeURIComponent)}` : inSlot;
-  return { lock: key, fence: `:fence:${name}`, queue: `:wait:${name}`, slot: tag ?? key, scattered };
+  const [fence, queue] = [`:fence:${name}`, `:wait:${name}`];
+  return { lock: key, fence, queue, slot: tag ?? key, scattered, wire: onWire(key, fence, queue) };
+}
+
+function onWire(...keys: string[]): string {
+  return keys.map(bulk).join('');
 }
 
 /** The part of a key that decides its slot in a Redis Cluster: between its first `{` and the next `}`, if not empty. */
@@ -49,15 +54,20 @@ const mostKnown = 1_024;
 
 /** Makes {@link lockKeys}, and remembers those asked for lately. */
 export class LockKeyring {
-  private readonly known = new Map<string, LockKeys>();
+  private readonly known = new Map<string, readonly [LockKeys]>();
 
   constructor(private readonly prefix: string) {}
 
   /** The keys of the lock named `key`. */
   of(key: string): LockKeys {
+    return this.one(key)[0];
+  }
+
+  /** The same, as the only ones of a claim. */
+  one(key: string): readonly [LockKeys] {
     let keys = this.known.get(key);
     if (keys === undefined) {
-      keys = lockKeys(this.prefix, key);
+      keys = [lockKeys(this.prefix, key)];
       if (this.known.size === mostKnown) this.known.clear();
       this.known.set(key, keys);
     }

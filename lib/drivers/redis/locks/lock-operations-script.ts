@@ -1,11 +1,12 @@
+import { FENCING_STEP } from './fencing-step.js';
+
 /**
  * The part of the lock script that carries out operations of every kind: ends with `return` and a function of an operation
  * and the index of its first key, which returns the reply and the number of its keys. Uses `call`, `sub`, `byte`, `KEYS`
- * and `ARGV`, `fenceTtl` and `clock`, the server's time in µs as a text; sets `now` to it in ms.
+ * and `ARGV`, `fenceTtl`, `clock` and `now`.
  */
 export const lockOperationsScript = `
 local micros = tonumber(clock)
-now = math.floor(micros / 1000)
 local waiterTtl, handOff, exact, inbox = string.match(ARGV[1], '^(%d+) (%d+) (%d) (.*)$')
 waiterTtl, handOff, exact = tonumber(waiterTtl), tonumber(handOff), exact == '1'
 
@@ -22,7 +23,7 @@ end
 -- The mark may outlive the queue, but never the other way round.
 local function note(fence, granted, queue)
   local waiting = call('EXISTS', queue) == 1
-  call('SET', fence, text(granted) .. (waiting and '+' or ''), 'PX', math.max(tonumber(fenceTtl), waiterTtl))
+  call('SET', fence, text(granted) .. (waiting and '+' or ''), 'PX', fenceTtl)
   return waiting
 end
 
@@ -76,23 +77,20 @@ local function drop(lock, token, permits)
 end
 
 local function withdraw(queue, token)
-  local entry = call('HGET', queue, 'w' .. token)
-  if not entry then return false end
-  call('HDEL', queue, 'w' .. token, 'q' .. string.match(entry, '^%d+'))
+  local ticket = call('HGET', queue, 'w' .. token)
+  if not ticket then return end
+  call('HDEL', queue, 'w' .. token, 'q' .. ticket)
   if call('HLEN', queue) <= 2 then call('DEL', queue) end
-  return true
 end
 
 local function enqueue(fence, queue, token, permits, ttl, keys)
-  local entry = call('HGET', queue, 'w' .. token)
-  local ticket = entry and string.match(entry, '^%d+')
+  local ticket = call('HGET', queue, 'w' .. token)
   if not ticket then
-    ticket = text(call('HINCRBY', queue, 't', 1))
-    call('HSETNX', queue, 'h', 1)
-    call('HSET', queue, 'q' .. ticket, token)
+    ticket = call('HINCRBY', queue, 't', 1)
+    if ticket == 1 then call('HSET', queue, 'h', 1) end
   end
-  local fields = { ticket, text(now + waiterTtl), permits, ttl, keys, inbox }
-  call('HSET', queue, 'w' .. token, table.concat(fields, ' '))
+  local entry = { token, text(now + waiterTtl), permits, ttl, keys, inbox }
+  call('HSET', queue, 'w' .. token, ticket, 'q' .. ticket, table.concat(entry, ' '))
   call('PEXPIRE', queue, waiterTtl)
   note(fence, lastOf(fence), queue)
 end
@@ -103,16 +101,15 @@ local function serve(lock, fence, queue, self)
   local head = tonumber(call('HGET', queue, 'h') or 1)
   local mine = false
   while head <= tail do
-    local token = call('HGET', queue, 'q' .. head)
-    if token then
-      local entry = call('HGET', queue, 'w' .. token)
-      local till, permits, ttl, keys, box = string.match(entry, '^%d+ (%d+) (%-?%d+) (%d+) (%d+) (.*)$')
+    local entry = call('HGET', queue, 'q' .. head)
+    if entry then
+      local token, till, permits, ttl, keys, box = string.match(entry, '^(%x+) (%d+) (%-?%d+) (%d+) (%d+) (.*)$')
       if tonumber(till) > now then
         permits, ttl = tonumber(permits), math.min(tonumber(ttl), handOff)
         local held, free = look(lock, token, permits)
         if not held and not free then break end
         if token == self then mine = true break end
-        local granted = math.max(lastOf(fence) + 1, micros)
+        local granted = math.max(lastOf(fence) + ${FENCING_STEP}, micros)
         local news = table.concat({ token, text(granted), ttl, text(now), keys }, ' ')
         if call('PUBLISH', box, news) > 0 or not exact then
           if keys == '1' then
@@ -138,7 +135,7 @@ local function grant(first, keys, token, permits, ttl, floor, again)
     if granted ~= 0 and last ~= granted or last == 0 or last < floor then same = false end
     granted = math.max(granted, last)
   end
-  if not same then granted = math.max(granted + 1, micros, floor) end
+  if not same then granted = math.max(granted + ${FENCING_STEP}, micros, floor) end
   for i = first, first + keys * 3 - 1, 3 do
     take(KEYS[i], token, permits, ttl)
     if note(KEYS[i + 1], granted, KEYS[i + 2]) then

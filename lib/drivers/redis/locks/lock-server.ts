@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { ClosedError, NotConnectedError } from '../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
@@ -9,9 +8,9 @@ import { isCluster } from '../redis-endpoint.js';
 import { replyCode, toDriverError } from '../redis-error.js';
 import { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
-import { lockScript } from './lock-script.js';
-
-const hashes = new Map<string, string>();
+import type { LockCall } from './lock-call.js';
+import type { LockKeys } from './lock-keys.js';
+import { lockScript, peekScript } from './lock-script.js';
 
 /** Runs scripts over one connection of the role `locks`, or over a Cluster client that finds the node by the first key. */
 export class LockServer {
@@ -51,27 +50,32 @@ export class LockServer {
   }
 
   /**
-   * The reply of `script`, which is sent in whole when the server does not know its hash, as after a restart. Rejects with
-   * LockUnavailableError, NotConnectedError before `connect`, ClosedError after `close`.
+   * The reply to `call`. The script is sent in whole when the server does not know its hash, as after a restart. Rejects
+   * with LockUnavailableError, NotConnectedError before `connect`, ClosedError after `close`.
    */
-  run(script: string, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  run(call: LockCall): Promise<string> {
     return new Promise((resolve, reject) => {
       const client = this.client();
       const deadline = this.deadlines.add(() =>
         reject(new LockUnavailableError('Redis did not answer in time')),
       );
-      client.evalsha(hashOf(script), keys.length, ...keys, ...args).then(
+      send(client, call).then(
         (reply) => {
           deadline.cancel();
-          resolve(reply);
+          resolve(reply as string);
         },
         (error: unknown) => {
           deadline.cancel();
           if (replyCode(error) !== 'NOSCRIPT') reject(this.toLockError(error));
-          else resolve(this.guarded(client.eval(script, keys.length, ...keys, ...args)));
+          else resolve(this.guarded(client.eval(...call.whole()) as Promise<string>));
         },
       );
     });
+  }
+
+  /** What is known of one lock, as {@link peekScript} tells it. Rejects as {@link run} does. */
+  async peek({ lock, fence, queue }: LockKeys): Promise<unknown> {
+    return this.guarded(this.client().eval(peekScript, 3, lock, fence, queue));
   }
 
   /** How many replicas have what was written last over this connection, after `timeoutMs` at the latest. */
@@ -122,13 +126,11 @@ export class LockServer {
   }
 }
 
-function hashOf(script: string): string {
-  let hash = hashes.get(script);
-  if (hash === undefined) {
-    hash = createHash('sha1').update(script).digest('hex');
-    hashes.set(script, hash);
-  }
-  return hash;
+function send(client: Redis | Cluster, call: LockCall): Promise<unknown> {
+  if (client.isCluster) return client.evalsha(...call.byHash());
+  const command = call.command();
+  (client as Redis).sendCommand(command);
+  return command.promise;
 }
 
 function closed(): ClosedError {

@@ -10,11 +10,12 @@ import {
 } from '../../../driver/lock-store.js';
 import { ClosedError, ConfigurationError } from '../../../errors/bus.errors.js';
 import { type RedisDriverOptions, ResolvedRedisOptions } from '../redis-options.js';
-import { LockBatch, type LockReply } from './lock-batch.js';
+import { SPARE_FENCING_TOKENS as spareTokens } from './fencing-step.js';
+import { LockBatch } from './lock-batch.js';
+import { LockCall, LockCallHeader } from './lock-call.js';
 import { type HandOver, LockInbox } from './lock-inbox.js';
 import { LockKeyring, type LockKeys } from './lock-keys.js';
 import { lockOperation } from './lock-operation.js';
-import { lockScript, peekScript } from './lock-script.js';
 import { LockServer } from './lock-server.js';
 
 /** How a {@link RedisLockStore} treats its queues. */
@@ -45,7 +46,7 @@ export class RedisLockStore implements LockStore {
   private readonly service: string | undefined;
   private readonly keyring: LockKeyring;
   private readonly pollMs: number;
-  private readonly header: readonly string[];
+  private readonly header: LockCallHeader;
   private readonly server: LockServer;
   private readonly batch: LockBatch;
   private readonly inbox: LockInbox;
@@ -76,10 +77,11 @@ export class RedisLockStore implements LockStore {
     const { handOffMs = clustered ? 2_000 : 10_000 } = tuning;
     this.pollMs = pollMs;
     const exact = clustered ? '0' : '1';
-    this.header = [`${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`, String(fenceTtlMs)];
-    const run = (keys: readonly string[], operations: readonly string[]) =>
-      this.server.run(lockScript, keys, [...this.header, ...operations]);
-    this.batch = new LockBatch(run, this.server.clustered);
+    const tuned = `${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`;
+    this.header = new LockCallHeader([tuned, String(Math.max(fenceTtlMs, waiterTtlMs))]);
+    this.batch = new LockBatch((keys, operations) => {
+      return this.server.run(new LockCall(this.header, keys, operations));
+    }, clustered);
   }
 
   connect(): Promise<void> {
@@ -97,12 +99,11 @@ export class RedisLockStore implements LockStore {
 
   release(claim: LockClaim): Promise<boolean> {
     this.asked.delete(claim.token);
-    return this.send(claim, lockOperation('R', claim), isOne);
+    return this.send(claim, lockOperation('r', claim), isOne);
   }
 
   async peek(key: string): Promise<LockState> {
-    const { lock, fence, queue } = this.keyring.of(key);
-    const reply = await this.server.run(peekScript, [lock, fence, queue], []);
+    const reply = await this.server.peek(this.keyring.of(key));
     const [kind, holders, left, waiting, token] = reply as [string, number, number, number, string];
     return {
       holders,
@@ -138,27 +139,28 @@ export class RedisLockStore implements LockStore {
 
   private claim(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
     const { wait = false, succeeds = '', minFencingToken, replicas } = options;
-    const operation = lockOperation(wait ? 'A' : 'T', claim, minFencingToken, succeeds);
-    if (replicas) return this.acquireReplicated(claim, operation, replicas);
+    const kind = wait ? (this.asked.has(claim.token) ? 'A' : 'a') : 't';
+    const operation = lockOperation(kind, claim, minFencingToken, succeeds);
+    if (replicas) return this.acquireReplicated(claim, operation, wait, replicas);
     const sinceMs = wait ? performance.now() : 0;
     return this.send(claim, operation, (reply, serverMs) => {
-      return this.toAnswer(String(reply), claim, options, { serverMs, sinceMs });
+      return this.toAnswer(reply, claim, options, { serverMs, sinceMs });
     });
   }
 
   private send<Answer>(
     claim: LockClaim,
     operation: string,
-    read: (reply: LockReply, serverMs: number) => Answer,
+    read: (reply: string, serverMs: number) => Answer,
   ): Promise<Answer> {
     return new Promise((resolve, failed) => {
-      const answered = (reply: LockReply, serverMs: number) => resolve(read(reply, serverMs));
+      const answered = (reply: string, serverMs: number) => resolve(read(reply, serverMs));
       this.batch.add({ keys: this.keysOf(claim), operation, answered, failed });
     });
   }
 
   private keysOf({ keys }: LockClaim): readonly LockKeys[] {
-    const all = keys.map((key) => this.keyring.of(key));
+    const all = keys.length === 1 ? this.keyring.one(keys[0]) : keys.map((key) => this.keyring.of(key));
     if (this.server.clustered && all.some(({ scattered }) => scattered)) {
       throw new ConfigurationError(
         'On a Redis Cluster the key of a lock without prefix may close a brace only as a hash tag',
@@ -182,9 +184,8 @@ export class RedisLockStore implements LockStore {
     if (succeeded || reply[0] !== 'b') {
       this.asked.delete(token);
       const fencingToken = BigInt(succeeded ? reply.slice(1) : reply);
-      return succeeds === undefined
-        ? { granted: true, fencingToken }
-        : { granted: true, fencingToken, succeeded };
+      const grant = { granted: true, fencingToken, spareTokens } as const;
+      return succeeds === undefined ? grant : { ...grant, succeeded };
     }
     if (wait && !this.closed) this.asked.set(token, asked);
     const leftMs = Number(reply.slice(1));
@@ -197,19 +198,18 @@ export class RedisLockStore implements LockStore {
   private async acquireReplicated(
     claim: LockClaim,
     operation: string,
+    wait: boolean,
     { min, timeoutMs }: { min: number; timeoutMs: number },
   ): Promise<LockAnswer> {
     if (this.server.clustered)
       throw new ConfigurationError('minReplicas is not available on a Redis Cluster');
     if (this.closed) throw new ClosedError('The lock store is closed');
-    const wait = operation[0] === 'A' || operation[0] === 'a';
     const sinceMs = performance.now();
     this.replicated ??= new LockServer(this.options, this.service, replicaHeartbeatMs);
     await this.replicated.connect();
-    const keys = this.keysOf(claim).flatMap(({ lock, fence, queue }) => [lock, fence, queue]);
-    const reply = this.replicated.run(lockScript, keys, [...this.header, operation]);
-    const [serverMs, value] = (await reply) as [number, LockReply];
-    const answer = this.toAnswer(String(value), claim, { wait }, { serverMs, sinceMs });
+    const call = new LockCall(this.header, this.keysOf(claim), [operation]);
+    const [serverMs, reply] = (await this.replicated.run(call)).split(' ');
+    const answer = this.toAnswer(reply, claim, { wait }, { serverMs: Number(serverMs), sinceMs });
     if (!answer.granted) return answer;
     return { ...answer, replicas: await this.replicated.replicas(min, timeoutMs) };
   }
@@ -224,7 +224,10 @@ export class RedisLockStore implements LockStore {
     const outdated = asked === undefined || serverMs < asked.serverMs;
     if (outdated || keys > 1) return { token };
     const sinceMs = asked.sinceMs + Math.max(0, serverMs - asked.serverMs - 1);
-    return { token, grant: { fencingToken, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) } };
+    return {
+      token,
+      grant: { fencingToken, spareTokens, ttlMs, ageMs: Math.max(0, performance.now() - sinceMs) },
+    };
   }
 }
 
@@ -236,6 +239,6 @@ interface Asked {
 
 const atOnce: LockAcquireOptions = {};
 
-function isOne(reply: LockReply): boolean {
-  return reply === 1;
+function isOne(reply: string): boolean {
+  return reply === '1';
 }
