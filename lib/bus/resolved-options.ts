@@ -24,6 +24,8 @@ export interface ResolvedOptions {
   readonly prefix: string;
   readonly topics: TopicTable;
   readonly codec: Codec;
+  /** The same for requests and replies past the publisher: somebody waits, so only what is really large is compressed. */
+  readonly requestCodec: Codec;
   readonly maxMessageBytes: number;
   readonly publishTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -59,7 +61,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     service,
     prefix,
     topics: new TopicTable(service, options.defaults, options.topics),
-    codec: resolveCodec(options, maxMessageBytes),
+    ...resolveCodecs(options, maxMessageBytes),
     maxMessageBytes,
     publishTimeoutMs: toMilliseconds(options.publishTimeout ?? '30s', 'publishTimeout', { minMs: 1 }),
     requestTimeoutMs: toMilliseconds(options.requestTimeout ?? '30s', 'requestTimeout', { minMs: 1 }),
@@ -73,15 +75,20 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   };
 }
 
-function resolveCodec(
-  { codec = new JsonCodec(), compression = {} }: DiscoBusOptions,
-  maxBytes: number,
-): Codec {
+/** From here on sending fewer bytes makes up for the time that compressing takes. */
+const REQUEST_THRESHOLD_BYTES = 64 * 1024;
+
+function resolveCodecs({ codec = new JsonCodec(), compression = {} }: DiscoBusOptions, maxBytes: number) {
   if (typeof codec?.encode !== 'function' || typeof codec.decode !== 'function') {
     throw new ConfigurationError('codec must have encode and decode');
   }
   const payload = new PayloadCodec(codec);
-  return compression === false ? payload : new GzipCodec(payload, { ...compression, maxBytes });
+  if (compression === false) return { codec: payload, requestCodec: payload };
+  const threshold = Math.max(REQUEST_THRESHOLD_BYTES, compression.threshold ?? 0);
+  return {
+    codec: new GzipCodec(payload, { ...compression, maxBytes }),
+    requestCodec: new GzipCodec(payload, { ...compression, maxBytes, threshold }),
+  };
 }
 
 function resolveMaxMessageSize(size: unknown = MAX_MESSAGE_BYTES): number {

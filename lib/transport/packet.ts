@@ -10,6 +10,9 @@ export const METADATA_HEADER = 'x-nest-metadata';
 /** The pattern that a client asked for, where the request went to a pattern with wildcards. */
 export const PATTERN_HEADER = 'x-nest-pattern';
 
+/** Asks no handler, but where the instance is asked that has one. */
+export const WHERE_HEADER = 'x-nest-where';
+
 const LONGEST_METADATA = 16 * 1024;
 
 /** The headers that go with a packet, over those of the caller. */
@@ -40,7 +43,7 @@ export function incomingPacket(payload: unknown, headers: Headers, route: string
 }
 
 /** The strings that a client attached; undefined for anything else. */
-function readMetadata(headers: Headers): Record<string, string> | undefined {
+export function readMetadata(headers: Headers): Record<string, string> | undefined {
   const text = headers[METADATA_HEADER];
   if (text === undefined || text.length > LONGEST_METADATA) return undefined;
   try {

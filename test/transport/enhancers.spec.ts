@@ -4,9 +4,9 @@ import {
   Catch,
   Controller,
   type ExecutionContext,
+  type INestMicroservice,
   Inject,
   Injectable,
-  type INestMicroservice,
   type NestInterceptor,
   ParseIntPipe,
   type PipeTransform,
@@ -127,12 +127,12 @@ class Shop {
   }
 
   @UseFilters(SwallowingFilter)
-  @EventPattern('broken')
+  @EventPattern<string>('broken')
   broken(): never {
     throw new RangeError('event');
   }
 
-  @EventPattern('metadata')
+  @EventPattern<string>('metadata')
   metadata(@Ctx() context: DiscoBusContext): void {
     told.add(`metadata ${JSON.stringify(context.getMetadata() ?? null)}`);
   }

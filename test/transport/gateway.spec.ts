@@ -1,4 +1,13 @@
-import { Body, Controller, Get, HttpCode, type INestApplication, Post, Query, type Type } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Get,
+  HttpCode,
+  type INestApplication,
+  Post,
+  Query,
+  type Type,
+} from '@nestjs/common';
 import {
   Client,
   ClientProxy,

@@ -20,12 +20,25 @@ export interface DirectChannelParts {
   readonly publishTimeoutMs: number;
 }
 
+/** Whoever sends through a {@link DirectChannel}. One of the two is called, once. */
+export interface Sender {
+  accepted(receipt: DriverReceipt): void;
+  failed(error: unknown): void;
+}
+
+interface Sending {
+  readonly receipt: Promise<DriverReceipt>;
+  readonly senders: Sender[];
+}
+
 /**
  * Messages at most once on the bus's own reserved topics, past the checks that keep callers out of them: replies, and
  * what calls requests off.
  */
 export class DirectChannel {
   private readonly nextId = messageIds();
+  /** By topic, the messages whose fate the driver has not told yet; those of one bundle share one promise. */
+  private readonly sending = new Map<string, Sending>();
 
   constructor(private readonly parts: DirectChannelParts) {}
 
@@ -35,12 +48,24 @@ export class DirectChannel {
     return types.isPromise(body) ? body.then((encoded) => this.checked(encoded)) : this.checked(body);
   }
 
-  /** Resolves when the driver has accepted the message. */
-  send(topic: string, headers: Headers, { data, codec, compression }: EncodedBody): Promise<DriverReceipt> {
+  /** Hands a message to the driver; `sender` is told what became of it. `id`: @default one of the channel's own. */
+  send(
+    topic: string,
+    headers: Headers,
+    { data, codec, compression }: EncodedBody,
+    sender: Sender,
+    id: string = this.nextId(),
+  ): void {
     const { driver, clock, publishTimeoutMs } = this.parts;
-    const id = this.nextId();
     const frame = encodeFrame({ id, timestamp: clock.now(), headers, codec, compression, body: data });
-    return driver.publish(topic, frame, { delivery: 'at-most-once', id, timeoutMs: publishTimeoutMs });
+    const receipt = driver.publish(topic, frame, {
+      delivery: 'at-most-once',
+      id,
+      timeoutMs: publishTimeoutMs,
+    });
+    const known = this.sending.get(topic);
+    if (known?.receipt === receipt) known.senders.push(sender);
+    else this.begin(topic, receipt, sender);
   }
 
   /** Resolves when it is live. What cannot be read is told to `onUnreadable`. */
@@ -52,6 +77,25 @@ export class DirectChannel {
     const options = { delivery: 'at-most-once', group: 'direct', maxInFlight: 1, startFrom: 'new' } as const;
     return this.parts.driver.subscribe(topic, options, (delivery) =>
       this.receive(delivery, onMessage, onUnreadable),
+    );
+  }
+
+  private begin(topic: string, sent: Promise<DriverReceipt>, first: Sender): void {
+    const senders = [first];
+    const sending = { receipt: sent, senders };
+    this.sending.set(topic, sending);
+    const end = () => {
+      if (this.sending.get(topic) === sending) this.sending.delete(topic);
+    };
+    sent.then(
+      (receipt) => {
+        end();
+        for (const sender of senders) sender.accepted(receipt);
+      },
+      (error: unknown) => {
+        end();
+        for (const sender of senders) sender.failed(error);
+      },
     );
   }
 

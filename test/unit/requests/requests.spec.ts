@@ -406,10 +406,12 @@ describe('Stray replies', () => {
     payload: unknown = 'forged',
   ) => {
     const channel = (bus as unknown as { requester: { parts: { channel: any } } }).requester.parts.channel;
-    await channel.send(
-      `reply:${inbox}`,
-      Object.assign(Object.create(null), headers),
-      await channel.encode(payload),
+    const body = await channel.encode(payload);
+    await new Promise<unknown>((accepted, failed) =>
+      channel.send(`reply:${inbox}`, Object.assign(Object.create(null), headers), body, {
+        accepted,
+        failed,
+      }),
     );
   };
 
