@@ -79,7 +79,10 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
           stop = this.publish(this.packetOf(pattern, data), this.createObserver(observer));
       };
       if (this.source.bus?.state === 'ready') start();
-      else this.connect().then(start).catch((error: unknown) => observer.error(error));
+      else
+        this.connect()
+          .then(start)
+          .catch((error: unknown) => observer.error(error));
       return () => stop?.();
     });
   }
