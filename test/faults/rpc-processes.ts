@@ -4,6 +4,7 @@ import { join } from 'node:path';
 /** What a microservice process is told. */
 export interface ServerConfig {
   readonly url: string;
+  readonly prefix: string;
   readonly workMs: number;
 }
 

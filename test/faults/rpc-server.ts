@@ -3,7 +3,8 @@ import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
 import type { ServerConfig, ServerEntry } from './rpc-processes.js';
 
 const config = JSON.parse(process.env.SERVER ?? '{}') as ServerConfig;
-const server = new DiscoBusServer({ url: config.url, service: 'fault', shutdownTimeout: '10s' });
+const { url, prefix } = config;
+const server = new DiscoBusServer({ url, prefix, service: 'fault', shutdownTimeout: '10s' });
 
 function tell(entry: ServerEntry): void {
   process.send?.(entry);
@@ -19,7 +20,7 @@ async function work(n: number): Promise<number> {
 server.addHandler('work', work);
 server.addHandler('happened', async (n: number) => tell({ type: 'event', n }), true);
 server.listen((error) => {
-  if (error) throw error;
+  if (error) throw new Error('the server cannot listen', { cause: error });
   tell({ type: 'ready', n: 0 });
 });
 process.once('SIGTERM', () => {
