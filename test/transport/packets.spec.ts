@@ -226,6 +226,22 @@ describe('Wiring', () => {
     }
   });
 
+  it('takes a Redis by its address, and one memory for all who name none', async () => {
+    const { hostname: host, port } = new URL(redisUrl());
+    for (const options of [{ host, port: Number(port) }, { url: 'memory:' }]) {
+      const server = new DiscoBusServer({ ...options, logger: silent });
+      server.addHandler('echo', async (data: unknown) => data);
+      await new Promise<void>((resolve, reject) =>
+        server.listen((error) => (error ? reject(error) : resolve())),
+      );
+      const client = new DiscoBusClient({ ...options, logger: silent });
+      expect(await lastValueFrom(client.send('echo', 'x'))).toBe('x');
+      await client.close();
+      await server.close();
+    }
+    expect(() => new DiscoBusServer({ url: redisUrl(), host })).toThrow(/exclude each other/);
+  });
+
   it('refuses options that exclude each other', () => {
     expect(() => new DiscoBusServer({ url, driver: memoryDriver() })).toThrow(/exclude each other/);
     expect(() => new DiscoBusClient({ requests: 'some' as never })).toThrow(/'one' or 'every'/);
