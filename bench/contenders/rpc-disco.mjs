@@ -7,13 +7,13 @@ const { DiscoBusClient, DiscoBusServer } = await fromRoot('nestjs-disco-bus/tran
 const { lastValueFrom } = await fromRoot('rxjs');
 
 /** Resolves with a function that asks and resolves with the reply. */
-export async function client({ url, ...options }) {
-  const proxy = ClientProxyFactory.create({ customClass: DiscoBusClient, options: { url, ...options } });
+export async function client({ url }) {
+  const proxy = ClientProxyFactory.create({ customClass: DiscoBusClient, options: { url } });
   await proxy.connect();
   return (payload) => lastValueFrom(proxy.send('bench', payload));
 }
 
 /** Resolves when the service answers. */
-export async function server({ url, ...options }) {
-  await serve(echoController('bench'), { strategy: new DiscoBusServer({ url, ...options }) });
+export async function server({ url }) {
+  await serve(echoController('bench'), { strategy: new DiscoBusServer({ url }) });
 }
