@@ -62,6 +62,7 @@ export class DiscoBus {
       this.lifecycle.emit({ type: 'dropped', topic, reason });
     const channel = new DirectChannel({
       ...this.options,
+      driver: this.options.requestDriver,
       codec: this.options.requestCodec,
       decoder: this.decoder,
     });

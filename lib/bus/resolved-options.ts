@@ -2,7 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import { GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
-import { BundlingDriver } from '../driver/bundling-driver.js';
+import { BundlingDriver, type BundlingOptions } from '../driver/bundling-driver.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -20,6 +20,8 @@ export interface ResolvedOptions {
   readonly engine: DiscoDriver;
   /** The driver that moves the bus's frames: bundling, unless that is off. */
   readonly driver: DiscoDriver;
+  /** The same with smaller bundles, for requests and replies: whoever gets the first part of a burst begins at once. */
+  readonly requestDriver: DiscoDriver;
   readonly service: string;
   readonly prefix: string;
   readonly topics: TopicTable;
@@ -58,6 +60,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   return {
     engine: driver,
     driver: bundling === false ? driver : new BundlingDriver(driver, bundling),
+    requestDriver: bundling === false ? driver : new BundlingDriver(driver, requestBundles(bundling)),
     service,
     prefix,
     topics: new TopicTable(service, options.defaults, options.topics),
@@ -89,6 +92,13 @@ function resolveCodecs({ codec = new JsonCodec(), compression = {} }: DiscoBusOp
     codec: new GzipCodec(payload, { ...compression, maxBytes }),
     requestCodec: new GzipCodec(payload, { ...compression, maxBytes, threshold }),
   };
+}
+
+const REQUEST_BUNDLE_BYTES = 4 * 1024;
+
+function requestBundles(bundling: BundlingOptions): BundlingOptions {
+  const { maxBytes = REQUEST_BUNDLE_BYTES, ...others } = bundling['at-most-once'] ?? {};
+  return { 'at-most-once': { ...others, maxBytes: Math.min(maxBytes, REQUEST_BUNDLE_BYTES) } };
 }
 
 function resolveMaxMessageSize(size: unknown = MAX_MESSAGE_BYTES): number {
