@@ -117,7 +117,7 @@ describe.each<[string, Partial<DiscoBusServerOptions>]>([
     expect(allowed).toEqual(expect.arrayContaining([...failures.keys()]));
     expect(next).toBeGreaterThanOrEqual(REQUESTS);
     const answered = next - [...failures.values()].reduce((sum, count) => sum + count, 0);
-    expect(answered).toBeGreaterThan(next / 2);
+    expect(answered).toBeGreaterThan(next / 5);
     expect(unknown).toBeLessThanOrEqual(cuts * AT_ONCE);
   }, 120_000);
 

@@ -1,8 +1,7 @@
-import type { CommandResult } from './run-command.js';
 import { SuiteCopy } from './suite-copy.js';
 
 describe('The transport on Nest 11 and ioredis 5', () => {
-  let copy: SuiteCopy | undefined;
+  let copy: SuiteCopy;
 
   beforeAll(async () => {
     const nest = Object.fromEntries(
@@ -18,12 +17,12 @@ describe('The transport on Nest 11 and ioredis 5', () => {
   afterAll(() => copy?.remove());
 
   it('is really on those', async () => {
-    expect(await copy?.versionOf('@nestjs/microservices')).toMatch(/^11\./);
-    expect(await copy?.versionOf('ioredis')).toMatch(/^5\./);
+    expect(await copy.versionOf('@nestjs/microservices')).toMatch(/^11\./);
+    expect(await copy.versionOf('ioredis')).toMatch(/^5\./);
   });
 
   it('passes the whole suite', async () => {
-    const { exitCode, output } = (await copy?.run()) as CommandResult;
+    const { exitCode, output } = await copy.run();
     const failures = output.split('\n').filter((line) => /^\s*●/.test(line));
     expect({ exitCode, failures }).toEqual({ exitCode: 0, failures: [] });
     expect(output).toMatch(/Tests: .*\b[1-9]\d\d passed/);
