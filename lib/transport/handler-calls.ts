@@ -151,7 +151,7 @@ export class HandlerCalls {
     context: DiscoMessageContext,
   ): Promise<{ packet: IncomingRequest; host: DiscoBusContext }> {
     const pattern = patternOf(route, context);
-    const raw = incomingPacket(payload, context.headers, pattern);
+    const raw = incomingPacket(payload, context.message, pattern);
     const packet = (await this.host.deserializer.deserialize(raw, {
       channel: pattern,
     })) as IncomingRequest & {

@@ -128,6 +128,7 @@ class Arithmetic {
       data,
       pattern: context.getPattern(),
       tenant: context.getHeaders().tenant,
+      request: context.getHeaders()['x-request-id'],
       trace: context.getMetadata()?.trace,
       attempt: context.getAttempt(),
       isContext: context instanceof DiscoBusContext,
@@ -325,6 +326,16 @@ describe.each(engines)('Requests over $name', (engine) => {
       attempt: 1,
       isContext: true,
       args: 3,
+    });
+  });
+
+  it('leaves headers that look like its own to the application', async () => {
+    await serve(Arithmetic);
+    const headers = { 'x-request-id': 'abc', tenant: 'b', 'x-reply-to': 'elsewhere', 'x-reply-id': 'mine' };
+    const record = new DiscoRecordBuilder('x').setHeaders(headers).build();
+    expect(await lastValueFrom(client().send('context', record))).toMatchObject({
+      tenant: 'b',
+      request: 'abc',
     });
   });
 

@@ -6,7 +6,7 @@ import type { Headers } from '../../message/headers.js';
  * an id of its own a request, or a reply, is known by its message's id.
  */
 export const REPLY_TO_HEADER = 'x-reply-to';
-export const REQUEST_ID_HEADER = 'x-request-id';
+export const REQUEST_ID_HEADER = 'x-reply-id';
 export const DEADLINE_HEADER = 'x-deadline';
 /** Headers of a reply beside the request's id: its kind, its number among the responder's, and who the responder is. */
 export const REPLY_KIND_HEADER = 'x-reply';

@@ -3,18 +3,19 @@ import type { EncodedBody } from '../../codec/codec.js';
 import type { DeliveryGuarantee } from '../../driver/capabilities.js';
 import type { DiscoDriver, DriverReceipt } from '../../driver/driver.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
-import { offersGroupCensus } from '../../driver/group-census.js';
 import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
+import { CORRELATION_HEADER, currentCorrelationId } from '../../middleware/correlation.js';
 import type { Clock } from '../../timing/clock.js';
 import { DeadlineQueue } from '../../timing/deadline-queue.js';
 import type { PublishOptions, PublishReceipt } from '../bus-options.js';
 import { Call, type ReplyObserver } from './call.js';
 import type { DirectChannel, Sender } from './direct-channel.js';
+import { GroupPresence } from './group-presence.js';
 import { ReplyInbox } from './reply-inbox.js';
 import {
   CANCEL_TOPIC,
@@ -63,15 +64,13 @@ export interface RequesterParts {
   readonly onStrayReply: () => void;
 }
 
-/** A topic that was answered this recently has somebody behind it. */
-const ANSWERED_RECENTLY_MS = 100;
-/** Topics and lengths of time that are remembered; beyond that the memory begins again. */
+/** Lengths of time that are remembered. */
 const REMEMBERED = 1000;
 
 /** Sends requests, and gives each its replies. All of them share one private inbox, opened with the first. */
 export class Requester {
   private readonly pending = new Map<string, Call>();
-  private readonly answered = new Map<string, number>();
+  private readonly presence: GroupPresence;
   private readonly deadlines = new Map<number, DeadlineQueue>();
   private readonly inbox: ReplyInbox;
   private closed = false;
@@ -80,6 +79,7 @@ export class Requester {
   private lastHeaders: Headers = {};
 
   constructor(private readonly parts: RequesterParts) {
+    this.presence = new GroupPresence(parts.driver, parts.clock);
     this.inbox = new ReplyInbox(
       parts.channel,
       (message) => this.onReply(message),
@@ -166,7 +166,7 @@ export class Requester {
       queueMicrotask(() => call.fail(error));
       return;
     }
-    const headers = own ? { ...own, ...this.headersUntil(deadlineMs) } : this.headersUntil(deadlineMs);
+    const headers = withOwn(own, this.headersUntil(deadlineMs), call.id);
     if (!types.isPromise(body)) this.post(call, headers, body);
     else
       body.then(
@@ -194,7 +194,7 @@ export class Requester {
   private async send(call: Call, payload: unknown, options: ResolvedCall, deadlineMs: number): Promise<void> {
     await this.parts.usable();
     const replyTo = this.inbox.name ?? (await this.inbox.open());
-    if (await this.nobodyAnswers(call.topic, call.group)) throw new NoRespondersError(call.topic);
+    if (await this.presence.isKnownEmpty(call.topic, call.group)) throw new NoRespondersError(call.topic);
     if (call.settled) return;
     const headers = {
       ...options.headers,
@@ -207,26 +207,11 @@ export class Requester {
     call.accepted(await sending);
   }
 
-  /** Whether it is known that no member of the group lives. Asked only of topics that nobody answered a moment ago. */
-  private async nobodyAnswers(topic: string, group: string | undefined): Promise<boolean> {
-    const { driver, clock } = this.parts;
-    if (group === undefined || !offersGroupCensus(driver)) return false;
-    const answeredMs = this.answered.get(topic);
-    if (answeredMs !== undefined && clock.monotonic() - answeredMs < ANSWERED_RECENTLY_MS) return false;
-    const members = await driver.countMembers(topic, group).catch(() => undefined);
-    return members === 0;
-  }
-
   private onReply(message: Message): void {
     const envelope = readReply(message.headers);
     const call = envelope && this.pending.get(message.headers[REQUEST_ID_HEADER] ?? message.id);
-    if (call?.group) this.remember(call.topic);
+    if (call?.group) this.presence.remember(call.topic);
     if (!envelope || !call?.receive(envelope, message)) this.parts.onStrayReply();
-  }
-
-  private remember(topic: string): void {
-    if (this.answered.size >= REMEMBERED && !this.answered.has(topic)) this.answered.clear();
-    this.answered.set(topic, this.parts.clock.monotonic());
   }
 
   private lost(concerned: (call: Call) => boolean, cause?: unknown): void {
@@ -284,6 +269,15 @@ export class Requester {
 const unheard: Sender = { accepted: () => {}, failed: () => {} };
 /** What a refused request leaves to be called off. */
 const nothing: RequestHandle = { cancel: () => {} };
+
+/** A request's headers over its caller's, and the chain of messages that it belongs to. */
+function withOwn(own: Headers | undefined, headers: Headers, id: string): Headers {
+  const correlationId = currentCorrelationId();
+  if (own === undefined && correlationId === undefined) return headers;
+  const chain = correlationId === undefined ? undefined : { [CORRELATION_HEADER]: correlationId };
+  const renamed = own?.[REQUEST_ID_HEADER] === undefined ? undefined : { [REQUEST_ID_HEADER]: id };
+  return { ...chain, ...own, ...headers, ...renamed };
+}
 
 function closedError(): ClosedError {
   return new ClosedError('The bus was stopped before the request was answered');
