@@ -1,25 +1,9 @@
-import type { ConnectionOptions } from 'node:tls';
 import type { DiscoDriver } from '../driver/driver.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { memoryBroker } from './memory/memory-broker.js';
 import { memoryDriver } from './memory/memory-driver.js';
 import type * as redisDrivers from './redis/index.js';
-
-/** A Redis by its address, for those who do not write it as a URL. */
-export interface RedisAddress {
-  /** @default '127.0.0.1' */
-  host?: string;
-  /** @default 6379 */
-  port?: number;
-  /** @default 0 */
-  db?: number;
-  /** ACL user. @default none */
-  username?: string;
-  /** @default none */
-  password?: string;
-  /** `true`, or the options of Node's `tls.connect`. @default no TLS */
-  tls?: boolean | ConnectionOptions;
-}
+import type { RedisAddress } from './redis/redis-address.js';
 
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
 

@@ -16,10 +16,13 @@ export class BusSource {
     private readonly label: string,
   ) {
     const { bus, driver, url } = options;
-    const address = options.host ?? options.port;
+    const { host, port, db, username, password, tls } = options;
+    const address = [host, port, db, username, password, tls].find((each) => each !== undefined);
     const given = [bus, driver, url, address].filter((each) => each !== undefined);
     if (given.length > 1) {
-      throw new ConfigurationError(`${label}: bus, driver, url and host or port exclude each other`);
+      throw new ConfigurationError(
+        `${label}: bus, driver, url and an address (host, port …) exclude each other`,
+      );
     }
     const { requests = 'one' } = options;
     if (requests !== 'one' && requests !== 'every') {

@@ -3,7 +3,7 @@ import type { DiscoBusOptions, TopicOptions } from '../bus/bus-options.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
-import type { RedisAddress } from '../drivers/driver-of-url.js';
+import type { RedisAddress } from '../drivers/redis/redis-address.js';
 import type { Duration } from '../timing/duration.js';
 
 /** A bus, or what holds one, as `DiscoBusService` does. */

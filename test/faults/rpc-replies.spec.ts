@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { lastValueFrom } from 'rxjs';
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { random128 } from '../../lib/bus/requests/request-headers.js';
-import { redisDriver } from '../../lib/drivers/redis/index.js';
+import { type RedisDriver, redisDriver } from '../../lib/drivers/redis/index.js';
 import { encodeFrame } from '../../lib/message/frame.js';
 import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import type { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
@@ -64,145 +64,136 @@ describe('Requests that nobody answers', () => {
   }, 60_000);
 });
 
+/** A client that has asked, a server that holds its answer back, and somebody who has seen the request. */
+class Siege {
+  private readonly asked = gate();
+  private readonly answer = gate();
+  private readonly attacker: RedisDriver;
+  /** Of the first request. */
+  inbox = '';
+  id = '';
+
+  private constructor(
+    private readonly redis: RedisServer,
+    readonly server: DiscoBusServer,
+    readonly client: DiscoBusClient,
+  ) {
+    this.attacker = redisDriver({ url: redis.url });
+    server.addHandler('wait', async (_data: unknown, context: DiscoBusContext) => {
+      this.inbox ||= context.getHeaders()['x-reply-to'];
+      this.id ||= context.getId();
+      this.asked.open();
+      await this.answer.opened;
+      return 'real';
+    });
+  }
+
+  static async begin(): Promise<Siege> {
+    const redis = await RedisServer.start();
+    const options = { url: redis.url, logger: silent };
+    const siege = new Siege(redis, new DiscoBusServer(options), new DiscoBusClient(options));
+    await new Promise<void>((resolve, reject) => siege.server.listen((e) => (e ? reject(e) : resolve())));
+    await Promise.all([siege.client.connect(), siege.attacker.connect()]);
+    return siege;
+  }
+
+  /** Resolves when the server has the request, with what the client will be told. */
+  async ask(): Promise<{ settled: Promise<unknown> }> {
+    const settled = lastValueFrom(this.client.send('wait', 1));
+    await this.asked.opened;
+    return { settled };
+  }
+
+  release(): void {
+    this.answer.open();
+  }
+
+  /** Puts a message of the attacker's own on the wire. */
+  forge(topic: string, id: string, headers: Record<string, string>): Promise<unknown> {
+    const plain = { codec: 0, compression: 0, body: '"forged"' };
+    const frame = encodeFrame({ id, timestamp: Date.now(), headers, ...plain });
+    return this.attacker.publish(topic, frame, once());
+  }
+
+  forgeReply(id: string, kind: string): Promise<unknown> {
+    return this.forge(`reply:${this.inbox}`, id, { 'x-reply': kind });
+  }
+
+  async end(): Promise<void> {
+    await Promise.all([this.attacker.close(), this.client.close()]);
+    await this.server.close();
+    await this.redis.stop();
+  }
+}
+
 describe('Replies that nobody waits for', () => {
   it('R4: late, unknown, double and forged ones are dropped and counted', async () => {
     const rounds = Math.ceil(scaled(100_000) / (4 * AT_ONCE));
-    const redis = await RedisServer.start();
-    const server = new DiscoBusServer({ url: redis.url, logger: silent });
-    const asked = gate();
-    const answer = gate();
-    let inbox = '';
-    const ids: string[] = [];
-    server.addHandler('wait', async (_data: unknown, context: DiscoBusContext) => {
-      inbox = context.getHeaders()['x-reply-to'];
-      ids.push(context.getId());
-      asked.open();
-      await answer.opened;
-      return 'real';
-    });
-    await new Promise<void>((resolve, reject) => server.listen((e) => (e ? reject(e) : resolve())));
-    const client = new DiscoBusClient({ url: redis.url, logger: silent });
-    await client.connect();
+    const siege = await Siege.begin();
     let strays = 0;
-    client.on('dropped', ({ reason }) => {
+    siege.client.on('dropped', ({ reason }) => {
       if (reason === 'stray') strays++;
     });
-    const early = lastValueFrom(client.send('wait', 1));
-    await asked.opened;
-    answer.open();
-    await early;
-    const attacker = redisDriver({ url: redis.url });
-    await attacker.connect();
-    const forge = (id: string, kind: string) => {
-      const headers = { 'x-reply': kind };
-      const frame = encodeFrame({
-        id,
-        timestamp: Date.now(),
-        headers,
-        codec: 0,
-        compression: 0,
-        body: '"forged"',
-      });
-      return attacker.publish(`reply:${inbox}`, frame, once());
-    };
-    const near = (id: string, n: number) => id.slice(0, -4) + n.toString(16).padStart(4, '0');
+    const { settled } = await siege.ask();
+    siege.release();
+    await settled;
+    const near = (n: number) => siege.id.slice(0, -4) + n.toString(16).padStart(4, '0');
     const before = heapUsed();
     for (let round = 0; round < rounds; round++) {
       const forging = Array.from({ length: AT_ONCE }, (_, n) => [
-        forge(ids[0], 'last'),
-        forge(random128(), 'last'),
-        forge(near(ids[0], n), 'value'),
-        forge('not-an-id', 'everything'),
-      ]).flat();
-      await Promise.all(forging);
+        siege.forgeReply(siege.id, 'last'),
+        siege.forgeReply(random128(), 'last'),
+        siege.forgeReply(near(n), 'value'),
+        siege.forgeReply('not-an-id', 'everything'),
+      ]);
+      await Promise.all(forging.flat());
     }
     const forged = rounds * 4 * AT_ONCE;
-    const real = await lastValueFrom(client.send('wait', 2));
+    const real = await lastValueFrom(siege.client.send('wait', 2));
     const grown = heapUsed() - before;
-    const pending = client.unwrap<DiscoBus>().pendingRequests;
+    const pending = siege.client.unwrap<DiscoBus>().pendingRequests;
     const pass = strays === forged && real === 'real' && pending === 0 && grown <= 5 * 1024 * 1024;
     report({ id: 'R4', sent: forged, faults: forged, dropped: strays, grownBytes: grown, pass });
-    await attacker.close();
-    await client.close();
-    await server.close();
-    await redis.stop();
+    await siege.end();
     expect({ strays, real, pending }).toEqual({ strays: forged, real: 'real', pending: 0 });
     expect(grown).toBeLessThanOrEqual(5 * 1024 * 1024);
   }, 120_000);
 
-  it('R6: none of those forged for a request that waits is accepted, and no reply goes where it was not asked for', async () => {
+  it('R6: none forged for a request that waits is accepted, and no reply goes where nobody asked', async () => {
     const forgeries = scaled(100_000);
-    const redis = await RedisServer.start();
-    const server = new DiscoBusServer({ url: redis.url, logger: silent });
-    const asked = gate();
-    const answer = gate();
-    let inbox = '';
-    let id = '';
-    server.addHandler('wait', async (_data: unknown, context: DiscoBusContext) => {
-      inbox = context.getHeaders()['x-reply-to'];
-      id = context.getId();
-      asked.open();
-      await answer.opened;
-      return 'real';
-    });
-    await new Promise<void>((resolve, reject) => server.listen((e) => (e ? reject(e) : resolve())));
-    const client = new DiscoBusClient({ url: redis.url, logger: silent });
-    await client.connect();
-    const waiting = lastValueFrom(client.send('wait', 1));
-    await asked.opened;
-
-    const attacker = redisDriver({ url: redis.url });
-    await attacker.connect();
-    const frameOf = (frameId: string, headers: Record<string, string>) =>
-      encodeFrame({
-        id: frameId,
-        timestamp: Date.now(),
-        headers,
-        codec: 0,
-        compression: 0,
-        body: '"forged"',
-      });
-    const guess = (n: number) => (BigInt(`0x${id}`) ^ BigInt(n + 1)).toString(16).padStart(32, '0');
-    for (let n = 0; n < forgeries; n += AT_ONCE) {
-      const batch = Array.from({ length: AT_ONCE }, (_, index) =>
-        attacker.publish(`reply:${inbox}`, frameOf(guess(n + index), { 'x-reply': 'last' }), once()),
-      );
-      await Promise.all(batch);
-    }
-    // Requests whose replies are to go to a topic, a dead letter stream, a lock, another name: none is handled.
+    const siege = await Siege.begin();
     let refused = 0;
-    server.on('dropped', ({ reason }) => {
+    siege.server.on('dropped', ({ reason }) => {
       if (reason === 'refused') refused++;
     });
-    const deputies = [
+    const { settled } = await siege.ask();
+    const guess = (n: number) => (BigInt(`0x${siege.id}`) ^ BigInt(n + 1)).toString(16).padStart(32, '0');
+    for (let n = 0; n < forgeries; n += AT_ONCE) {
+      await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => siege.forgeReply(guess(n + i), 'last')));
+    }
+    // Requests whose replies are to go to a topic, a dead letter stream, a lock, another name: none is handled.
+    const { inbox } = siege;
+    const elsewhere = [
       'orders',
       '{orders}:dead:g',
       'lock:{key}',
       `reply:${inbox}`,
-      inbox.toUpperCase(),
+      'A'.repeat(32),
       `${inbox}0`,
       '',
     ];
-    for (const replyTo of deputies) {
+    for (const replyTo of elsewhere) {
       const headers = { 'x-reply-to': replyTo, 'x-deadline': String(Date.now() + 10_000) };
-      await attacker.publish('nest:all.wait', frameOf(random128(), headers), once());
+      await siege.forge('nest:all.wait', random128(), headers);
     }
-    answer.open();
-    const real = await waiting;
-    expect(await lastValueFrom(client.send('wait', 2))).toBe('real');
-    const pass = real === 'real' && refused === deputies.length;
-    report({
-      id: 'R6',
-      sent: forgeries + deputies.length,
-      faults: forgeries + deputies.length,
-      refused,
-      pass,
-    });
-    await attacker.close();
-    await client.close();
-    await server.close();
-    await redis.stop();
-    expect({ real, refused }).toEqual({ real: 'real', refused: deputies.length });
+    siege.release();
+    const real = await settled;
+    await lastValueFrom(siege.client.send('wait', 2));
+    const pass = real === 'real' && refused === elsewhere.length;
+    const sent = forgeries + elsewhere.length;
+    report({ id: 'R6', sent, faults: sent, refused, pass });
+    await siege.end();
+    expect({ real, refused }).toEqual({ real: 'real', refused: elsewhere.length });
   }, 120_000);
 });
 
