@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from 'node:tls';
 import type {
   Cluster,
   ClusterNode,
