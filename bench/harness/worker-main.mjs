@@ -1,9 +1,10 @@
 // A worker process. argv: contender file, role, options as JSON. It answers the parent's calls and ends when it goes.
 import { Consumer } from './consumer.mjs';
 import { Publisher } from './publisher.mjs';
+import { Client, Server } from './requests.mjs';
 
 const [contender, role, json] = process.argv.slice(2);
-const roles = { consumer: Consumer, publisher: Publisher };
+const roles = { consumer: Consumer, publisher: Publisher, client: Client, server: Server };
 
 process.on('message', async ({ call, command, options }) => {
   try {

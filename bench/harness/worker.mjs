@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const main = fileURLToPath(new URL('./worker-main.mjs', import.meta.url));
 const CALL_TIMEOUT_MS = 120_000;
 
-/** Starts `contender` (a file of bench/contenders) as `'publisher'`, `'consumer'` or `'alone'` and resolves when it is ready. */
+/** Starts `contender` (a file of bench/contenders) as `'publisher'`, `'consumer'`, `'client'`, `'server'` or `'alone'` and resolves when it is ready. */
 export async function startWorker(contender, role, options) {
   const child = fork(main, [contender, role, JSON.stringify(options)], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],

@@ -1,7 +1,7 @@
 /** Every suite by name: how it is loaded, and whether it needs the peers that bench/package.json names. Null while it is not built. */
 export const suites = {
   pubsub: { load: () => import('./pubsub.mjs'), peers: false },
-  rpc: null,
+  rpc: { load: () => import('./rpc.mjs'), peers: false },
   durable: { load: () => import('./durable.mjs'), peers: true },
   locks: { load: () => import('./locks.mjs'), peers: true },
   memory: { load: () => import('./memory.mjs'), peers: true },

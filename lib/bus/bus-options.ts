@@ -74,6 +74,8 @@ export interface SubscribeOptions extends TopicOptions {
   middleware?: readonly Middleware[];
   /** Calls the handler with several messages at a time; `concurrency` then counts batches. */
   batch?: BatchOptions;
+  /** What metrics and logs call it, where the topic itself is made up anew with each start. @default the topic */
+  label?: string;
   /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
   schema?: StandardSchema;
 }

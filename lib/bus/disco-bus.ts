@@ -22,7 +22,7 @@ import { MessageDecoder } from './message-decoder.js';
 import { Publisher } from './publisher.js';
 import type { ReplyObserver } from './requests/call.js';
 import { DirectChannel } from './requests/direct-channel.js';
-import { Requester } from './requests/requester.js';
+import { type DirectCall, Requester, type RequestHandle } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
 import { Subscriber } from './subscriber.js';
@@ -60,7 +60,12 @@ export class DiscoBus {
     this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
-    const channel = new DirectChannel({ ...this.options, decoder: this.decoder });
+    const channel = new DirectChannel({
+      ...this.options,
+      driver: this.options.requestDriver,
+      codec: this.options.requestCodec,
+      decoder: this.decoder,
+    });
     this.responder = this.makeResponder(channel);
     this.subscriber = new Subscriber(this.options, this.responder, onDropped);
     this.publisher = new Publisher(this.options, this.subscriber.subscriptions);
@@ -231,7 +236,21 @@ export class DiscoBus {
     const { requestTimeoutMs } = this.options;
     const timeoutMs =
       timeout === undefined ? requestTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
-    return this.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
+    const call = this.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
+    return () => call.cancel();
+  }
+
+  /**
+   * The same for a transport, at most once, without the checks of a publish: `topic` must be one, and `headers` must be
+   * checked. Its publish is counted nowhere.
+   */
+  requestDirect(topic: string, payload: unknown, call: DirectCall, observer: ReplyObserver): RequestHandle {
+    return this.requester.ask(topic, payload, call, observer);
+  }
+
+  /** How long a request waits that does not say so itself. */
+  get requestTimeoutMs(): number {
+    return this.options.requestTimeoutMs;
   }
 
   /** Requests of this bus that wait for their replies. */

@@ -2,7 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import { GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
-import { BundlingDriver, unbundled } from '../driver/bundling-driver.js';
+import { BundlingDriver, type BundlingOptions, unbundled } from '../driver/bundling-driver.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import type { MessageDriver } from '../driver/message-driver.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
@@ -22,12 +22,16 @@ export interface ResolvedOptions {
   readonly engine: DiscoDriver;
   /** The driver that moves the bus's messages, in bundles unless that is off. */
   readonly driver: MessageDriver;
+  /** The same with smaller bundles, for requests and replies: whoever gets the first part of a burst begins at once. */
+  readonly requestDriver: MessageDriver;
   readonly service: string;
   readonly prefix: string;
   readonly topics: TopicTable;
   /** Of Disco frames. */
   readonly codec: Codec;
   readonly wires: Wires;
+  /** The same for requests and replies past the publisher: somebody waits, so only what is really large is compressed. */
+  readonly requestCodec: Codec;
   readonly maxMessageBytes: number;
   readonly publishTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -58,16 +62,17 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   }
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
   const payloadCodec = resolvePayloadCodec(options.codec);
-  const codec = resolveCodec(payloadCodec, options.compression, maxMessageBytes);
+  const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
   const goLevel = options.compression === false ? undefined : options.compression?.level;
   return {
     engine: driver,
     driver: new BundlingDriver(driver, bundling === false ? unbundled : bundling),
+    requestDriver: new BundlingDriver(driver, bundling === false ? unbundled : requestBundles(bundling)),
     service,
     prefix,
     topics: new TopicTable(service, options.defaults, options.topics),
-    codec,
-    wires: new Wires({ codec, payloadCodec, goLevel, maxMessageBytes, clock }),
+    ...codecs,
+    wires: new Wires({ codec: codecs.codec, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,
     publishTimeoutMs: toMilliseconds(options.publishTimeout ?? '30s', 'publishTimeout', { minMs: 1 }),
     requestTimeoutMs: toMilliseconds(options.requestTimeout ?? '30s', 'requestTimeout', { minMs: 1 }),
@@ -86,13 +91,24 @@ function resolvePayloadCodec(codec: Codec = new JsonCodec()): Codec {
   throw new ConfigurationError('codec must have encode and decode');
 }
 
-function resolveCodec(
-  codec: Codec,
-  compression: DiscoBusOptions['compression'] = {},
-  maxBytes: number,
-): Codec {
+/** From here on sending fewer bytes makes up for the time that compressing takes. */
+const REQUEST_THRESHOLD_BYTES = 64 * 1024;
+
+function resolveCodecs(codec: Codec, compression: DiscoBusOptions['compression'] = {}, maxBytes: number) {
   const payload = new PayloadCodec(codec);
-  return compression === false ? payload : new GzipCodec(payload, { ...compression, maxBytes });
+  if (compression === false) return { codec: payload, requestCodec: payload };
+  const threshold = Math.max(REQUEST_THRESHOLD_BYTES, compression.threshold ?? 0);
+  return {
+    codec: new GzipCodec(payload, { ...compression, maxBytes }),
+    requestCodec: new GzipCodec(payload, { ...compression, maxBytes, threshold }),
+  };
+}
+
+const REQUEST_BUNDLE_BYTES = 4 * 1024;
+
+function requestBundles(bundling: BundlingOptions): BundlingOptions {
+  const { maxBytes = REQUEST_BUNDLE_BYTES, ...others } = bundling['at-most-once'] ?? {};
+  return { 'at-most-once': { ...others, maxBytes: Math.min(maxBytes, REQUEST_BUNDLE_BYTES) } };
 }
 
 function resolveMaxMessageSize(size: unknown = MAX_MESSAGE_BYTES): number {

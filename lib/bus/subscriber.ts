@@ -21,6 +21,8 @@ import type { ResolvedTopic } from './topic-table.js';
 /** A subscription that was asked for, checked and complete. */
 export interface Wanted {
   readonly topic: string;
+  /** What metrics and logs call it. */
+  readonly label: string;
   readonly policy: ResolvedTopic;
   readonly handler: Handler;
 }
@@ -46,6 +48,7 @@ export class Subscriber {
     this.options.topics.assertAgrees(topic, policy);
     return {
       topic,
+      label: options.label ?? topic,
       policy: dispatchPolicy(policy, options),
       handler: this.chain(topic, policy, handler, options),
     };
@@ -98,11 +101,11 @@ export class Subscriber {
     handler: MessageHandler | BatchHandler,
     options: SubscribeOptions,
   ): Handler {
-    const { middleware = [], schema, batch } = options;
+    const { middleware = [], schema, batch, label = topic } = options;
     const { clock, metrics } = this.options;
     const answering = this.responder.middleware((reason) => {
-      metrics.topic(topic).dropped(reason);
-      this.onDropped(topic, reason);
+      metrics.topic(label).dropped(reason);
+      this.onDropped(label, reason);
     });
     const chain: Middleware[] = [answering, recover];
     if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock));
@@ -118,21 +121,21 @@ export class Subscriber {
 
   private make(wanted: Wanted): BusSubscription {
     const { clock, logger, metrics, wires } = this.options;
-    const { topic, policy } = wanted;
+    const { label, policy } = wanted;
     const wire = wires.of(policy.wire);
     return new BusSubscription({
       ...wanted,
       open: (delivery) => wire.open(delivery),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
-      metrics: metrics.topic(topic),
+      metrics: metrics.topic(label),
       clock,
       onClosed: (subscription) => this.subscriptions.delete(subscription),
       report: {
-        dropped: (reason) => this.onDropped(topic, reason),
+        dropped: (reason) => this.onDropped(label, reason),
         failedToSettle: (error) =>
-          logger.error(`"${topic}": an outcome could not be recorded: ${errorLine(error)}`),
+          logger.error(`"${label}": an outcome could not be recorded: ${errorLine(error)}`),
         failed: ({ id, attempt }, error) =>
-          logger.warn(`"${topic}": attempt ${attempt} of message ${id} failed: ${errorLine(error)}`),
+          logger.warn(`"${label}": attempt ${attempt} of message ${id} failed: ${errorLine(error)}`),
       },
     });
   }

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../errors/bus.errors.js';
 import { memoryBroker } from './memory/memory-broker.js';
 import { memoryDriver } from './memory/memory-driver.js';
 import type * as redisDrivers from './redis/index.js';
+import type { RedisAddress } from './redis/redis-address.js';
 
 const DEFAULT_URL = 'redis://127.0.0.1:6379';
 
@@ -20,6 +21,15 @@ export async function driverOfUrl(url: string | undefined): Promise<DiscoDriver>
   }
   const option = url === undefined ? 'DISCO_BUS_URL' : 'url';
   throw new ConfigurationError(`${option} must begin with redis://, rediss:// or memory:`);
+}
+
+/** The driver for a Redis at `address`; undefined where nothing is said of one. Throws ConfigurationError without any secret. */
+export async function driverOfAddress(address: RedisAddress): Promise<DiscoDriver | undefined> {
+  const { host, port, db, username, password, tls } = address;
+  const given = { host, port, db, username, password, tls };
+  if (Object.values(given).every((each) => each === undefined)) return undefined;
+  const { redisDriver } = await loadRedisDriver();
+  return redisDriver(given);
 }
 
 function memoryDriverOf(name: string): DiscoDriver {

@@ -19,7 +19,10 @@ import { readVarint, varintSize, writeVarint } from './varint.js';
 
 /** A frame on its way out. Successive ones of one source can travel as a run. */
 export interface OutgoingFrame extends Frame {
-  /** Where the id comes from: it is the prefix with the number behind it. Undefined for an id of the caller's own. */
+  /**
+   * Where the id comes from: it is the prefix with the number behind it. Undefined for an id that follows from nothing,
+   * of printable ASCII characters.
+   */
   readonly idPrefix: string | undefined;
   readonly idNumber: number;
   readonly bodyBytes: number;
@@ -38,17 +41,21 @@ const LARGE_BODY_BYTES = 4096;
 /** Texts of this size on are written one by one. */
 const LARGE_TEXT_BYTES = 512;
 const LONGEST_AGE_MS = 0x7fffffff;
+const LONGEST_ID = 200;
 const LARGEST_NUMBER = Number.MAX_SAFE_INTEGER;
 
 /**
- * Successive messages that differ in nothing but number, time and body: they share one head. The layout: ADR 0015.
+ * Successive messages that differ in nothing but id, time and body: they share one head. The layout: ADR 0015.
  */
 export class RunWriter {
   private readonly bodies: (string | Uint8Array)[] = [];
   private readonly agesMs: number[] = [];
+  /** Where the ids do not follow from the first one. */
+  private readonly ids: string[] | undefined;
   private regionBytes = 0;
 
   constructor(private readonly first: OutgoingFrame) {
+    if (first.idPrefix === undefined) this.ids = [];
     this.add(first);
   }
 
@@ -62,9 +69,8 @@ export class RunWriter {
     const { first } = this;
     const ageMs = frame.timestamp - first.timestamp;
     return (
-      frame.idPrefix !== undefined &&
       frame.idPrefix === first.idPrefix &&
-      frame.idNumber === first.idNumber + this.length &&
+      (this.ids !== undefined || frame.idNumber === first.idNumber + this.length) &&
       frame.headers === first.headers &&
       frame.codec === first.codec &&
       frame.compression === first.compression &&
@@ -78,6 +84,7 @@ export class RunWriter {
   add(frame: OutgoingFrame): void {
     this.bodies.push(frame.body);
     this.agesMs.push(frame.timestamp - this.first.timestamp);
+    this.ids?.push(frame.id);
     this.regionBytes += frame.bodyBytes;
   }
 
@@ -86,13 +93,19 @@ export class RunWriter {
     const { first, bodies, agesMs } = this;
     if (bodies.length === 1) return encodeFrame(first);
     const isText = typeof first.body === 'string';
-    const count = bodies.length * 2 + (isText ? 1 : 0);
+    const count = bodies.length * 4 + (this.ids ? WITH_IDS : 0) + (isText ? TEXT : 0);
     const flags = BUNDLE_FLAG | RUN_FLAG | first.compression | (first.codec << 2);
-    const restBytes = varintSize(count) + sizeOf(bodies, agesMs) + this.regionBytes;
+    const ids = this.ids?.join('') ?? '';
+    const table = [
+      ...bodies.map(({ length }) => length),
+      ...agesMs,
+      ...(this.ids?.map(({ length }) => length) ?? []),
+    ];
+    const restBytes = varintSize(count) + sizeOf(table) + ids.length + this.regionBytes;
     const bytes = startFrame(writeHead(first), flags, restBytes);
     let offset = writeVarint(bytes, count, bytes.length - restBytes);
-    for (const body of bodies) offset = writeVarint(bytes, body.length, offset);
-    for (const ageMs of agesMs) offset = writeVarint(bytes, ageMs, offset);
+    for (const value of table) offset = writeVarint(bytes, value, offset);
+    offset += bytes.write(ids, offset, 'latin1');
     if (isText) this.writeTexts(bytes, offset);
     else for (const body of bodies as Uint8Array[]) offset = put(bytes, body, offset);
     return bytes;
@@ -110,22 +123,24 @@ export class RunWriter {
   }
 }
 
+/** What the count of a run says beside the number of messages: the bodies are text; the ids are told one by one. */
+const TEXT = 1;
+const WITH_IDS = 2;
+
 /** One message of a run that was read. Its own bytes are made when they are asked for. */
 export class RunFrame implements DecodedFrame {
-  readonly id: string;
   readonly headers: Headers;
   readonly codec: number;
   readonly compression: number;
 
   constructor(
     run: RunShape,
-    index: number,
+    readonly id: string,
     readonly timestamp: number,
     readonly body: string | Uint8Array,
     readonly bodyBytes: number,
     readonly bodyOwned: boolean,
   ) {
-    this.id = run.prefix + (run.firstNumber + index);
     this.headers = run.headers;
     this.codec = run.codec;
     this.compression = run.compression;
@@ -142,8 +157,6 @@ export class RunFrame implements DecodedFrame {
 
 /** What the messages of a run have in common. */
 interface RunShape {
-  readonly prefix: string;
-  readonly firstNumber: number;
   readonly headers: Headers;
   readonly codec: number;
   readonly compression: number;
@@ -161,8 +174,9 @@ export function readRun(bytes: Uint8Array): RunFrame[] {
   const buffer = asBuffer(bytes);
   const tableAt = endOfHead(bytes);
   const head = readHead(headText(buffer, tableAt));
-  const shape = { ...numbered(head), headers: head.headers, codec: codecOf(flags), compression: flags & 3 };
-  const { length, isText, values, end } = readTable(buffer, tableAt);
+  const shape = { headers: head.headers, codec: codecOf(flags), compression: flags & 3 };
+  const { length, isText, values, ids, end } = readTable(buffer, tableAt);
+  const idOf = ids ? (index: number) => ids[index] : numberedFrom(head);
   if (isText && shape.compression !== 0) throw new CodecError('Compressed bodies are no text');
   const region = buffer.subarray(end);
   const bodies = isText ? new TextBodies(region) : new ByteBodies(region, length);
@@ -170,18 +184,18 @@ export function readRun(bytes: Uint8Array): RunFrame[] {
   for (let index = 0; index < length; index++) {
     const body = bodies.next(values[index]);
     const timestamp = head.timestamp + values[length + index];
-    frames.push(new RunFrame(shape, index, timestamp, body, bodies.sizeOf(body), bodies.owned));
+    frames.push(new RunFrame(shape, idOf(index), timestamp, body, bodies.sizeOf(body), bodies.owned));
   }
   if (!bodies.exhausted) throw new CodecError('The bodies of the run do not have the lengths that it tells');
   return frames;
 }
 
-function numbered({ id }: FrameHead): { prefix: string; firstNumber: number } {
+/** The ids that follow from that of the first message. */
+function numberedFrom({ id }: FrameHead): (index: number) => string {
   const [, prefix, number] = /^(.*[^0-9])(0|[1-9][0-9]{0,15})$/.exec(id) ?? [];
-  const firstNumber = Number(number);
-  if (prefix === undefined || firstNumber > LARGEST_NUMBER)
-    throw new CodecError('The id of the run has no number');
-  return { prefix, firstNumber };
+  const first = Number(number);
+  if (prefix === undefined || first > LARGEST_NUMBER) throw new CodecError('The id of the run has no number');
+  return (index) => prefix + (first + index);
 }
 
 /** What stands between the head and the bodies. */
@@ -191,26 +205,50 @@ interface RunTable {
   readonly isText: boolean;
   /** The length of each body, then the age of each message. */
   readonly values: readonly number[];
+  /** The ids, where they are told one by one. */
+  readonly ids: readonly string[] | undefined;
   /** Where the bodies begin. */
   readonly end: number;
 }
 
 function readTable(bytes: Buffer, start: number): RunTable {
   const count = readVarint(bytes, start);
-  const length = count >>> 1;
+  const length = count >>> 2;
   // Each message takes two bytes of the table at least: a false count cannot make it allocate more than came.
   if (count < 0 || length === 0 || length * 2 > bytes.length - start) {
     throw new CodecError('The run is truncated or empty');
   }
+  const columns = count & WITH_IDS ? 3 : 2;
   let offset = start + varintSize(count);
   const values: number[] = [];
-  while (values.length < length * 2) {
+  while (values.length < length * columns) {
     const value = readVarint(bytes, offset);
     if (value < 0) throw new CodecError('The table of the run is truncated');
     values.push(value);
     offset += varintSize(value);
   }
-  return { length, isText: (count & 1) === 1, values, end: offset };
+  const isText = (count & TEXT) !== 0;
+  if (columns === 2) return { length, isText, values, ids: undefined, end: offset };
+  const ids = readIds(bytes, offset, values.slice(length * 2));
+  return { length, isText, values, ids, end: offset + totalOf(values.slice(length * 2)) };
+}
+
+function readIds(bytes: Buffer, start: number, lengths: readonly number[]): string[] {
+  const text = bytes.toString('latin1', start, Math.min(bytes.length, start + totalOf(lengths)));
+  let offset = 0;
+  return lengths.map((length) => {
+    const id = text.slice(offset, offset + length);
+    if (length === 0 || length > LONGEST_ID || id.length !== length)
+      throw new CodecError('The run has no valid ids');
+    offset += length;
+    return id;
+  });
+}
+
+function totalOf(lengths: readonly number[]): number {
+  let total = 0;
+  for (const length of lengths) total += length;
+  return total;
 }
 
 /** Bodies that are cut out of one text. Their lengths count UTF-16 units, so that the whole is decoded once. */
@@ -266,10 +304,9 @@ class ByteBodies {
   }
 }
 
-function sizeOf(bodies: readonly (string | Uint8Array)[], agesMs: readonly number[]): number {
+function sizeOf(table: readonly number[]): number {
   let size = 0;
-  for (const body of bodies) size += varintSize(body.length);
-  for (const ageMs of agesMs) size += varintSize(ageMs);
+  for (const value of table) size += varintSize(value);
   return size;
 }
 

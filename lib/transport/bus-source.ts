@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { DiscoBus } from '../bus/disco-bus.js';
-import { driverOfUrl } from '../drivers/driver-of-url.js';
+import { driverOfAddress, driverOfUrl } from '../drivers/driver-of-url.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import type { BusHolder, DiscoTransportOptions } from './transport-options.js';
 
@@ -16,8 +16,14 @@ export class BusSource {
     private readonly label: string,
   ) {
     const { bus, driver, url } = options;
-    const given = [bus, driver, url].filter((each) => each !== undefined);
-    if (given.length > 1) throw new ConfigurationError(`${label}: bus, driver and url exclude each other`);
+    const { host, port, db, username, password, tls } = options;
+    const address = [host, port, db, username, password, tls].find((each) => each !== undefined);
+    const given = [bus, driver, url, address].filter((each) => each !== undefined);
+    if (given.length > 1) {
+      throw new ConfigurationError(
+        `${label}: bus, driver, url and an address (host, port …) exclude each other`,
+      );
+    }
     const { requests = 'one' } = options;
     if (requests !== 'one' && requests !== 'every') {
       throw new ConfigurationError(`${label}: requests must be 'one' or 'every'`);
@@ -63,8 +69,11 @@ export class BusSource {
   }
 
   private async make(): Promise<DiscoBus> {
-    const { url, driver = await driverOfUrl(url), logger = new Logger(this.label) } = this.options;
-    const { connection } = this.options;
+    const { logger = new Logger(this.label), connection } = this.options;
+    const driver =
+      this.options.driver ??
+      (await driverOfAddress(this.options)) ??
+      (await driverOfUrl(sharedMemory(this.options.url)));
     return new DiscoBus({
       ...this.options,
       driver,
@@ -72,6 +81,11 @@ export class BusSource {
       connection: { critical: true, ...connection },
     });
   }
+}
+
+/** An engine that one server or one client had to itself would be of no use to it. */
+function sharedMemory(url = process.env.DISCO_BUS_URL): string | undefined {
+  return url === 'memory:' ? 'memory:transport' : url;
 }
 
 function held(holder: BusHolder): DiscoBus {

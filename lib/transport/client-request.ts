@@ -1,96 +1,139 @@
+import type { WritePacket } from '@nestjs/microservices';
 import type { DiscoBus } from '../bus/disco-bus.js';
+import type { ReplyObserver } from '../bus/requests/call.js';
 import { REPLY_KIND_HEADER } from '../bus/requests/request-headers.js';
+import type { RequestHandle } from '../bus/requests/requester.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import type { RemoteError } from '../errors/request.errors.js';
 import type { Headers } from '../message/headers.js';
-import type { Duration } from '../timing/duration.js';
+import type { Instance, InstanceDirectory } from './instance-directory.js';
 import { PACKET_HEADER, PATTERN_HEADER } from './packet.js';
-import type { PatternDirectory } from './pattern-directory.js';
-import { RESPONDERS, requestTopic, routeOfTopic, topicOfRoute } from './pattern-topic.js';
+import { everyTopic, routeOfTopic } from './pattern-topic.js';
 import type { ReplyReader } from './reply-reader.js';
 
-/** What a {@link ClientRequest} is made of. */
-export interface ClientRequestParts {
+/** What the requests of a client have in common. */
+export interface ClientRequestHost {
   readonly bus: DiscoBus;
-  readonly topic: string;
   readonly mode: 'one' | 'every';
-  readonly payload: unknown;
-  readonly timeout: Duration | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-  readonly directory: PatternDirectory;
-  readonly reader: ReplyReader;
+  readonly directory: InstanceDirectory;
+  /** Undefined where replies are the results themselves. */
+  reader(callback: (packet: WritePacket) => void, replyIsPacket: boolean): ReplyReader | undefined;
   /** Nothing is left to be failed or called off. */
-  readonly onEnded: () => void;
+  onEnded(request: ClientRequest): void;
 }
 
-/** One `send` of a client. A request that nobody answers by its topic goes to a pattern with wildcards, if one answers. */
-export class ClientRequest {
+/** One `send`, as far as it is settled before it is sent. */
+export interface OutgoingRequest {
+  readonly topic: string;
+  readonly payload: unknown;
+  readonly timeoutMs: number;
+  /** Checked. */
+  readonly headers: Headers | undefined;
+  readonly callback: (packet: WritePacket) => void;
+}
+
+/** So many instances may have gone without a word before a request is given up. */
+const MOST_TRIES = 16;
+
+/** One `send` of a client. What finds that its instance has gone reached nobody, and goes to the next one. */
+export class ClientRequest implements ReplyObserver {
   private ended = false;
-  private stop: () => void = () => {};
+  private sent: RequestHandle | undefined;
+  private instance: Instance | undefined;
+  private reader: ReplyReader | undefined;
+  private tries = 0;
 
-  constructor(private readonly parts: ClientRequestParts) {}
+  constructor(
+    private readonly host: ClientRequestHost,
+    private readonly request: OutgoingRequest,
+  ) {}
 
-  /** Throws ConfigurationError for malformed options. */
   start(): void {
-    const { directory, topic, mode } = this.parts;
-    const pattern = mode === 'one' ? directory.known(topic) : undefined;
-    if (pattern === undefined) this.send(topic, mode === 'one');
-    else this.sendToPattern(pattern, true);
+    const { host, request } = this;
+    if (host.mode === 'every') this.send(everyTopic(request.topic));
+    else this.sendToOne();
   }
 
   callOff(): void {
-    if (this.end()) this.stop();
+    if (this.end()) this.sent?.cancel();
   }
 
   fail(error: unknown): void {
+    this.sent?.cancel();
+    this.error(error);
+  }
+
+  next(reply: unknown, headers: Headers): void {
+    const last = headers[REPLY_KIND_HEADER] === 'last';
+    const isPacket = headers[PACKET_HEADER] !== undefined;
+    this.reader ??= this.host.reader(this.request.callback, isPacket);
+    if (this.reader) this.reader.next(reply, isPacket, last, () => this.sent?.cancel());
+    else if (!last) this.request.callback({ response: reply });
+    else if (this.end()) this.request.callback({ response: reply, isDisposed: true });
+  }
+
+  complete(): void {
     if (!this.end()) return;
-    this.stop();
-    this.parts.reader.error(error);
+    if (this.reader) this.reader.complete();
+    else this.request.callback({ isDisposed: true });
   }
 
-  private sendToPattern(pattern: string, mayAsk: boolean): void {
-    this.send(topicOfRoute(pattern), mayAsk, { [PATTERN_HEADER]: routeOfTopic(this.parts.topic) });
-  }
-
-  private send(topic: string, mayAsk: boolean, extra?: Readonly<Record<string, string>>): void {
-    const { bus, mode, payload, timeout, headers, reader } = this.parts;
-    const options = {
-      timeout,
-      headers: extra ? { ...headers, ...extra } : headers,
-      delivery: mode === 'one' ? ('at-least-once' as const) : ('at-most-once' as const),
-      group: mode === 'one' ? RESPONDERS : undefined,
-    };
-    this.stop = bus.requestStream(requestTopic(topic, mode), payload, options, {
-      next: (reply: unknown, received: Headers) => {
-        const last = received[REPLY_KIND_HEADER] === 'last';
-        reader.next(reply, received[PACKET_HEADER] !== undefined, last, this.stop);
-      },
-      complete: () => {
-        if (this.end()) reader.complete();
-      },
-      error: (error) => {
-        if (mayAsk && isDiscoBusError(error, 'DISCO_NO_RESPONDERS')) void this.ask(error);
-        else if (this.end()) {
-          reader.error(isDiscoBusError(error, 'DISCO_REMOTE') ? (error as RemoteError).details : error);
-        }
-      },
-    });
-  }
-
-  /** Nobody answers by that name, or not any more. */
-  private async ask(error: unknown): Promise<void> {
-    const { bus, directory, topic } = this.parts;
-    directory.forget(topic);
-    const pattern = await directory.find(bus, topic);
+  error(error: unknown): void {
     if (this.ended) return;
-    if (pattern === undefined) this.fail(error);
-    else this.sendToPattern(pattern, false);
+    const { instance, host, request } = this;
+    if (instance && this.tries < MOST_TRIES && isDiscoBusError(error, 'DISCO_NO_RESPONDERS')) {
+      this.release();
+      host.directory.forget(request.topic, instance);
+      this.sendToOne();
+      return;
+    }
+    this.end();
+    const err = isDiscoBusError(error, 'DISCO_REMOTE') ? (error as RemoteError).details : error;
+    if (this.reader) this.reader.error(err);
+    else request.callback({ err, isDisposed: true });
+  }
+
+  private sendToOne(): void {
+    const { directory, bus } = this.host;
+    const { topic, timeoutMs } = this.request;
+    const known = directory.pick(bus, topic);
+    if (known) {
+      this.sendTo(known);
+      return;
+    }
+    directory.find(bus, topic, timeoutMs).then(
+      (found) => {
+        if (!this.ended) this.sendTo(found);
+      },
+      (error: unknown) => this.error(error),
+    );
+  }
+
+  private sendTo(instance: Instance): void {
+    this.instance = instance;
+    this.tries++;
+    instance.waiting++;
+    this.send(instance.topic);
+  }
+
+  private send(topic: string): void {
+    const { payload, timeoutMs, topic: asked, headers: given } = this.request;
+    // An instance's topic names the pattern; where that has wildcards it must be told what was asked for.
+    const named = !this.instance || topic.endsWith(`.${asked}`);
+    const headers = named ? given : { ...given, [PATTERN_HEADER]: routeOfTopic(asked) };
+    this.sent = this.host.bus.requestDirect(topic, payload, { timeoutMs, headers }, this);
+  }
+
+  private release(): void {
+    if (this.instance) this.instance.waiting--;
+    this.instance = undefined;
   }
 
   private end(): boolean {
     if (this.ended) return false;
     this.ended = true;
-    this.parts.onEnded();
+    this.release();
+    this.host.onEnded(this);
     return true;
   }
 }

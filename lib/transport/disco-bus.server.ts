@@ -1,21 +1,24 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import type { BusStatus } from '../bus/bus-status.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
+import { ReplyStream } from '../bus/requests/reply-stream.js';
+import { random128 } from '../bus/requests/request-headers.js';
 import type { Subscription } from '../bus/subscription.js';
-import { ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
-import { isDiscoBusError } from '../errors/disco-bus-error.js';
-import { topicMatcher } from '../message/topic-pattern.js';
+import { NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
 import { eventDelivery, topicOptionsOf } from './event-delivery.js';
 import { HandlerCalls, type HandlerCallsHost } from './handler-calls.js';
+import { WHERE_HEADER } from './packet.js';
 import {
+  everyTopic,
+  instanceTopic,
   isOwnTopic,
   isWildcard,
-  PATTERN_DIRECTORY,
-  RESPONDERS,
-  requestTopic,
+  NEWS_TOPIC,
+  oneLabel,
   subscriptionOfRoute,
   topicOfRoute,
 } from './pattern-topic.js';
@@ -26,6 +29,11 @@ import type { DiscoBusServerOptions } from './transport-options.js';
 export const DISCO_BUS: unique symbol = Symbol.for('DISCO_BUS') as never;
 
 const CONCURRENCY = 256;
+/** How long a goodbye may take, and how long a server stays where it cannot be told whether anybody still writes to it. */
+const GOODBYE_MS = 500;
+const LINGER_MS = 100;
+
+type RequestHandler = (data: unknown, context: DiscoMessageContext) => unknown;
 
 /**
  * Nest microservices over a bus: `app.connectMicroservice({ strategy: new DiscoBusServer({ url }) })`, or
@@ -39,7 +47,10 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   override readonly propagatesEventHandlerErrors = true;
   private readonly source: BusSource;
   private readonly relay: StatusRelay;
+  private readonly instance = random128();
+  private readonly usualStartHook: unknown;
   private subscriptions: Subscription[] = [];
+  private answersAlone = false;
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(private readonly options: DiscoBusServerOptions = {}) {
@@ -48,6 +59,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     this.relay = new StatusRelay((status) => this._status$.next(status));
     this.initializeSerializer(options as never);
     this.initializeDeserializer(options as never);
+    this.usualStartHook = this.onProcessingStartHook;
   }
 
   /** Calls back without an argument when every subscription is live, with the error when that fails. */
@@ -62,6 +74,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   async close(): Promise<void> {
     const subscriptions = this.subscriptions;
     this.subscriptions = [];
+    if (this.answersAlone) await this.sayGoodbye();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
     this.relay.detach();
@@ -85,14 +98,16 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     if ([...this.messageHandlers.values()].some((handler) => requestHandler(handler))) {
       await bus.prepareToRespond();
     }
-    opening.push(...this.subscribeDirectory(bus));
     for (const [route, handler] of this.messageHandlers) {
       opening.push(...this.subscribe(bus, calls, route, handler));
     }
     const opened = await Promise.allSettled(opening);
     this.subscriptions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = opened.find((each) => each.status === 'rejected');
-    if (!failed) return;
+    if (!failed) {
+      this.sayHello(bus);
+      return;
+    }
     await this.close();
     throw failed.reason;
   }
@@ -111,6 +126,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     return opening;
   }
 
+  /** What all instances are asked, and what this one alone is asked. */
   private subscribeRequests(
     bus: DiscoBus,
     calls: HandlerCalls,
@@ -118,36 +134,21 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     handler: MessageHandler,
   ): Promise<Subscription>[] {
     const { concurrency = CONCURRENCY, requests = 'one' } = this.options;
-    const answer = (data: unknown, context: DiscoMessageContext) =>
-      calls.request(route, handler, data, context);
-    const common = { concurrency, retry: false, timeout: MAX_DURATION_MS } as const;
-    const everyTopic = requestTopic(subscriptionOfRoute(route), 'every');
-    const toEvery = bus.subscribe(everyTopic, answer, {
-      ...common,
+    const topic = topicOfRoute(route);
+    const ownTopic = instanceTopic(this.instance, topic);
+    const where = whereabouts(requests === 'one' ? ownTopic : null);
+    const answer = calls.answering(route, handler);
+    const options = {
+      concurrency,
+      retry: false,
+      timeout: MAX_DURATION_MS,
       delivery: 'at-most-once',
-    });
+    } as const;
+    const answerAll: RequestHandler = (data, context) =>
+      context.headers[WHERE_HEADER] === undefined ? answer(data, context) : where;
+    const toEvery = bus.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
     if (requests === 'every') return [toEvery];
-    const toOne = bus
-      .subscribe(requestTopic(topicOfRoute(route), 'one'), answer, {
-        ...common,
-        delivery: 'at-least-once',
-        group: RESPONDERS,
-        deadLetter: false,
-        prefetch: 0,
-      })
-      .catch((error) => Promise.reject(explained(error, route)));
-    return [toEvery, toOne];
-  }
-
-  /** Tells clients which of its patterns with wildcards answers what they ask for. */
-  private subscribeDirectory(bus: DiscoBus): Promise<Subscription>[] {
-    const patterns = [...this.messageHandlers].flatMap(([route, handler]) =>
-      requestHandler(handler) && isWildcard(route) ? [{ route, matches: topicMatcher(route) }] : [],
-    );
-    if (this.options.requests === 'every' || patterns.length === 0) return [];
-    const find = (topic: unknown) =>
-      typeof topic === 'string' ? patterns.find(({ matches }) => matches(topic))?.route : undefined;
-    return [bus.subscribe(PATTERN_DIRECTORY, find, { delivery: 'at-most-once' })];
+    return [toEvery, bus.subscribe(ownTopic, answer, { ...options, label: oneLabel(topic) })];
   }
 
   private subscribeEvents(
@@ -167,11 +168,32 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     return bus.subscribe(topic, handle, { ...this.options.eventOptions, ...extras, delivery });
   }
 
+  /** Clients that know other instances learn of this one at once, and not only when they ask again. */
+  private sayHello(bus: DiscoBus): void {
+    const { requests = 'one' } = this.options;
+    this.answersAlone = requests === 'one' && [...this.messageHandlers.values()].some(requestHandler);
+    if (!this.answersAlone) return;
+    bus.publish(NEWS_TOPIC, { up: this.instance }, { delivery: 'at-most-once' }).catch(() => {});
+  }
+
+  /** What clients still send after this finds nobody, and goes to another instance; where that cannot be told, it waits a little. */
+  private async sayGoodbye(): Promise<void> {
+    this.answersAlone = false;
+    const { bus } = this.source;
+    if (!bus?.connected) return;
+    const options = { delivery: 'at-most-once', timeout: GOODBYE_MS } as const;
+    const receipt = await bus.publish(NEWS_TOPIC, { down: this.instance }, options).catch(() => undefined);
+    if (receipt && receipt.receivers === undefined) await delay(LINGER_MS);
+  }
+
   private host(): HandlerCallsHost {
     return {
       transportId: this.transportId,
       serializer: this.options.serializer && this.serializer,
       deserializer: this.deserializer,
+      readsPlainly: this.options.deserializer === undefined,
+      hooked: () =>
+        this.onProcessingStartHook !== this.usualStartHook || this.onProcessingEndHook !== undefined,
       logger: this.logger,
       onStart: (id, context, done) => this.onProcessingStartHook(id as never, context, done),
       onEnd: (id, context) => this.onProcessingEndHook?.(id as never, context),
@@ -192,10 +214,11 @@ function eventHandler(handler: MessageHandler | undefined): MessageHandler | und
   return each;
 }
 
-function explained(error: unknown, route: string): unknown {
-  if (!isDiscoBusError(error, 'DISCO_CONFIGURATION')) return error;
-  return new ConfigurationError(
-    `Requests to "${route}" cannot be answered by one instance (${error.message}); say requests: 'every', or use a driver with consumer groups`,
-    { cause: error },
-  );
+/** Tells a client where this instance is asked; null for one that answers only what all are asked. */
+function whereabouts(topic: string | null): ReplyStream {
+  return new ReplyStream((sink) => {
+    sink.value(topic);
+    sink.leave();
+    return undefined;
+  });
 }

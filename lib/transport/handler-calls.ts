@@ -15,7 +15,7 @@ import { isError } from '../errors/is-error.js';
 import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { DiscoBusContext } from './disco-bus.context.js';
-import { incomingPacket, PACKET_HEADER, PATTERN_HEADER } from './packet.js';
+import { incomingPacket, PACKET_HEADER, PATTERN_HEADER, readMetadata } from './packet.js';
 import { isWildcard, routeOfTopic } from './pattern-topic.js';
 import { INTERNAL_ERROR, ReplyPump } from './reply-pump.js';
 
@@ -25,6 +25,10 @@ export interface HandlerCallsHost {
   /** Undefined where values are sent as they are. */
   readonly serializer: ConsumerSerializer | undefined;
   readonly deserializer: ConsumerDeserializer;
+  /** Whether the deserializer is Nest's own, which has nothing to do here. */
+  readonly readsPlainly: boolean;
+  /** Whether somebody has set a processing hook. */
+  hooked(): boolean;
   readonly logger: LoggerService;
   onStart(transportId: unknown, context: DiscoBusContext, done: () => Promise<void>): unknown;
   onEnd(transportId: unknown, context: DiscoBusContext): void;
@@ -53,30 +57,70 @@ export class HandlerCalls {
     });
   }
 
-  /** The replies to a request. A message that asks for none is given up. */
-  async request(
+  /** What answers requests of `route`. A message that asks for no reply is given up. */
+  answering(
+    route: string,
+    handler: MessageHandler,
+  ): (data: unknown, context: DiscoMessageContext) => unknown {
+    return (payload, context) => {
+      if (context.headers[REPLY_TO_HEADER] === undefined) return context.terminate('not a request');
+      const { host } = this;
+      if (!host.readsPlainly || host.serializer || context.headers[PACKET_HEADER] !== undefined) {
+        return this.request(route, handler, payload, context);
+      }
+      const told = new DiscoBusContext([patternOf(route, context), context, readMetadata(context.headers)]);
+      if (host.hooked()) return this.replies(handler, { data: payload } as IncomingRequest, told);
+      return new ReplyStream((sink) => this.answerPlainly(sink, handler, payload, told));
+    };
+  }
+
+  /** The same where packets are read and written by what the application gave. */
+  private async request(
     route: string,
     handler: MessageHandler,
     payload: unknown,
     context: DiscoMessageContext,
-  ): Promise<ReplyStream | undefined> {
-    if (context.headers[REPLY_TO_HEADER] === undefined) {
-      context.terminate('not a request');
-      return undefined;
-    }
-    let read: Awaited<ReturnType<HandlerCalls['read']>>;
+  ): Promise<ReplyStream> {
     try {
-      read = await this.read(route, payload, context);
+      const { packet, host } = await this.read(route, payload, context);
+      return this.replies(handler, packet, host);
     } catch (error) {
       this.host.logger.error(`A request to "${route}" could not be read: ${errorLine(error)}`);
       return new ReplyStream((sink) => {
         sink.fail(INTERNAL_ERROR);
-        return () => {};
+        return undefined;
       });
     }
-    const { packet, host } = read;
+  }
+
+  private replies(handler: MessageHandler, packet: IncomingRequest, host: DiscoBusContext): ReplyStream {
     const start = (sink: ReplySink) => this.answer(sink, handler, packet, host);
     return new ReplyStream(start, this.host.serializer && { [PACKET_HEADER]: '1' });
+  }
+
+  /** Without hooks and serializers: a handler that does not stream costs no Observable. */
+  private answerPlainly(
+    sink: ReplySink,
+    handler: MessageHandler,
+    data: unknown,
+    host: DiscoBusContext,
+  ): (() => void) | undefined {
+    let replies: RxSubscription | undefined;
+    let stopped = false;
+    const failed = (error: unknown) => {
+      this.host.logger.error(error);
+      sink.fail(INTERNAL_ERROR);
+    };
+    const answered = (result: unknown) => {
+      if (stopped) return;
+      if (!isObservable(result)) answerOnce(sink, result);
+      else replies = result.subscribe(new ReplyPump(sink, undefined, undefined));
+    };
+    handler(data, host).then(answered, failed);
+    return () => {
+      stopped = true;
+      replies?.unsubscribe();
+    };
   }
 
   private answer(
@@ -107,7 +151,7 @@ export class HandlerCalls {
     context: DiscoMessageContext,
   ): Promise<{ packet: IncomingRequest; host: DiscoBusContext }> {
     const pattern = patternOf(route, context);
-    const raw = incomingPacket(payload, context.headers, pattern);
+    const raw = incomingPacket(payload, context.message, pattern);
     const packet = (await this.host.deserializer.deserialize(raw, {
       channel: pattern,
     })) as IncomingRequest & {
@@ -136,6 +180,11 @@ export class HandlerCalls {
       Promise.resolve(this.host.onStart(transportId, context, done)).catch(reject);
     });
   }
+}
+
+function answerOnce(sink: ReplySink, result: unknown): void {
+  if (result === undefined) sink.end();
+  else sink.last(result);
 }
 
 /** The pattern that the client named. What it says of itself counts only if it is one that the handler is for. */

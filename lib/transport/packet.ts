@@ -1,6 +1,7 @@
 import type { ReadPacket } from '@nestjs/microservices';
-import { REQUEST_ID_HEADER } from '../bus/requests/request-headers.js';
+import { REPLY_TO_HEADER, REQUEST_ID_HEADER } from '../bus/requests/request-headers.js';
 import type { Headers } from '../message/headers.js';
+import type { Message } from '../message/message.js';
 
 /** Says that a payload is what a serializer of the application's own made of a packet, and not the data itself. */
 export const PACKET_HEADER = 'x-nest-packet';
@@ -9,6 +10,9 @@ export const METADATA_HEADER = 'x-nest-metadata';
 
 /** The pattern that a client asked for, where the request went to a pattern with wildcards. */
 export const PATTERN_HEADER = 'x-nest-pattern';
+
+/** Asks no handler, but where the instance is asked that has one. */
+export const WHERE_HEADER = 'x-nest-where';
 
 const LONGEST_METADATA = 16 * 1024;
 
@@ -27,20 +31,19 @@ export function packetHeaders(
 }
 
 /** What a deserializer is to read: what the other side's serializer wrote, or the packet that it did not need. */
-export function incomingPacket(payload: unknown, headers: Headers, route: string): unknown {
+export function incomingPacket(payload: unknown, { headers, id }: Message, route: string): unknown {
   if (headers[PACKET_HEADER] !== undefined) return payload;
-  const { [REQUEST_ID_HEADER]: id } = headers;
   const metadata = readMetadata(headers);
   return {
     pattern: route,
     data: payload,
-    ...(id !== undefined && { id }),
+    ...(headers[REPLY_TO_HEADER] !== undefined && { id: headers[REQUEST_ID_HEADER] ?? id }),
     ...(metadata !== undefined && { metadata }),
   };
 }
 
 /** The strings that a client attached; undefined for anything else. */
-function readMetadata(headers: Headers): Record<string, string> | undefined {
+export function readMetadata(headers: Headers): Record<string, string> | undefined {
   const text = headers[METADATA_HEADER];
   if (text === undefined || text.length > LONGEST_METADATA) return undefined;
   try {

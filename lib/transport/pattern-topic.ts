@@ -7,11 +7,16 @@ const LONGEST = 180;
 const ESCAPED = 'p:';
 const HASHED = 'h:';
 
-/** Requests that one instance answers, and requests that every instance answers. */
-const REQUEST_PREFIX = { one: 'nest:rpc.', every: 'nest:all.' } as const;
+/** Where every instance answers, and where one instance is told what it alone is to answer. */
+const EVERY = 'nest:all.';
+const ONE = 'nest:one.';
+const oneTopic = /^nest:one\.[0-9a-f]{32}\.[A-Za-z0-9._:-]{1,180}$/;
 
-/** The group that all who answer requests belong to: one of its members gets each request, whatever its service. */
-export const RESPONDERS = 'responders';
+/** Longer topics are hashed where they stand behind an instance's name. */
+const LONGEST_BEHIND_INSTANCE = 140;
+
+/** Where servers tell that they have come, or are about to go. */
+export const NEWS_TOPIC = 'nest:news';
 
 /**
  * The topic of a Nest pattern in its normal form. A topic stands for itself; anything else is written as `p:` and its
@@ -21,11 +26,12 @@ export function topicOfRoute(route: string): string {
   if (route.length <= LONGEST && isTopic(route) && !isEscaped(route)) return route;
   const escaped = ESCAPED + Buffer.from(route).toString('base64url');
   if (escaped.length <= LONGEST) return escaped;
-  return HASHED + createHash('sha256').update(route).digest('base64url');
+  return hashed(route);
 }
 
-/** Where a client asks which pattern with wildcards answers a topic. */
-export const PATTERN_DIRECTORY = 'nest:patterns';
+function hashed(route: string): string {
+  return HASHED + createHash('sha256').update(route).digest('base64url');
+}
 
 /** The topic of what a handler listens to: a pattern with `*` or `>` in it that is a topic pattern stays one. */
 export function subscriptionOfRoute(route: string): string {
@@ -42,9 +48,25 @@ export function isWildcard(route: string): boolean {
   }
 }
 
-/** Where requests to a topic or topic pattern go. */
-export function requestTopic(topicOrPattern: string, mode: 'one' | 'every'): string {
-  return REQUEST_PREFIX[mode] + topicOrPattern;
+/** Where requests to a topic or topic pattern go that every instance answers. */
+export function everyTopic(topicOrPattern: string): string {
+  return EVERY + topicOrPattern;
+}
+
+/** Where requests go that `instance` alone answers. */
+export function instanceTopic(instance: string, topic: string): string {
+  const own = topic.length <= LONGEST_BEHIND_INSTANCE ? topic : hashed(topic);
+  return `${ONE}${instance}.${own}`;
+}
+
+/** The name that all topics of {@link instanceTopic} for `topic` have in metrics. */
+export function oneLabel(topic: string): string {
+  return ONE + topic;
+}
+
+/** Whether `topic` is one that {@link instanceTopic} makes: what a client is told must lead nowhere else. */
+export function isInstanceTopic(topic: unknown): topic is string {
+  return typeof topic === 'string' && oneTopic.test(topic);
 }
 
 /** Whether a topic is the transport's own: the handlers of events do not see those. */
@@ -54,7 +76,7 @@ export function isOwnTopic(topic: string): boolean {
 
 /** What a client called the pattern that a topic was made of; the topic itself where that is not kept. */
 export function routeOfTopic(topic: string): string {
-  const own = isOwnTopic(topic) ? topic.slice(REQUEST_PREFIX.one.length) : topic;
+  const own = topic.startsWith(EVERY) ? topic.slice(EVERY.length) : topic;
   return own.startsWith(ESCAPED) ? Buffer.from(own.slice(ESCAPED.length), 'base64url').toString() : own;
 }
 

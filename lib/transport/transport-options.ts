@@ -3,13 +3,14 @@ import type { DiscoBusOptions, TopicOptions } from '../bus/bus-options.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
+import type { RedisAddress } from '../drivers/redis/redis-address.js';
 import type { Duration } from '../timing/duration.js';
 
 /** A bus, or what holds one, as `DiscoBusService` does. */
 export type BusHolder = DiscoBus | { readonly bus: DiscoBus };
 
 /** What server and client have in common. Without `bus`, `driver` and `url` they go where `DISCO_BUS_URL` says. */
-export interface DiscoTransportOptions extends Partial<Omit<DiscoBusOptions, 'driver'>> {
+export interface DiscoTransportOptions extends Partial<Omit<DiscoBusOptions, 'driver'>>, RedisAddress {
   /**
    * A bus to share: its connections are used, and closed by whoever made it. Excludes `driver`, `url` and every option of
    * a bus.
@@ -18,7 +19,7 @@ export interface DiscoTransportOptions extends Partial<Omit<DiscoBusOptions, 'dr
   /** A driver of its own. Closed with the server or client, for good. */
   driver?: DiscoDriver;
   /**
-   * `redis://…`, `rediss://…`, or `memory:name` for an engine shared within the process.
+   * `redis://…`, `rediss://…`, or `memory:` and `memory:name` for an engine shared within the process.
    * @default the environment's DISCO_BUS_URL, else redis://127.0.0.1:6379
    */
   url?: string;
@@ -28,7 +29,7 @@ export interface DiscoTransportOptions extends Partial<Omit<DiscoBusOptions, 'dr
    */
   events?: DeliveryGuarantee;
   /**
-   * Who answers a request. `'one'`: one of all instances, which needs a driver with consumer groups. `'every'`: all of
+   * Who answers a request. `'one'`: one of all instances, the one that is least busy with this client. `'every'`: all of
    * them, and their replies are merged until the first of them ends, as with `Transport.REDIS`. A client sends as it says;
    * a server that says `'one'` answers both, one that says `'every'` only requests to all.
    * @default 'one'

@@ -24,7 +24,8 @@ const compilerOptions = {
   outDir: 'out',
 };
 
-const install = [
+/** What `npm` is told wherever a test installs something. */
+export const install = [
   'install',
   '--prefer-offline',
   '--no-audit',
@@ -94,7 +95,7 @@ async function writeSources(
 }
 
 /** A folder from which no node_modules but the application's own can be reached. */
-function lonelyFolder(): string {
+export function lonelyFolder(): string {
   const folder = [tmpdir(), '/var/tmp', homedir()].find(
     (candidate) => existsSync(candidate) && !seesPackages(candidate),
   );

@@ -106,11 +106,8 @@ describe.each(engines)('Packets over $name', (engine) => {
     const one = client();
     await one.connect();
     const bus = one.unwrap<DiscoBus>();
-    const options =
-      engine.options.requests === 'every'
-        ? ({ delivery: 'at-most-once' } as const)
-        : ({ delivery: 'at-least-once' } as const);
-    const topic = engine.options.requests === 'every' ? 'nest:all.reverse' : 'nest:rpc.reverse';
+    const options = { delivery: 'at-most-once' } as const;
+    const topic = 'nest:all.reverse';
     expect(await bus.request(topic, Buffer.from([1, 2]), options)).toEqual(Buffer.from([2, 1]));
     await expect(bus.request(topic.replace('reverse', 'refuse'), 1, options)).rejects.toMatchObject({
       code: 'DISCO_REMOTE',
@@ -123,10 +120,9 @@ describe.each(engines)('Packets over $name', (engine) => {
     const one = client();
     await one.connect();
     const bus = one.unwrap<DiscoBus>();
-    const topic = engine.options.requests === 'every' ? 'nest:all.reverse' : 'nest:rpc.reverse';
-    const delivery = engine.options.requests === 'every' ? 'at-most-once' : 'at-least-once';
     const payloads = [null, 'x', 7, [], { pattern: {} }, { id: {}, data: 1 }, Buffer.from('{"id":')];
-    for (const payload of payloads) await bus.publish(topic, payload, { delivery });
+    for (const payload of payloads)
+      await bus.publish('nest:all.reverse', payload, { delivery: 'at-most-once' });
     expect(await lastValueFrom(one.send('reverse', Buffer.from([1, 2])))).toEqual(Buffer.from([2, 1]));
   });
 });
@@ -228,6 +224,22 @@ describe('Wiring', () => {
     } finally {
       await bus.stop();
     }
+  });
+
+  it('takes a Redis by its address, and one memory for all who name none', async () => {
+    const { hostname: host, port } = new URL(redisUrl());
+    for (const options of [{ host, port: Number(port) }, { url: 'memory:' }]) {
+      const server = new DiscoBusServer({ ...options, logger: silent });
+      server.addHandler('echo', async (data: unknown) => data);
+      await new Promise<void>((resolve, reject) =>
+        server.listen((error) => (error ? reject(error) : resolve())),
+      );
+      const client = new DiscoBusClient({ ...options, logger: silent });
+      expect(await lastValueFrom(client.send('echo', 'x'))).toBe('x');
+      await client.close();
+      await server.close();
+    }
+    expect(() => new DiscoBusServer({ url: redisUrl(), host })).toThrow(/exclude each other/);
   });
 
   it('refuses options that exclude each other', () => {

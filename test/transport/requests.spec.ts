@@ -128,6 +128,7 @@ class Arithmetic {
       data,
       pattern: context.getPattern(),
       tenant: context.getHeaders().tenant,
+      request: context.getHeaders()['x-request-id'],
       trace: context.getMetadata()?.trace,
       attempt: context.getAttempt(),
       isContext: context instanceof DiscoBusContext,
@@ -320,10 +321,21 @@ describe.each(engines)('Requests over $name', (engine) => {
       data: 'x',
       pattern: 'context',
       tenant: 'a',
-      trace: 'abc',
+      // Nest 11 has no dispatch hook.
+      ...('setOnDispatchHook' in one && { trace: 'abc' }),
       attempt: 1,
       isContext: true,
       args: 3,
+    });
+  });
+
+  it('leaves headers that look like its own to the application', async () => {
+    await serve(Arithmetic);
+    const headers = { 'x-request-id': 'abc', tenant: 'b', 'x-reply-to': 'elsewhere', 'x-reply-id': 'mine' };
+    const record = new DiscoRecordBuilder('x').setHeaders(headers).build();
+    expect(await lastValueFrom(client().send('context', record))).toMatchObject({
+      tenant: 'b',
+      request: 'abc',
     });
   });
 

@@ -15,6 +15,8 @@ export interface Engine {
   /** What a server or client is told so that it reaches the engine as this row means it. */
   readonly options: Pick<DiscoBusServerOptions, 'requests' | 'events'>;
   driver(): DiscoDriver;
+  /** The same by its URL. */
+  url(): string;
 }
 
 let redis: RedisServer | undefined;
@@ -22,19 +24,25 @@ let broker = new MemoryBroker();
 
 /** Every way the transport is to work alike. */
 export const engines: readonly Engine[] = [
-  { name: 'memory', options: {}, driver: () => memoryDriver({ broker }) },
+  { name: 'memory', options: {}, driver: () => memoryDriver({ broker }), url: memoryUrl },
   {
     name: 'memory, fan-out',
     options: { requests: 'every', events: 'at-most-once' },
     driver: () => memoryDriver({ broker }),
+    url: memoryUrl,
   },
-  { name: 'redis streams', options: {}, driver: () => redisDriver({ url: redis?.url }) },
+  { name: 'redis streams', options: {}, driver: () => redisDriver({ url: redis?.url }), url: redisUrl },
   {
     name: 'redis pub/sub',
     options: { requests: 'every', events: 'at-most-once' },
     driver: () => redisDriver({ url: redis?.url }),
+    url: redisUrl,
   },
 ];
+
+function memoryUrl(): string {
+  return 'memory:transport';
+}
 
 /** A redis-server for the file, and a clean engine for each test. */
 export function useEngines(): void {
@@ -68,6 +76,8 @@ export function stage(engine: Engine) {
   const strategy = (options: DiscoBusServerOptions = {}) => new DiscoBusServer({ ...common(), ...options });
   return {
     strategy,
+    /** What an application would write: the URL, and nothing of a driver. */
+    byUrl: () => ({ url: engine.url(), prefix, ...engine.options, logger: silent }),
     client: (options: DiscoBusClientOptions = {}): DiscoBusClient => {
       const client = new DiscoBusClient({ ...common(), ...options });
       clients.push(client);

@@ -2,7 +2,7 @@ import { AbortedError } from '../../errors/bus.errors.js';
 import { RequestTimeoutError } from '../../errors/request.errors.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { type Handler, isThenable } from '../../middleware/middleware.js';
-import type { Clock, ClockTimer } from '../../timing/clock.js';
+import { type DeadlineWheel, type Wheeled } from '../../timing/deadline-wheel.js';
 import { MAX_DURATION_MS } from '../../timing/duration.js';
 import type { DirectChannel } from './direct-channel.js';
 import {
@@ -13,47 +13,47 @@ import {
   replyStreamOf,
   type StopReplies,
 } from './reply-stream.js';
-import { ReplyWriter } from './reply-writer.js';
+import { ReplyWriter, type ReplyWriterHost } from './reply-writer.js';
 import type { ReplyKind, RequestEnvelope } from './request-headers.js';
 
-/** What an {@link Answer} is made of. */
-export interface AnswerParts {
-  readonly context: DiscoMessageContext;
-  readonly request: RequestEnvelope;
+/** What answers have in common. */
+export interface AnswerHost {
   readonly channel: DirectChannel;
-  readonly clock: Clock;
-  readonly responder: string;
-  readonly onUnsent: (error: unknown) => void;
+  readonly deadlines: DeadlineWheel;
+  onUnsent(topic: string, error: unknown): void;
   /** Nothing is left to be called off. */
-  readonly onEnded: (answer: Answer) => void;
+  onEnded(answer: Answer): void;
 }
 
 /** One request being answered by one handler, from its start until the last reply is sent or nobody waits any more. */
-export class Answer implements ReplySink {
+export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
+  slot?: Set<Wheeled>;
+  /** Another answer to the same request. */
+  sibling: Answer | undefined;
   private readonly writer: ReplyWriter;
   private ended = false;
-  private timer: ClockTimer | undefined;
+  private waitMs = 0;
   private stop: StopReplies | undefined;
   private settle!: () => void;
   private readonly settled = new Promise<void>((resolve) => {
     this.settle = resolve;
   });
 
-  constructor(private readonly parts: AnswerParts) {
-    const { channel, request, responder, onUnsent } = parts;
-    this.writer = new ReplyWriter(channel, request, responder, {
-      gone: () => this.abort(new AbortedError('The requester has gone')),
-      unwritable: () => this.abort(new AbortedError('A reply could not be written')),
-      unsent: onUnsent,
-    });
+  constructor(
+    readonly request: RequestEnvelope,
+    private readonly context: DiscoMessageContext,
+    private readonly host: AnswerHost,
+    responder: string,
+  ) {
+    this.writer = new ReplyWriter(host.channel, request, responder, this);
   }
 
   /** Calls the handler; resolves when the request is answered or given up. Never rejects. */
-  run(handler: Handler): Promise<void> {
-    this.arm(this.parts.request.deadlineMs - this.parts.clock.now());
+  run(handler: Handler, nowMs: number): Promise<void> {
+    this.wait(this.request.deadlineMs - nowMs);
     let result: unknown;
     try {
-      result = handler(this.parts.context);
+      result = handler(this.context);
     } catch (error) {
       this.fail(failureOf(error));
       return this.settled;
@@ -69,7 +69,8 @@ export class Answer implements ReplySink {
 
   value(payload: unknown): void {
     if (this.ended) return;
-    this.arm(this.silenceMs());
+    this.host.deadlines.delete(this);
+    this.wait(this.silenceMs());
     this.writer.write('value', payload);
   }
 
@@ -85,6 +86,10 @@ export class Answer implements ReplySink {
     this.finish('error', details);
   }
 
+  leave(): void {
+    this.close();
+  }
+
   /** The requester does not wait any more. */
   callOff(): void {
     this.abort(new AbortedError('The request was called off'));
@@ -95,6 +100,26 @@ export class Answer implements ReplySink {
     this.fail(failureOf(reason));
     this.halt(reason);
     return this.settled;
+  }
+
+  expired(): void {
+    this.abort(new RequestTimeoutError(this.context.topic, this.waitMs));
+  }
+
+  onGone(): void {
+    this.abort(new AbortedError('The requester has gone'));
+  }
+
+  onUnwritable(): void {
+    this.abort(new AbortedError('A reply could not be written'));
+  }
+
+  onUnsent(error: unknown): void {
+    this.host.onUnsent(this.context.topic, error);
+  }
+
+  onFlushed(): void {
+    if (this.ended) this.settle();
   }
 
   /** `undefined` is no answer: the handler of an ordinary subscription may leave it to another one. */
@@ -109,7 +134,7 @@ export class Answer implements ReplySink {
     if (this.ended) return;
     this.writer.headers = replies.headers;
     const stop = replies.start(this);
-    if (this.ended) stop();
+    if (this.ended) stop?.();
     else this.stop = stop;
   }
 
@@ -127,7 +152,7 @@ export class Answer implements ReplySink {
   }
 
   private halt(reason: Error): void {
-    this.parts.context.abort(reason);
+    this.context.abort(reason);
     this.stop?.();
     this.stop = undefined;
   }
@@ -135,24 +160,18 @@ export class Answer implements ReplySink {
   private close(): void {
     if (this.ended) return;
     this.ended = true;
-    this.parts.clock.clearTimeout(this.timer);
-    this.parts.onEnded(this);
-    void this.writer.flushed().then(this.settle);
+    this.host.deadlines.delete(this);
+    this.host.onEnded(this);
+    if (this.writer.flushed) this.settle();
   }
 
   /** A requester waits as long for each further reply as for the first one, and then calls the whole off. */
   private silenceMs(): number {
-    const { request, context } = this.parts;
-    return Math.min(Math.max(1, request.deadlineMs - context.timestamp), MAX_DURATION_MS);
+    return Math.min(Math.max(1, this.request.deadlineMs - this.context.timestamp), MAX_DURATION_MS);
   }
 
-  private arm(delayMs: number): void {
-    const { clock, context } = this.parts;
-    clock.clearTimeout(this.timer);
-    this.timer = clock.setTimeout(
-      () => this.abort(new RequestTimeoutError(context.topic, delayMs)),
-      Math.max(1, delayMs),
-    );
-    (this.timer as { unref?: () => void }).unref?.();
+  private wait(delayMs: number): void {
+    this.waitMs = delayMs;
+    this.host.deadlines.add(this, delayMs);
   }
 }

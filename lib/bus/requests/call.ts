@@ -1,3 +1,5 @@
+import type { DriverReceipt } from '../../driver/driver.js';
+import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError } from '../../errors/bus.errors.js';
 import { RemoteError, type RemoteFailure, RequestTimeoutError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
@@ -23,13 +25,17 @@ interface Reply {
 const RESPONDER_LIMIT = 1024;
 
 /** One request that waits for its replies. It settles once. */
-export class Call extends Deadlined {
+export class Call extends Deadlined implements PublishListener {
   /** It was handed to the driver: from then on it may be handled. */
   sent = false;
   /** The driver has accepted it. */
-  accepted = false;
+  taken = false;
   settled = false;
-  private readonly orders = new Map<string, ReplyOrder<Reply>>();
+  /** Not counted among the requests that wait. */
+  aside = false;
+  /** The one group that answers. */
+  group: string | undefined;
+  private orders: Map<string, ReplyOrder<Reply>> | undefined;
 
   constructor(
     readonly id: string,
@@ -41,11 +47,15 @@ export class Call extends Deadlined {
       settled(call: Call): void;
       /** Work for it may be under way, and nobody waits for it. */
       abandoned(call: Call): void;
+      /** The driver has taken it, and says whom it reached. */
+      accepted(call: Call, receipt: DriverReceipt): void;
+      /** The driver has not taken it, or does not know. */
+      unsent(call: Call, error: unknown): void;
     },
   ) {
     super();
     deadlines.track(this);
-    signal?.addEventListener('abort', this.onAbort, { once: true });
+    signal?.addEventListener('abort', this, { once: true });
   }
 
   get timeoutMs(): number {
@@ -53,15 +63,25 @@ export class Call extends Deadlined {
   }
 
   /** Takes a reply; false if it is none that this call still waits for. */
-  receive({ responder, sequence, kind }: ReplyEnvelope, message: Message): boolean {
+  receive(envelope: ReplyEnvelope, message: Message): boolean {
     if (this.settled) return false;
-    let order = this.orders.get(responder);
-    if (!order) {
-      if (this.orders.size >= RESPONDER_LIMIT) return false;
-      order = new ReplyOrder();
-      this.orders.set(responder, order);
+    const { sequence, kind } = envelope;
+    if (sequence === 0 && kind === 'last' && this.orders === undefined) {
+      this.last(message);
+      return true;
     }
-    return order.add(sequence, { kind, message }, this.deliver);
+    return (
+      this.orderOf(envelope.responder)?.add(sequence, { kind, message }, (reply) => this.deliver(reply)) ??
+      false
+    );
+  }
+
+  accepted(receipt: DriverReceipt): void {
+    this.on.accepted(this, receipt);
+  }
+
+  failed(error: unknown): void {
+    this.on.unsent(this, error);
   }
 
   fail(error: unknown): void {
@@ -74,18 +94,27 @@ export class Call extends Deadlined {
   }
 
   expired(): void {
-    const streaming = this.orders.size > 0;
+    const streaming = this.orders !== undefined;
     this.fail(new RequestTimeoutError(this.topic, this.timeoutMs));
     if (streaming) this.on.abandoned(this);
   }
 
-  private readonly deliver = ({ kind, message }: Reply): void => {
+  private orderOf(responder: string): ReplyOrder<Reply> | undefined {
+    this.orders ??= new Map();
+    let order = this.orders.get(responder);
+    if (order || this.orders.size >= RESPONDER_LIMIT) return order;
+    order = new ReplyOrder();
+    this.orders.set(responder, order);
+    return order;
+  }
+
+  private deliver({ kind, message }: Reply): void {
     if (this.settled) return;
     if (kind === 'error') this.fail(remoteError(this.topic, message.payload));
     else if (kind === 'end') this.complete();
     else if (kind === 'last') this.last(message);
     else this.value(message);
-  };
+  }
 
   /** A further one may take as long as the first. */
   private value({ payload, headers }: Message): void {
@@ -108,16 +137,17 @@ export class Call extends Deadlined {
     if (this.settled) return false;
     this.settled = true;
     this.deadlines.delete(this);
-    this.signal?.removeEventListener('abort', this.onAbort);
+    this.signal?.removeEventListener('abort', this);
     this.on.settled(this);
     return true;
   }
 
-  private readonly onAbort = (): void => {
+  /** The signal's listener. */
+  handleEvent(): void {
     const { sent } = this;
     this.fail(new AbortedError(this.signal?.reason));
     if (sent) this.on.abandoned(this);
-  };
+  }
 }
 
 function remoteError(topic: string, details: unknown): RemoteError {

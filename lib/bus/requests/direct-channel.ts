@@ -1,18 +1,20 @@
 import { types } from 'node:util';
 import type { Codec, EncodedBody } from '../../codec/codec.js';
 import type { Delivery } from '../../driver/delivery.js';
-import type { DiscoDriver, DriverReceipt, DriverSubscription } from '../../driver/driver.js';
+import type { DriverSubscription } from '../../driver/driver.js';
+import type { MessageDriver, MessagePublishOptions, PublishListener } from '../../driver/message-driver.js';
 import { MessageTooLargeError } from '../../errors/message.errors.js';
-import { encodeFrame } from '../../message/frame.js';
+import { bodyBytes, decodeFrame } from '../../message/frame.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
 import { messageIds } from '../../message/message-id.js';
+import type { OutgoingFrame } from '../../message/run.js';
 import type { Clock } from '../../timing/clock.js';
 import type { MessageDecoder } from '../message-decoder.js';
 
 /** What a {@link DirectChannel} is made of. */
 export interface DirectChannelParts {
-  readonly driver: DiscoDriver;
+  readonly driver: MessageDriver;
   readonly codec: Codec;
   readonly decoder: MessageDecoder;
   readonly clock: Clock;
@@ -26,8 +28,11 @@ export interface DirectChannelParts {
  */
 export class DirectChannel {
   private readonly nextId = messageIds();
+  private readonly options: MessagePublishOptions;
 
-  constructor(private readonly parts: DirectChannelParts) {}
+  constructor(private readonly parts: DirectChannelParts) {
+    this.options = { delivery: 'at-most-once', timeoutMs: parts.publishTimeoutMs };
+  }
 
   /** The payload's bytes, or a promise of them. Throws or rejects with CodecError or MessageTooLargeError. */
   encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
@@ -35,12 +40,27 @@ export class DirectChannel {
     return types.isPromise(body) ? body.then((encoded) => this.checked(encoded)) : this.checked(body);
   }
 
-  /** Resolves when the driver has accepted the message. */
-  send(topic: string, headers: Headers, { data, codec, compression }: EncodedBody): Promise<DriverReceipt> {
-    const { driver, clock, publishTimeoutMs } = this.parts;
-    const id = this.nextId();
-    const frame = encodeFrame({ id, timestamp: clock.now(), headers, codec, compression, body: data });
-    return driver.publish(topic, frame, { delivery: 'at-most-once', id, timeoutMs: publishTimeoutMs });
+  /** Hands a message to the driver; `sender` is told what became of it. `id`: @default one of the channel's own. */
+  send(
+    topic: string,
+    headers: Headers,
+    { data: body, codec, compression }: EncodedBody,
+    sender: PublishListener,
+    id: string = this.nextId(),
+  ): void {
+    const { driver, clock } = this.parts;
+    const frame: OutgoingFrame = {
+      id,
+      idPrefix: undefined,
+      idNumber: 0,
+      timestamp: clock.now(),
+      headers,
+      codec,
+      compression,
+      body,
+      bodyBytes: bodyBytes(body),
+    };
+    driver.send(topic, frame, this.options, sender);
   }
 
   /** Resolves when it is live. What cannot be read is told to `onUnreadable`. */
@@ -56,13 +76,13 @@ export class DirectChannel {
   }
 
   private receive(
-    { topic, frame }: Delivery,
+    { topic, frame, decoded }: Delivery,
     onMessage: (message: Message) => void,
     onUnreadable: () => void,
   ): void {
     let message: Message | Promise<Message>;
     try {
-      message = this.parts.decoder.decode(topic, frame);
+      message = this.parts.decoder.read(topic, decoded ?? decodeFrame(frame));
     } catch {
       onUnreadable();
       return;
@@ -73,7 +93,7 @@ export class DirectChannel {
 
   private checked(body: EncodedBody): EncodedBody {
     const { maxMessageBytes } = this.parts;
-    const bytes = typeof body.data === 'string' ? Buffer.byteLength(body.data) : body.data.byteLength;
+    const bytes = bodyBytes(body.data);
     if (bytes > maxMessageBytes) throw new MessageTooLargeError(bytes, maxMessageBytes);
     return body;
   }

@@ -8,6 +8,8 @@ export interface ReplySink {
   end(): void;
   /** The failure, told to the requester as it is, and the end. */
   fail(details: unknown): void;
+  /** Nothing more comes from here, and the requester is not told: others may answer too. */
+  leave(): void;
 }
 
 /** Ends the work behind a stream of replies: nobody waits for it any more. */
@@ -19,9 +21,9 @@ export type StopReplies = () => void;
  */
 export class ReplyStream {
   constructor(
-    readonly start: (sink: ReplySink) => StopReplies,
+    readonly start: (sink: ReplySink) => StopReplies | undefined,
     /** Headers of every value, beside the bus's own. */
-    readonly headers: Readonly<Record<string, string>> = {},
+    readonly headers?: Readonly<Record<string, string>>,
   ) {}
 }
 

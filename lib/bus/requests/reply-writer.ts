@@ -1,42 +1,52 @@
 import { types } from 'node:util';
 import type { EncodedBody } from '../../codec/codec.js';
 import type { DriverReceipt } from '../../driver/driver.js';
+import type { PublishListener } from '../../driver/message-driver.js';
+import type { Headers } from '../../message/headers.js';
 import type { DirectChannel } from './direct-channel.js';
 import { failureOf } from './reply-stream.js';
 import {
   inboxTopic,
   REPLY_KIND_HEADER,
   REPLY_SEQUENCE_HEADER,
-  REQUEST_ID_HEADER,
   RESPONDER_HEADER,
   type ReplyKind,
   type RequestEnvelope,
 } from './request-headers.js';
 
+/** Who is told how the replies of a {@link ReplyWriter} fared. */
+export interface ReplyWriterHost {
+  /** The server found nobody at the inbox. */
+  onGone(): void;
+  /** A reply could not be written, and the requester was told so instead. */
+  onUnwritable(): void;
+  /** A reply could not be sent. */
+  onUnsent(error: unknown): void;
+  /** What was written so far is accepted or has failed. */
+  onFlushed(): void;
+}
+
 /** Sends the replies of one responder to one request, in the order given. */
-export class ReplyWriter {
+export class ReplyWriter implements PublishListener {
   private sequence = 0;
   private encoding: Promise<void> | undefined;
   private unsent = 0;
-  private idleWaiter: (() => void) | undefined;
   private readonly topic: string;
   /** Headers of values, beside the bus's own. */
-  headers: Readonly<Record<string, string>> = {};
+  headers: Readonly<Record<string, string>> | undefined;
 
   constructor(
     private readonly channel: DirectChannel,
     private readonly request: RequestEnvelope,
     private readonly responder: string,
-    private readonly on: {
-      /** The server found nobody at the inbox. */
-      gone(): void;
-      /** A reply could not be written, and the requester was told so instead. */
-      unwritable(): void;
-      /** A reply could not be sent. */
-      unsent(error: unknown): void;
-    },
+    private readonly host: ReplyWriterHost,
   ) {
     this.topic = inboxTopic(request.replyTo);
+  }
+
+  /** Whether nothing is on its way. */
+  get flushed(): boolean {
+    return this.unsent === 0;
   }
 
   /** Never throws: what the codec refuses becomes an error reply. */
@@ -60,12 +70,14 @@ export class ReplyWriter {
     else this.send(kind, body);
   }
 
-  /** Resolves when every reply was accepted or has failed. */
-  flushed(): Promise<void> {
-    if (this.unsent === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.idleWaiter = resolve;
-    });
+  accepted({ receivers }: DriverReceipt): void {
+    if (receivers === 0) this.host.onGone();
+    this.settled();
+  }
+
+  failed(error: unknown): void {
+    this.host.onUnsent(error);
+    this.settled();
   }
 
   private queue(body: Promise<EncodedBody>, kind: ReplyKind): void {
@@ -81,36 +93,39 @@ export class ReplyWriter {
   }
 
   private refuse(error: unknown): void {
-    this.on.unwritable();
+    this.host.onUnwritable();
     Promise.resolve(this.channel.encode(failureOf(error))).then(
       (body) => this.send('error', body),
-      (unsent: unknown) => {
-        this.on.unsent(unsent);
-        this.settled();
-      },
+      (unsent: unknown) => this.failed(unsent),
     );
   }
 
   private send(kind: ReplyKind, body: EncodedBody): void {
-    const headers: Record<string, string> = Object.create(null);
-    if (kind !== 'error') Object.assign(headers, this.headers);
-    headers[REQUEST_ID_HEADER] = this.request.id;
-    headers[REPLY_KIND_HEADER] = kind;
-    headers[REPLY_SEQUENCE_HEADER] = String(this.sequence++);
-    headers[RESPONDER_HEADER] = this.responder;
-    this.channel.send(this.topic, headers, body).then(
-      ({ receivers }: DriverReceipt) => {
-        if (receivers === 0) this.on.gone();
-        this.settled();
-      },
-      (error: unknown) => {
-        this.on.unsent(error);
-        this.settled();
-      },
-    );
+    this.channel.send(this.topic, this.headersOf(kind), body, this, this.request.id);
+    this.sequence++;
+  }
+
+  /** A responder's only reply needs no number, nor a name to number it by. */
+  private headersOf(kind: ReplyKind): Headers {
+    const only = this.sequence === 0 && kind !== 'value';
+    const headers = only
+      ? onlyReply[kind]
+      : {
+          [REPLY_KIND_HEADER]: kind,
+          [REPLY_SEQUENCE_HEADER]: String(this.sequence),
+          [RESPONDER_HEADER]: this.responder,
+        };
+    return this.headers && kind !== 'error' ? { ...this.headers, ...headers } : headers;
   }
 
   private settled(): void {
-    if (--this.unsent === 0) this.idleWaiter?.();
+    if (--this.unsent === 0) this.host.onFlushed();
   }
 }
+
+const onlyReply: Readonly<Record<ReplyKind, Headers>> = {
+  value: { [REPLY_KIND_HEADER]: 'value' },
+  last: { [REPLY_KIND_HEADER]: 'last' },
+  end: { [REPLY_KIND_HEADER]: 'end' },
+  error: { [REPLY_KIND_HEADER]: 'error' },
+};

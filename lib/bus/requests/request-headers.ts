@@ -1,9 +1,12 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import type { Headers } from '../../message/headers.js';
 
-/** Headers of a request: where its replies go, which it is, and until when it may be started (epoch milliseconds). */
+/**
+ * Headers of a request: where its replies go, which it is, and until when it may be started (epoch milliseconds). Without
+ * an id of its own a request, or a reply, is known by its message's id.
+ */
 export const REPLY_TO_HEADER = 'x-reply-to';
-export const REQUEST_ID_HEADER = 'x-request-id';
+export const REQUEST_ID_HEADER = 'x-reply-id';
 export const DEADLINE_HEADER = 'x-deadline';
 /** Headers of a reply beside the request's id: its kind, its number among the responder's, and who the responder is. */
 export const REPLY_KIND_HEADER = 'x-reply';
@@ -22,9 +25,18 @@ const decimal = /^\d{1,15}$/;
 /** A deadline further away than a timer reaches is no deadline of ours. */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
+/** Random bytes are fetched by the page: a call for each sixteen would be the dearest part of a request. */
+const randomness = Buffer.allocUnsafeSlow(4096);
+let randomAt = randomness.length;
+
 /** A new random name of 128 bits, 32 hexadecimal digits: it cannot be guessed. */
 export function random128(): string {
-  return randomBytes(16).toString('hex');
+  if (randomAt === randomness.length) {
+    randomFillSync(randomness);
+    randomAt = 0;
+  }
+  randomAt += 16;
+  return randomness.toString('hex', randomAt - 16, randomAt);
 }
 
 /** The topic of a reply inbox. Reserved: no publish or subscription of a caller reaches it. */
@@ -41,9 +53,10 @@ export interface RequestEnvelope {
   readonly deadlineMs: number;
 }
 
-/** Reads a request's headers: undefined unless all three are exactly as a requester writes them. */
-export function readRequest(headers: Headers, nowMs: number): RequestEnvelope | undefined {
-  const { [REPLY_TO_HEADER]: replyTo, [REQUEST_ID_HEADER]: id, [DEADLINE_HEADER]: deadline } = headers;
+/** Reads a request's headers: undefined unless all are exactly as a requester writes them. */
+export function readRequest(headers: Headers, messageId: string, nowMs: number): RequestEnvelope | undefined {
+  const { [REPLY_TO_HEADER]: replyTo, [DEADLINE_HEADER]: deadline } = headers;
+  const id = headers[REQUEST_ID_HEADER] ?? messageId;
   if (!isHex128(replyTo) || !isHex128(id)) return undefined;
   if (deadline === undefined || !decimal.test(deadline)) return undefined;
   const deadlineMs = Number(deadline);
@@ -52,25 +65,35 @@ export function readRequest(headers: Headers, nowMs: number): RequestEnvelope | 
 
 /** What the headers of a reply say. */
 export interface ReplyEnvelope {
-  readonly id: string;
   readonly kind: ReplyKind;
   /** From 0 for each responder. */
   readonly sequence: number;
   readonly responder: string;
 }
 
+/** What a responder's only reply says: it needs no number and no name. */
+const ONLY: Readonly<Record<ReplyKind, ReplyEnvelope>> = {
+  value: only('value'),
+  last: only('last'),
+  end: only('end'),
+  error: only('error'),
+};
+
+function only(kind: ReplyKind): ReplyEnvelope {
+  return { kind, sequence: 0, responder: '' };
+}
+
 /** Reads a reply's headers; undefined for what is no reply. */
 export function readReply(headers: Headers): ReplyEnvelope | undefined {
-  const { [REQUEST_ID_HEADER]: id, [REPLY_KIND_HEADER]: kind, [RESPONDER_HEADER]: responder } = headers;
+  const { [REPLY_KIND_HEADER]: kind, [RESPONDER_HEADER]: responder } = headers;
+  if (kind === undefined || !kinds.has(kind)) return undefined;
   const sequence = headers[REPLY_SEQUENCE_HEADER];
-  if (!isHex128(id) || !isHex128(responder)) return undefined;
-  if (kind === undefined || !kinds.has(kind) || sequence === undefined || !decimal.test(sequence)) {
-    return undefined;
-  }
-  return { id, kind: kind as ReplyKind, sequence: Number(sequence), responder };
+  if (responder === undefined && sequence === undefined) return ONLY[kind as ReplyKind];
+  if (!isHex128(responder) || sequence === undefined || !decimal.test(sequence)) return undefined;
+  return { kind: kind as ReplyKind, sequence: Number(sequence), responder };
 }
 
 /** Whether `text` is 32 hexadecimal digits. */
-export function isHex128(text: string | undefined): text is string {
-  return text !== undefined && hex128.test(text);
+export function isHex128(text: unknown): text is string {
+  return typeof text === 'string' && hex128.test(text);
 }

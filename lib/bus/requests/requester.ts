@@ -1,17 +1,22 @@
+import { types } from 'node:util';
+import type { EncodedBody } from '../../codec/codec.js';
 import type { DeliveryGuarantee } from '../../driver/capabilities.js';
-import type { DiscoDriver } from '../../driver/driver.js';
+import type { DiscoDriver, DriverReceipt } from '../../driver/driver.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
-import { offersGroupCensus } from '../../driver/group-census.js';
+import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
+import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
+import { CORRELATION_HEADER, currentCorrelationId } from '../../middleware/correlation.js';
 import type { Clock } from '../../timing/clock.js';
 import { DeadlineQueue } from '../../timing/deadline-queue.js';
 import type { PublishOptions, PublishReceipt } from '../bus-options.js';
 import { Call, type ReplyObserver } from './call.js';
 import type { DirectChannel } from './direct-channel.js';
+import { GroupPresence } from './group-presence.js';
 import { ReplyInbox } from './reply-inbox.js';
 import {
   CANCEL_TOPIC,
@@ -32,6 +37,21 @@ export interface ResolvedCall {
   readonly group?: string;
 }
 
+/** How a request past the checks of a publish is made. */
+export interface DirectCall {
+  readonly timeoutMs: number;
+  readonly headers?: Headers;
+  readonly signal?: AbortSignal;
+  /** A question of the transport's own, which nobody's request waits for: not counted among those that wait. */
+  readonly aside?: boolean;
+}
+
+/** A request under way. */
+export interface RequestHandle {
+  /** Calls it off: its observer is told nothing more, and the handler's signal aborts. */
+  cancel(): void;
+}
+
 /** What a {@link Requester} is made of. */
 export interface RequesterParts {
   readonly driver: DiscoDriver;
@@ -45,20 +65,22 @@ export interface RequesterParts {
   readonly onStrayReply: () => void;
 }
 
-/** A topic that was answered this recently has somebody behind it. */
-const ANSWERED_RECENTLY_MS = 100;
-/** Topics and lengths of time that are remembered; beyond that the memory begins again. */
+/** Lengths of time that are remembered. */
 const REMEMBERED = 1000;
 
 /** Sends requests, and gives each its replies. All of them share one private inbox, opened with the first. */
 export class Requester {
   private readonly pending = new Map<string, Call>();
-  private readonly answered = new Map<string, number>();
+  private readonly presence: GroupPresence;
   private readonly deadlines = new Map<number, DeadlineQueue>();
   private readonly inbox: ReplyInbox;
   private closed = false;
+  private aside = 0;
+  private lastDeadlineMs = -1;
+  private lastHeaders: Headers = {};
 
   constructor(private readonly parts: RequesterParts) {
+    this.presence = new GroupPresence(parts.driver, parts.clock);
     this.inbox = new ReplyInbox(
       parts.channel,
       (message) => this.onReply(message),
@@ -68,36 +90,39 @@ export class Requester {
 
   /** Requests that wait for their replies. */
   get size(): number {
-    return this.pending.size;
+    return this.pending.size - this.aside;
   }
 
-  /** Sends a request and tells `observer` of its replies, never before it returns. The returned function calls it off. */
-  call(topic: string, payload: unknown, options: ResolvedCall, observer: ReplyObserver): () => void {
-    const refusal = this.refusal(options);
-    if (refusal) {
-      queueMicrotask(() => observer.error(refusal));
-      return () => {};
-    }
+  /** Sends a request and tells `observer` of its replies, never before it returns. What is returned calls it off. */
+  call(topic: string, payload: unknown, options: ResolvedCall, observer: ReplyObserver): RequestHandle {
     const deadlineMs = this.parts.clock.now() + options.timeoutMs;
-    const call = new Call(
-      random128(),
-      topic,
-      this.deadlinesOf(options.timeoutMs),
-      observer,
-      options.signal,
-      this.bookkeeping,
-    );
-    this.pending.set(call.id, call);
-    void this.send(call, payload, options, deadlineMs).catch((error) =>
-      call.fail(this.toCallError(call, error)),
-    );
-    return () => call.cancel();
+    const call = this.begin(topic, options, observer);
+    if (!call) return nothing;
+    call.group = options.group;
+    this.send(call, payload, options, deadlineMs).catch((error) => call.failed(error));
+    return call;
+  }
+
+  /** The same, at most once and past the checks of a publish: `topic` is vouched for, and `headers` are checked already. */
+  ask(topic: string, payload: unknown, options: DirectCall, observer: ReplyObserver): RequestHandle {
+    const deadlineMs = this.parts.clock.now() + options.timeoutMs;
+    const call = this.begin(topic, options, observer);
+    if (!call) return nothing;
+    if (options.aside) {
+      call.aside = true;
+      this.aside++;
+    }
+    const waiting = this.parts.usable() ?? (this.inbox.name === undefined ? this.inbox.open() : undefined);
+    if (!waiting) this.encodeAndPost(call, payload, deadlineMs, options.headers);
+    else
+      this.askLater(call, waiting, payload, deadlineMs, options.headers).catch((error) => call.failed(error));
+    return call;
   }
 
   /** Replies may have been missed: what waits for one is given up, with its outcome unknown. */
   onDriverStatus(status: DriverStatus): void {
     if (this.pending.size === 0) return;
-    if (status.type === 'disconnected') this.lost((call) => call.accepted, status.error);
+    if (status.type === 'disconnected') this.lost((call) => call.taken, status.error);
     else if (status.type === 'gap' && status.topics.includes(this.inbox.topic))
       this.lost((call) => call.sent);
   }
@@ -110,10 +135,67 @@ export class Requester {
     this.deadlines.clear();
   }
 
+  private begin(topic: string, { timeoutMs, signal }: DirectCall, observer: ReplyObserver): Call | undefined {
+    const refusal = this.refusal(signal);
+    if (refusal) {
+      queueMicrotask(() => observer.error(refusal));
+      return undefined;
+    }
+    const deadlines = this.deadlinesOf(timeoutMs);
+    const call = new Call(random128(), topic, deadlines, observer, signal, this.bookkeeping);
+    this.pending.set(call.id, call);
+    return call;
+  }
+
+  private async askLater(
+    call: Call,
+    waiting: Promise<unknown>,
+    payload: unknown,
+    deadlineMs: number,
+    own: Headers | undefined,
+  ): Promise<void> {
+    await waiting;
+    if (this.inbox.name === undefined) await this.inbox.open();
+    if (!call.settled) this.encodeAndPost(call, payload, deadlineMs, own);
+  }
+
+  private encodeAndPost(call: Call, payload: unknown, deadlineMs: number, own: Headers | undefined): void {
+    let body: EncodedBody | Promise<EncodedBody>;
+    try {
+      body = this.parts.channel.encode(payload);
+    } catch (error) {
+      queueMicrotask(() => call.fail(error));
+      return;
+    }
+    const headers = withOwn(own, this.headersUntil(deadlineMs), call.id);
+    if (!types.isPromise(body)) this.post(call, headers, body);
+    else
+      body.then(
+        (encoded) => this.post(call, headers, encoded),
+        (error: unknown) => call.fail(error),
+      );
+  }
+
+  /** Requests of one millisecond mostly share their deadline, and so their headers. */
+  private headersUntil(deadlineMs: number): Headers {
+    if (this.lastDeadlineMs !== deadlineMs) {
+      this.lastDeadlineMs = deadlineMs;
+      const replyTo = this.inbox.name as string;
+      this.lastHeaders = { [REPLY_TO_HEADER]: replyTo, [DEADLINE_HEADER]: String(deadlineMs) };
+    }
+    return this.lastHeaders;
+  }
+
+  private post(call: Call, headers: Headers, body: EncodedBody): void {
+    if (call.settled) return;
+    call.sent = true;
+    this.parts.channel.send(call.topic, headers, body, call, call.id);
+  }
+
   private async send(call: Call, payload: unknown, options: ResolvedCall, deadlineMs: number): Promise<void> {
     await this.parts.usable();
     const replyTo = this.inbox.name ?? (await this.inbox.open());
-    if (await this.nobodyAnswers(call.topic, options.group)) throw new NoRespondersError(call.topic);
+    if (await this.presence.isKnownEmpty(call.topic, call.group)) throw new NoRespondersError(call.topic);
     if (call.settled) return;
     const headers = {
       ...options.headers,
@@ -123,31 +205,14 @@ export class Requester {
     };
     const sending = this.parts.publish(call.topic, payload, { headers, delivery: options.delivery });
     call.sent = true;
-    const { receivers } = await sending;
-    call.accepted = true;
-    if (receivers === 0) throw new NoRespondersError(call.topic);
-  }
-
-  /** Whether it is known that no member of the group lives. Asked only of topics that nobody answered a moment ago. */
-  private async nobodyAnswers(topic: string, group: string | undefined): Promise<boolean> {
-    const { driver, clock } = this.parts;
-    if (group === undefined || !offersGroupCensus(driver)) return false;
-    const answeredMs = this.answered.get(topic);
-    if (answeredMs !== undefined && clock.monotonic() - answeredMs < ANSWERED_RECENTLY_MS) return false;
-    const members = await driver.countMembers(topic, group).catch(() => undefined);
-    return members === 0;
+    call.accepted(await sending);
   }
 
   private onReply(message: Message): void {
     const envelope = readReply(message.headers);
-    const call = envelope && this.pending.get(envelope.id);
-    if (call) this.remember(call.topic);
+    const call = envelope && this.pending.get(message.headers[REQUEST_ID_HEADER] ?? message.id);
+    if (call?.group) this.presence.remember(call.topic);
     if (!envelope || !call?.receive(envelope, message)) this.parts.onStrayReply();
-  }
-
-  private remember(topic: string): void {
-    if (this.answered.size >= REMEMBERED && !this.answered.has(topic)) this.answered.clear();
-    this.answered.set(topic, this.parts.clock.monotonic());
   }
 
   private lost(concerned: (call: Call) => boolean, cause?: unknown): void {
@@ -158,18 +223,28 @@ export class Requester {
   }
 
   private readonly bookkeeping = {
-    settled: (call: Call) => void this.pending.delete(call.id),
+    settled: (call: Call) => {
+      this.pending.delete(call.id);
+      if (call.aside) this.aside--;
+    },
     abandoned: (call: Call) => this.callOff(call.id),
+    accepted: (call: Call, { receivers }: DriverReceipt) => {
+      call.taken = true;
+      if (receivers === 0) call.fail(new NoRespondersError(call.topic));
+    },
+    unsent: (call: Call, error: unknown) => call.fail(this.toCallError(call, error)),
   };
 
   private callOff(id: string): void {
     const { channel } = this.parts;
     const headers: Record<string, string> = Object.create(null);
     headers[REQUEST_ID_HEADER] = id;
-    void (async () => channel.send(CANCEL_TOPIC, headers, await channel.encode(null)))().catch(() => {});
+    void (async () => channel.send(CANCEL_TOPIC, headers, await channel.encode(null), unheard))().catch(
+      () => {},
+    );
   }
 
-  private refusal({ signal }: ResolvedCall): Error | undefined {
+  private refusal(signal: AbortSignal | undefined): Error | undefined {
     if (this.closed) return closedError();
     if (signal?.aborted) return new AbortedError(signal.reason);
     if (this.pending.size < this.parts.maxPending) return undefined;
@@ -189,6 +264,20 @@ export class Requester {
     if (this.deadlines.size < REMEMBERED) this.deadlines.set(timeoutMs, queue);
     return queue;
   }
+}
+
+/** Nothing depends on what becomes of it. */
+const unheard: PublishListener = { accepted: () => {}, failed: () => {} };
+/** What a refused request leaves to be called off. */
+const nothing: RequestHandle = { cancel: () => {} };
+
+/** A request's headers over its caller's, and the chain of messages that it belongs to. */
+function withOwn(own: Headers | undefined, headers: Headers, id: string): Headers {
+  const correlationId = currentCorrelationId();
+  if (own === undefined && correlationId === undefined) return headers;
+  const chain = correlationId === undefined ? undefined : { [CORRELATION_HEADER]: correlationId };
+  const renamed = own?.[REQUEST_ID_HEADER] === undefined ? undefined : { [REQUEST_ID_HEADER]: id };
+  return { ...chain, ...own, ...headers, ...renamed };
 }
 
 function closedError(): ClosedError {

@@ -1,7 +1,8 @@
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import type { Handler, Middleware } from '../../middleware/middleware.js';
 import type { Clock } from '../../timing/clock.js';
-import { Answer } from './answer.js';
+import { DeadlineWheel } from '../../timing/deadline-wheel.js';
+import { Answer, type AnswerHost } from './answer.js';
 import type { DirectChannel } from './direct-channel.js';
 import {
   CANCEL_TOPIC,
@@ -32,11 +33,17 @@ export interface ResponderParts {
  */
 export class Responder {
   private readonly name = random128();
-  private readonly running = new Map<string, Set<Answer>>();
+  /** By id; several answers to one request hang together. */
+  private readonly running = new Map<string, Answer>();
+  private readonly host: AnswerHost;
   private readonly calledOff = new Set<string>();
   private listening: Promise<void> | undefined;
 
-  constructor(private readonly parts: ResponderParts) {}
+  constructor(private readonly parts: ResponderParts) {
+    const { channel, clock, onUnsent } = parts;
+    const deadlines = new DeadlineWheel(clock);
+    this.host = { channel, deadlines, onUnsent, onEnded: (answer) => this.forget(answer) };
+  }
 
   /** Requests under way. */
   get size(): number {
@@ -62,7 +69,7 @@ export class Responder {
 
   /** Ends what still runs, with `reason`, and tells the requesters; resolves when they are told. */
   async abandon(reason: Error): Promise<void> {
-    const answers = [...this.running.values()].flatMap((same) => [...same]);
+    const answers = [...this.running.values()].flatMap(family);
     await Promise.all(answers.map((answer) => answer.giveUp(reason)));
   }
 
@@ -71,41 +78,33 @@ export class Responder {
     next: Handler,
     onUnanswered: (reason: UnansweredReason) => void,
   ): unknown {
-    const { clock, channel, onUnsent } = this.parts;
-    const nowMs = clock.now();
-    const request = readRequest(context.headers, nowMs);
+    const nowMs = this.parts.clock.now();
+    const request = readRequest(context.headers, context.id, nowMs);
     if (!request) return onUnanswered('refused');
     if (request.deadlineMs <= nowMs) return onUnanswered('expired');
-    if (this.calledOff.has(request.id)) return undefined;
-    void this.listen().catch(() => {});
-    const answer = new Answer({
-      context,
-      request,
-      clock,
-      channel,
-      responder: this.responderName(request.id),
-      onUnsent: (error) => onUnsent(context.topic, error),
-      onEnded: (ended) => this.forget(request.id, ended),
-    });
-    this.remember(request.id, answer);
-    return answer.run(next);
+    if (this.calledOff.size > 0 && this.calledOff.has(request.id)) return undefined;
+    if (!this.listening) void this.listen().catch(() => {});
+    const sibling = this.running.get(request.id);
+    // Two subscriptions of one bus may answer the same request: each numbers its replies by itself.
+    const answer = new Answer(request, context, this.host, sibling ? random128() : this.name);
+    answer.sibling = sibling;
+    this.running.set(request.id, answer);
+    return answer.run(next, nowMs);
   }
 
-  /** Two subscriptions of one bus may answer the same request: each numbers its replies by itself. */
-  private responderName(id: string): string {
-    return this.running.has(id) ? random128() : this.name;
-  }
-
-  private remember(id: string, answer: Answer): void {
-    const same = this.running.get(id);
-    if (same) same.add(answer);
-    else this.running.set(id, new Set([answer]));
-  }
-
-  private forget(id: string, answer: Answer): void {
-    const same = this.running.get(id);
-    same?.delete(answer);
-    if (same?.size === 0) this.running.delete(id);
+  private forget(answer: Answer): void {
+    const { id } = answer.request;
+    if (!answer.sibling && this.running.get(id) === answer) {
+      this.running.delete(id);
+      return;
+    }
+    const others = family(this.running.get(id)).filter((each) => each !== answer);
+    if (others.length === 0) {
+      this.running.delete(id);
+      return;
+    }
+    for (const [index, each] of others.entries()) each.sibling = others[index + 1];
+    this.running.set(id, others[0]);
   }
 
   private async subscribe(): Promise<void> {
@@ -118,12 +117,18 @@ export class Responder {
 
   private callOff(id: string | undefined): void {
     if (!isHex128(id)) return;
-    const answers = this.running.get(id);
-    if (answers) for (const answer of answers) answer.callOff();
+    for (const answer of family(this.running.get(id))) answer.callOff();
     if (this.calledOff.size >= REMEMBERED) {
       const [oldest] = this.calledOff;
       this.calledOff.delete(oldest);
     }
     this.calledOff.add(id);
   }
+}
+
+/** An answer and those to the same request that hang on it. */
+function family(head: Answer | undefined): Answer[] {
+  const answers: Answer[] = [];
+  for (let each = head; each; each = each.sibling) answers.push(each);
+  return answers;
 }

@@ -1,4 +1,3 @@
-import type { ConnectionOptions } from 'node:tls';
 import type {
   Cluster,
   ClusterNode,
@@ -8,24 +7,13 @@ import type {
   SentinelConnectionOptions,
 } from 'ioredis';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import type { RedisAddress } from './redis-address.js';
 import { parseRedisUrl } from './redis-url.js';
 
 /** Where Redis is. At most one of `url` (or `host`/`port`), `cluster`, `sentinel` and `client` may be given. */
-export interface RedisEndpointOptions {
+export interface RedisEndpointOptions extends RedisAddress {
   /** `redis://user:password@host:port/db`, `rediss://…` for TLS, or the path of a socket. @default 'redis://127.0.0.1:6379' */
   url?: string;
-  /** @default '127.0.0.1' */
-  host?: string;
-  /** @default 6379 */
-  port?: number;
-  /** Database number; streams and locks live in it, pub/sub channels are common to all. @default 0 */
-  db?: number;
-  /** ACL user. @default none */
-  username?: string;
-  /** Also used for the nodes behind `cluster` and `sentinel`. @default none */
-  password?: string;
-  /** `true`, or the options of Node's `tls.connect`. @default no TLS, or what the URL says */
-  tls?: boolean | ConnectionOptions;
   /** A Redis Cluster: some of its nodes, and ioredis' cluster options. @default none */
   cluster?: { nodes: readonly ClusterNode[]; options?: ClusterOptions };
   /** Redis behind Sentinels, in the terms of ioredis: `sentinels`, `name`, `sentinelPassword` … @default none */

@@ -73,6 +73,13 @@ describe('run', () => {
     );
   });
 
+  it('tells ids one by one where they do not follow from the first', () => {
+    const ids = ['4f1a', 'x', 'zz-'.repeat(60)];
+    const frames = ids.map((id) => outgoing(0, `{"id":"${id}"}`, { id, idPrefix: undefined }));
+    const read = readRun(write(frames));
+    expect(read.map(({ id, body }) => [id, body])).toEqual(frames.map(({ id, body }) => [id, body]));
+  });
+
   it('is a plain frame while it has one message', () => {
     const frame = outgoing(1, '{}');
     expect(new RunWriter(frame).encode()).toEqual(encodeFrame(frame));
@@ -80,7 +87,7 @@ describe('run', () => {
 
   it.each([
     ['another source', { idPrefix: 'other-' }],
-    ['an id of its own', { idPrefix: undefined }],
+    ['an id that follows from nothing', { idPrefix: undefined }],
     ['a gap in the numbers', { idNumber: 3 }],
     ['other headers', { headers: toHeaders({ a: 'b' }) }],
     ['another codec', { codec: 1 }],
@@ -134,9 +141,11 @@ describe('run', () => {
 
   it.each([
     ['a count that the bytes cannot hold', [0xff, 0xff, 0xff, 0x07]],
-    ['no message at all', [0x01]],
-    ['lengths beyond the bodies', [0x04, 0x7f, 0x7f, 0, 0]],
-    ['bytes that no length covers', [0x02, 0x00, 0x00, 0x31]],
+    ['no message at all', [0x03]],
+    ['lengths beyond the bodies', [0x08, 0x7f, 0x7f, 0, 0]],
+    ['ids beyond the bytes', [0x06, 0x00, 0x00, 0x05, 0x61]],
+    ['an empty id', [0x06, 0x01, 0x00, 0x00, 0x31]],
+    ['bytes that no length covers', [0x04, 0x00, 0x00, 0x31]],
   ])('refuses %s', (_, table) => {
     const head = Buffer.from('{"id":"a-1","time":1}');
     const bytes = Buffer.concat([Buffer.from([0xd1, 0x5c, 1, 0xc0, head.length]), head, Buffer.from(table)]);
@@ -148,7 +157,7 @@ describe('run', () => {
     const bytes = Buffer.concat([
       Buffer.from([0xd1, 0x5c, 1, 0xc0, head.length]),
       head,
-      Buffer.from([2, 0, 0]),
+      Buffer.from([4, 0, 0]),
     ]);
     expect(() => readRun(bytes)).toThrow(expect.objectContaining({ code: 'DISCO_CODEC' }));
   });

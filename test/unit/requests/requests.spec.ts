@@ -355,15 +355,15 @@ describe('Hostile requests', () => {
     ];
     for (const address of addresses) {
       await asking.publish('echo', 'x', {
-        headers: { [REPLY_TO_HEADER]: address, 'x-request-id': id, 'x-deadline': deadline },
+        headers: { [REPLY_TO_HEADER]: address, 'x-reply-id': id, 'x-deadline': deadline },
       });
     }
     const inbox = 'b'.repeat(32);
     const bad = [
-      { 'x-request-id': 'zz', 'x-deadline': deadline },
-      { 'x-request-id': id, 'x-deadline': 'soon' },
-      { 'x-request-id': id, 'x-deadline': '9'.repeat(15) },
-      { 'x-request-id': id },
+      { 'x-reply-id': 'zz', 'x-deadline': deadline },
+      { 'x-reply-id': id, 'x-deadline': 'soon' },
+      { 'x-reply-id': id, 'x-deadline': '9'.repeat(15) },
+      { 'x-reply-id': id },
       {},
     ];
     for (const headers of bad) {
@@ -406,24 +406,26 @@ describe('Stray replies', () => {
     payload: unknown = 'forged',
   ) => {
     const channel = (bus as unknown as { requester: { parts: { channel: any } } }).requester.parts.channel;
-    await channel.send(
-      `reply:${inbox}`,
-      Object.assign(Object.create(null), headers),
-      await channel.encode(payload),
+    const body = await channel.encode(payload);
+    await new Promise<unknown>((accepted, failed) =>
+      channel.send(`reply:${inbox}`, Object.assign(Object.create(null), headers), body, {
+        accepted,
+        failed,
+      }),
     );
   };
 
   it('of a guessed id, a wrong kind or a wrong number are dropped and counted', async () => {
     const { asking, answering, answer, open, headers, strays } = await attacked();
-    const id = headers['x-request-id'];
+    const id = headers['x-reply-id'];
     const responder = 'c'.repeat(32);
     const last = { 'x-reply': 'last', 'x-reply-seq': '0', 'x-responder': responder };
     const all = [
-      { ...last, 'x-request-id': 'd'.repeat(32) },
-      { ...last, 'x-request-id': id.slice(1) },
-      { ...last, 'x-request-id': id, 'x-reply': 'everything' },
-      { ...last, 'x-request-id': id, 'x-reply-seq': '-1' },
-      { ...last, 'x-request-id': id, 'x-responder': 'me' },
+      { ...last, 'x-reply-id': 'd'.repeat(32) },
+      { ...last, 'x-reply-id': id.slice(1) },
+      { ...last, 'x-reply-id': id, 'x-reply': 'everything' },
+      { ...last, 'x-reply-id': id, 'x-reply-seq': '-1' },
+      { ...last, 'x-reply-id': id, 'x-responder': 'me' },
       {},
     ];
     for (const each of all) await forged(answering, headers[REPLY_TO_HEADER], each as Record<string, string>);
@@ -438,7 +440,7 @@ describe('Stray replies', () => {
     open.open('real');
     await answer;
     const late = {
-      'x-request-id': headers['x-request-id'],
+      'x-reply-id': headers['x-reply-id'],
       'x-reply': 'last',
       'x-reply-seq': '0',
       'x-responder': 'c'.repeat(32),

@@ -1,0 +1,17 @@
+import type { ConnectionOptions } from 'node:tls';
+
+/** A standalone Redis by its address. */
+export interface RedisAddress {
+  /** @default '127.0.0.1' */
+  host?: string;
+  /** @default 6379 */
+  port?: number;
+  /** Database number; streams and locks live in it, pub/sub channels are common to all. @default 0 */
+  db?: number;
+  /** ACL user. @default none */
+  username?: string;
+  /** Also used for the nodes behind `cluster` and `sentinel`. @default none */
+  password?: string;
+  /** `true`, or the options of Node's `tls.connect`. @default no TLS, or what the URL says */
+  tls?: boolean | ConnectionOptions;
+}
