@@ -3,6 +3,7 @@ import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
 import { sleep } from '../timing/clock.js';
+import { AnswerInTime } from './answer-in-time.js';
 import { type GrantedClaim, Lock, type LockKeeper } from './lock.js';
 import type { LockLane } from './lock-lane.js';
 import type { ResolvedLockOptions } from './lock-options.js';
@@ -14,8 +15,6 @@ export type AcquisitionOutcome =
   | { readonly lock: Lock }
   | { readonly lock: undefined; readonly waitedMs: number; readonly error?: DiscoBusError };
 
-/** Who waits so long does not mind that a store which does not answer is found out by the store's own deadline. */
-export const patientWaitMs = 5_000;
 const firstRetryMs = 25;
 const longestRetryMs = 1_000;
 /** A cancelled waiter is told when the store has forgotten it, or after this if the store is slow. */
@@ -34,8 +33,7 @@ export class LockAcquisition {
   /** A grant that came too late is being given back. */
   private returned: Promise<void> | undefined;
   private readonly finished: (() => void)[] = [];
-  /** Ends the wait for an answer that is under way. */
-  private interrupt: (() => void) | undefined;
+  private readonly answers: AnswerInTime;
 
   constructor(
     private readonly keeper: LockKeeper,
@@ -45,6 +43,7 @@ export class LockAcquisition {
     /** Monotonic time from which `wait` counts. */
     private readonly startMs: number,
   ) {
+    this.answers = new AnswerInTime(keeper.clock);
     this.waiter = new LockWaiter(claim, keeper.clock, options.minReplicas === 0);
   }
 
@@ -124,7 +123,9 @@ export class LockAcquisition {
     const answer = this.claimOnce(inheritance);
     try {
       this.claims++;
-      const first = await (this.options.waitMs === 0 ? answer : this.whileWaiting(answer));
+      const first = await (this.options.waitMs === 0
+        ? answer
+        : this.answers.wait(answer, this.leftMs(), this.storeIsLate));
       if (first === undefined) return undefined;
       this.refused ||= !first.granted;
       this.known = first.granted || this.options.waitMs > 0;
@@ -156,35 +157,6 @@ export class LockAcquisition {
       inheritance?.settle(asLockError(error));
       throw error;
     }
-  }
-
-  /** `answer`, or undefined once the time is up, the caller's signal fires or the manager closes. */
-  private whileWaiting(answer: Promise<LockAnswer>): Promise<LockAnswer | undefined> {
-    return new Promise((resolve, reject) => {
-      const { clock } = this.keeper;
-      const leftMs = this.leftMs();
-      // Who waits longer does not mind that the store's own deadline comes first.
-      const timer =
-        leftMs < patientWaitMs ? clock.setTimeout(this.giveUpOnStore, Math.ceil(leftMs) || 1) : undefined;
-      const settled = () => {
-        clock.clearTimeout(timer);
-        this.interrupt = undefined;
-      };
-      this.interrupt = () => {
-        settled();
-        resolve(undefined);
-      };
-      answer.then(
-        (given) => {
-          settled();
-          resolve(given);
-        },
-        (error: unknown) => {
-          settled();
-          reject(error);
-        },
-      );
-    });
   }
 
   private async accept(
@@ -259,13 +231,12 @@ export class LockAcquisition {
     await Promise.race([withdrawn, sleep(withdrawalMs, this.keeper.clock, gone.signal)]);
   }
 
-  private readonly giveUpOnStore = (): void => {
+  private readonly storeIsLate = (): void => {
     this.lastError = new LockUnavailableError('The lock store did not answer in time');
-    this.interrupt?.();
   };
 
   private readonly stop = (): void => {
-    this.interrupt?.();
+    this.answers.interrupt();
     this.waiter.wake();
   };
 

@@ -3,8 +3,9 @@ import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
+import { PATIENT_WAIT_MS } from './answer-in-time.js';
 import { Lock, type LockKeeper } from './lock.js';
-import { type AcquisitionOutcome, LockAcquisition, patientWaitMs } from './lock-acquisition.js';
+import { type AcquisitionOutcome, LockAcquisition } from './lock-acquisition.js';
 import { LockLanes } from './lock-lanes.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';
 import {
@@ -177,7 +178,7 @@ export class LockManager {
 
   /** Nobody of this process is at the key, it was free the last time, and nothing can end the waiting before the store's own deadline. */
   private isSimple({ keys, mode }: LockClaim, options: ResolvedLockOptions): boolean {
-    const patient = options.waitMs >= patientWaitMs && options.signal === undefined;
+    const patient = options.waitMs >= PATIENT_WAIT_MS && options.signal === undefined;
     const plain = mode === 'exclusive' && keys.length === 1 && !options.fair && options.minReplicas === 0;
     return patient && plain && this.lanes.at(keys[0]) === undefined && !this.lanes.isBusy(keys[0]);
   }

@@ -3,7 +3,10 @@ import { type Duration, toMilliseconds } from '../timing/duration.js';
 
 /** How one lock is acquired and held. */
 export interface LockOptions {
-  /** The lock frees itself after this, unless extended: 100 ms to 2³¹−1 ms. @default the manager's, '5m' */
+  /**
+   * The lock frees itself after this, unless extended: 100 ms to 2³¹−1 ms. One that another holder of this process passed
+   * on may begin with up to a tenth of it used, which an extension makes good. @default the manager's, '5m'
+   */
   ttl?: Duration;
   /** How long to wait for it; 0 tries once. @default the manager's, '10s'; 0 in `tryAcquire` */
   wait?: Duration;
