@@ -29,21 +29,25 @@ class OpenBundle {
     readonly openedMs: number,
   ) {}
 
-  /** Whether `frame` fits in. */
+  /** Whether `frame` fits in, whatever it brings along. */
   hasRoomFor(frame: OutgoingFrame | EncodedFrame, maxBytes: number): boolean {
-    return this.sizeBytes + this.sizeOf(frame) <= maxBytes;
+    const headBytes = frame instanceof EncodedFrame ? 0 : HEAD_BYTES;
+    return this.sizeBytes + lengthOf(frame) + headBytes <= maxBytes;
   }
 
   add(frame: OutgoingFrame | EncodedFrame, listener: PublishListener): void {
     this.listeners.push(listener);
-    this.sizeBytes += this.sizeOf(frame);
+    this.sizeBytes += lengthOf(frame);
     if (frame instanceof EncodedFrame) {
       this.parts.push(frame);
       this.run = undefined;
-    } else if (this.run?.takes(frame)) this.run.add(frame);
-    else {
+    } else if (this.run?.takes(frame)) {
+      this.run.add(frame);
+      this.sizeBytes += RUN_BYTES;
+    } else {
       this.run = new RunWriter(frame);
       this.parts.push(this.run);
+      this.sizeBytes += HEAD_BYTES;
     }
   }
 
@@ -51,11 +55,10 @@ class OpenBundle {
     const frames = this.parts.map((part) => (part instanceof EncodedFrame ? part.bytes : part.encode()));
     return frames.length === 1 ? frames[0] : joinBundle(frames);
   }
+}
 
-  private sizeOf(frame: OutgoingFrame | EncodedFrame): number {
-    if (frame instanceof EncodedFrame) return frame.bytes.length;
-    return frame.body.length + (this.run?.takes(frame) ? RUN_BYTES : HEAD_BYTES);
-  }
+function lengthOf(frame: OutgoingFrame | EncodedFrame): number {
+  return frame instanceof EncodedFrame ? frame.bytes.length : frame.body.length;
 }
 
 /**
