@@ -28,7 +28,7 @@ export interface TopicMetrics {
   inFlight(change: number): void;
   /** Live subscriptions: +1 or -1. */
   subscriptions(change: number): void;
-  /** Encoded size of a message published (`out`) or received (`in`), in bytes. */
+  /** Encoded size of the body of a message published (`out`) or received (`in`), in bytes. */
   size(direction: 'in' | 'out', bytes: number): void;
 }
 

@@ -55,7 +55,7 @@ export const metricDefinitions = {
   messageBytes: {
     kind: 'histogram',
     name: 'disco_bus_message_bytes',
-    help: 'Encoded size of messages published (out) and received (in)',
+    help: 'Encoded size of the bodies published (out) and received (in)',
     labelNames: ['topic', 'direction'],
     buckets: bytesBuckets,
   } as MetricDefinition,
