@@ -1,12 +1,12 @@
 import { latencyPlot } from './latency-plot.mjs';
 import { ratioPlot } from './ratio-plot.mjs';
 
-/** The plots of the README by name, drawn from kept results. */
+/** The plots of the README by name, drawn from kept results, as far as there are any. */
 export function plotsOf(results) {
   const rows = Object.values(results).flatMap((result) => result.rows);
   return {
     ratios: ratioPlot(rows, measuredOn(Object.values(results))),
-    latency: latencyPlot(results.pubsub.rows, measuredOn([results.pubsub])),
+    ...(results.pubsub && { latency: latencyPlot(results.pubsub.rows, measuredOn([results.pubsub])) }),
   };
 }
 

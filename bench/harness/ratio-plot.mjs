@@ -1,8 +1,8 @@
 import { logScale, picture, rect, text } from './svg.mjs';
 
-const WIDTH = 900;
-const LABEL_END = 470;
-const SCALE_END = 800;
+const WIDTH = 960;
+const LABEL_END = 540;
+const SCALE_END = 870;
 const ROW = 20;
 const HEAD = 28;
 const TOP = 66;

@@ -17,6 +17,11 @@ export async function startRedisCluster(primaries = 3) {
     nodes,
     /** What a client needs to find the cluster. */
     addresses: nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+    /** The number of the node that owns a key. */
+    ownerOf: async (key) => {
+      const answer = await nodes[0].ask(`CLUSTER KEYSLOT ${key}`);
+      return Math.floor(Number(answer.slice(1)) / Math.ceil(SLOTS / nodes.length));
+    },
     stop: () => stopAll(nodes),
   };
 }

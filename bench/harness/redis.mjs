@@ -101,7 +101,7 @@ function freePort() {
 }
 
 async function answering(port, server) {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 1_200; attempt++) {
     if (server.exitCode !== null) throw new Error(`redis-server exited with ${server.exitCode}`);
     const answer = await ask(port, 'PING\r\n', (text) => text.startsWith('+PONG')).catch(() => '');
     if (answer) return;
