@@ -1,55 +1,101 @@
-// npm run bench -- <suite | all> [--json] [--quick]: measures this library against its peers on a redis-server of its own.
+// npm run bench -- <suite | all>: measures this library against its peers on a redis-server of its own. See bench/README.md.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { baselineOf, compare, told, vanished } from '../bench/harness/compare.mjs';
+import { plotsOf } from '../bench/harness/plots.mjs';
+import { line, table } from '../bench/harness/report.mjs';
+import { keepResults, keptResults, plotFile } from '../bench/harness/results.mjs';
+import { suites } from '../bench/suites/index.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const { suites } = await import('../bench/suites/index.mjs');
+const baselineFile = join(root, 'bench/baseline.json');
+const usage = 'Usage: npm run bench -- <suite | all> [--quick | --compare] [--json], or all --svg --baseline';
 
-const { names, quick, json } = readArguments();
-const unbuilt = names.filter((name) => suites[name] === null);
-if (unbuilt.length > 0) stop(`Suite not built yet: ${unbuilt.join(', ')}. Built: ${built().join(', ')}.`);
-if (!process.env.BENCH_LIBRARY) buildLibrary();
-if (names.some((name) => suites[name].peers)) installPeers();
-
-const { Bench } = await import('../bench/harness/bench.mjs');
-const { table } = await import('../bench/harness/report.mjs');
-const rows = [];
-for (const name of names) {
-  const bench = new Bench({ quick, say: (text) => say(`${name}: ${text}`) });
-  const { run } = await suites[name].load();
-  try {
-    rows.push(...(await run(bench)));
-  } finally {
-    await bench.close();
-  }
-}
-say('');
-const text = table(rows);
-if (quick) console.error('A quick run proves that the bench works; its figures are too noisy to judge by.');
-if (json) {
-  console.error(text);
-  for (const row of rows) console.log(JSON.stringify(row));
-} else console.log(text);
+const { names, quick, json, svg, baseline, compare: compares } = readArguments();
+if (svg || baseline) useResults();
+else await measureAll();
 
 function readArguments() {
   try {
-    const options = { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } };
+    const flags = ['quick', 'json', 'compare', 'svg', 'baseline'];
+    const options = Object.fromEntries(flags.map((flag) => [flag, { type: 'boolean', default: false }]));
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
     const [name, ...more] = positionals;
     if (!name || more.length > 0) throw new Error('Name one suite, or all');
     if (name !== 'all' && !Object.hasOwn(suites, name)) throw new Error(`There is no suite "${name}"`);
-    return { names: name === 'all' ? built() : [name], ...values };
+    if (values.quick && values.compare) throw new Error('A quick run is too noisy to be compared');
+    if (
+      (values.svg || values.baseline) &&
+      (name !== 'all' || values.quick || values.json || values.compare)
+    ) {
+      throw new Error('--svg and --baseline measure nothing: they use what is kept of all suites');
+    }
+    return { names: name === 'all' ? Object.keys(suites) : [name], ...values };
   } catch (error) {
-    const usage = 'Usage: npm run bench -- <suite | all> [--json] [--quick]';
     return stop(`${error.message}.\n${usage}\nSuites: ${Object.keys(suites).join(', ')}`);
   }
 }
 
-function built() {
-  return Object.keys(suites).filter((name) => suites[name] !== null);
+/** Draws, or takes as the baseline, what full runs have kept. */
+function useResults() {
+  const results = keptResults();
+  const present = names.filter((name) => name in results);
+  const missing = names.filter((name) => !(name in results));
+  if (present.length === 0) stop('bench/results is empty: run the suites in full first.');
+  if (missing.length > 0) console.error(`Not measured in full yet, so left out: ${missing.join(', ')}.`);
+  const rows = present.flatMap((name) => results[name].rows);
+  if (baseline) writeFileSync(baselineFile, `${JSON.stringify(baselineOf(rows), null, 2)}\n`);
+  if (!svg) return;
+  const ordered = Object.fromEntries(present.map((name) => [name, results[name]]));
+  for (const [name, text] of Object.entries(plotsOf(ordered))) writeFileSync(plotFile(name), text);
+}
+
+async function measureAll() {
+  if (compares && !existsSync(baselineFile)) stop('There is no bench/baseline.json to compare with.');
+  if (!process.env.BENCH_LIBRARY) buildLibrary();
+  if (names.some((name) => suites[name].peers)) installPeers();
+  const rows = [];
+  for (const name of names) rows.push(...(await measure(name)));
+  say('');
+  print(rows);
+  if (compares) judge(rows);
+}
+
+async function measure(name) {
+  // Only now: what it imports may have been built and installed a moment ago.
+  const { Bench } = await import('../bench/harness/bench.mjs');
+  const { run } = await suites[name].load();
+  const bench = new Bench({ quick, say: (text) => say(`${name}: ${text}`) });
+  try {
+    const rows = await run(bench);
+    const { version } = bench;
+    if (!quick && !compares && !process.env.BENCH_LIBRARY) keepResults(name, rows, version);
+    return rows;
+  } finally {
+    await bench.close();
+  }
+}
+
+function print(rows) {
+  const text = table(rows);
+  if (quick) console.error('A quick run proves that the bench works; its figures are too noisy to judge by.');
+  if (json) {
+    console.error(text);
+    for (const row of rows) console.log(line(row));
+  } else console.log(text);
+}
+
+/** Ends with 1 when a ratio is worse than the baseline's beyond noise, or is not measured any more. */
+function judge(rows) {
+  const before = JSON.parse(readFileSync(baselineFile, 'utf8'));
+  const comparison = compare(before, rows);
+  const lost = vanished(before, rows);
+  console.error(told(comparison).join('\n'));
+  for (const name of lost) console.error(`  in the baseline, but not measured: ${name}`);
+  if (lost.length > 0 || comparison.some(({ regressed }) => regressed)) process.exitCode = 1;
 }
 
 /** The library under test is the built one. */

@@ -1,4 +1,5 @@
 import { startRedis } from './redis.mjs';
+import { startRedisCluster } from './redis-cluster.mjs';
 
 /** What a suite is given: how hard to try, a Redis of its own, and where to say what it is doing. */
 export class Bench {
@@ -8,14 +9,22 @@ export class Bench {
     this.quick = quick;
     this.say = say;
     /** Interleaved rounds per case. */
-    this.rounds = quick ? 2 : 5;
+    this.rounds = quick ? 1 : 5;
     /** Seconds that one run should take. */
-    this.seconds = quick ? 0.3 : 1.5;
+    this.seconds = quick ? 0.2 : 1.5;
   }
 
   /** A redis-server for this suite; stopped by `close`. */
   async redis() {
-    return this.closing(await startRedis());
+    const redis = this.closing(await startRedis());
+    /** The version of Redis that is measured on. */
+    this.version = await redis.version();
+    return redis;
+  }
+
+  /** A Redis Cluster of three primaries for this suite; stopped by `close`. */
+  async cluster() {
+    return this.closing(await startRedisCluster());
   }
 
   /** Stops `resource` when the suite is over. */
@@ -29,10 +38,15 @@ export class Bench {
     for (const resource of this.#open.splice(0).reverse()) await resource.stop();
   }
 
-  /** How many messages fill a run, judged by two shorter ones that also warm the processes up. `flood` resolves with a rate. */
-  async countFor(flood) {
+  /**
+   * How many messages fill a run, or such a `share` of one, judged by two shorter ones that also warm the processes up.
+   * `flood` resolves with a rate. A quick run is not worth that: it takes a number that ends soon with anybody.
+   */
+  async countFor(flood, share = 1) {
+    if (this.quick) return 1_000;
+    const seconds = this.seconds * share;
     const { perSecond: cold } = await flood(2_000);
-    const { perSecond } = await flood(Math.max(2_000, Math.round(cold * this.seconds)));
-    return Math.max(2_000, Math.round(perSecond * this.seconds));
+    const { perSecond } = await flood(Math.max(2_000, Math.round(cold * seconds)));
+    return Math.max(2_000, Math.round(perSecond * seconds));
   }
 }

@@ -1,4 +1,4 @@
-import { nowUs } from './statistics.mjs';
+import { nowUs, percentile } from './statistics.mjs';
 
 const SILENCE_MS = 10_000;
 
@@ -24,7 +24,7 @@ export class Consumer {
     });
   }
 
-  /** Resolves when all have come; rejects when nothing has come for a while. */
+  /** Resolves when all have come, with the latency's percentiles if they were timed; rejects when nothing has come for a while. */
   async collect() {
     let before = -1;
     while (this.endUs === undefined) {
@@ -38,7 +38,7 @@ export class Consumer {
       await Promise.race([this.done, silence]);
       clearTimeout(timer);
     }
-    return { endUs: this.endUs, cpu: this.usedCpu, latencies: this.latencies };
+    return { endUs: this.endUs, cpu: this.usedCpu, ...percentiles(this.latencies) };
   }
 
   take(payload) {
@@ -48,6 +48,12 @@ export class Consumer {
     this.usedCpu = process.cpuUsage(this.cpu);
     this.finish();
   }
+}
+
+function percentiles(latencies) {
+  if (latencies === undefined) return {};
+  const sorted = Float64Array.from(latencies).sort();
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) };
 }
 
 function sentUs(payload) {

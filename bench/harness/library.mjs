@@ -9,8 +9,8 @@ const root = createRequire(new URL('../../package.json', import.meta.url));
 const { BENCH_LIBRARY } = process.env;
 const library = BENCH_LIBRARY ? createRequire(join(BENCH_LIBRARY, 'package.json')) : root;
 
-/** A module as the repository's root sees it; `nestjs-disco-bus` is the built package, by self-reference. */
+/** A module as the repository's root sees it; `nestjs-disco-bus` and its subpaths are the built package, by self-reference. */
 export function fromRoot(name) {
-  const from = name === 'nestjs-disco-bus' ? library : root;
+  const from = /^nestjs-disco-bus(\/|$)/.test(name) ? library : root;
   return import(pathToFileURL(from.resolve(name)).href);
 }

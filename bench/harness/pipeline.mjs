@@ -1,5 +1,4 @@
-import { percentile } from './statistics.mjs';
-import { startWorker } from './worker.mjs';
+import { startWorkers } from './worker.mjs';
 
 let started = 0;
 
@@ -7,13 +6,8 @@ let started = 0;
 export class Pipeline {
   static async start(redis, contender, options = {}) {
     const given = { url: redis.url, port: redis.port, topic: `bench-${started++}`, ...options };
-    const consumer = await startWorker(contender, 'consumer', given);
-    try {
-      return new Pipeline(redis, await startWorker(contender, 'publisher', given), consumer);
-    } catch (error) {
-      await consumer.stop();
-      throw error;
-    }
+    const [publisher, consumer] = await startWorkers(contender, ['publisher', 'consumer'], given);
+    return new Pipeline(redis, publisher, consumer);
   }
 
   constructor(redis, publisher, consumer) {
@@ -22,22 +16,19 @@ export class Pipeline {
     this.consumer = consumer;
   }
 
-  /** Publishes `count` messages as fast as they are accepted, in bulks where `bulk` says so. Resolves with messages/s end to end and CPU µs per message. */
+  /** Publishes `count` messages as fast as they are accepted, in bulks where `bulk` says so. Resolves with messages/s end to end and CPU µs per message; if `timed`, with the latency's percentiles in µs. */
   async flood(options) {
     const { started, ended, redisSeconds } = await this.run(options.bulk ? 'bulks' : 'flood', options);
     const seconds = (ended.endUs - started.startUs) / 1e6;
-    return { perSecond: options.count / seconds, cpu: cpuOf(started, ended, redisSeconds, options.count) };
+    const cpu = cpuOf(started, ended, redisSeconds, options.count);
+    return { perSecond: options.count / seconds, cpu, p50: ended.p50, p99: ended.p99 };
   }
 
   /** The same at a fixed rate. Resolves with the latency's percentiles in µs and CPU µs per message. */
   async pace(options) {
     const { started, ended, redisSeconds } = await this.run('pace', { ...options, timed: true });
-    const sorted = ended.latencies.sort((a, b) => a - b);
-    return {
-      p50: percentile(sorted, 0.5),
-      p99: percentile(sorted, 0.99),
-      cpu: cpuOf(started, ended, redisSeconds, options.count),
-    };
+    const { p50, p99 } = ended;
+    return { p50, p99, cpu: cpuOf(started, ended, redisSeconds, options.count) };
   }
 
   async stop() {

@@ -7,14 +7,14 @@ export class Publisher {
     this.publish = await make(options);
   }
 
-  /** `count` messages, `inFlight` at a time, each next one when one is accepted. */
-  async flood({ count, inFlight, sizeBytes, raw }) {
+  /** `count` messages, `inFlight` at a time, each next one when one is accepted; `timed` ones hold when they were made. */
+  async flood({ count, inFlight, sizeBytes, raw, timed }) {
     const payload = makePayload(sizeBytes, raw);
     const cpu = process.cpuUsage();
     const startUs = nowUs();
     let sent = 0;
     const lane = async () => {
-      while (sent++ < count) await this.publish(payload(0));
+      while (sent++ < count) await this.publish(payload(timed ? nowUs() : 0));
     };
     await Promise.all(Array.from({ length: inFlight }, lane));
     return { startUs, cpu: process.cpuUsage(cpu) };

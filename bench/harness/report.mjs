@@ -1,12 +1,29 @@
-import { medianRatio } from './statistics.mjs';
+import { median, ratiosOf, spreadOf } from './statistics.mjs';
+
+/** What a printed line of a row has. */
+const printed = ['suite', 'case', 'ours', 'peer', 'peerName', 'ratio', 'target', 'met', 'cpuRatio'];
 
 /**
- * One row: a case, our figure and a peer's. `ratio` is ours / theirs (the median of each round's), `cpuRatio` the same of
- * CPU per message. `target` is what the ratio should reach (`atLeast`) or stay below (`atMost`); null when none was set.
+ * One row: a case, our figure and a peer's, and the `ratios` ours / theirs, one for each round. `ratio` is their median,
+ * `spread` how far from it they lie, `cpuRatio` the same of CPU per message. `target` is what the ratio should reach
+ * (`atLeast`) or stay below (`atMost`, or `smallerIsBetter` where no target was set); null when none was set.
  */
-export function row({ suite, name, ours, peer, peerName, ratio, cpuRatio = null, atLeast, atMost }) {
+export function row({
+  suite,
+  name,
+  ours,
+  peer,
+  peerName,
+  ratios,
+  cpuRatio = null,
+  atLeast,
+  atMost,
+  ...rest
+}) {
   const target = atLeast ?? atMost ?? null;
-  const met = target === null ? null : atMost === undefined ? ratio >= target : ratio <= target;
+  const { smallerIsBetter = atMost !== undefined } = rest;
+  const ratio = median(ratios);
+  const met = target === null ? null : smallerIsBetter ? ratio <= target : ratio >= target;
   return {
     suite,
     case: name,
@@ -17,19 +34,26 @@ export function row({ suite, name, ours, peer, peerName, ratio, cpuRatio = null,
     target,
     met,
     cpuRatio: cpuRatio === null ? null : rounded(cpuRatio),
+    smallerIsBetter,
+    spread: rounded(spreadOf(ratios)),
   };
 }
 
 /** A row out of the rounds of two contenders: `figure` and `cpu` read a round's value. */
-export function rowOfRounds({ ours, theirs, figure, cpu, middle, ...rest }) {
-  const of = (rounds, read) => rounds.map(read);
+export function rowOfRounds({ ours, theirs, figure, cpu, ...rest }) {
+  const figures = [ours.map(figure), theirs.map(figure)];
   return row({
     ...rest,
-    ours: middle(of(ours, figure)),
-    peer: middle(of(theirs, figure)),
-    ratio: medianRatio(of(ours, figure), of(theirs, figure)),
-    cpuRatio: cpu ? medianRatio(of(ours, cpu), of(theirs, cpu)) : null,
+    ours: median(figures[0]),
+    peer: median(figures[1]),
+    ratios: ratiosOf(...figures),
+    cpuRatio: cpu ? median(ratiosOf(ours.map(cpu), theirs.map(cpu))) : null,
   });
+}
+
+/** The row as the one line of JSON that `--json` promises. */
+export function line(row) {
+  return JSON.stringify(Object.fromEntries(printed.map((key) => [key, row[key]])));
 }
 
 /** The rows as a table of text. */

@@ -28,7 +28,13 @@ export async function interleave(contenders, rounds, measure) {
   return results;
 }
 
-/** The median over the rounds of `ours[i] / theirs[i]`. */
-export function medianRatio(ours, theirs) {
-  return median(ours.map((value, round) => value / theirs[round]));
+/** `ours[i] / theirs[i]` of each round. */
+export function ratiosOf(ours, theirs) {
+  return ours.map((value, round) => value / theirs[round]);
+}
+
+/** The share of the median within which half of `values` lie: 0.02 is ± 2 %. 0 for a single one. */
+export function spreadOf(values) {
+  const middle = median(values);
+  return median(values.map((value) => Math.abs(value / middle - 1)));
 }

@@ -11,8 +11,20 @@ export async function startWorker(contender, role, options) {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const worker = new Worker(child, `${contender} (${role})`);
-  await worker.call('start');
+  await worker.call('start').catch(async (error) => {
+    await worker.stop();
+    throw error;
+  });
   return worker;
+}
+
+/** Starts a worker for each of `roles`, all at a time. When one fails, those that started are stopped. */
+export async function startWorkers(contender, roles, options) {
+  const starts = await Promise.allSettled(roles.map((role) => startWorker(contender, role, options)));
+  const failed = starts.find(({ status }) => status === 'rejected');
+  if (failed === undefined) return starts.map(({ value }) => value);
+  await Promise.all(starts.map(({ value }) => value?.stop()));
+  throw failed.reason;
 }
 
 class Worker {

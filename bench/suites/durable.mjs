@@ -1,7 +1,7 @@
 // At least once: publish in one process, handle in another, 50 at a time.
 import { Pipeline } from '../harness/pipeline.mjs';
 import { rowOfRounds } from '../harness/report.mjs';
-import { interleave, median } from '../harness/statistics.mjs';
+import { interleave } from '../harness/statistics.mjs';
 
 const OURS = 'disco-durable';
 const PEER = 'bullmq';
@@ -44,7 +44,6 @@ async function rowOf(bench, pipelines, { label, peerName, atLeast, ...flood }) {
     theirs: results.get(PEER),
     figure: ({ perSecond }) => perSecond,
     cpu: ({ cpu }) => cpu.total,
-    middle: median,
     atLeast,
   });
 }

@@ -1,11 +1,11 @@
-/** Every suite by name: how it is loaded, and whether it needs the peers that bench/package.json names. Null while it is not built. */
+/** Every suite by name: how it is loaded, and whether it needs the peers that bench/package.json names. */
 export const suites = {
   pubsub: { load: () => import('./pubsub.mjs'), peers: false },
   rpc: { load: () => import('./rpc.mjs'), peers: false },
   durable: { load: () => import('./durable.mjs'), peers: true },
   locks: { load: () => import('./locks.mjs'), peers: true },
   memory: { load: () => import('./memory.mjs'), peers: true },
-  growth: null,
+  growth: { load: () => import('./growth.mjs'), peers: false },
   overhead: { load: () => import('./overhead.mjs'), peers: false },
   start: { load: () => import('./start.mjs'), peers: false },
 };

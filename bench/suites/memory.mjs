@@ -1,6 +1,6 @@
 // Publish and handle in one process, on the embedded driver.
 import { row } from '../harness/report.mjs';
-import { interleave, median, medianRatio } from '../harness/statistics.mjs';
+import { interleave, median, ratiosOf } from '../harness/statistics.mjs';
 import { startWorker } from '../harness/worker.mjs';
 
 const OURS = 'disco-memory';
@@ -32,9 +32,9 @@ export async function run(bench) {
       peerName,
       ours: median(rates(OURS)),
       peer: median(rates(peer)),
-      ratio: medianRatio(rates(OURS), rates(peer)),
+      ratios: ratiosOf(rates(OURS), rates(peer)),
       // A peer that works in Redis as well is charged for its own process only.
-      cpuRatio: medianRatio(cpus(OURS), cpus(peer)),
+      cpuRatio: median(ratiosOf(cpus(OURS), cpus(peer))),
     }),
   );
 }

@@ -1,7 +1,7 @@
 // Publish in one process, handle in another, over Redis pub/sub.
 import { Pipeline } from '../harness/pipeline.mjs';
 import { rowOfRounds } from '../harness/report.mjs';
-import { interleave, median } from '../harness/statistics.mjs';
+import { interleave } from '../harness/statistics.mjs';
 
 const OURS = 'disco';
 const PLAIN = 'disco, compression off';
@@ -36,6 +36,8 @@ const floods = [
     targets: { [TRANSPORT]: 5 },
   },
 ];
+/** Messages in flight at which the latency is told. */
+const depths = [1, 64, 512];
 const paceTargets = { [TRANSPORT]: 0.5, [BARE]: 1.2 };
 
 /** Runs the suite and returns its rows. */
@@ -49,6 +51,7 @@ export async function run(bench) {
   const rows = [];
   for (const flood of floods) rows.push(...(await floodRows(bench, pipelines, flood)));
   rows.push(...(await paceRows(bench, pipelines)));
+  for (const inFlight of depths) rows.push(...(await depthRows(bench, pipelines, inFlight)));
   return rows;
 }
 
@@ -74,7 +77,6 @@ async function floodRows(bench, pipelines, { label, sizeBytes, raw, ours: own = 
       theirs: results.get(peer),
       figure: ({ perSecond }) => perSecond,
       cpu: ({ cpu }) => cpu.total,
-      middle: median,
       atLeast,
     }),
   );
@@ -90,32 +92,50 @@ function cpuRow(ours, theirs) {
     ours,
     theirs,
     figure: ({ cpu }) => cpu.total,
-    middle: median,
     atMost: 1 / 8,
   });
 }
 
 async function paceRows(bench, pipelines) {
   const perSecond = 8_000;
-  const options = { perSecond, sizeBytes: 100, count: Math.round(perSecond * Math.max(1, bench.seconds)) };
+  const options = { perSecond, sizeBytes: 100, count: Math.round(perSecond * bench.seconds) };
   const results = await interleave([OURS, TRANSPORT, BARE], bench.rounds, (contender, round) => {
     bench.say(`8,000/s: round ${round + 1} of ${bench.rounds}, ${contender}`);
     return pipelines[contender].pace(options);
   });
+  return latencyRows('100 B at 8,000/s', results, paceTargets);
+}
+
+/** How long a message takes while so many are always on their way: the more, the longer it stands in line. */
+async function depthRows(bench, pipelines, inFlight) {
+  const contenders = [OURS, TRANSPORT, BARE];
+  const flood = (contender, count) =>
+    pipelines[contender].flood({ count, inFlight, sizeBytes: 100, timed: true });
+  const seconds = bench.seconds / 3;
+  const counts = {};
+  for (const contender of contenders) {
+    const { perSecond } = await flood(contender, 1_000);
+    counts[contender] = Math.max(1_000, Math.round(perSecond * seconds));
+  }
+  const results = await interleave(contenders, bench.rounds, (contender, round) => {
+    bench.say(`${inFlight} in flight: round ${round + 1} of ${bench.rounds}, ${contender}`);
+    return flood(contender, counts[contender]);
+  });
+  return latencyRows(`100 B, ${inFlight} in flight`, results);
+}
+
+function latencyRows(label, results, targets = {}) {
   const rowFor = (percentile, peer, atMost) =>
     rowOfRounds({
       suite: 'pubsub',
-      name: `100 B at 8,000/s, ${percentile} µs`,
+      name: `${label}, ${percentile} µs`,
       peerName: names[peer],
       ours: results.get(OURS),
       theirs: results.get(peer),
       figure: (result) => result[percentile],
       cpu: ({ cpu }) => cpu.total,
-      middle: median,
+      smallerIsBetter: true,
       atMost,
     });
-  return Object.keys(names).flatMap((peer) => [
-    rowFor('p50', peer, paceTargets[peer]),
-    rowFor('p99', peer, undefined),
-  ]);
+  return Object.keys(names).flatMap((peer) => [rowFor('p50', peer, targets[peer]), rowFor('p99', peer)]);
 }

@@ -2,7 +2,7 @@
 // every instance), the handler returning what it is given.
 import { rowOfRounds } from '../harness/report.mjs';
 import { Exchange } from '../harness/requests.mjs';
-import { interleave, median } from '../harness/statistics.mjs';
+import { interleave } from '../harness/statistics.mjs';
 
 const OURS = 'rpc-disco';
 const PEER = 'rpc-transport-redis';
@@ -48,7 +48,6 @@ async function rowOf(bench, exchanges, { label, sizeBytes, inFlight, atLeast }) 
     theirs: results.get(PEER),
     figure: ({ perSecond }) => perSecond,
     cpu: ({ cpu }) => cpu.total,
-    middle: median,
     atLeast,
   });
 }

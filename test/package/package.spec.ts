@@ -157,12 +157,13 @@ describe('the bench, on the built package', () => {
     }
   }, 150_000);
 
-  it('says so when a suite is not built yet', async () => {
-    const { exitCode, output } = await bench('growth');
-    expect({ exitCode, output }).toEqual({
-      exitCode: 1,
-      output: expect.stringContaining('Suite not built yet: growth'),
-    });
+  it.each([
+    [['nonsense'], 'There is no suite "nonsense"'],
+    [['all', '--quick', '--compare'], 'A quick run is too noisy to be compared'],
+    [['pubsub', '--svg'], '--svg and --baseline measure nothing'],
+  ])('refuses %j', async (args, reason) => {
+    const { exitCode, output } = await bench(...args);
+    expect({ exitCode, output }).toEqual({ exitCode: 1, output: expect.stringContaining(reason) });
   });
 });
 
