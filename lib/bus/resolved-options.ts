@@ -104,7 +104,7 @@ function resolveCodecs(codec: Codec, compression: DiscoBusOptions['compression']
   };
 }
 
-const REQUEST_BUNDLE_BYTES = 4 * 1024;
+const REQUEST_BUNDLE_BYTES = 16 * 1024;
 
 function requestBundles(bundling: BundlingOptions): BundlingOptions {
   const { maxBytes = REQUEST_BUNDLE_BYTES, ...others } = bundling['at-most-once'] ?? {};

@@ -36,9 +36,14 @@ export function encodeFrame(frame: Frame): Buffer {
   const size = bodyBytes(body);
   const bytes = startFrame(writeHead(frame), frame.compression | (frame.codec << 2), size);
   const bodyAt = bytes.length - size;
-  if (typeof body === 'string') bytes.write(body, bodyAt, 'utf8');
+  if (typeof body === 'string') writeText(bytes, body, bodyAt, size);
   else bytes.set(body, bodyAt);
   return bytes;
+}
+
+/** Writes text of that size in UTF-8; where that is one byte for each character, by the shorter way. */
+function writeText(bytes: Buffer, text: string, offset: number, sizeBytes: number): void {
+  bytes.write(text, offset, text.length === sizeBytes ? 'latin1' : 'utf8');
 }
 
 /** Reads one message's frame. Total: any bytes give a frame or a {@link CodecError}. */

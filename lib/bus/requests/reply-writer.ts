@@ -6,7 +6,6 @@ import type { Headers } from '../../message/headers.js';
 import type { DirectChannel } from './direct-channel.js';
 import { failureOf } from './reply-stream.js';
 import {
-  inboxTopic,
   REPLY_KIND_HEADER,
   REPLY_SEQUENCE_HEADER,
   RESPONDER_HEADER,
@@ -31,7 +30,6 @@ export class ReplyWriter implements PublishListener {
   private sequence = 0;
   private encoding: Promise<void> | undefined;
   private unsent = 0;
-  private readonly topic: string;
   /** Headers of values, beside the bus's own. */
   headers: Readonly<Record<string, string>> | undefined;
 
@@ -40,9 +38,7 @@ export class ReplyWriter implements PublishListener {
     private readonly request: RequestEnvelope,
     private readonly responder: string,
     private readonly host: ReplyWriterHost,
-  ) {
-    this.topic = inboxTopic(request.replyTo);
-  }
+  ) {}
 
   /** Whether nothing is on its way. */
   get flushed(): boolean {
@@ -101,7 +97,7 @@ export class ReplyWriter implements PublishListener {
   }
 
   private send(kind: ReplyKind, body: EncodedBody): void {
-    this.channel.send(this.topic, this.headersOf(kind), body, this, this.request.id);
+    this.channel.send(this.request.replyTopic, this.headersOf(kind), body, this, this.request.id);
     this.sequence++;
   }
 

@@ -22,8 +22,10 @@ export type ReplyKind = 'value' | 'last' | 'end' | 'error';
 const kinds: ReadonlySet<string> = new Set<ReplyKind>(['value', 'last', 'end', 'error']);
 const hex128 = /^[0-9a-f]{32}$/;
 const decimal = /^\d{1,15}$/;
+/** Requesters round deadlines up to a multiple of this, so that the requests of a burst share their headers. */
+export const DEADLINE_STEP_MS = 16;
 /** A deadline further away than a timer reaches is no deadline of ours. */
-const LONGEST_WAIT_MS = 2 ** 31 - 1;
+const LONGEST_WAIT_MS = 2 ** 31 - 1 + DEADLINE_STEP_MS;
 
 /** Random bytes are fetched by the page: a call for each sixteen would be the dearest part of a request. */
 const randomness = Buffer.allocUnsafeSlow(4096);
@@ -47,20 +49,39 @@ export function inboxTopic(name: string): string {
 /** What the headers of a request say. */
 export interface RequestEnvelope {
   readonly id: string;
-  /** The inbox's 32 hexadecimal digits. */
-  readonly replyTo: string;
+  /** The inbox that its replies go to. */
+  readonly replyTopic: string;
   /** When the requester gives up, milliseconds since the epoch. */
   readonly deadlineMs: number;
 }
 
-/** Reads a request's headers: undefined unless all are exactly as a requester writes them. */
-export function readRequest(headers: Headers, messageId: string, nowMs: number): RequestEnvelope | undefined {
-  const { [REPLY_TO_HEADER]: replyTo, [DEADLINE_HEADER]: deadline } = headers;
-  const id = headers[REQUEST_ID_HEADER] ?? messageId;
-  if (!isHex128(replyTo) || !isHex128(id)) return undefined;
-  if (deadline === undefined || !decimal.test(deadline)) return undefined;
-  const deadlineMs = Number(deadline);
-  return deadlineMs - nowMs > LONGEST_WAIT_MS ? undefined : { id, replyTo, deadlineMs };
+/** What the requests of one run have in common. */
+type RequestOrigin = Omit<RequestEnvelope, 'id'>;
+
+/** Reads the headers of requests. Those that came in one run share them, and they are looked at once. */
+export class RequestReader {
+  private headers: Headers | undefined;
+  private origin: RequestOrigin | undefined;
+
+  /** Undefined unless all are exactly as a requester writes them. */
+  read(headers: Headers, messageId: string, nowMs: number): RequestEnvelope | undefined {
+    if (headers !== this.headers) {
+      this.origin = originOf(headers);
+      this.headers = headers;
+    }
+    const { origin } = this;
+    const id = headers[REQUEST_ID_HEADER] ?? messageId;
+    if (!origin || !isHex128(id) || origin.deadlineMs - nowMs > LONGEST_WAIT_MS) return undefined;
+    return { id, replyTopic: origin.replyTopic, deadlineMs: origin.deadlineMs };
+  }
+}
+
+function originOf({
+  [REPLY_TO_HEADER]: replyTo,
+  [DEADLINE_HEADER]: deadline,
+}: Headers): RequestOrigin | undefined {
+  if (!isHex128(replyTo) || deadline === undefined || !decimal.test(deadline)) return undefined;
+  return { replyTopic: inboxTopic(replyTo), deadlineMs: Number(deadline) };
 }
 
 /** What the headers of a reply say. */

@@ -21,6 +21,7 @@ import { ReplyInbox } from './reply-inbox.js';
 import {
   CANCEL_TOPIC,
   DEADLINE_HEADER,
+  DEADLINE_STEP_MS,
   REPLY_TO_HEADER,
   REQUEST_ID_HEADER,
   random128,
@@ -176,8 +177,9 @@ export class Requester {
       );
   }
 
-  /** Requests of one millisecond mostly share their deadline, and so their headers. */
-  private headersUntil(deadlineMs: number): Headers {
+  /** Requests of one burst share their deadline as the responder is told it, and so travel under one head. */
+  private headersUntil(exactMs: number): Headers {
+    const deadlineMs = Math.ceil(exactMs / DEADLINE_STEP_MS) * DEADLINE_STEP_MS;
     if (this.lastDeadlineMs !== deadlineMs) {
       this.lastDeadlineMs = deadlineMs;
       const replyTo = this.inbox.name as string;

@@ -9,8 +9,8 @@ import {
   isHex128,
   REPLY_TO_HEADER,
   REQUEST_ID_HEADER,
+  RequestReader,
   random128,
-  readRequest,
 } from './request-headers.js';
 
 /** Requests called off before they were started that are remembered at a time. */
@@ -36,6 +36,7 @@ export class Responder {
   /** By id; several answers to one request hang together. */
   private readonly running = new Map<string, Answer>();
   private readonly host: AnswerHost;
+  private readonly reader = new RequestReader();
   private readonly calledOff = new Set<string>();
   private listening: Promise<void> | undefined;
 
@@ -79,7 +80,7 @@ export class Responder {
     onUnanswered: (reason: UnansweredReason) => void,
   ): unknown {
     const nowMs = this.parts.clock.now();
-    const request = readRequest(context.headers, context.id, nowMs);
+    const request = this.reader.read(context.headers, context.id, nowMs);
     if (!request) return onUnanswered('refused');
     if (request.deadlineMs <= nowMs) return onUnanswered('expired');
     if (this.calledOff.size > 0 && this.calledOff.has(request.id)) return undefined;

@@ -139,6 +139,16 @@ describe('Redis pub/sub on one server', () => {
     expect(inbox.texts).toEqual(texts);
   });
 
+  it('writes what one turn publishes to many topics in few calls', async () => {
+    const driver = await connected();
+    const readsSoFar = async () => Number(/total_reads_processed:(\d+)/.exec(await admin.info('stats'))?.[1]);
+    const before = await readsSoFar();
+    await Promise.all(Array.from({ length: 200 }, (_, n) => driver.publish(`t.${n}`, bytes('x'), once())));
+    const reads = (await readsSoFar()) - before;
+    expect(reads).toBeGreaterThan(0);
+    expect(reads).toBeLessThan(10);
+  });
+
   it('spreads topics over the workers', async () => {
     const driver = await connected({ workers: 3 });
     await driver.connect({ service: 'ignored' });

@@ -54,6 +54,27 @@ describe('Requests', () => {
     expect(asking.pendingRequests).toBe(0);
   });
 
+  it('tell one deadline for a burst sent by a transport, at most 16 ms late', async () => {
+    const { asking, answering } = await pair();
+    const told: number[] = [];
+    await answering.subscribe('echo', (payload: unknown, { headers }: DiscoMessageContext) => {
+      told.push(Number(headers['x-deadline']));
+      return payload;
+    });
+    const beforeMs = Date.now();
+    const ask = (payload: number) =>
+      new Promise<void>((complete, error) => {
+        asking.requestDirect('echo', payload, { timeoutMs: 5000 }, { next: () => {}, complete, error });
+      });
+    await Promise.all([1, 2, 3].map(ask));
+    for (const deadlineMs of told) {
+      expect(deadlineMs % 16).toBe(0);
+      expect(deadlineMs).toBeGreaterThanOrEqual(beforeMs + 5000);
+      expect(deadlineMs).toBeLessThan(Date.now() + 5000 + 16);
+    }
+    expect(told).toHaveLength(3);
+  });
+
   it('carry null, bytes and large replies', async () => {
     const { asking, answering } = await pair();
     await answering.subscribe('echo', (payload: unknown) => payload);

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import type { Redis } from 'ioredis';
 import type { DriverPublishOptions, DriverReceipt } from '../../../driver/driver.js';
 import { AbortedError, ClosedError } from '../../../errors/bus.errors.js';
@@ -11,10 +12,14 @@ import { isRefusal, isUnsent, replyCode, toDriverError } from '../redis-error.js
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import { PendingPublish, type PendingPublishOwner } from './pending-publish.js';
+import { PublishCommand } from './publish-command.js';
 import { PublishDeadlines } from './publish-deadlines.js';
 
 /** A socket that takes this many times the buffer limit without sending it on is stuck, not busy. */
 const SOCKET_BUFFERS = 4;
+
+/** So much is not held back any longer: the other side may begin with it. Bytes. */
+const GATHERED_BYTES = 64 * 1024;
 
 /** What the servers count is one node's clients only in a Cluster, so there it is not told. */
 const noReceipt: DriverReceipt = {};
@@ -28,6 +33,8 @@ export class PubSubPublisher implements PendingPublishOwner {
   private readonly waiting = new Set<PendingPublish>();
   private waitingBytes = 0;
   private inFlight = 0;
+  /** Holds back what is written to it until the turn ends. */
+  private gathering: Writable | undefined;
   private drained: (() => void) | undefined;
   private readonly deadlines = new PublishDeadlines();
   private readonly socketLimitBytes: number;
@@ -102,7 +109,9 @@ export class PubSubPublisher implements PendingPublishOwner {
     }
     pending.leaves();
     this.inFlight++;
-    client.publish(pending.channel, asBuffer(pending.frame)).then(
+    this.gather(client.stream);
+    const command = new PublishCommand(pending.channel, pending.frame);
+    (client.sendCommand(command) as Promise<number>).then(
       (receivers) => {
         this.landed();
         pending.accept(this.countsReceivers ? { receivers } : noReceipt);
@@ -112,6 +121,21 @@ export class PubSubPublisher implements PendingPublishOwner {
         this.failed(pending, error);
       },
     );
+  }
+
+  /** What is published in one turn is written in one call, or in several of {@link GATHERED_BYTES}. */
+  private gather(stream: Writable): void {
+    if (this.gathering !== stream) {
+      this.gathering = stream;
+      stream.cork();
+      process.nextTick(() => {
+        if (this.gathering === stream) this.gathering = undefined;
+        stream.uncork();
+      });
+    } else if (stream.writableLength >= GATHERED_BYTES) {
+      stream.uncork();
+      stream.cork();
+    }
   }
 
   private failed(pending: PendingPublish, error: unknown): void {
@@ -141,9 +165,4 @@ export class PubSubPublisher implements PendingPublishOwner {
       };
     });
   }
-}
-
-/** ioredis takes Buffers; the bytes themselves are shared, not copied. */
-function asBuffer(frame: Uint8Array): Buffer {
-  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
 }
