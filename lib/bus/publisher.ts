@@ -55,7 +55,9 @@ export class Publisher {
     const encoded = payloads.map((payload, index) =>
       this.tryPrepare(topic, payload, memberOptions(options, index)),
     );
-    const prepared = encoded.some(types.isPromise) ? await Promise.all(encoded) : (encoded as Publication[]);
+    const prepared = encoded.some(types.isPromise)
+      ? await Promise.all(encoded as Promise<Publication>[])
+      : (encoded as Publication[]);
     const sent = prepared.map((message) => this.send(message));
     try {
       return await Promise.all(sent);
