@@ -23,7 +23,8 @@ const retryDelays = [2, 4, 8, 16];
 export async function run(bench) {
   const redis = await bench.redis();
   const rows = [];
-  for (const each of bench.quick ? alone.slice(1) : alone) rows.push(...(await aloneRows(bench, redis, each)));
+  for (const each of bench.quick ? alone.slice(1) : alone)
+    rows.push(...(await aloneRows(bench, redis, each)));
   const places = bench.quick ? contended.slice(0, 1) : contended;
   for (const each of places) rows.push(...(await contendedRows(bench, redis, each)));
   return rows;
