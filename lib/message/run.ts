@@ -233,14 +233,15 @@ function readTable(bytes: Buffer, start: number): RunTable {
   return { length, isText, values, ids, end: offset + totalOf(values.slice(length * 2)) };
 }
 
+/** Each has memory of its own: whoever keeps one does not keep them all. */
 function readIds(bytes: Buffer, start: number, lengths: readonly number[]): string[] {
-  const text = bytes.toString('latin1', start, Math.min(bytes.length, start + totalOf(lengths)));
-  let offset = 0;
+  let offset = start;
   return lengths.map((length) => {
-    const id = text.slice(offset, offset + length);
-    if (length === 0 || length > LONGEST_ID || id.length !== length)
+    const end = offset + length;
+    if (length === 0 || length > LONGEST_ID || end > bytes.length)
       throw new CodecError('The run has no valid ids');
-    offset += length;
+    const id = bytes.toString('latin1', offset, end);
+    offset = end;
     return id;
   });
 }

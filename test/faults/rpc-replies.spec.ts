@@ -138,8 +138,10 @@ describe('Replies that nobody waits for', () => {
     siege.release();
     await settled;
     const near = (n: number) => siege.id.slice(0, -4) + n.toString(16).padStart(4, '0');
-    const before = heapUsed();
-    for (let round = 0; round < rounds; round++) {
+    let before = 0;
+    for (let round = 0; round <= rounds; round++) {
+      // The first round compiles what all run through.
+      if (round === 1) before = heapUsed();
       const forging = Array.from({ length: AT_ONCE }, (_, n) => [
         siege.forgeReply(siege.id, 'last'),
         siege.forgeReply(random128(), 'last'),
@@ -148,7 +150,7 @@ describe('Replies that nobody waits for', () => {
       ]);
       await Promise.all(forging.flat());
     }
-    const forged = rounds * 4 * AT_ONCE;
+    const forged = (rounds + 1) * 4 * AT_ONCE;
     const real = await lastValueFrom(siege.client.send('wait', 2));
     const grown = heapUsed() - before;
     const pending = siege.client.unwrap<DiscoBus>().pendingRequests;

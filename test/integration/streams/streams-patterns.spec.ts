@@ -160,7 +160,9 @@ describe('Redis Streams: topic patterns', () => {
     const [publisher, driver] = [await connected(), await connected()];
     const { inbox, take } = acknowledging();
     await driver.subscribe('f.*', member(), take);
-    if (shared) await publisher.subscribe('f.known', member({ group: 'exact' }), (each) => void each.ack());
+    // What the server has lost is not held any more: its outcome cannot be recorded.
+    const ignoring = (each: Delivery) => void each.ack().catch(() => undefined);
+    if (shared) await publisher.subscribe('f.known', member({ group: 'exact' }), ignoring);
     await publisher.publish('f.known', bytes('before'), stored());
     await inbox.received(1);
     await redis.admin.flushall();
