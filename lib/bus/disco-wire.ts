@@ -1,7 +1,7 @@
 import type { Codec } from '../codec/codec.js';
 import type { Delivery } from '../driver/delivery.js';
 import { type DecodedFrame, decodeFrame } from '../message/frame.js';
-import type { OutgoingFrame } from '../message/run.js';
+import type { OutgoingFrame } from '../message/outgoing-frame.js';
 import { MessageDecoder } from './message-decoder.js';
 import type { Wire } from './wire.js';
 

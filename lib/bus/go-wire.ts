@@ -6,7 +6,7 @@ import type { DecodedFrame } from '../message/frame.js';
 import { noHeaders } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import { messageIds } from '../message/message-id.js';
-import { EncodedFrame, type OutgoingFrame } from '../message/run.js';
+import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import type { Clock } from '../timing/clock.js';
 import type { PublishOptions } from './bus-options.js';
 import { MessageDecoder } from './message-decoder.js';

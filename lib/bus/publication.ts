@@ -3,7 +3,7 @@ import type { DriverReceipt } from '../driver/driver.js';
 import type { MessagePublishOptions, PublishListener } from '../driver/message-driver.js';
 import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
 import type { Headers } from '../message/headers.js';
-import type { OutgoingFrame } from '../message/run.js';
+import type { OutgoingFrame } from '../message/outgoing-frame.js';
 import type { Clock } from '../timing/clock.js';
 import { Deadlined, DeadlineQueue } from '../timing/deadline-queue.js';
 import type { PublishReceipt } from './bus-options.js';

@@ -1,7 +1,7 @@
 import type { Codec } from '../codec/codec.js';
 import type { Delivery } from '../driver/delivery.js';
 import type { DecodedFrame } from '../message/frame.js';
-import type { EncodedFrame, OutgoingFrame } from '../message/run.js';
+import type { EncodedFrame, OutgoingFrame } from '../message/outgoing-frame.js';
 import type { PublishOptions, WireName } from './bus-options.js';
 import type { MessageReader } from './message-decoder.js';
 

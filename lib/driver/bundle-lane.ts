@@ -1,5 +1,6 @@
 import { joinBundle } from '../message/bundle.js';
-import { EncodedFrame, type OutgoingFrame, RunWriter } from '../message/run.js';
+import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
+import { RunWriter } from '../message/run-writer.js';
 import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from './driver.js';
 import type { MessagePublishOptions, PublishListener } from './message-driver.js';
 

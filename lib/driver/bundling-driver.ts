@@ -1,6 +1,6 @@
 import { ClosedError } from '../errors/bus.errors.js';
 import { encodeFrame } from '../message/frame.js';
-import { EncodedFrame, type OutgoingFrame } from '../message/run.js';
+import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import { splitFanOut } from './bundle-delivery.js';
 import { BundleLane, type BundleLimits } from './bundle-lane.js';
 import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';

@@ -1,4 +1,4 @@
-import type { EncodedFrame, OutgoingFrame } from '../message/run.js';
+import type { EncodedFrame, OutgoingFrame } from '../message/outgoing-frame.js';
 import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from './driver.js';
 
 /** How a message is to be published; its id is its own. */

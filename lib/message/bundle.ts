@@ -1,6 +1,6 @@
 import { CodecError } from '../errors/message.errors.js';
 import { BUNDLE_FLAG, type DecodedFrame, FIXED_BYTES, FRAME_MAGIC, readFlags, writeFixed } from './frame.js';
-import { isRun, readRun } from './run.js';
+import { isRun, readRun } from './run-reader.js';
 import { readVarint, varintSize, writeVarint } from './varint.js';
 
 /** One message out of a bundle. */

@@ -8,7 +8,7 @@ import { bodyBytes, decodeFrame } from '../../message/frame.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
 import { messageIds } from '../../message/message-id.js';
-import type { OutgoingFrame } from '../../message/run.js';
+import type { OutgoingFrame } from '../../message/outgoing-frame.js';
 import type { Clock } from '../../timing/clock.js';
 import type { MessageDecoder } from '../message-decoder.js';
 

@@ -1,7 +1,8 @@
 import { joinBundle, splitBundle } from '../../../lib/message/bundle.js';
 import { decodeFrame, encodeFrame } from '../../../lib/message/frame.js';
 import { noHeaders } from '../../../lib/message/headers.js';
-import { RunWriter, readRun } from '../../../lib/message/run.js';
+import { readRun } from '../../../lib/message/run-reader.js';
+import { RunWriter } from '../../../lib/message/run-writer.js';
 import { readDocument } from './markdown.js';
 
 const decision = readDocument('docs/adr/0002-frame-and-bundle-format.md');

@@ -3,7 +3,9 @@ import { isDiscoBusError } from '../../../lib/errors/disco-bus-error.js';
 import { joinBundle, readBundle, splitBundle } from '../../../lib/message/bundle.js';
 import { decodeFrame, encodeFrame } from '../../../lib/message/frame.js';
 import { noHeaders, toHeaders } from '../../../lib/message/headers.js';
-import { isRun, type OutgoingFrame, RunWriter, readRun } from '../../../lib/message/run.js';
+import type { OutgoingFrame } from '../../../lib/message/outgoing-frame.js';
+import { isRun, readRun } from '../../../lib/message/run-reader.js';
+import { RunWriter } from '../../../lib/message/run-writer.js';
 
 const PREFIX = 'source-';
 
