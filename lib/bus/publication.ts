@@ -1,6 +1,7 @@
 import type { EncodedBody } from '../codec/codec.js';
 import type { DriverReceipt } from '../driver/driver.js';
 import type { MessagePublishOptions, PublishListener } from '../driver/message-driver.js';
+import { partPosition } from '../driver/part-position.js';
 import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
 import type { Headers } from '../message/headers.js';
 import type { OutgoingFrame } from '../message/outgoing-frame.js';
@@ -175,7 +176,6 @@ function toReceipt(
   { position, receivers }: DriverReceipt,
   part: number | undefined,
 ): PublishReceipt {
-  if (position !== undefined)
-    return { id, topic, position: part === undefined ? position : `${position}#${part}` };
+  if (position !== undefined) return { id, topic, position: partPosition(position, part) };
   return receivers === undefined ? { id, topic } : { id, topic, receivers };
 }

@@ -1,6 +1,7 @@
 import { type BundledFrame, isBundle, readBundle } from '../message/bundle.js';
 import type { DecodedFrame } from '../message/frame.js';
 import type { DeadLetterReason, Delivery, DeliveryPart } from './delivery.js';
+import { partPosition } from './part-position.js';
 
 const settled = Promise.resolve();
 
@@ -161,7 +162,7 @@ class StoredDelivery implements Delivery {
 
   get position(): string | undefined {
     const { position } = this.stored;
-    return position === undefined || !this.part ? position : `${position}#${this.part.index}`;
+    return position === undefined ? undefined : partPosition(position, this.part?.index);
   }
 
   get settledParts(): ReadonlySet<number> | undefined {

@@ -16,6 +16,7 @@ import type {
 } from './driver.js';
 import type { DriverStatusListener } from './driver-status.js';
 import type { MessageDriver, MessagePublishOptions, PublishListener } from './message-driver.js';
+import { partPosition } from './part-position.js';
 
 /** How large a bundle may grow, per delivery guarantee. */
 export type BundlingOptions = { readonly [guarantee in DeliveryGuarantee]?: Partial<BundleLimits> };
@@ -174,5 +175,5 @@ function travelsAlone(options: MessagePublishOptions): boolean {
 
 function partReceipt(receipt: DriverReceipt, part: number | undefined): DriverReceipt {
   if (part === undefined || receipt.position === undefined) return receipt;
-  return { ...receipt, position: `${receipt.position}#${part}` };
+  return { ...receipt, position: partPosition(receipt.position, part) };
 }

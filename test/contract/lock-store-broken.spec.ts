@@ -3,6 +3,7 @@ import { MemoryLockStore } from '../../lib/drivers/memory/locks/memory-lock-stor
 import { MemoryLockTable } from '../../lib/drivers/memory/locks/memory-lock-table.js';
 import { lockStoreCases, runLockStoreCase } from '../../lib/testing/lock-store-contract.js';
 import type { LockStoreHarness } from '../../lib/testing/lock-store-harness.js';
+import { over } from '../unit/lock/support.js';
 
 type Fault = (store: LockStore, held: Map<string, LockClaim>) => Partial<LockStore>;
 
@@ -127,20 +128,6 @@ function harnessOf(fault: Fault): LockStoreHarness {
     return over(noting, fault(noting, held));
   };
   return { createStore, traces: () => table.size, deadlineMs: 300 };
-}
-
-function over(store: LockStore, methods: Partial<LockStore>): LockStore {
-  return {
-    name: 'broken',
-    connect: () => store.connect(),
-    acquire: (...args) => store.acquire(...args),
-    extend: (claim) => store.extend(claim),
-    release: (claim) => store.release(claim),
-    peek: (key) => store.peek(key),
-    onReleased: (listener) => store.onReleased(listener),
-    close: () => store.close(),
-    ...methods,
-  };
 }
 
 function numbered(answer: LockAnswer, fencingToken: bigint): LockAnswer {

@@ -1,4 +1,5 @@
 import type { DeadLetterReason, Delivery, DeliveryPart } from '../../../driver/delivery.js';
+import { partPosition } from '../../../driver/part-position.js';
 import type { StreamEntry } from './stream-entry.js';
 import type { ScriptArgument } from './stream-script.js';
 
@@ -134,7 +135,7 @@ export class StreamDelivery implements Delivery {
   }
 
   private originOf(part: DeliveryPart | undefined): string {
-    return part === undefined ? this.entry.origin : `${this.entry.origin}#${part.index}`;
+    return partPosition(this.entry.origin, part?.index);
   }
 
   private settle(part: DeliveryPart | undefined): boolean {
