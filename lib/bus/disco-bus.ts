@@ -1,6 +1,7 @@
 import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
+import { HandlerMissingError } from '../errors/handler.errors.js';
 import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
@@ -27,6 +28,14 @@ import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
 import { Subscriber } from './subscriber.js';
 import type { Subscription } from './subscription.js';
+
+/** A subscription that is announced and not read yet. */
+export interface DeclaredSubscription {
+  /** Resolves when the subscription is live; to be called once. Rejects as {@link DiscoBus.subscribe} does. */
+  open(handler: MessageHandler | BatchHandler): Promise<Subscription>;
+  /** Takes it back, when it was not opened. */
+  withdraw(): void;
+}
 
 /** Stands for all reply inboxes where a topic is told. */
 const REPLIES = 'replies';
@@ -68,7 +77,7 @@ export class DiscoBus {
     });
     this.responder = this.makeResponder(channel);
     this.subscriber = new Subscriber(this.options, this.responder, onDropped);
-    this.publisher = new Publisher(this.options, this.subscriber.subscriptions);
+    this.publisher = new Publisher(this.options, this.subscriber.expected);
     this.requester = this.makeRequester(channel, onDropped);
     this.stopListening = this.options.driver.onStatus((status) => {
       if (status.type === 'connected' || status.type === 'disconnected')
@@ -196,10 +205,25 @@ export class DiscoBus {
     handler: MessageHandler | BatchHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
-    const wanted = this.subscriber.check(topicOrPattern, handler, options);
-    await this.usable();
+    if (typeof handler !== 'function') throw new HandlerMissingError(String(topicOrPattern));
+    return this.declare(topicOrPattern, options, handlerName(handler)).open(handler);
+  }
+
+  /**
+   * Announces a subscription that follows: from now on a publish that contradicts it is refused, and so is a second
+   * subscription of its group. Nothing is read before `open`. Throws TopicInvalidError or ConfigurationError.
+   */
+  declare(topicOrPattern: string, options: SubscribeOptions = {}, name = 'a handler'): DeclaredSubscription {
+    const wanted = this.subscriber.declare(topicOrPattern, options, name);
     this.publisher.forgetTopics();
-    return this.subscriber.open(wanted);
+    const open = async (handler: MessageHandler | BatchHandler) => {
+      await this.usable().catch((error) => {
+        this.subscriber.withdraw(wanted);
+        throw error;
+      });
+      return this.subscriber.open(wanted, handler);
+    };
+    return { open, withdraw: () => this.subscriber.withdraw(wanted) };
   }
 
   /**
@@ -358,4 +382,8 @@ export class DiscoBus {
     await late;
     this.graceLeftMs = Math.max(0, this.graceLeftMs - (clock.monotonic() - startedMs));
   }
+}
+
+function handlerName({ name }: { name: string }): string {
+  return name === '' || name === 'handler' ? 'a handler' : `the handler "${name.slice(0, 100)}"`;
 }
