@@ -23,7 +23,16 @@ export async function application({ url, topic, metrics = true, middleware = 0, 
   const chain = Array.from({ length: middleware }, () => passOn);
   const module = class BenchModule {};
   Module({
-    imports: [DiscoBusModule.forRoot({ url, metrics, compression, middleware: chain })],
+    imports: [
+      DiscoBusModule.forRoot({
+        url,
+        metrics,
+        compression,
+        middleware: chain,
+        service: 'bench',
+        defaults: { delivery: 'at-most-once' },
+      }),
+    ],
     providers: take ? [handler(take, topic)] : [],
   })(module);
   return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });

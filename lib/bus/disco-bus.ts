@@ -26,6 +26,7 @@ import { DirectChannel } from './requests/direct-channel.js';
 import { type DirectCall, Requester, type RequestHandle } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
+import { StatusLog } from './status-log.js';
 import { Subscriber } from './subscriber.js';
 import type { Subscription } from './subscription.js';
 
@@ -79,7 +80,9 @@ export class DiscoBus {
     this.subscriber = new Subscriber(this.options, this.responder, onDropped);
     this.publisher = new Publisher(this.options, this.subscriber.expected);
     this.requester = this.makeRequester(channel, onDropped);
+    const log = new StatusLog(this.options.logger);
     this.stopListening = this.options.driver.onStatus((status) => {
+      log.hear(status);
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
       this.requester.onDriverStatus(status);

@@ -132,6 +132,7 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
   accepted(receipt: DriverReceipt, part: number | undefined): void {
     if (!this.end('success')) return;
     this.lane.metrics.size('out', this.bodyBytes);
+    if (receipt.receivers === 0) this.lane.unheard();
     this.resolve(toReceipt(this.id, this.lane.topic, receipt, part));
   }
 

@@ -19,9 +19,14 @@ export interface PublishLane {
   readonly metrics: TopicMetrics;
   readonly ids: MessageIdSource;
   readonly headers: HeaderMemory;
+  /** To be called when the server sent a message to nobody. */
+  unheard(): void;
   /** How a message goes for which nothing else was asked. */
   readonly usual: MessagePublishOptions;
 }
+
+/** Topics without a listener that are told of. */
+const UNHEARD_TOLD = 100;
 
 /** Topics remembered at a time; beyond that the memory is emptied and begins again. */
 const REMEMBERED_TOPICS = 20_000;
@@ -36,6 +41,7 @@ export class PublishLanes {
   };
   private readonly labels: TopicLabels;
   private readonly idSource = messageIdSources();
+  private readonly unheard = new Set<string>();
 
   constructor(
     private readonly options: ResolvedOptions,
@@ -60,6 +66,17 @@ export class PublishLanes {
     for (const lanes of Object.values(this.lanes)) lanes.clear();
   }
 
+  /** Once for each topic: what is fanned out to nobody is gone. */
+  private tellUnheard(topic: string): void {
+    if (this.unheard.has(topic) || this.unheard.size > UNHEARD_TOLD) return;
+    this.unheard.add(topic);
+    const { logger, prefix } = this.options;
+    const more = this.unheard.size > UNHEARD_TOLD ? '; further topics are not told' : '';
+    logger.warn(
+      `"${topic}" was published at most once below the prefix "${prefix}" and nobody listened: such messages are gone${more}`,
+    );
+  }
+
   private open(topic: string, wanted: DeliveryGuarantee | undefined): PublishLane {
     const { driver, topics, wires, metrics, publishTimeoutMs: timeoutMs } = this.options;
     const policy = topics.get(topic, { delivery: wanted });
@@ -75,6 +92,7 @@ export class PublishLanes {
       metrics: metrics.topic(this.labels.of(topic)),
       ids: this.idSource(),
       headers: new HeaderMemory(),
+      unheard: () => this.tellUnheard(topic),
       usual: { ...noOptions, delivery, timeoutMs, bare: wire.bare },
     };
   }

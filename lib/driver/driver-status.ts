@@ -3,7 +3,8 @@ import type { DiscoBusError } from '../errors/disco-bus-error.js';
 /**
  * What a driver tells of its connection. `gap`: messages of these topics may have been missed between the two moments
  * (milliseconds since the epoch). `data-loss`: the server lost what it had stored for the topic. `trimmed`: so many stored
- * entries of a full topic gave way to newer ones, as the driver was told to.
+ * entries of a full topic, or of one that no group reads, gave way to newer ones, as the driver was told to. `unread`: a message
+ * was stored for a topic that no group reads, told once for each topic; no more than these bounds is kept for it.
  */
 export type DriverStatus =
   | { readonly type: 'connected' }
@@ -11,6 +12,13 @@ export type DriverStatus =
   | { readonly type: 'gap'; readonly topics: readonly string[]; readonly from: number; readonly to: number }
   | { readonly type: 'data-loss'; readonly topic: string }
   | { readonly type: 'trimmed'; readonly topic: string; readonly entries: number }
+  | {
+      readonly type: 'unread';
+      readonly topic: string;
+      readonly maxLength: number;
+      readonly maxBytes: number;
+      readonly maxAgeMs: number;
+    }
   | { readonly type: 'error'; readonly error: DiscoBusError };
 
 /** Called for each status, in order; must not throw. */

@@ -7,7 +7,12 @@ import { WarehouseService } from './warehouse.service.js';
   imports: [
     PrometheusModule.register(),
     // Embedded, on a broker that others in this process can reach, unless the environment names a Redis
-    DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:warehouse', service: 'warehouse' }),
+    // At most once: what a handler fails on is dropped, told and counted. At least once it would be retried and kept
+    DiscoBusModule.forRoot({
+      url: process.env.DISCO_BUS_URL ?? 'memory:warehouse',
+      service: 'warehouse',
+      defaults: { delivery: 'at-most-once' },
+    }),
   ],
   providers: [WarehouseService],
 })

@@ -5,6 +5,7 @@ import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { Agenda } from './agenda.js';
 import { FanOut } from './fan-out.js';
 import { MemoryLockTable } from './locks/memory-lock-table.js';
+import type { UnreadBounds } from './topic-log.js';
 import { TopicLogs } from './topic-logs.js';
 import { Turn } from './turn.js';
 
@@ -16,6 +17,21 @@ export interface MemoryBrokerOptions {
   deduplicationWindow?: Duration;
   /** The most messages a topic keeps at a time; further ones are refused with DriverError. @default 1_000_000 */
   maxLength?: number;
+  /**
+   * How much is kept of a topic while no group reads it. Beyond it the oldest messages are dropped, told as the status
+   * `trimmed`; its publisher is told of such a topic by the status `unread`.
+   */
+  unread?: MemoryUnreadOptions;
+}
+
+/** The bounds of a topic that no group has ever read. */
+export interface MemoryUnreadOptions {
+  /** Messages; a bundle counts as one. @default 10_000 */
+  maxLength?: number;
+  /** Bytes of their frames. @default 64 MiB */
+  maxBytes?: number;
+  /** @default '1d' */
+  maxAge?: Duration;
 }
 
 /** The topics, groups and locks below one prefix: drivers with different prefixes do not meet. */
@@ -38,6 +54,9 @@ export class MemoryBroker {
   private readonly spaces = new Map<string, BrokerSpace>();
   private readonly deduplicationMs: number;
   private readonly maxLength: number;
+  readonly unread: UnreadBounds;
+  /** Who is told that messages of a topic without a group were dropped. */
+  private readonly trimListeners = new Set<(prefix: string, topic: string, entries: number) => void>();
   private drivers = 0;
 
   /** `onUnused` is called each time the last driver has gone. */
@@ -46,9 +65,8 @@ export class MemoryBroker {
     private readonly onUnused: () => void = () => {},
   ) {
     const { clock = systemClock, deduplicationWindow = '2m', maxLength = 1_000_000 } = options;
-    if (!Number.isInteger(maxLength) || maxLength < 1) {
-      throw new ConfigurationError('maxLength must be a whole number from 1');
-    }
+    assertCount('maxLength', maxLength);
+    this.unread = resolveUnread(options.unread);
     this.clock = clock;
     this.agenda = new Agenda(clock);
     this.deduplicationMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
@@ -69,12 +87,21 @@ export class MemoryBroker {
   space(prefix: string): BrokerSpace {
     let space = this.spaces.get(prefix);
     if (space === undefined) {
-      const { clock, turn, agenda, deduplicationMs, maxLength } = this;
-      const logs = new TopicLogs({ clock, turn, agenda, deduplicationMs, maxLength });
+      const { clock, turn, agenda, deduplicationMs, maxLength, unread } = this;
+      const trimmed = (topic: string, entries: number) => {
+        for (const listener of this.trimListeners) listener(prefix, topic, entries);
+      };
+      const logs = new TopicLogs({ clock, turn, agenda, deduplicationMs, maxLength, unread, trimmed });
       space = { fanOut: new FanOut(turn), logs, locks: new MemoryLockTable({ clock }) };
       this.spaces.set(prefix, space);
     }
     return space;
+  }
+
+  /** Calls `listener` when messages of a topic without a group were dropped; the returned function ends that. */
+  onTrimmed(listener: (prefix: string, topic: string, entries: number) => void): () => void {
+    this.trimListeners.add(listener);
+    return () => void this.trimListeners.delete(listener);
   }
 
   /** One more driver uses the broker. */
@@ -107,4 +134,19 @@ export function memoryBroker(name?: string): MemoryBroker {
     named.set(name, broker);
   }
   return broker;
+}
+
+function resolveUnread({
+  maxLength = 10_000,
+  maxBytes = 64 * 1024 * 1024,
+  maxAge = '1d',
+}: MemoryUnreadOptions = {}) {
+  assertCount('unread.maxLength', maxLength);
+  assertCount('unread.maxBytes', maxBytes);
+  return { maxLength, maxBytes, maxAgeMs: toMilliseconds(maxAge, 'unread.maxAge', { minMs: 1 }) };
+}
+
+function assertCount(option: string, value: unknown): void {
+  if (Number.isInteger(value) && (value as number) >= 1) return;
+  throw new ConfigurationError(`${option} must be a whole number from 1`);
 }

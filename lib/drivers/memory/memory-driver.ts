@@ -28,6 +28,9 @@ export interface MemoryDriverOptions extends MemoryBrokerOptions {
   visibilityTimeout?: Duration;
 }
 
+/** Topics without a group that are remembered as told. */
+const UNREAD_TOLD = 10_000;
+
 /** What the memory driver can do. */
 export const memoryCapabilities: DriverCapabilities = Object.freeze({
   'at-most-once': Object.freeze({
@@ -68,6 +71,9 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
   private readonly subscriptions = new Set<MemorySubscription>();
   private space: BrokerSpace | undefined;
   private closed = false;
+  private stopListening: (() => void) | undefined;
+  /** Topics that were told to have no group. */
+  private readonly unread = new Set<string>();
 
   /** Throws {@link ConfigurationError} for malformed options. */
   constructor(options: MemoryDriverOptions = {}) {
@@ -81,6 +87,10 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
     if (this.closed) throw closedError();
     if (this.space) return;
     this.space = this.broker.space(context.prefix ?? 'disco');
+    const prefix = context.prefix ?? 'disco';
+    this.stopListening = this.broker.onTrimmed((of, topic, entries) => {
+      if (of === prefix) this.listeners.emit({ type: 'trimmed', topic, entries });
+    });
     this.broker.attach();
     this.listeners.emit({ type: 'connected' });
   }
@@ -122,6 +132,7 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
     this.subscriptions.clear();
     if (!this.space) return;
     this.space = undefined;
+    this.stopListening?.();
     this.broker.detach();
     this.listeners.emit({ type: 'disconnected' });
   }
@@ -152,9 +163,21 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
   private accept(topic: string, frame: Uint8Array, options: DriverPublishOptions): DriverReceipt {
     const space = this.connected();
     if (options.signal?.aborted) throw new AbortedError(options.signal.reason);
-    if (options.delivery === 'at-least-once') return space.logs.publish(topic, frame, options);
+    if (options.delivery === 'at-least-once') {
+      const receipt = space.logs.publish(topic, frame, options);
+      if (space.logs.find(topic)?.isUnread) this.tellUnread(topic);
+      return receipt;
+    }
     if (options.delayMs) throw new ConfigurationError('delay needs the delivery guarantee at-least-once');
     return { receivers: this.fanOut(space, options.bare).publish(topic, frame) };
+  }
+
+  /** Once for each topic, of so many at a time. */
+  private tellUnread(topic: string): void {
+    if (this.unread.has(topic)) return;
+    if (this.unread.size >= UNREAD_TOLD) this.unread.clear();
+    this.unread.add(topic);
+    this.listeners.emit({ type: 'unread', topic, ...this.broker.unread });
   }
 
   /** Bare names are those without any prefix. */

@@ -14,13 +14,24 @@ export interface LogSettings {
   readonly agenda: Agenda;
   readonly deduplicationMs: number;
   readonly maxLength: number;
+  /** What is kept of a topic while it has no group. */
+  readonly unread: UnreadBounds;
+  /** So many frames of a topic without a group were dropped. */
+  readonly trimmed: (topic: string, entries: number) => void;
+}
+
+/** How much is kept of a topic that no group has ever read. */
+export interface UnreadBounds {
+  readonly maxLength: number;
+  readonly maxBytes: number;
+  readonly maxAgeMs: number;
 }
 
 const never = Number.POSITIVE_INFINITY;
 
 /**
  * The frames of one topic, in order, and the groups that read them. A frame is dropped when every group is done with
- * it; while the topic has no group at all, everything is kept for the first one that starts at the beginning.
+ * it; while the topic has no group at all, what the bounds allow is kept for the first one that starts at the beginning.
  */
 export class TopicLog implements GroupLog {
   /** The sequence number that the next entry gets. */
@@ -29,6 +40,8 @@ export class TopicLog implements GroupLog {
   private readonly groups = new Map<string, ConsumerGroup>();
   private readonly seen: DeduplicationWindow;
   private delayed = 0;
+  /** Of the entries, while there is no group. */
+  private unreadBytes = 0;
   private earliestExpiryMs = never;
   private lastMs = 0;
   private lastIndex = 0;
@@ -58,6 +71,7 @@ export class TopicLog implements GroupLog {
     const nowMs = this.settings.clock.monotonic();
     const earlier = options.deduplicate ? this.seen.find(options.id, nowMs) : undefined;
     if (earlier !== undefined) return { position: earlier, duplicate: true };
+    if (this.isUnread) this.trimUnread(frame.byteLength);
     this.assertRoom(nowMs);
     const position = this.nextPosition();
     if (options.deduplicate) this.seen.add(options.id, position, nowMs);
@@ -65,6 +79,11 @@ export class TopicLog implements GroupLog {
     this.earliestExpiryMs = Math.min(this.earliestExpiryMs, expiresMs);
     this.addLater(Buffer.from(frame), position, expiresMs, options.delayMs ?? 0);
     return { position };
+  }
+
+  /** Whether no group has ever read it. */
+  get isUnread(): boolean {
+    return this.groups.size === 0;
   }
 
   /** The entry with that number, unless it was dropped. */
@@ -133,6 +152,7 @@ export class TopicLog implements GroupLog {
   private add(frame: Uint8Array, position: string, expiresMs: number): void {
     const seq = this.end++;
     this.entries.set(seq, { seq, position, frame, expiresMs, groupsLeft: this.groups.size });
+    if (this.isUnread) this.unreadBytes += frame.byteLength;
     for (const group of this.groups.values()) group.wake();
   }
 
@@ -145,11 +165,28 @@ export class TopicLog implements GroupLog {
     );
   }
 
+  /** Makes room for so many bytes among what no group waits for. */
+  private trimUnread(comingBytes: number): void {
+    const { maxLength, maxBytes, maxAgeMs } = this.settings.unread;
+    const oldestMs = this.now() - maxAgeMs;
+    let gone = 0;
+    for (const entry of this.entries.values()) {
+      const isOver = this.entries.size >= maxLength || this.unreadBytes + comingBytes > maxBytes;
+      if (!isOver && Number.parseInt(entry.position, 10) >= oldestMs) break;
+      this.entries.delete(entry.seq);
+      this.unreadBytes -= entry.frame.byteLength;
+      gone++;
+    }
+    if (gone > 0) this.settings.trimmed(this.topic, gone);
+  }
+
   private dropExpired(): void {
     this.earliestExpiryMs = never;
     for (const entry of this.entries.values()) {
-      if (this.expired(entry)) this.entries.delete(entry.seq);
-      else this.earliestExpiryMs = Math.min(this.earliestExpiryMs, entry.expiresMs);
+      if (this.expired(entry)) {
+        this.entries.delete(entry.seq);
+        this.unreadBytes -= entry.frame.byteLength;
+      } else this.earliestExpiryMs = Math.min(this.earliestExpiryMs, entry.expiresMs);
     }
   }
 

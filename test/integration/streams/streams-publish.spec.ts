@@ -20,6 +20,9 @@ describe('Redis Streams: publishing', () => {
     [{ durability: { replicas: 0 } }, 'durability.replicas'],
     [{ durability: { replicas: 1, timeout: 0 } }, 'durability.timeout'],
     [{ maxCrashes: 0 }, 'maxCrashes'],
+    [{ unread: { maxLength: 0 } }, 'unread.maxLength'],
+    [{ unread: { maxBytes: -1 } }, 'unread.maxBytes'],
+    [{ unread: { maxAge: 'soon' } }, 'unread.maxAge'],
   ])('refuses the option %j', (streams, named) => {
     const make = () => drivers.make({ url: redis.server.url, streams: streams as never });
     expect(make).toThrow(expect.objectContaining({ code: 'DISCO_CONFIGURATION' }));
@@ -156,6 +159,7 @@ describe('Redis Streams: publishing', () => {
 
   it('C14: refuses what does not fit, and takes it again when a group has handled something', async () => {
     const driver = await drivers.connected({ url: redis.server.url, streams: { maxLength: 100 } });
+    await redis.admin.call('XGROUP', 'CREATE', 'disco:{full}', 'g', '0', 'MKSTREAM');
     const results = await Promise.allSettled(
       Array.from({ length: 150 }, (_, index) => driver.publish('full', bytes(String(index)), stored())),
     );

@@ -35,7 +35,10 @@ class Shipping {
   }
 }
 
-@Module({ imports: [DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL })], providers: [Shipping] })
+@Module({
+  imports: [DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL, service: 'shop' })],
+  providers: [Shipping],
+})
 class AppModule {}
 
 async function main(): Promise<void> {

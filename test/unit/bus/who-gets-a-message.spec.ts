@@ -41,8 +41,9 @@ describe('overlapping subscriptions', () => {
     const got: Record<string, number[]> = {};
     const inbox = new Inbox<number>();
     for (const topic of topics) {
+      got[topic] = [];
       const { group } = await bus.subscribe(topic, (n) => {
-        (got[topic] ??= []).push(n);
+        got[topic].push(n);
         inbox.push(n);
       });
       expect(group).toBe(topic.includes('*') || topic.includes('>') ? `billing@${topic}` : 'billing');

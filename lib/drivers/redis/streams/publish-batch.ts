@@ -22,6 +22,8 @@ export interface PublishReply {
   readonly dropped: readonly (string | number)[];
   /** Streams that were not there before. */
   readonly made: readonly string[];
+  /** Streams that no group reads. */
+  readonly unread: readonly string[];
   /** What became of each message. */
   readonly results: readonly string[];
   /** How many replicas have it. */
@@ -32,8 +34,8 @@ export interface PublishReply {
 
 /** Reads the reply of the script. */
 export function readPublishReply(reply: unknown, replicas: number): PublishReply {
-  const [dropped, made, ...results] = reply as [(string | number)[], string[], ...string[]];
-  return { dropped, made, results, replicas };
+  const [dropped, made, unread, ...results] = reply as [(string | number)[], string[], string[], ...string[]];
+  return { dropped, made, unread, results, replicas };
 }
 
 /** Messages that travel in one script call, and what the script needs of them. Sent again unchanged when the reply was lost. */
@@ -50,9 +52,10 @@ export class PublishBatch {
     private readonly options: ResolvedStreamOptions,
   ) {
     const logMs = LOG_SPARE_MS + longestTimeout(messages);
-    const { deduplicationMs, maxLength, dropOldest } = options;
+    const { deduplicationMs, maxLength, dropOldest, unread } = options;
     this.keys = [log];
     this.args = [String(number), logMs, deduplicationMs, maxLength, dropOldest ? 1 : 0];
+    this.args.push(unread.maxLength, unread.maxBytes, unread.maxAgeMs);
     for (const message of messages) this.add(message, keys);
   }
 

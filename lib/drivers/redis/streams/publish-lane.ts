@@ -31,6 +31,8 @@ export interface StreamPublisherSetup {
   readonly name: string;
   /** So many entries of a stream that was full gave way. */
   readonly dropped: (stream: string, entries: number) => void;
+  /** Something was stored in a stream that no group reads. */
+  readonly unread: (stream: string) => void;
 }
 
 /** The publisher that a lane belongs to. */
@@ -138,7 +140,7 @@ export class PublishLane {
   }
 
   private async send(messages: readonly PendingPublish[]): Promise<void> {
-    const { keys, options, dropped } = this.owner.setup;
+    const { keys, options, dropped, unread } = this.owner.setup;
     this.sending = true;
     const batch = new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
     this.current = batch;
@@ -148,6 +150,7 @@ export class PublishLane {
       for (const message of messages) this.owner.accepted(message);
       for (let index = 0; index < reply.dropped.length; index += 2)
         dropped(String(reply.dropped[index]), Number(reply.dropped[index + 1]));
+      for (const stream of reply.unread) unread(stream);
     } catch (error) {
       const told = toDriverError(error);
       for (const message of messages) message.fail(told);

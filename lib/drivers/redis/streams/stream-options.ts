@@ -4,6 +4,20 @@ import { type Duration, toMilliseconds } from '../../../timing/duration.js';
 /** When an entry counts as accepted: once the primary has it, or once so many replicas have it too. */
 export type StreamDurability = 'primary' | { readonly replicas: number; readonly timeout?: Duration };
 
+/**
+ * How much is kept of a topic while no group reads it, so that a topic nobody reads cannot fill the server or stop its
+ * publishers. Beyond it the oldest entries are dropped, told as the status `trimmed`. Its publisher is told of such a topic by
+ * the status `unread`. With the first group these bounds end, and `maxLength` holds.
+ */
+export interface RedisUnreadOptions {
+  /** The most entries; a bundle is one. @default 10_000 */
+  maxLength?: number;
+  /** How much memory they may take on the server, about. Bytes. @default 64 MiB */
+  maxBytes?: number;
+  /** How long after its publish an entry is kept. @default '1d' */
+  maxAge?: Duration;
+}
+
 /** How the Redis driver keeps and hands out messages at least once. */
 export interface RedisStreamOptions {
   /** A member of a group that was silent for so long is dead: its entries go to the others. Also how long what a closed subscription left unsettled stays with it. @default '30s' */
@@ -16,6 +30,8 @@ export interface RedisStreamOptions {
   maxLength?: number;
   /** At `maxLength`: refuse what is published with StreamFullError, or drop the oldest entries, handled or not, and count them. @default 'reject' */
   retention?: 'reject' | 'drop-oldest';
+  /** What is kept of a topic that no group has ever read; see {@link RedisUnreadOptions}. */
+  unread?: RedisUnreadOptions;
   /** When a publish resolves. The replicas' `timeout` is '1s' unless given. @default 'primary' */
   durability?: StreamDurability;
   /** How often topic patterns look for topics whose announcement was lost; at most 30 s. @default '10s' */
@@ -35,6 +51,7 @@ export interface ResolvedStreamOptions {
   readonly replicas: number;
   readonly replicasTimeoutMs: number;
   readonly maxCrashes: number;
+  readonly unread: { readonly maxLength: number; readonly maxBytes: number; readonly maxAgeMs: number };
   readonly topicDiscoveryMs: number;
 }
 
@@ -55,10 +72,19 @@ export function resolveStreamOptions(options: RedisStreamOptions = {}): Resolved
     dropOldest: retention === 'drop-oldest',
     ...resolveDurability(options.durability ?? 'primary'),
     maxCrashes: count(options.maxCrashes ?? 3, 'maxCrashes'),
+    unread: resolveUnread(options.unread),
     topicDiscoveryMs: toMilliseconds(topicDiscovery, 'redisDriver.streams.topicDiscovery', {
       minMs: 100,
       maxMs: 30_000,
     }),
+  };
+}
+
+function resolveUnread({ maxLength, maxBytes, maxAge = '1d' }: RedisUnreadOptions = {}) {
+  return {
+    maxLength: count(maxLength ?? 10_000, 'unread.maxLength'),
+    maxBytes: count(maxBytes ?? 64 * 1024 * 1024, 'unread.maxBytes'),
+    maxAgeMs: toMilliseconds(maxAge, 'redisDriver.streams.unread.maxAge', { minMs: 1_000 }),
   };
 }
 

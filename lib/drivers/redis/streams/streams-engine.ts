@@ -33,6 +33,8 @@ import { TopicWatch } from './topic-watch.js';
 
 /** What closing may take, beside the time for publishes under way. */
 const CLOSE_MS = 2_000;
+/** Topics without a group that are remembered as told. */
+const UNREAD_TOLD = 10_000;
 const census = new StreamScript(censusScript);
 
 /** What a {@link StreamsEngine} is built with. */
@@ -67,6 +69,8 @@ export class StreamsEngine {
   private registry: ConsumerRegistry | undefined;
   private topicWatch: TopicWatch | undefined;
   private droppedEntries = 0;
+  /** Streams that were told to have no group. */
+  private readonly unread = new Set<string>();
 
   constructor(private readonly setup: StreamsSetup) {
     this.connections = new StreamConnections(setup);
@@ -161,6 +165,7 @@ export class StreamsEngine {
       bySlot: clustered,
       name: randomBytes(9).toString('base64url'),
       dropped: (stream, entries) => this.tellDropped(stream, entries),
+      unread: (stream) => this.tellUnread(stream),
     });
   }
 
@@ -193,6 +198,18 @@ export class StreamsEngine {
 
   private directory(connection: StreamConnection): TopicDirectory {
     return new TopicDirectory(connection, this.keys);
+  }
+
+  /** Once for each topic, of so many at a time. */
+  private tellUnread(stream: string): void {
+    if (this.unread.has(stream)) return;
+    if (this.unread.size >= UNREAD_TOLD) this.unread.clear();
+    this.unread.add(stream);
+    this.setup.status({
+      type: 'unread',
+      topic: this.keys.topicOf(stream),
+      ...this.setup.options.streams.unread,
+    });
   }
 
   private tellDropped(stream: string, entries: number): void {

@@ -23,6 +23,8 @@ if made.err then
 end
 local back = redis.pcall('XGROUP', 'CREATE', retry, group, '0', 'MKSTREAM')
 if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redis.error_reply(back.err) end
+redis.call('SET', stream .. ':read', '1')
+redis.call('PERSIST', stream)
 redis.call('ZADD', members, now + claimAfter, consumer)
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
 return { text(now), created, existed and 1 or 0, last, added }

@@ -10,7 +10,38 @@ end
 
 const store = `
 local window, max, drop = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
-local lengths, trimmed, dropped, made = {}, {}, {}, {}
+local unreadMax, unreadBytes, unreadAge = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local lengths, trimmed, dropped, made, unread, nobody = {}, {}, {}, {}, {}, {}
+
+local function shorten(stream, ...)
+  local gone = redis.call('XTRIM', stream, ...)
+  if gone > 0 then
+    dropped[#dropped + 1] = stream
+    dropped[#dropped + 1] = gone
+  end
+  return gone
+end
+
+-- Whether no group reads the stream. Groups leave a mark, so that they need not be counted for each batch.
+local function isUnread(stream)
+  if redis.call('EXISTS', stream .. ':read') == 1 then return false end
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  if groups.err or #groups == 0 then return true end
+  redis.call('SET', stream .. ':read', '1')
+  return false
+end
+
+-- Drops what a stream without groups may not keep. What it keeps ends with its last publish.
+local function bound(stream, length)
+  if length == 0 then return 0 end
+  -- Nothing is written without need: a script that has written is let past the server's memory limit.
+  local oldest = split(redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1][1])
+  if oldest < now - unreadAge then length = length - shorten(stream, 'MINID', text(now - unreadAge)) end
+  if length >= unreadMax then length = length - shorten(stream, 'MAXLEN', unreadMax - 1) end
+  local bytes = length > 0 and redis.call('MEMORY', 'USAGE', stream) or 0
+  if bytes > unreadBytes then length = length - shorten(stream, 'MAXLEN', math.floor(length * unreadBytes / bytes / 2)) end
+  return length
+end
 
 -- What stands against one more entry, if anything.
 local function noRoom(stream, waiting)
@@ -19,20 +50,22 @@ local function noRoom(stream, waiting)
     length = redis.pcall('XLEN', stream)
     if type(length) == 'table' then return '-' .. length.err end
     if length == 0 and redis.call('EXISTS', stream) == 0 then made[#made + 1] = stream end
+    if isUnread(stream) then
+      unread[#unread + 1] = stream
+      nobody[stream] = true
+      length = bound(stream, length)
+    end
   end
   if length + waiting >= max and not trimmed[stream] then
     trimmed[stream] = true
     if redis.call('EXISTS', stream) == 1 then length = length - trim(stream) end
   end
   if length + waiting >= max then
-    if not drop then
+    if not drop and not nobody[stream] then
       lengths[stream] = length
       return '!'
     end
-    local gone = redis.call('XTRIM', stream, 'MAXLEN', max - 1)
-    length = length - gone
-    dropped[#dropped + 1] = stream
-    dropped[#dropped + 1] = gone
+    length = length - shorten(stream, 'MAXLEN', max - 1)
   end
   lengths[stream] = length
   return nil
@@ -73,7 +106,7 @@ local function addWith(at)
   return id
 end
 
-local replies, at = { dropped, made }, 6
+local replies, at = { dropped, made, unread }, 9
 while at <= #ARGV do
   if ARGV[at] == 'p' then
     replies[#replies + 1] = add(KEYS[tonumber(ARGV[at + 1])], 'f', ARGV[at + 2])
@@ -82,6 +115,9 @@ while at <= #ARGV do
     replies[#replies + 1] = addWith(at + 1)
     at = at + 8
   end
+end
+for _, stream in ipairs(unread) do
+  if redis.call('XLEN', stream) > 0 then redis.call('PEXPIRE', stream, unreadAge) end
 end
 redis.pcall('SET', KEYS[1], cmsgpack.pack({ ARGV[1], replies }), 'PX', ARGV[2])
 return replies
@@ -92,11 +128,12 @@ return replies
  *
  * KEYS: the publisher's log, then the keys that the messages name by their number.
  * ARGV: number of the batch, ms the log lives, ms an id is remembered, most entries of a stream, 1 to drop the oldest;
+ * for streams that no group reads: most entries, most bytes, most ms;
  * then for each message \`p stream frame\`, or \`o stream later bodies dedup frame delay ttl\` (0 = none).
  * A batch that was stored before is not stored again: its log answers.
  *
- * Reply: the streams that entries were dropped from, each with how many; the streams that were not there before; then for
- * each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the stream is full, or \`-\` and
+ * Reply: the streams that entries were dropped from, each with how many; the streams that were not there before; those that
+ * no group reads; then for each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the stream is full, or \`-\` and
  * the error.
  */
 export const publishScript = recall + floorFunctions + nowFunction + store;

@@ -1,0 +1,29 @@
+import type { DriverStatus } from '../driver/driver-status.js';
+import type { BusLogger } from './bus-logger.js';
+
+/** Topics that are remembered as told. */
+const REMEMBERED = 1_000;
+
+/** Writes what a driver tells of single topics to the log: each kind once for each topic. */
+export class StatusLog {
+  private readonly told = new Set<string>();
+
+  constructor(private readonly logger: BusLogger) {}
+
+  hear(status: DriverStatus): void {
+    if (status.type !== 'unread' && status.type !== 'trimmed') return;
+    const kind = `${status.type} ${status.topic}`;
+    if (this.told.has(kind)) return;
+    if (this.told.size >= REMEMBERED) this.told.clear();
+    this.told.add(kind);
+    this.logger.warn(lineOf(status));
+  }
+}
+
+function lineOf(status: Extract<DriverStatus, { type: 'unread' | 'trimmed' }>): string {
+  if (status.type === 'trimmed') {
+    return `"${status.topic}": ${status.entries} stored entries were dropped for newer ones; further ones are told by the status 'trimmed'`;
+  }
+  const { topic, maxLength, maxBytes, maxAgeMs } = status;
+  return `"${topic}" is published at least once and no group reads it: at most ${maxLength} entries and ${maxBytes} bytes are kept for it, for ${maxAgeMs} ms, and the oldest are dropped`;
+}
