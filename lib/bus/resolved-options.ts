@@ -52,7 +52,7 @@ const LARGEST_MESSAGE_BYTES = 512 * 1024 * 1024;
 export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   if (typeof options?.driver?.publish !== 'function') throw new DriverMissingError();
   const { driver, service = 'default', prefix = 'disco', metrics = noopMetrics, logger = console } = options;
-  const { clock = systemClock, middleware = [], bundling = {} } = options;
+  const { clock = systemClock, middleware = [] } = options;
   if (!names.test(service))
     throw new ConfigurationError('service must be a name: letters, digits, ".", "_", ":" or "-"');
   if (!names.test(prefix))
@@ -61,13 +61,14 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     throw new ConfigurationError('middleware must be an array of functions');
   }
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
+  const bundles = resolveBundling(options.bundling, maxMessageBytes);
   const payloadCodec = resolvePayloadCodec(options.codec);
   const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
   const goLevel = options.compression === false ? undefined : options.compression?.level;
   return {
     engine: driver,
-    driver: new BundlingDriver(driver, bundling === false ? unbundled : bundling),
-    requestDriver: new BundlingDriver(driver, bundling === false ? unbundled : requestBundles(bundling)),
+    driver: new BundlingDriver(driver, bundles),
+    requestDriver: new BundlingDriver(driver, requestBundles(bundles)),
     service,
     prefix,
     topics: new TopicTable(service, options.defaults, options.topics),
@@ -102,6 +103,23 @@ function resolveCodecs(codec: Codec, compression: DiscoBusOptions['compression']
     codec: new GzipCodec(payload, { ...compression, maxBytes }),
     requestCodec: new GzipCodec(payload, { ...compression, maxBytes, threshold }),
   };
+}
+
+/** A bundle of the usual size is read whatever `maxMessageSize` is: its readers take so much more for heads. */
+const USUAL_BUNDLE_BYTES = 64 * 1024;
+
+/** No bundle is larger than what its readers take. */
+function resolveBundling(
+  bundling: DiscoBusOptions['bundling'] = {},
+  maxMessageBytes: number,
+): BundlingOptions {
+  if (bundling === false) return unbundled;
+  const mostBytes = Math.max(USUAL_BUNDLE_BYTES, maxMessageBytes);
+  const limited = Object.entries(bundling).map(([guarantee, limits]) => [
+    guarantee,
+    { ...limits, ...(limits?.maxBytes !== undefined && { maxBytes: Math.min(limits.maxBytes, mostBytes) }) },
+  ]);
+  return Object.fromEntries(limited) as BundlingOptions;
 }
 
 const REQUEST_BUNDLE_BYTES = 16 * 1024;
