@@ -6,8 +6,10 @@ import { BundlingDriver, type BundlingOptions, unbundled } from '../driver/bundl
 import type { DiscoDriver } from '../driver/driver.js';
 import type { MessageDriver } from '../driver/message-driver.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
+import { boundedMetrics } from '../metrics/bounded-metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { noopMetrics } from '../metrics/noop-metrics.js';
+import { TopicLabels } from '../metrics/topic-labels.js';
 import type { Middleware } from '../middleware/middleware.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
@@ -61,6 +63,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     throw new ConfigurationError('middleware must be an array of functions');
   }
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
+  const topics = new TopicTable(service, options.defaults, options.topics);
   const bundles = resolveBundling(options.bundling, maxMessageBytes);
   const payloadCodec = resolvePayloadCodec(options.codec);
   const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
@@ -71,7 +74,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     requestDriver: new BundlingDriver(driver, requestBundles(bundles)),
     service,
     prefix,
-    topics: new TopicTable(service, options.defaults, options.topics),
+    topics,
     ...codecs,
     wires: new Wires({ codec: codecs.codec, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,
@@ -81,7 +84,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
     connection: resolveConnection(options.connection),
     middleware,
-    metrics,
+    metrics: boundedMetrics(metrics, new TopicLabels(topics.names)),
     logger,
     clock,
   };
