@@ -15,6 +15,7 @@ import { orderedByKey } from './key-order.js';
 import { offered } from './offered.js';
 import type { Responder } from './requests/responder.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import { heldBack, StartGate } from './start-gate.js';
 import { BusSubscription, type Subscription } from './subscription.js';
 import type { ResolvedTopic } from './topic-table.js';
 
@@ -25,6 +26,7 @@ export interface Wanted {
   readonly label: string;
   readonly policy: ResolvedTopic;
   readonly handler: Handler;
+  readonly gate: StartGate;
 }
 
 /** The subscriptions of a bus. */
@@ -46,11 +48,13 @@ export class Subscriber {
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy);
+    const gate = new StartGate();
     return {
       topic,
+      gate,
       label: options.label ?? topic,
       policy: dispatchPolicy(policy, options),
-      handler: this.chain(topic, policy, handler, options),
+      handler: this.chain(topic, policy, handler, options, gate),
     };
   }
 
@@ -100,6 +104,7 @@ export class Subscriber {
     policy: ResolvedTopic,
     handler: MessageHandler | BatchHandler,
     options: SubscribeOptions,
+    gate: StartGate,
   ): Handler {
     const { middleware = [], schema, batch, label = topic } = options;
     const { clock, metrics } = this.options;
@@ -108,13 +113,13 @@ export class Subscriber {
       this.onDropped(label, reason);
     });
     const chain: Middleware[] = [answering, recover];
-    if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock));
+    if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock), heldBack(gate));
     chain.push(timeout(policy.timeoutMs, clock), ...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(
       chain,
       batch
-        ? batched(handler as BatchHandler, resolveBatch(batch), clock)
+        ? batched(handler as BatchHandler, resolveBatch(batch), clock, gate)
         : (context) => (handler as MessageHandler)(context.message.payload, context),
     );
   }
