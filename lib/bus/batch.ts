@@ -3,6 +3,7 @@ import type { DiscoMessageContext } from '../middleware/message-context.js';
 import type { Handler } from '../middleware/middleware.js';
 import type { Clock, ClockTimer } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
+import type { StartGate } from './start-gate.js';
 
 /** Has a handler called with several messages at a time. */
 export interface BatchOptions {
@@ -43,12 +44,12 @@ export function resolveBatch({ size, linger = '10ms' }: BatchOptions): Batching 
 }
 
 /** A handler of single messages that collects them for `handler`, and ends each when its batch has ended. */
-export function batched(handler: BatchHandler, batching: Batching, clock: Clock): Handler {
+export function batched(handler: BatchHandler, batching: Batching, clock: Clock, gate: StartGate): Handler {
   let open: OpenBatch | undefined;
   const run = (batch: OpenBatch): void => {
     if (open === batch) open = undefined;
     clock.clearTimeout(batch.timer);
-    batch.run(handler);
+    batch.run(handler, gate);
   };
   return (context) => {
     if (!open) {
@@ -64,7 +65,7 @@ export function batched(handler: BatchHandler, batching: Batching, clock: Clock)
 }
 
 class OpenBatch implements DiscoBatchContext {
-  readonly messages: DiscoMessageContext[] = [];
+  messages: DiscoMessageContext[] = [];
   timer: ClockTimer | undefined;
   readonly ended: Promise<void>;
   private settle!: (result: Promise<void>) => void;
@@ -83,8 +84,20 @@ class OpenBatch implements DiscoBatchContext {
     return AbortSignal.any(this.messages.map(({ signal }) => signal));
   }
 
-  run(handler: BatchHandler): void {
-    const payloads = this.messages.map(({ message }) => message.payload);
-    this.settle((async () => void (await handler(payloads, this)))());
+  run(handler: BatchHandler, gate: StartGate): void {
+    this.settle(gate.paused ? gate.passed().then(() => this.runLate(handler)) : this.call(handler));
+  }
+
+  /** Whose time was up meanwhile has failed already. */
+  private async runLate(handler: BatchHandler): Promise<void> {
+    this.messages = this.messages.filter(({ signal }) => !signal.aborted);
+    if (this.messages.length > 0) await this.call(handler);
+  }
+
+  private async call(handler: BatchHandler): Promise<void> {
+    await handler(
+      this.messages.map(({ message }) => message.payload),
+      this,
+    );
   }
 }

@@ -170,7 +170,10 @@ export interface DiscoBusOptions {
   codec?: Codec;
   /** `false` to send everything as it is. @default gzip, level 1, from 1 KiB on */
   compression?: CompressionOptions | false;
-  /** Largest encoded payload, in and out, in bytes. @default 10 MiB */
+  /**
+   * The most bytes of a payload, in and out, encoded and before compression. A larger one is refused where it is written,
+   * with MessageTooLargeError. @default 10 MiB
+   */
   maxMessageSize?: number;
   /** @default '30s' */
   publishTimeout?: Duration;

@@ -1,3 +1,4 @@
+import { inNobodysContext } from '../driver/async-context.js';
 import type { DriverStatus } from '../driver/driver-status.js';
 import type { DropReason } from '../metrics/metrics.js';
 
@@ -10,7 +11,7 @@ export type BusStatus =
   | { readonly type: 'dropped'; readonly topic: string; readonly reason: DropReason }
   | DriverStatus;
 
-/** Called for each status, in order; must not throw. */
+/** Called for each status, in order and in nobody's async context; must not throw. */
 export type BusStatusListener = (status: BusStatus) => void;
 
 /** The state of a bus and those who want to know of it. */
@@ -35,6 +36,10 @@ export class Lifecycle {
   }
 
   emit(status: BusStatus): void {
+    if (this.listeners.size > 0) inNobodysContext(this.tell, status);
+  }
+
+  private readonly tell = (status: BusStatus): void => {
     for (const listener of this.listeners) {
       try {
         listener(status);
@@ -42,5 +47,5 @@ export class Lifecycle {
         // A listener's fault is not the bus's: the others are still told.
       }
     }
-  }
+  };
 }

@@ -1,4 +1,6 @@
+import { inNobodysContext } from '../driver/async-context.js';
 import type { Delivery } from '../driver/delivery.js';
+import type { StartGate } from './start-gate.js';
 
 /** What a {@link Dispatcher} goes by. */
 export interface DispatcherOptions {
@@ -7,6 +9,8 @@ export interface DispatcherOptions {
   /** Deliveries that may wait for a place; `Infinity` where the driver bounds them. */
   readonly limit: number;
   readonly overflow: 'drop-new' | 'drop-old';
+  /** While it is shut, everything waits. */
+  readonly gate: StartGate;
   /** Handles one delivery; must not throw or reject. A promise holds the place until it resolves. */
   readonly handle: (delivery: Delivery) => void | Promise<void>;
   /** Told of each delivery that gave way. */
@@ -29,8 +33,13 @@ export class Dispatcher {
   }
 
   push(delivery: Delivery): void {
-    if (this.running < this.options.concurrency && this.backlog === 0) this.start(delivery);
+    if (this.mayStart() && this.backlog === 0) this.start(delivery);
     else this.enqueue(delivery);
+  }
+
+  /** The gate was opened: starts what waits. */
+  resume(): void {
+    this.drain();
   }
 
   /** Resolves when nothing runs and nothing waits. */
@@ -82,10 +91,17 @@ export class Dispatcher {
 
   /** A loop, not a recursion: handlers that answer at once end within their own start. */
   private drain(): void {
-    if (this.draining) return;
+    if (!this.draining && this.backlog > 0) inNobodysContext(this.startWaiting);
+  }
+
+  private readonly startWaiting = (): void => {
     this.draining = true;
-    while (this.backlog > 0 && this.running < this.options.concurrency) this.start(this.shift());
+    while (this.backlog > 0 && this.mayStart()) this.start(this.shift());
     this.draining = false;
+  };
+
+  private mayStart(): boolean {
+    return this.running < this.options.concurrency && !this.options.gate.paused;
   }
 
   private wakeIfIdle(): void {

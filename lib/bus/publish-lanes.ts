@@ -4,7 +4,6 @@ import { HeaderMemory } from '../message/header-memory.js';
 import { type MessageIdSource, messageIdSources } from '../message/message-id.js';
 import { assertTopic } from '../message/topic.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
-import { TopicLabels } from '../metrics/topic-labels.js';
 import type { ExpectedSubscriptions } from './expected-subscriptions.js';
 import { offered } from './offered.js';
 import type { ResolvedOptions } from './resolved-options.js';
@@ -39,16 +38,13 @@ export class PublishLanes {
     'at-most-once': new Map(),
     'at-least-once': new Map(),
   };
-  private readonly labels: TopicLabels;
   private readonly idSource = messageIdSources();
   private readonly unheard = new Set<string>();
 
   constructor(
     private readonly options: ResolvedOptions,
     private readonly expected: ExpectedSubscriptions,
-  ) {
-    this.labels = new TopicLabels(options.topics.names);
-  }
+  ) {}
 
   /** Throws TopicInvalidError, or ConfigurationError for a guarantee that the driver lacks or a subscription contradicts. */
   get(topic: string, delivery: DeliveryGuarantee | undefined): PublishLane {
@@ -89,7 +85,7 @@ export class PublishLanes {
       delivery,
       wire,
       capabilities,
-      metrics: metrics.topic(this.labels.of(topic)),
+      metrics: metrics.topic(topic),
       ids: this.idSource(),
       headers: new HeaderMemory(),
       unheard: () => this.tellUnheard(topic),

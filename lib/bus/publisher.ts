@@ -121,7 +121,8 @@ export class Publisher {
   private pack(lane: PublishLane, head: PublicationHead, body: EncodedBody): Publication {
     const { maxMessageBytes } = this.options;
     const size = bodyBytes(body.data);
-    if (size > maxMessageBytes) throw new MessageTooLargeError(size, maxMessageBytes);
+    const plainBytes = body.plainBytes ?? size;
+    if (plainBytes > maxMessageBytes) throw new MessageTooLargeError(plainBytes, maxMessageBytes);
     return new Publication(this.publications, lane, head, body, size);
   }
 

@@ -7,8 +7,10 @@ import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import type { MessageDriver } from '../driver/message-driver.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
+import { boundedMetrics } from '../metrics/bounded-metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { noopMetrics } from '../metrics/noop-metrics.js';
+import { TopicLabels } from '../metrics/topic-labels.js';
 import type { Middleware } from '../middleware/middleware.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
@@ -56,7 +58,7 @@ const LARGEST_MESSAGE_BYTES = 512 * 1024 * 1024;
 export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   if (typeof options?.driver?.publish !== 'function') throw new DriverMissingError();
   const { driver, prefix = 'disco', metrics = noopMetrics, logger = console } = options;
-  const { clock = systemClock, middleware = [], bundling = {} } = options;
+  const { clock = systemClock, middleware = [] } = options;
   const { service, source: serviceSource } = resolveService(options.service);
   if (!names.test(service))
     throw new ConfigurationError('service must be a name: letters, digits, ".", "_", ":" or "-"');
@@ -66,17 +68,19 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     throw new ConfigurationError('middleware must be an array of functions');
   }
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
+  const topics = new TopicTable(service, options.defaults, options.topics, usualDelivery(driver));
+  const bundles = resolveBundling(options.bundling, maxMessageBytes);
   const payloadCodec = resolvePayloadCodec(options.codec);
   const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
   const goLevel = options.compression === false ? undefined : options.compression?.level;
   return {
     engine: driver,
-    driver: new BundlingDriver(driver, bundling === false ? unbundled : bundling),
-    requestDriver: new BundlingDriver(driver, bundling === false ? unbundled : requestBundles(bundling)),
+    driver: new BundlingDriver(driver, bundles),
+    requestDriver: new BundlingDriver(driver, requestBundles(bundles)),
     service,
     serviceSource,
     prefix,
-    topics: new TopicTable(service, options.defaults, options.topics, usualDelivery(driver)),
+    topics,
     ...codecs,
     wires: new Wires({ codec: codecs.codec, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,
@@ -86,7 +90,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
     connection: resolveConnection(options.connection),
     middleware,
-    metrics,
+    metrics: boundedMetrics(metrics, new TopicLabels(topics.names)),
     logger,
     clock,
   };
@@ -113,6 +117,23 @@ function resolveCodecs(codec: Codec, compression: DiscoBusOptions['compression']
     codec: new GzipCodec(payload, { ...compression, maxBytes }),
     requestCodec: new GzipCodec(payload, { ...compression, maxBytes, threshold }),
   };
+}
+
+/** A bundle of the usual size is read whatever `maxMessageSize` is: its readers take so much more for heads. */
+const USUAL_BUNDLE_BYTES = 64 * 1024;
+
+/** No bundle is larger than what its readers take. */
+function resolveBundling(
+  bundling: DiscoBusOptions['bundling'] = {},
+  maxMessageBytes: number,
+): BundlingOptions {
+  if (bundling === false) return unbundled;
+  const mostBytes = Math.max(USUAL_BUNDLE_BYTES, maxMessageBytes);
+  const limited = Object.entries(bundling).map(([guarantee, limits]) => [
+    guarantee,
+    { ...limits, ...(limits?.maxBytes !== undefined && { maxBytes: Math.min(limits.maxBytes, mostBytes) }) },
+  ]);
+  return Object.fromEntries(limited) as BundlingOptions;
 }
 
 const REQUEST_BUNDLE_BYTES = 16 * 1024;

@@ -16,6 +16,7 @@ import { orderedByKey } from './key-order.js';
 import { offered } from './offered.js';
 import type { Responder } from './requests/responder.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import { heldBack, StartGate } from './start-gate.js';
 import { BusSubscription, type Subscription } from './subscription.js';
 import type { ResolvedTopic } from './topic-table.js';
 
@@ -124,6 +125,7 @@ export class Subscriber {
     policy: ResolvedTopic,
     handler: MessageHandler | BatchHandler,
     options: SubscribeOptions,
+    gate: StartGate,
   ): Handler {
     const { middleware = [], schema, batch, label = topic } = options;
     const { clock, metrics } = this.options;
@@ -132,13 +134,13 @@ export class Subscriber {
       this.onDropped(label, reason);
     });
     const chain: Middleware[] = [answering, recover];
-    if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock));
+    if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock), heldBack(gate));
     chain.push(timeout(policy.timeoutMs, clock), ...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(
       chain,
       batch
-        ? batched(handler as BatchHandler, resolveBatch(batch), clock)
+        ? batched(handler as BatchHandler, resolveBatch(batch), clock, gate)
         : (context) => (handler as MessageHandler)(context.message.payload, context),
     );
   }
@@ -147,10 +149,12 @@ export class Subscriber {
     const { clock, logger, metrics, wires } = this.options;
     const { topic, label, policy, dispatch, options } = wanted;
     const wire = wires.of(policy.wire);
+    const gate = new StartGate();
     return new BusSubscription({
       topic,
       policy: dispatch,
-      handler: this.chain(topic, policy, handler, options),
+      handler: this.chain(topic, policy, handler, options, gate),
+      gate,
       open: (delivery) => wire.open(delivery),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       metrics: metrics.topic(label),

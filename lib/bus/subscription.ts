@@ -12,6 +12,7 @@ import { Dispatcher } from './dispatcher.js';
 import { LocalRetries } from './local-delivery.js';
 import type { MessageReader } from './message-decoder.js';
 import { Settlement, type SettlementReport } from './settlement.js';
+import { notStarted, type StartGate } from './start-gate.js';
 import type { ResolvedTopic } from './topic-table.js';
 
 /** A handler's place on a topic. */
@@ -20,10 +21,17 @@ export interface Subscription {
   readonly topic: string;
   /** The consumer group, at least once. */
   readonly group: string;
-  /** Takes nothing new until `resume`. At most once, what is published meanwhile is missed. */
+  /**
+   * No handler starts until `resume`; those that run go on. What was received before waits, a retry that comes due as
+   * well; at most once, what is published meanwhile is missed. Does nothing once `close` was called.
+   */
   pause(): void;
+  /** Goes on, with what has waited first. */
   resume(): void;
-  /** Stops reading at once and resolves when the running handlers are settled; do not await it inside a handler. Idempotent. */
+  /**
+   * Stops reading at once and resolves when the running handlers are settled; do not await it inside a handler. Of a
+   * paused subscription, what waits goes back to its group or, at most once, is dropped and told. Idempotent.
+   */
   close(): Promise<void>;
 }
 
@@ -33,6 +41,7 @@ export interface SubscriptionParts {
   readonly policy: ResolvedTopic;
   /** The whole chain of middleware around the user's handler. */
   readonly handler: Handler;
+  readonly gate: StartGate;
   /** The frame of a delivery. Throws CodecError. */
   readonly open: (delivery: Delivery) => DecodedFrame;
   readonly decoder: MessageReader;
@@ -67,6 +76,7 @@ export class BusSubscription implements Subscription {
       concurrency: policy.concurrency,
       limit: fanOut ? policy.backlogLimit : Number.POSITIVE_INFINITY,
       overflow: policy.overflow,
+      gate: parts.gate,
       handle: (delivery) => this.handle(delivery),
       onOverflow: () => {
         metrics.dropped('overflow');
@@ -97,13 +107,19 @@ export class BusSubscription implements Subscription {
     this.driverSubscription = subscription;
     this.parts.metrics.subscriptions(1);
     if (this.closing) void subscription.close().catch(() => {});
+    else if (this.parts.gate.paused) subscription.pause();
   }
 
   pause(): void {
+    if (this.closing) return;
+    this.parts.gate.pause();
     this.driverSubscription?.pause();
   }
 
   resume(): void {
+    if (this.closing) return;
+    this.parts.gate.resume();
+    this.dispatcher.resume();
     this.driverSubscription?.resume();
   }
 
@@ -124,8 +140,16 @@ export class BusSubscription implements Subscription {
     const lost = this.retries?.clear() ?? 0;
     for (let count = 0; count < lost; count++) this.parts.report.dropped('failed');
     if (this.policy.delivery === 'at-least-once') this.dispatcher.clear();
+    else if (this.parts.gate.paused) for (const _ of this.dispatcher.clear()) this.dropUnstarted();
+    this.parts.gate.abandon();
     await this.dispatcher.idle();
     if (this.settling > 0) await new Promise<void>((resolve) => (this.settledWaiter = resolve));
+  }
+
+  /** Nobody keeps it, and its subscription closed while it was paused. */
+  private dropUnstarted(): void {
+    this.parts.metrics.dropped('closed');
+    this.parts.report.dropped('closed');
   }
 
   private handle(delivery: Delivery): void | Promise<void> {
@@ -139,9 +163,22 @@ export class BusSubscription implements Subscription {
     }
     if (!types.isPromise(message)) return this.run(delivery, message);
     return message.then(
-      (decoded) => this.run(delivery, decoded),
+      (decoded) => (this.parts.gate.paused ? this.runLater(delivery, decoded) : this.run(delivery, decoded)),
       (error) => this.refuse(delivery, error),
     );
+  }
+
+  /** It was paused while the message was being read. */
+  private runLater(delivery: Delivery, message: Message): Promise<void> {
+    return this.parts.gate.passed().then(
+      () => this.run(delivery, message),
+      () => this.unstarted(),
+    );
+  }
+
+  /** At least once it stays unsettled, and so goes back to its group. */
+  private unstarted(): void {
+    if (this.policy.delivery === 'at-most-once') this.dropUnstarted();
   }
 
   private refuse(delivery: Delivery, error: unknown): void {
@@ -177,6 +214,10 @@ export class BusSubscription implements Subscription {
     const seconds = (performance.now() - startedMs) / 1000;
     this.parts.metrics.inFlight(-1);
     if (this.signalled.size > 0) this.signalled.delete(context);
+    if (error === notStarted) {
+      this.unstarted();
+      return;
+    }
     if (failed) this.parts.report.failed(context, error);
     this.settle(
       failed

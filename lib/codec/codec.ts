@@ -11,6 +11,8 @@ export interface EncodedBody {
   readonly codec: number;
   /** One of {@link Compression}. */
   readonly compression: number;
+  /** How many bytes the payload has uncompressed: what limits go by. @default those of `data` */
+  readonly plainBytes?: number;
   /** Nobody else has these bytes: `decode` may hand them on instead of a copy. @default false */
   readonly owned?: boolean;
 }

@@ -74,7 +74,8 @@ export class GoCodec implements Codec {
   private compress(bytes: Uint8Array): EncodedBody | Promise<EncodedBody> {
     if (bytes.length > this.maxBytes) throw new MessageTooLargeError(bytes.length, this.maxBytes);
     const compressed = deflate(bytes, this.deflateOptions);
-    return types.isPromise(compressed) ? compressed.then(asGoWrites) : asGoWrites(compressed);
+    const written = (member: Buffer) => asGoWrites(member, bytes.length);
+    return types.isPromise(compressed) ? compressed.then(written) : written(compressed);
   }
 
   private read(bytes: Uint8Array): unknown {
@@ -101,7 +102,7 @@ function bytesOf({ data, compression }: EncodedBody): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data) : data;
 }
 
-function asGoWrites(member: Buffer): EncodedBody {
+function asGoWrites(member: Buffer, plainBytes: number): EncodedBody {
   member[OS_AT] = OS_UNKNOWN;
-  return { data: member, codec: RAW_CODEC_ID, compression: Compression.gzip };
+  return { data: member, codec: RAW_CODEC_ID, compression: Compression.gzip, plainBytes };
 }

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { CodecError } from '../errors/message.errors.js';
+import { CodecError, MessageTooLargeError } from '../errors/message.errors.js';
 import { type Codec, Compression, type EncodedBody } from './codec.js';
 import { deflate, inflate } from './gzip.js';
 
@@ -16,13 +16,13 @@ export interface CompressionOptions {
 
 /** What a {@link GzipCodec} must know beside its options. */
 export interface InflateLimit {
-  /** No body inflates to more bytes than this; a larger one is a CodecError. @default 10 MiB */
+  /** The most bytes of a body, uncompressed: a larger one is a MessageTooLargeError out, a CodecError in. @default 10 MiB */
   maxBytes?: number;
 }
 
 /**
- * Compresses what another codec has encoded, from `threshold` bytes on and only where it gets smaller. Inflating is
- * bounded; a corrupt, truncated or trailing-garbage body, or one of several gzip members, is a {@link CodecError}.
+ * Compresses what another codec has encoded, from `threshold` bytes on and only where it gets smaller. Nothing is written
+ * that could not be read again: the limit is that of the uncompressed bytes, both ways. Inflating is bounded; a corrupt, truncated or trailing-garbage body, or one of several gzip members, is a {@link CodecError}.
  */
 export class GzipCodec implements Codec {
   readonly name: string;
@@ -61,6 +61,7 @@ export class GzipCodec implements Codec {
   private deflate(body: EncodedBody): EncodedBody | Promise<EncodedBody> {
     if (isBelow(body.data, this.thresholdBytes)) return body;
     const bytes = typeof body.data === 'string' ? Buffer.from(body.data) : body.data;
+    if (bytes.length > this.maxBytes) throw new MessageTooLargeError(bytes.length, this.maxBytes);
     const smaller = (data: Buffer): EncodedBody =>
       data.length < bytes.length ? { data, codec: body.codec, compression: Compression.gzip } : body;
     const compressed = deflate(bytes, this.deflateOptions);

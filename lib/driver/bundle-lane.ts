@@ -48,7 +48,7 @@ class OpenBundle {
     } else {
       this.run = new RunWriter(frame);
       this.parts.push(this.run);
-      this.sizeBytes += HEAD_BYTES;
+      this.sizeBytes += HEAD_BYTES + headersBytes(frame);
     }
   }
 
@@ -58,8 +58,15 @@ class OpenBundle {
   }
 }
 
+/** At the most, without encoding them: a bundle must not outgrow what its readers take. */
+function headersBytes({ headers }: OutgoingFrame): number {
+  let bytes = 0;
+  for (const name in headers) bytes += name.length + 3 * headers[name].length;
+  return bytes;
+}
+
 function lengthOf(frame: OutgoingFrame | EncodedFrame): number {
-  return frame instanceof EncodedFrame ? frame.bytes.length : frame.body.length;
+  return frame instanceof EncodedFrame ? frame.bytes.length : frame.bodyBytes;
 }
 
 /**

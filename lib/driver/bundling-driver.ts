@@ -1,6 +1,7 @@
 import { ClosedError } from '../errors/bus.errors.js';
 import { encodeFrame } from '../message/frame.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
+import { inNobodysContext } from './async-context.js';
 import { splitFanOut } from './bundle-delivery.js';
 import { BundleLane, type BundleLimits } from './bundle-lane.js';
 import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';
@@ -34,7 +35,7 @@ export const unbundled: Record<DeliveryGuarantee, BundleLimits> = {
 
 /**
  * A driver that joins what is published to one topic within one turn of the event loop into a bundle, and splits bundles
- * on delivery. A lone message is a plain frame and waits for nothing. Order per topic is kept. Messages with a delay, a
+ * on delivery. Deliveries are handed over in nobody's async context, the parts of a bundle together. A lone message is a plain frame and waits for nothing. Order per topic is kept. Messages with a delay, a
  * ttl, a signal or an id of the caller's own travel alone, and stored ones with a key; what is `bare` is neither joined nor
  * split.
  */
@@ -101,9 +102,15 @@ export class BundlingDriver implements MessageDriver {
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
-    if (options.bare) return this.inner.subscribe(topicOrPattern, options, onDelivery);
+    if (options.bare) {
+      return this.inner.subscribe(topicOrPattern, options, (delivery) =>
+        inNobodysContext(onDelivery, delivery),
+      );
+    }
     if (options.delivery === 'at-most-once') {
-      return this.inner.subscribe(topicOrPattern, options, (delivery) => splitFanOut(delivery, onDelivery));
+      return this.inner.subscribe(topicOrPattern, options, (delivery) =>
+        inNobodysContext(splitFanOut, delivery, onDelivery),
+      );
     }
     const gate = new DeliveryGate(options.maxInFlight, onDelivery);
     return gate.subscription(await this.inner.subscribe(topicOrPattern, options, gate.receive));

@@ -1,3 +1,4 @@
+import { inNobodysContext } from './async-context.js';
 import { storedDeliveries } from './bundle-delivery.js';
 import type { Delivery } from './delivery.js';
 import type { DriverSubscription } from './driver.js';
@@ -48,9 +49,17 @@ export class DeliveryGate {
   };
 
   private handOver(): void {
-    while (this.open && this.inFlight < this.maxInFlight && this.waiting.length > 0) {
+    if (this.mayHandOver()) inNobodysContext(this.handOverAll);
+  }
+
+  private readonly handOverAll = (): void => {
+    while (this.mayHandOver()) {
       this.inFlight++;
       this.onDelivery(this.waiting.shift() as Delivery);
     }
+  };
+
+  private mayHandOver(): boolean {
+    return this.open && this.inFlight < this.maxInFlight && this.waiting.length > 0;
   }
 }

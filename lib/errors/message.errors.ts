@@ -26,7 +26,7 @@ export class MessageInvalidError extends DiscoBusError {
   readonly code = 'DISCO_MESSAGE_INVALID';
 }
 
-/** The encoded message exceeds `maxMessageSize`. Nothing was written. */
+/** The encoded payload exceeds `maxMessageSize`, measured before compression. Nothing was written. */
 export class MessageTooLargeError extends DiscoBusError {
   readonly code = 'DISCO_MESSAGE_TOO_LARGE';
 

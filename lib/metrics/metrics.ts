@@ -3,13 +3,14 @@ export type ProcessedStatus = 'success' | 'error' | 'panic' | 'timeout' | 'dead_
 
 /**
  * Why a message that arrived was given up without being handled. Of requests: `refused` (its headers are not those of a
- * request), `expired` (nobody waits for it any more). Of replies: `stray` (late, double, or to no request of ours).
+ * request), `expired` (nobody waits for it any more). At most once: `closed` (its subscription was closed while paused). Of replies: `stray` (late, double, or to no request of ours).
  */
 export type DropReason =
   | 'undecodable'
   | 'overflow'
   | 'failed'
   | 'terminated'
+  | 'closed'
   | 'refused'
   | 'expired'
   | 'stray';

@@ -4,8 +4,8 @@ import { isTopicPattern, topicMatcher } from '../message/topic-pattern.js';
 export const OTHER_TOPICS = 'other';
 
 /**
- * Chooses the `topic` label of what is published: a declared pattern that matches stands for all its topics, any other
- * topic for itself, until `limit` labels are in use; further ones share `other`.
+ * Chooses the `topic` label of what is published and subscribed: a declared pattern that matches stands for all its
+ * topics, any other topic or pattern for itself, until `limit` labels are in use; further ones share `other`.
  */
 export class TopicLabels {
   private readonly labels = new Set<string>();
@@ -23,7 +23,7 @@ export class TopicLabels {
 
   of(topic: string): string {
     if (this.labels.has(topic)) return topic;
-    const declared = this.patterns.find(({ matches }) => matches(topic));
+    const declared = isTopicPattern(topic) ? undefined : this.patterns.find(({ matches }) => matches(topic));
     if (declared) return declared.pattern;
     if (this.labels.size >= this.limit) return OTHER_TOPICS;
     this.labels.add(topic);

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { DriverReceipt } from '../../driver/driver.js';
 import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError } from '../../errors/bus.errors.js';
@@ -8,7 +9,7 @@ import { Deadlined, type DeadlineQueue } from '../../timing/deadline-queue.js';
 import { ReplyOrder } from './reply-order.js';
 import type { ReplyEnvelope, ReplyKind } from './request-headers.js';
 
-/** Who is told of the replies to one call. After `complete` or `error`, which comes once, it is told nothing more. */
+/** Who is told of the replies to one call, in the async context of its caller. After `complete` or `error`, which comes once, it is told nothing more. */
 export interface ReplyObserver {
   next(payload: unknown, headers: Headers): void;
   complete(): void;
@@ -35,6 +36,8 @@ export class Call extends Deadlined implements PublishListener {
   aside = false;
   /** The one group that answers. */
   group: string | undefined;
+  /** The caller's async context. */
+  private readonly scope = new AsyncResource('DiscoRequest');
   private orders: Map<string, ReplyOrder<Reply>> | undefined;
 
   constructor(
@@ -85,7 +88,7 @@ export class Call extends Deadlined implements PublishListener {
   }
 
   fail(error: unknown): void {
-    if (this.settle()) this.observer.error(error);
+    if (this.settle()) this.tellError(error);
   }
 
   /** Nobody waits any more; the observer is told nothing. */
@@ -120,17 +123,29 @@ export class Call extends Deadlined implements PublishListener {
   private value({ payload, headers }: Message): void {
     this.deadlines.delete(this);
     this.deadlines.track(this);
-    this.observer.next(payload, headers);
+    this.tellNext(payload, headers);
   }
 
   private last({ payload, headers }: Message): void {
     if (!this.settle()) return;
-    this.observer.next(payload, headers);
-    this.observer.complete();
+    this.tellNext(payload, headers);
+    this.tellComplete();
   }
 
   private complete(): void {
-    if (this.settle()) this.observer.complete();
+    if (this.settle()) this.tellComplete();
+  }
+
+  private tellNext(payload: unknown, headers: Headers): void {
+    this.scope.runInAsyncScope(this.observer.next, this.observer, payload, headers);
+  }
+
+  private tellComplete(): void {
+    this.scope.runInAsyncScope(this.observer.complete, this.observer);
+  }
+
+  private tellError(error: unknown): void {
+    this.scope.runInAsyncScope(this.observer.error, this.observer, error);
   }
 
   private settle(): boolean {

@@ -93,7 +93,7 @@ export class DirectChannel {
 
   private checked(body: EncodedBody): EncodedBody {
     const { maxMessageBytes } = this.parts;
-    const bytes = bodyBytes(body.data);
+    const bytes = body.plainBytes ?? bodyBytes(body.data);
     if (bytes > maxMessageBytes) throw new MessageTooLargeError(bytes, maxMessageBytes);
     return body;
   }

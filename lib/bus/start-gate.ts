@@ -1,0 +1,48 @@
+import { UnrecoverableError } from '../errors/handler.errors.js';
+import type { Middleware } from '../middleware/middleware.js';
+
+/** What those are told who waited when their subscription closed: their message was not handled, and has not failed. */
+export const notStarted = new UnrecoverableError(
+  'The subscription was closed before the handler was started',
+);
+
+interface Waiter {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** Whether the handlers of a subscription may start. One gate for all that stands between a delivery and its handler. */
+export class StartGate {
+  private shut = false;
+  private waiting: Waiter[] = [];
+
+  /** Nothing may start. */
+  get paused(): boolean {
+    return this.shut;
+  }
+
+  pause(): void {
+    this.shut = true;
+  }
+
+  /** Lets in those who wait, in the order they came. */
+  resume(): void {
+    this.shut = false;
+    for (const waiter of this.waiting.splice(0)) waiter.resolve();
+  }
+
+  /** Resolves when it may start, and rejects with {@link notStarted} when that will never be. */
+  async passed(): Promise<void> {
+    while (this.shut) await new Promise<void>((resolve, reject) => this.waiting.push({ resolve, reject }));
+  }
+
+  /** Sends away those who wait. */
+  abandon(): void {
+    for (const waiter of this.waiting.splice(0)) waiter.reject(notStarted);
+  }
+}
+
+/** Has what comes through wait at `gate`. */
+export function heldBack(gate: StartGate): Middleware {
+  return (next) => (context) => (gate.paused ? gate.passed().then(() => next(context)) : next(context));
+}
