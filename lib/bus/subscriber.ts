@@ -72,10 +72,11 @@ export class Subscriber {
     return subscription;
   }
 
-  /** Stops reading everywhere and resolves when all running handlers are settled. Takes no new subscription. */
+  /** Stops reading everywhere and resolves when all running handlers are settled, or abandoned. Takes no new subscription. */
   async close(): Promise<void> {
     this.draining = true;
-    await Promise.all([...this.subscriptions].map((subscription) => subscription.close()));
+    const untilAbandoned = Number.POSITIVE_INFINITY;
+    await Promise.all([...this.subscriptions].map((subscription) => subscription.close(untilAbandoned)));
   }
 
   /** Takes their time from handlers that still run. */
@@ -120,7 +121,7 @@ export class Subscriber {
   }
 
   private make(wanted: Wanted): BusSubscription {
-    const { clock, logger, metrics, wires } = this.options;
+    const { clock, logger, metrics, wires, shutdownTimeoutMs } = this.options;
     const { label, policy } = wanted;
     const wire = wires.of(policy.wire);
     return new BusSubscription({
@@ -129,11 +130,14 @@ export class Subscriber {
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       metrics: metrics.topic(label),
       clock,
+      graceMs: shutdownTimeoutMs,
       onClosed: (subscription) => this.subscriptions.delete(subscription),
       report: {
         dropped: (reason) => this.onDropped(label, reason),
         failedToSettle: (error) =>
           logger.error(`"${label}": an outcome could not be recorded: ${errorLine(error)}`),
+        abandoned: (graceMs) =>
+          logger.warn(`"${label}": handlers still run ${graceMs} ms after closing; not waiting any longer`),
         failed: ({ id, attempt }, error) =>
           logger.warn(`"${label}": attempt ${attempt} of message ${id} failed: ${errorLine(error)}`),
       },

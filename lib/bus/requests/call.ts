@@ -52,9 +52,11 @@ export class Call extends Deadlined implements PublishListener {
       /** The driver has not taken it, or does not know. */
       unsent(call: Call, error: unknown): void;
     },
+    /** Where it waits for its first reply. */
+    private first: DeadlineQueue = deadlines,
   ) {
     super();
-    deadlines.track(this);
+    first.track(this);
     signal?.addEventListener('abort', this, { once: true });
   }
 
@@ -118,7 +120,8 @@ export class Call extends Deadlined implements PublishListener {
 
   /** A further one may take as long as the first. */
   private value({ payload, headers }: Message): void {
-    this.deadlines.delete(this);
+    this.first.delete(this);
+    this.first = this.deadlines;
     this.deadlines.track(this);
     this.observer.next(payload, headers);
   }
@@ -136,7 +139,7 @@ export class Call extends Deadlined implements PublishListener {
   private settle(): boolean {
     if (this.settled) return false;
     this.settled = true;
-    this.deadlines.delete(this);
+    this.first.delete(this);
     this.signal?.removeEventListener('abort', this);
     this.on.settled(this);
     return true;
