@@ -76,15 +76,22 @@ export class BusSource {
       this.current = bus;
       onMade(bus);
     });
-    const started = made.then(async (bus) => {
-      await bus.start();
-      return bus;
+    const started = this.start(made).catch(async (error) => {
+      if (this.opening === opening) await this.close();
+      throw error;
     });
+    // Who waits for one of the two need not wait for the other.
+    made.catch(() => {});
+    started.catch(() => {});
     const opening: Opening = { made, started };
     this.opening = opening;
-    made.catch(() => {});
-    started.catch(() => this.opening === opening && this.close());
     return opening;
+  }
+
+  private async start(made: Promise<DiscoBus>): Promise<DiscoBus> {
+    const bus = await made;
+    await bus.start();
+    return bus;
   }
 
   private async firstMake(onMade: (bus: DiscoBus) => void): Promise<DiscoBus> {

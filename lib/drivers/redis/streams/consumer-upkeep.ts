@@ -1,6 +1,6 @@
 import type { ConsumerSetup } from './consumer-setup.js';
 import { openScript, upkeepScript } from './scripts/group-scripts.js';
-import { persist } from './stream-connection.js';
+import { persist, persistFor } from './stream-connection.js';
 import type { GroupKeys } from './stream-keys.js';
 import { StreamScript } from './stream-script.js';
 
