@@ -42,9 +42,12 @@ export interface TopicOptions {
    * @default 'disco'
    */
   wire?: WireName;
-  /** @default 'at-most-once' */
+  /** @default 'at-least-once'; on the wire `'go'`, and where the driver can do no more, 'at-most-once' */
   delivery?: DeliveryGuarantee;
-  /** Consumer group, at least once. @default the bus's `service` */
+  /**
+   * Consumer group, at least once. The members of a group share the messages; each group gets all of them.
+   * @default the bus's `service`; for a topic pattern a group of its own: `service@pattern`
+   */
   group?: string;
   /** Handlers running at the same time in one subscription. @default 16 */
   concurrency?: number;
@@ -74,6 +77,13 @@ export interface SubscribeOptions extends TopicOptions {
   middleware?: readonly Middleware[];
   /** Calls the handler with several messages at a time; `concurrency` then counts batches. */
   batch?: BatchOptions;
+  /**
+   * Lets further subscriptions of this bus read overlapping topics in the same group, each message reaching one of them. All
+   * of them must say so; otherwise the second is refused with ConfigurationError. Other processes need not. @default false
+   */
+  shared?: boolean;
+  /** Names the handler in errors and logs, as `OrderHandler.onCreated`. @default the function's name */
+  name?: string;
   /** What metrics and logs call it, where the topic itself is made up anew with each start. @default the topic */
   label?: string;
   /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
@@ -145,7 +155,10 @@ export type MessageHandler<T = any> = (payload: T, context: DiscoMessageContext<
 /** Everything a bus can be told. Only `driver` is needed. */
 export interface DiscoBusOptions {
   driver: DiscoDriver;
-  /** Names this service: the default consumer group. @default 'default' */
+  /**
+   * Names this service: the default consumer group, shared by all its processes and by no other service. A bus that reads at
+   * least once without one warns at its start. @default the name in the nearest package.json, else 'default'
+   */
   service?: string;
   /** Stands before every key and channel. @default 'disco' */
   prefix?: string;

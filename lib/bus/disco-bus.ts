@@ -2,6 +2,7 @@ import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabiliti
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
+import { HandlerMissingError } from '../errors/handler.errors.js';
 import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
@@ -26,12 +27,26 @@ import { DirectChannel } from './requests/direct-channel.js';
 import { type DirectCall, Requester, type RequestHandle } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
-import { Subscriber } from './subscriber.js';
+import { Subscriber, type Wanted } from './subscriber.js';
 import type { Subscription } from './subscription.js';
 import { PATIENCE_MS } from './waiting-room.js';
 
 /** What the driver is given to end in, however much of the shutdown time is left. */
 const GOODBYE_MS = 250;
+
+/** How soon what belongs to the start is subscribed again. */
+const REOPEN_MS = 200;
+
+/** A subscription that is announced and not read yet. */
+export interface DeclaredSubscription {
+  /**
+   * Resolves when the subscription is live; to be called once. Rejects as {@link DiscoBus.subscribe} does, but for the
+   * first connection it waits as long as that takes.
+   */
+  open(handler: MessageHandler | BatchHandler): Promise<Subscription>;
+  /** Takes it back, when it was not opened. */
+  withdraw(): void;
+}
 
 /** Stands for all reply inboxes where a topic is told. */
 const REPLIES = 'replies';
@@ -78,7 +93,7 @@ export class DiscoBus {
     });
     this.responder = this.makeResponder(channel);
     this.subscriber = new Subscriber(this.options, this.responder, onDropped);
-    this.publisher = new Publisher(this.options, this.subscriber.subscriptions);
+    this.publisher = new Publisher(this.options, this.subscriber.expected);
     this.requester = this.makeRequester(channel, onDropped);
     this.stopListening = this.options.driver.onStatus((status) => {
       if (status.type === 'connected' || status.type === 'disconnected')
@@ -204,29 +219,21 @@ export class DiscoBus {
     handler: MessageHandler | BatchHandler,
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
-    const wanted = this.subscriber.check(topicOrPattern, handler, options);
-    this.publisher.forgetTopics();
-    return this.subscriber.open(wanted);
+    if (typeof handler !== 'function') throw new HandlerMissingError(String(topicOrPattern));
+    const wanted = this.announce(topicOrPattern, options, handlerName(handler));
+    return this.orWithdraw(wanted, this.subscriber.open(wanted, handler));
   }
 
   /**
-   * The same for what belongs to the application's own start: what the caller got wrong is told at once too, but for a
-   * connection it waits as long as it takes. Rejects with ClosedError when the bus is stopped meanwhile.
+   * Announces a subscription that follows: from now on a publish that contradicts it is refused, and so is a second
+   * subscription of its group. Nothing is read before `open`. Throws TopicInvalidError or ConfigurationError.
    */
-  async subscribeOnceConnected(
-    topicOrPattern: string,
-    handler: MessageHandler,
-    options: SubscribeOptions = {},
-  ): Promise<Subscription> {
-    this.subscriber.check(topicOrPattern, handler, options);
-    for (;;) {
-      await this.firstConnection();
-      try {
-        return await this.subscribe(topicOrPattern, handler, options);
-      } catch (error) {
-        if (!isDiscoBusError(error, 'DISCO_NOT_CONNECTED') || this.draining) throw error;
-      }
-    }
+  declare(topicOrPattern: string, options: SubscribeOptions = {}, name = 'a handler'): DeclaredSubscription {
+    const wanted = this.announce(topicOrPattern, options, name);
+    return {
+      open: (handler) => this.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
+      withdraw: () => this.subscriber.withdraw(wanted),
+    };
   }
 
   /** Resolves at the first connection, however long it takes; rejects when there will be none. */
@@ -300,6 +307,38 @@ export class DiscoBus {
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
     return new DeadLetterQueue(topic, group, store, this.decoder, clock);
+  }
+
+  private announce(topicOrPattern: string, options: SubscribeOptions, name: string): Wanted {
+    const wanted = this.subscriber.declare(topicOrPattern, options, name);
+    this.publisher.forgetTopics();
+    return wanted;
+  }
+
+  private async orWithdraw(wanted: Wanted, opening: Promise<Subscription>): Promise<Subscription> {
+    try {
+      return await opening;
+    } catch (error) {
+      this.subscriber.withdraw(wanted);
+      throw error;
+    }
+  }
+
+  /** What waited for the first connection is not given up because that one was short. */
+  private async openOnceConnected(
+    wanted: Wanted,
+    handler: MessageHandler | BatchHandler,
+  ): Promise<Subscription> {
+    const { clock } = this.options;
+    for (let again = this.state === 'connecting'; ; await sleep(REOPEN_MS, clock)) {
+      await this.firstConnection();
+      try {
+        return await this.subscriber.open(wanted, handler);
+      } catch (error) {
+        again &&= !this.draining && isDiscoBusError(error, 'DISCO_NOT_CONNECTED');
+        if (!again) throw error;
+      }
+    }
   }
 
   private makeResponder(channel: DirectChannel): Responder {
@@ -407,4 +446,8 @@ export class DiscoBus {
     await late;
     this.graceLeftMs = Math.max(0, this.graceLeftMs - (clock.monotonic() - startedMs));
   }
+}
+
+function handlerName({ name }: { name: string }): string {
+  return name === '' || name === 'handler' ? 'a handler' : `the handler "${name.slice(0, 100)}"`;
 }

@@ -5,10 +5,9 @@ import { type MessageIdSource, messageIdSources } from '../message/message-id.js
 import { assertTopic } from '../message/topic.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { TopicLabels } from '../metrics/topic-labels.js';
-import { assertAgreed } from './delivery-agreement.js';
+import type { ExpectedSubscriptions } from './expected-subscriptions.js';
 import { offered } from './offered.js';
 import type { ResolvedOptions } from './resolved-options.js';
-import type { BusSubscription } from './subscription.js';
 import type { Wire } from './wire.js';
 
 /** What is known of a topic that was published to. */
@@ -40,7 +39,7 @@ export class PublishLanes {
 
   constructor(
     private readonly options: ResolvedOptions,
-    private readonly subscriptions: ReadonlySet<BusSubscription>,
+    private readonly expected: ExpectedSubscriptions,
   ) {
     this.labels = new TopicLabels(options.topics.names);
   }
@@ -67,7 +66,7 @@ export class PublishLanes {
     const { delivery } = policy;
     const wire = wires.of(policy.wire);
     const capabilities = offered(driver, delivery, wire);
-    assertAgreed(topic, policy, this.subscriptions);
+    this.expected.assertAgree(topic, policy);
     return {
       topic,
       delivery,

@@ -10,10 +10,10 @@ import { CORRELATION_HEADER, currentCorrelationId } from '../middleware/correlat
 import { toMilliseconds } from '../timing/duration.js';
 import { WallTime } from '../timing/wall-time.js';
 import type { PublishOptions, PublishReceipt } from './bus-options.js';
+import type { ExpectedSubscriptions } from './expected-subscriptions.js';
 import { Publication, type PublicationHead, Publications } from './publication.js';
 import { type PublishLane, PublishLanes } from './publish-lanes.js';
 import type { ResolvedOptions } from './resolved-options.js';
-import type { BusSubscription } from './subscription.js';
 
 const noOptions: PublishOptions = {};
 const nothing = () => {};
@@ -28,9 +28,9 @@ export class Publisher {
 
   constructor(
     private readonly options: ResolvedOptions,
-    subscriptions: ReadonlySet<BusSubscription>,
+    expected: ExpectedSubscriptions,
   ) {
-    this.lanes = new PublishLanes(options, subscriptions);
+    this.lanes = new PublishLanes(options, expected);
     this.publications = new Publications(options.publishTimeoutMs, options.clock);
     this.wallTime = new WallTime(options.clock);
   }

@@ -3,6 +3,7 @@ import { GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
 import { BundlingDriver, type BundlingOptions, unbundled } from '../driver/bundling-driver.js';
+import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import type { MessageDriver } from '../driver/message-driver.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
@@ -13,6 +14,7 @@ import { type Clock, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import type { BusLogger } from './bus-logger.js';
 import type { DiscoBusOptions } from './bus-options.js';
+import { resolveService, type ServiceSource } from './service-name.js';
 import { TopicTable } from './topic-table.js';
 import { WaitingRoom } from './waiting-room.js';
 import { Wires } from './wires.js';
@@ -28,6 +30,8 @@ export interface ResolvedOptions {
   /** The same with smaller bundles, for requests and replies: whoever gets the first part of a burst begins at once. */
   readonly requestDriver: MessageDriver;
   readonly service: string;
+  /** Whether the service's name was given, read from package.json, or neither. */
+  readonly serviceSource: ServiceSource;
   readonly prefix: string;
   readonly topics: TopicTable;
   /** Of Disco frames. */
@@ -54,8 +58,9 @@ const LARGEST_MESSAGE_BYTES = 512 * 1024 * 1024;
 /** Checks `options` once, completely; throws DriverMissingError or ConfigurationError naming the option. */
 export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   if (typeof options?.driver?.publish !== 'function') throw new DriverMissingError();
-  const { driver, service = 'default', prefix = 'disco', metrics = noopMetrics, logger = console } = options;
+  const { driver, prefix = 'disco', metrics = noopMetrics, logger = console } = options;
   const { clock = systemClock, middleware = [], bundling = {} } = options;
+  const { service, source: serviceSource } = resolveService(options.service);
   if (!names.test(service))
     throw new ConfigurationError('service must be a name: letters, digits, ".", "_", ":" or "-"');
   if (!names.test(prefix))
@@ -72,13 +77,11 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     engine: driver,
     waitingRoom,
     driver: new BundlingDriver(waitingRoom, bundling === false ? unbundled : bundling),
-    requestDriver: new BundlingDriver(
-      waitingRoom,
-      bundling === false ? unbundled : requestBundles(bundling),
-    ),
+    requestDriver: new BundlingDriver(waitingRoom, bundling === false ? unbundled : requestBundles(bundling)),
     service,
+    serviceSource,
     prefix,
-    topics: new TopicTable(service, options.defaults, options.topics),
+    topics: new TopicTable(service, options.defaults, options.topics, usualDelivery(driver)),
     ...codecs,
     wires: new Wires({ codec: codecs.codec, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,
@@ -92,6 +95,11 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     logger,
     clock,
   };
+}
+
+/** At least once, where the driver can. */
+function usualDelivery({ capabilities }: DiscoDriver): DeliveryGuarantee {
+  return capabilities?.['at-least-once'] ? 'at-least-once' : 'at-most-once';
 }
 
 function resolvePayloadCodec(codec: Codec = new JsonCodec()): Codec {

@@ -10,6 +10,7 @@ import { validate } from '../middleware/validate.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { errorLine } from './bus-logger.js';
 import type { MessageHandler, SubscribeOptions } from './bus-options.js';
+import { type ExpectedSubscription, ExpectedSubscriptions } from './expected-subscriptions.js';
 import { InOrderDecoder } from './in-order-decoder.js';
 import { orderedByKey } from './key-order.js';
 import { offered } from './offered.js';
@@ -18,19 +19,21 @@ import type { ResolvedOptions } from './resolved-options.js';
 import { BusSubscription, type Subscription } from './subscription.js';
 import type { ResolvedTopic } from './topic-table.js';
 
-/** A subscription that was asked for, checked and complete. */
-export interface Wanted {
-  readonly topic: string;
+/** A subscription that was asked for: checked, complete, and counted among those that others have to agree with. */
+export interface Wanted extends ExpectedSubscription {
   /** What metrics and logs call it. */
   readonly label: string;
-  readonly policy: ResolvedTopic;
-  readonly handler: Handler;
+  /** The policy as the dispatcher and the settlement need it. */
+  readonly dispatch: ResolvedTopic;
+  readonly options: SubscribeOptions;
 }
 
 /** The subscriptions of a bus. */
 export class Subscriber {
-  /** Those that are live, or about to be. */
-  readonly subscriptions = new Set<BusSubscription>();
+  /** Those that are asked for, and those that are live. */
+  readonly expected = new ExpectedSubscriptions();
+  private readonly subscriptions = new Set<BusSubscription>();
+  private defaultNameTold = false;
   private draining = false;
 
   constructor(
@@ -39,28 +42,36 @@ export class Subscriber {
     private readonly onDropped: (topic: string, reason: DropReason) => void,
   ) {}
 
-  /** Throws TopicInvalidError, HandlerMissingError or ConfigurationError for what the caller got wrong. */
-  check(topic: string, handler: MessageHandler | BatchHandler, options: SubscribeOptions): Wanted {
+  /**
+   * Announces a subscription: what contradicts it is refused from now on, and others hear of it. Throws TopicInvalidError
+   * or ConfigurationError for what the caller got wrong.
+   */
+  declare(topic: string, options: SubscribeOptions, name: string): Wanted {
     assertTopicOrPattern(topic);
-    if (typeof handler !== 'function') throw new HandlerMissingError(topic);
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy);
-    return {
-      topic,
-      label: options.label ?? topic,
-      policy: dispatchPolicy(policy, options),
-      handler: this.chain(topic, policy, handler, options),
-    };
+    const dispatch = dispatchPolicy(policy, options);
+    const { label = topic, shared = false } = options;
+    const wanted = { topic, policy, dispatch, name: options.name ?? name, shared, label, options };
+    this.expected.add(wanted);
+    this.tellDefaultName(wanted);
+    return wanted;
   }
 
-  /** Resolves when the subscription is live. */
-  async open(wanted: Wanted): Promise<Subscription> {
+  /** The subscription is not wanted any more. */
+  withdraw(wanted: Wanted): void {
+    this.expected.delete(wanted);
+  }
+
+  /** Resolves when the subscription is live. Rejects with HandlerMissingError, ClosedError and what the driver rejects with. */
+  async open(wanted: Wanted, handler: MessageHandler | BatchHandler): Promise<Subscription> {
+    if (typeof handler !== 'function') throw new HandlerMissingError(wanted.topic);
     if (this.draining) throw new ClosedError('The bus is draining');
-    const subscription = this.make(wanted);
+    const subscription = this.make(wanted, handler);
     this.subscriptions.add(subscription);
     try {
-      const { delivery, group, startFrom, concurrency, prefetch } = wanted.policy;
+      const { delivery, group, startFrom, concurrency, prefetch } = wanted.dispatch;
       const exclusive = wanted.policy.ordered && delivery === 'at-least-once';
       const { bare } = this.options.wires.of(wanted.policy.wire);
       const options = { delivery, group, startFrom, maxInFlight: concurrency + prefetch, exclusive, bare };
@@ -82,6 +93,18 @@ export class Subscriber {
   /** Takes their time from handlers that still run. */
   abandon(): void {
     for (const subscription of this.subscriptions) subscription.abandon();
+  }
+
+  /** Two services that forgot their names would share one group, and each would miss what the other got. */
+  private tellDefaultName({ name, policy, options: { group } }: Wanted): void {
+    const { serviceSource, service, logger } = this.options;
+    if (serviceSource === 'given' || policy.delivery !== 'at-least-once' || group !== undefined) return;
+    if (this.defaultNameTold) return;
+    this.defaultNameTold = true;
+    const origin = serviceSource === 'package' ? 'the name in package.json' : 'the last resort';
+    logger.warn(
+      `No service is named, so ${name} reads in the group of "${service}" (${origin}). Every other service with that name takes a part of its messages: set the option service`,
+    );
   }
 
   private assertOffered(topic: string, { delivery, ordered, wire }: ResolvedTopic): void {
@@ -120,18 +143,23 @@ export class Subscriber {
     );
   }
 
-  private make(wanted: Wanted): BusSubscription {
+  private make(wanted: Wanted, handler: MessageHandler | BatchHandler): BusSubscription {
     const { clock, logger, metrics, wires, shutdownTimeoutMs } = this.options;
-    const { label, policy } = wanted;
+    const { topic, label, policy, dispatch, options } = wanted;
     const wire = wires.of(policy.wire);
     return new BusSubscription({
-      ...wanted,
+      topic,
+      policy: dispatch,
+      handler: this.chain(topic, policy, handler, options),
       open: (delivery) => wire.open(delivery),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       metrics: metrics.topic(label),
       clock,
       graceMs: shutdownTimeoutMs,
-      onClosed: (subscription) => this.subscriptions.delete(subscription),
+      onClosed: (subscription) => {
+        this.subscriptions.delete(subscription);
+        this.expected.delete(wanted);
+      },
       report: {
         dropped: (reason) => this.onDropped(label, reason),
         failedToSettle: (error) =>

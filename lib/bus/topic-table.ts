@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import {
@@ -28,6 +29,20 @@ export interface ResolvedTopic {
 }
 
 const groupGrammar = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
+/** What drivers take for a group's name. */
+const LONGEST_GROUP = 200;
+
+/**
+ * The consumer group of a subscription that names none: the service itself for a topic, and a group of its own for each
+ * topic pattern, `billing@orders.*`, so that handlers whose topics overlap each get every message. No group that a caller
+ * names can have such a name.
+ */
+export function defaultGroup(service: string, topicOrPattern: string): string {
+  if (!isTopicPattern(topicOrPattern)) return service;
+  const group = `${service}@${topicOrPattern}`;
+  if (group.length <= LONGEST_GROUP) return group;
+  return `${service}@${createHash('sha256').update(topicOrPattern).digest('base64url')}`;
+}
 
 /** What is agreed about topics: the `topics` table over `defaults`, checked when it is made. */
 export class TopicTable {
@@ -40,15 +55,17 @@ export class TopicTable {
     private readonly service: string,
     private readonly defaults: TopicOptions = {},
     topics: Readonly<Record<string, TopicOptions>> = {},
+    /** For what says no guarantee. */
+    private readonly usual: DeliveryGuarantee = 'at-least-once',
   ) {
     this.names = Object.keys(topics);
-    this.resolve('defaults', defaults);
+    this.resolve('defaults', service, defaults);
     for (const name of this.names) this.add(assertTopicOrPattern(name), topics[name]);
   }
 
   /** What holds for a topic, or for a subscription to a pattern, with a caller's own `options` on top. */
   get(topicOrPattern: string, options: TopicOptions = {}): ResolvedTopic {
-    return this.resolve(`"${topicOrPattern}"`, {
+    return this.resolve(`"${topicOrPattern}"`, defaultGroup(this.service, topicOrPattern), {
       ...this.defaults,
       ...this.agreed(topicOrPattern),
       ...defined(options),
@@ -83,16 +100,16 @@ export class TopicTable {
   }
 
   private add(name: string, options: TopicOptions): void {
-    this.resolve(`topics["${name}"]`, { ...this.defaults, ...defined(options) });
+    this.resolve(`topics["${name}"]`, this.service, { ...this.defaults, ...defined(options) });
     this.exact.set(name, options);
     if (isTopicPattern(name)) this.patterns.push({ matches: topicMatcher(name), options });
   }
 
-  private resolve(where: string, options: TopicOptions): ResolvedTopic {
+  private resolve(where: string, usualGroup: string, options: TopicOptions): ResolvedTopic {
     const {
       wire = 'disco',
-      delivery = 'at-most-once',
-      group = this.service,
+      delivery = wire === 'go' ? 'at-most-once' : this.usual,
+      group = usualGroup,
       concurrency = 16,
       startFrom = 'beginning',
     } = options;
@@ -103,7 +120,8 @@ export class TopicTable {
     oneOf(`${where}.startFrom`, startFrom, ['beginning', 'new']);
     if (orderBy !== undefined) oneOf(`${where}.orderBy`, orderBy, ['key']);
     oneOf(`${where}.backlog.overflow`, overflow, ['drop-new', 'drop-old']);
-    if (!groupGrammar.test(group)) throw new ConfigurationError(`${where}.group must be a name`);
+    if (group !== usualGroup && !groupGrammar.test(group))
+      throw new ConfigurationError(`${where}.group must be a name`);
     if (wire === 'go') assertGoCan(where, delivery, orderBy);
     return {
       wire,

@@ -39,3 +39,17 @@ export function topicMatcher(topicOrPattern: string): TopicMatcher {
     return wanted.every((segment, index) => segment === '*' || segment === segments[index]);
   };
 }
+
+/** Whether some topic is meant by both: each of the two is a topic or a topic pattern. */
+export function topicsOverlap(one: string, other: string): boolean {
+  return segmentsOverlap(one.split('.'), other.split('.'));
+}
+
+function segmentsOverlap(one: readonly string[], other: readonly string[]): boolean {
+  for (let index = 0; ; index++) {
+    const [left, right] = [one[index], other[index]];
+    if (left === undefined || right === undefined) return left === right;
+    if (left === '>' || right === '>') return true;
+    if (left !== right && left !== '*' && right !== '*') return false;
+  }
+}

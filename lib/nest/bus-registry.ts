@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { TopicTable } from '../bus/topic-table.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
@@ -12,8 +11,6 @@ export interface BusEntry {
   readonly name: string;
   readonly service: DiscoBusService;
   readonly registerHandlers: boolean;
-  /** The same agreements that the bus itself goes by. */
-  readonly topics: TopicTable;
   /** The methods that run under its locks. */
   readonly work: RunningWork;
   readonly shutdownTimeoutMs: number;
@@ -31,12 +28,11 @@ export class BusRegistry {
         `Two buses of the application are named "${name}"; import one DiscoBusModule.forRoot() once, and name further ones`,
       );
     }
-    const { service: group = 'default', defaults, topics, registerHandlers = true } = options;
+    const { registerHandlers = true } = options;
     const entry = {
       name,
       service,
       registerHandlers,
-      topics: new TopicTable(group, defaults, topics),
       work: new RunningWork(options.clock ?? systemClock),
       shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
     };

@@ -1,5 +1,5 @@
 import { Global, Module } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { BusDrainModule } from './bus-drain.module.js';
 import { BusRegistry } from './bus-registry.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
@@ -14,4 +14,11 @@ import { LockedInstances } from './locks/locked-instances.js';
   providers: [BusRegistry, HandlerExplorer, HandlerRunner, HandlerRegistrar, LockedInstances],
   exports: [BusRegistry],
 })
-export class DiscoBusCoreModule {}
+export class DiscoBusCoreModule {
+  /** Its `onModuleInit` comes before all others: what the handlers agree to is known before any provider can publish. */
+  constructor(modules: ModulesContainer) {
+    for (const module of modules.values()) {
+      if (module.metatype === DiscoBusCoreModule) module.distance = Number.POSITIVE_INFINITY;
+    }
+  }
+}

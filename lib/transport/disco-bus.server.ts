@@ -5,7 +5,7 @@ import type { DiscoBus } from '../bus/disco-bus.js';
 import { ReplyStream } from '../bus/requests/reply-stream.js';
 import { random128 } from '../bus/requests/request-headers.js';
 import type { Subscription } from '../bus/subscription.js';
-import { NotConnectedError } from '../errors/bus.errors.js';
+import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
@@ -49,7 +49,10 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private readonly relay: StatusRelay;
   private readonly instance = random128();
   private readonly usualStartHook: unknown;
+  private readonly eventHandlers: { readonly route: string; readonly handler: MessageHandler }[] = [];
   private subscriptions: Subscription[] = [];
+  /** Names the `listen` that counts; a `close` in between ends it. */
+  private listening: symbol | undefined;
   private answersAlone = false;
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
@@ -70,14 +73,34 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     );
   }
 
-  /** Stops reading, lets running handlers finish, and closes a bus of its own. Idempotent. */
+  /**
+   * Stops reading, lets running handlers finish within the bus's `shutdownTimeout`, and closes a bus of its own. It ends a
+   * `listen` that is under way. Idempotent.
+   */
   async close(): Promise<void> {
     const subscriptions = this.subscriptions;
     this.subscriptions = [];
+    this.listening = undefined;
     if (this.answersAlone) await this.sayGoodbye();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
     this.relay.detach();
+  }
+
+  /** As Nest's own, save that each event handler stays by itself: it has its own group, attempts and dead letters. */
+  override addHandler(
+    pattern: unknown,
+    callback: MessageHandler,
+    isEventHandler = false,
+    extras: Record<string, unknown> = {},
+  ): void {
+    if (!isEventHandler) {
+      super.addHandler(pattern, callback, isEventHandler, extras);
+      return;
+    }
+    const route = this.normalizePattern(pattern as never);
+    this.eventHandlers.push({ route, handler: Object.assign(callback, { isEventHandler, extras }) });
+    if (!this.messageHandlers.has(route)) this.messageHandlers.set(route, callback);
   }
 
   /** Calls `callback` for every status of that type: `'connected'`, `'disconnected'`, `'gap'`, `'dropped'` … */
@@ -92,38 +115,32 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   }
 
   private async start(): Promise<void> {
+    const listening = Symbol('listening');
+    this.listening = listening;
     const bus = await this.source.open((made) => this.relay.attach(made));
+    // The module of a shared bus goes on without a connection, and so does its server, which is live when there is one.
+    await bus.firstConnection();
     const calls = new HandlerCalls(this.host());
     const opening: Promise<Subscription>[] = [];
     if ([...this.messageHandlers.values()].some((handler) => requestHandler(handler))) {
       await bus.prepareToRespond();
     }
     for (const [route, handler] of this.messageHandlers) {
-      opening.push(...this.subscribe(bus, calls, route, handler));
+      const answering = requestHandler(handler);
+      if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
+    }
+    for (const { route, handler } of this.eventHandlers) {
+      opening.push(this.subscribeEvents(bus, calls, route, handler));
     }
     const opened = await Promise.allSettled(opening);
     this.subscriptions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = opened.find((each) => each.status === 'rejected');
-    if (!failed) {
+    if (!failed && this.listening === listening) {
       this.sayHello(bus);
       return;
     }
     await this.close();
-    throw failed.reason;
-  }
-
-  private subscribe(
-    bus: DiscoBus,
-    calls: HandlerCalls,
-    route: string,
-    handler: MessageHandler,
-  ): Promise<Subscription>[] {
-    const opening: Promise<Subscription>[] = [];
-    const answering = requestHandler(handler);
-    const listening = eventHandler(handler);
-    if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
-    if (listening) opening.push(this.subscribeEvents(bus, calls, route, listening));
-    return opening;
+    throw failed?.reason ?? new ClosedError('The server was closed before it was listening');
   }
 
   /** What all instances are asked, and what this one alone is asked. */
@@ -165,7 +182,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const wildcard = isWildcard(route);
     const handle = (data: unknown, context: DiscoMessageContext) =>
       wildcard && isOwnTopic(context.topic) ? undefined : calls.event(route, handler, data, context);
-    return bus.subscribe(topic, handle, { ...this.options.eventOptions, ...extras, delivery });
+    const name = `@EventPattern(${JSON.stringify(route)})`;
+    return bus.subscribe(topic, handle, { name, ...this.options.eventOptions, ...extras, delivery });
   }
 
   /** Clients that know other instances learn of this one at once, and not only when they ask again. */
@@ -205,13 +223,6 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
 /** The handler of requests at the head of a pattern's chain. */
 function requestHandler(handler: MessageHandler): MessageHandler | undefined {
   return handler.isEventHandler ? undefined : handler;
-}
-
-/** The first handler of events in a pattern's chain; it calls the further ones itself. */
-function eventHandler(handler: MessageHandler | undefined): MessageHandler | undefined {
-  let each = handler as (MessageHandler & { next?: MessageHandler }) | undefined;
-  while (each && !each.isEventHandler) each = each.next as typeof each;
-  return each;
 }
 
 /** Tells a client where this instance is asked; null for one that answers only what all are asked. */

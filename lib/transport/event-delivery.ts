@@ -1,6 +1,6 @@
-import type { TopicOptions } from '../bus/bus-options.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
+import type { DiscoEventExtras } from './transport-options.js';
 
 /**
  * The guarantee of an event: what the bus's `topics` table says, else `wanted`, else at least once where the driver can.
@@ -19,7 +19,7 @@ export function eventDelivery(
   return 'at-most-once';
 }
 
-const topicOptionNames: ReadonlySet<string> = new Set<keyof TopicOptions>([
+const topicOptionNames: ReadonlySet<string> = new Set<keyof DiscoEventExtras>([
   'wire',
   'delivery',
   'group',
@@ -30,11 +30,14 @@ const topicOptionNames: ReadonlySet<string> = new Set<keyof TopicOptions>([
   'timeout',
   'startFrom',
   'backlog',
+  'orderBy',
+  'shared',
+  'name',
 ]);
 
 /** The topic options among a handler's extras; the rest belongs to somebody else. */
-export function topicOptionsOf(extras: Readonly<Record<string, unknown>> = {}): TopicOptions {
+export function topicOptionsOf(extras: Readonly<Record<string, unknown>> = {}): DiscoEventExtras {
   return Object.fromEntries(
     Object.entries(extras).filter(([name, value]) => topicOptionNames.has(name) && value !== undefined),
-  ) as TopicOptions;
+  ) as DiscoEventExtras;
 }

@@ -1,5 +1,5 @@
 import type { Deserializer, Serializer } from '@nestjs/microservices';
-import type { DiscoBusOptions, TopicOptions } from '../bus/bus-options.js';
+import type { DiscoBusOptions, SubscribeOptions, TopicOptions } from '../bus/bus-options.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
@@ -42,7 +42,7 @@ export interface DiscoTransportOptions extends Partial<Omit<DiscoBusOptions, 'dr
 }
 
 /** What one handler of events may say for itself, as extras: `@EventPattern('orders', { group: 'billing' })`. */
-export type DiscoEventExtras = TopicOptions;
+export type DiscoEventExtras = TopicOptions & Pick<SubscribeOptions, 'shared' | 'name'>;
 
 /** Options of {@link DiscoBusServer}. */
 export interface DiscoBusServerOptions extends DiscoTransportOptions {

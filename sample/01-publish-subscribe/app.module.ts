@@ -8,7 +8,7 @@ import { WarehouseService } from './warehouse.service.js';
   imports: [
     PrometheusModule.register(),
     // Embedded, unless the environment names a Redis: DISCO_BUS_URL=redis://127.0.0.1:6379
-    DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:' }),
+    DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:', service: 'warehouse' }),
   ],
   providers: [CheckoutService, WarehouseService],
 })

@@ -5,7 +5,11 @@ import { ReportService } from './report.service.js';
 @Module({
   imports: [
     // Embedded, on a broker that applications of this process share, unless the environment names a Redis
-    DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:report', lock: { wait: '30s' } }),
+    DiscoBusModule.forRoot({
+      url: process.env.DISCO_BUS_URL ?? 'memory:report',
+      service: 'report',
+      lock: { wait: '30s' },
+    }),
   ],
   providers: [ReportService],
 })

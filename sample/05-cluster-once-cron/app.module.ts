@@ -13,7 +13,7 @@ export class AppModule {
       imports: [
         ScheduleModule.forRoot(),
         // Embedded, on a broker that applications of this process share, unless the environment names a Redis
-        DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:digest' }),
+        DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:digest', service: 'digest' }),
       ],
       providers: [
         DigestService,

@@ -7,7 +7,7 @@ import { WarehouseService } from './warehouse.service.js';
   imports: [
     PrometheusModule.register(),
     // Embedded, on a broker that others in this process can reach, unless the environment names a Redis
-    DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:warehouse' }),
+    DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL ?? 'memory:warehouse', service: 'warehouse' }),
   ],
   providers: [WarehouseService],
 })

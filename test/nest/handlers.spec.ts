@@ -45,7 +45,13 @@ afterEach(closeApps);
 const stored = { delivery: 'at-least-once', retry: { attempts: 2, backoff: { delay: 1 } } } as const;
 
 async function app(providers: any[], options: object = {}, others: object = {}) {
-  const bus = DiscoBusModule.forRoot({ url: 'memory:', topics: { 'stored.>': stored }, ...options });
+  const bus = DiscoBusModule.forRoot({
+    url: 'memory:',
+    service: 'default',
+    defaults: { delivery: 'at-most-once' },
+    topics: { 'stored.>': stored },
+    ...options,
+  });
   const started = await startApp({ imports: [bus], providers, ...others });
   const service = started.get(DiscoBusService);
   return {
@@ -237,7 +243,13 @@ describe('a handler', () => {
     const { publish, bus } = await app(
       [{ provide: 'AGAIN', useFactory: (shared: Shared) => shared, inject: [Shared] }],
       {},
-      { imports: [DiscoBusModule.forRoot({ url: 'memory:' }), SharedModule, OtherModule] },
+      {
+        imports: [
+          DiscoBusModule.forRoot({ url: 'memory:', defaults: { delivery: 'at-most-once' } }),
+          SharedModule,
+          OtherModule,
+        ],
+      },
     );
     await bus.subscribe('orders', () => got.add('last'));
     await publish(1);

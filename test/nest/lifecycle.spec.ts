@@ -52,6 +52,7 @@ describe('start', () => {
     const bus = DiscoBusModule.forRoot({
       url: `redis://127.0.0.1:${port}`,
       connection: { timeout: 200 },
+      defaults: { delivery: 'at-most-once' },
     });
     const startedMs = performance.now();
     const app = await startContext({ imports: [bus], providers: [Handling] });

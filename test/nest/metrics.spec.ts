@@ -33,7 +33,12 @@ class Handling {
 }
 
 const bus = (options: object = {}) =>
-  DiscoBusModule.forRoot({ url: 'memory:', topics: { stored: { delivery: 'at-least-once' } }, ...options });
+  DiscoBusModule.forRoot({
+    url: 'memory:',
+    defaults: { delivery: 'at-most-once' },
+    topics: { stored: { delivery: 'at-least-once' } },
+    ...options,
+  });
 
 /** The value of a sample, or undefined where there is none. */
 async function sample(name: string, labels: Record<string, string> = {}): Promise<number | undefined> {

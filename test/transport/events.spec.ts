@@ -26,7 +26,7 @@ class Listening {
     seen.add({ by: 'first', data, context });
   }
 
-  @EventPattern<string>('user.created')
+  @EventPattern<string>('user.created', { group: 'second' })
   second(@Payload() data: any, @Ctx() context: DiscoBusContext): Observable<number> {
     seen.add({ by: 'second', data, context });
     return of(1, 2);

@@ -23,6 +23,12 @@ export interface HandlerMethod {
   readonly label: string;
 }
 
+/** A {@link HandlerMethod} with one of its subscriptions, as it was declared. */
+export interface SubscribedMethod extends HandlerMethod {
+  readonly topic: string;
+  readonly metadata: SubscribeMetadata;
+}
+
 /** A {@link HandlerMethod} with the options of one of its subscriptions. */
 export interface FoundHandler extends HandlerMethod {
   readonly topic: string;
@@ -37,17 +43,16 @@ export class HandlerExplorer {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** Each once, in the order of the modules, with options made by their factories. */
-  async find(): Promise<FoundHandler[]> {
+  /** Each once, in the order of the modules. */
+  find(): SubscribedMethod[] {
     const seen = new Set<unknown>();
-    const found: FoundHandler[] = [];
+    const found: SubscribedMethod[] = [];
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const identity = hasOneInstance(wrapper) ? wrapper.instance : wrapper;
       if (wrapper.isAlias || seen.has(identity)) continue;
       seen.add(identity);
       for (const { handler, metadata } of this.methodsOf(wrapper)) {
-        const options = await resolveOptions(metadata, handler.moduleRef);
-        found.push({ ...handler, topic: metadata.topic, options });
+        found.push({ ...handler, topic: metadata.topic, metadata });
       }
     }
     return found;
@@ -83,11 +88,4 @@ function hasOneInstance(wrapper: InstanceWrapper): boolean {
 /** What a factory will make per message cannot be known beforehand: it has no prototype here. */
 function prototypeOf(wrapper: InstanceWrapper): object | undefined {
   return wrapper.isNotMetatype ? undefined : (wrapper.metatype?.prototype ?? undefined);
-}
-
-async function resolveOptions(
-  { options }: SubscribeMetadata,
-  moduleRef: ModuleRef,
-): Promise<DiscoSubscribeOptions> {
-  return typeof options === 'function' ? ((await options(moduleRef)) ?? {}) : options;
 }

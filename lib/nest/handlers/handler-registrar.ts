@@ -1,17 +1,26 @@
-import { Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
 import { errorLine } from '../../bus/bus-logger.js';
+import type { DeclaredSubscription } from '../../bus/disco-bus.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { type BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
-import { assertNoSharedGroup, type PlacedHandler } from './handler-conflicts.js';
+import type { DiscoSubscribeOptions } from './disco-subscribe.decorator.js';
 import { type FoundHandler, HandlerExplorer } from './handler-explorer.js';
 import { HandlerRunner } from './handler-runner.js';
 
+/** A handler, the bus it goes on, and its announcement there, made as soon as its options are known. */
+interface PlacedHandler {
+  readonly handler: FoundHandler;
+  readonly bus: BusEntry;
+  readonly declared: DeclaredSubscription;
+}
+
 /** Subscribes the methods with `@DiscoSubscribe` when the application starts. */
 @Injectable()
-export class HandlerRegistrar implements OnApplicationBootstrap {
+export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
   private readonly logger = new Logger('DiscoBus');
+  private placed: PlacedHandler[] = [];
 
   constructor(
     private readonly explorer: HandlerExplorer,
@@ -19,13 +28,29 @@ export class HandlerRegistrar implements OnApplicationBootstrap {
     private readonly runner: HandlerRunner,
   ) {}
 
+  /** Announces the handlers on their buses, save those whose options are made when the application starts. */
+  async onModuleInit(): Promise<void> {
+    await this.orStop(async () => {
+      this.placed = this.explorer
+        .find()
+        .filter(({ metadata }) => typeof metadata.options !== 'function')
+        .flatMap((method) =>
+          this.place({ ...method, options: method.metadata.options as DiscoSubscribeOptions }),
+        );
+    });
+  }
+
   /**
    * Resolves when all are live. Those of a bus that still has no connection follow as soon as it has one; what is wrong
    * with them in itself is told at once, and leaves no bus running.
    */
   async onApplicationBootstrap(): Promise<void> {
+    await this.orStop(() => this.subscribeAll());
+  }
+
+  private async orStop(work: () => Promise<void>): Promise<void> {
     try {
-      await this.subscribeAll();
+      await work();
     } catch (error) {
       await this.registry.stop();
       throw error;
@@ -33,16 +58,25 @@ export class HandlerRegistrar implements OnApplicationBootstrap {
   }
 
   private async subscribeAll(): Promise<void> {
-    const placed = (await this.explorer.find())
-      .map((handler) => ({ handler, bus: this.busOf(handler) }))
-      .filter(({ bus }) => bus.registerHandlers && bus.service.bus !== undefined);
-    assertNoSharedGroup(placed);
-    const subscribing = placed.map((each) => ({ ...each, live: this.subscribe(each) }));
+    for (const method of this.explorer.find()) {
+      const { options } = method.metadata;
+      if (typeof options !== 'function') continue;
+      this.placed.push(...this.place({ ...method, options: (await options(method.moduleRef)) ?? {} }));
+    }
+    const subscribing = this.placed.map((each) => ({ ...each, live: this.subscribe(each) }));
     const now = subscribing.filter(({ bus }) => bus.service.state !== 'connecting');
     const later = subscribing.filter(({ bus }) => bus.service.state === 'connecting');
     for (const each of later) this.tellFailure(each);
     await Promise.all(now.map(({ live }) => live));
     await Promise.race([Promise.all(later.map(({ live }) => live)), nextTurn()]);
+  }
+
+  /** None where the bus takes no handlers, or a stand-in has none. */
+  private place(handler: FoundHandler): PlacedHandler[] {
+    const bus = this.busOf(handler);
+    if (!bus.registerHandlers || bus.service.bus === undefined) return [];
+    const { bus: _name, ...options } = handler.options;
+    return [{ handler, bus, declared: bus.service.bus.declare(handler.topic, options, handler.label) }];
   }
 
   private busOf({ label, options }: FoundHandler): BusEntry {
@@ -54,9 +88,8 @@ export class HandlerRegistrar implements OnApplicationBootstrap {
     );
   }
 
-  private async subscribe({ handler, bus }: PlacedHandler): Promise<void> {
-    const { bus: _name, ...options } = handler.options;
-    await bus.service.bus.subscribe(handler.topic, this.runner.handlerFor(handler), options);
+  private async subscribe({ handler, declared }: PlacedHandler): Promise<void> {
+    await declared.open(this.runner.handlerFor(handler));
   }
 
   private tellFailure({ handler, live }: PlacedHandler & { live: Promise<void> }): void {

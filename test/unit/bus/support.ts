@@ -10,14 +10,20 @@ export class KeepingLogger {
   error = (text: string) => void this.lines.push(text);
 }
 
-/** Buses that are stopped after each test. */
+/** Buses that are stopped after each test. They fan out unless told otherwise. */
 export function buses() {
   const open: DiscoBus[] = [];
   afterEach(async () => {
     await Promise.all(open.splice(0).map((bus) => bus.stop()));
   });
   const make = (options: Partial<DiscoBusOptions> = {}): DiscoBus => {
-    const bus = new DiscoBus({ driver: memoryDriver(), logger: new KeepingLogger(), ...options });
+    const bus = new DiscoBus({
+      driver: memoryDriver(),
+      logger: new KeepingLogger(),
+      service: 'default',
+      defaults: { delivery: 'at-most-once' },
+      ...options,
+    });
     open.push(bus);
     return bus;
   };

@@ -57,10 +57,14 @@ describe('Requests', () => {
   it('tell one deadline for a burst sent by a transport, at most 16 ms late', async () => {
     const { asking, answering } = await pair();
     const told: number[] = [];
-    await answering.subscribe('echo', (payload: unknown, { headers }: DiscoMessageContext) => {
-      told.push(Number(headers['x-deadline']));
-      return payload;
-    });
+    await answering.subscribe(
+      'echo',
+      (payload: unknown, { headers }: DiscoMessageContext) => {
+        told.push(Number(headers['x-deadline']));
+        return payload;
+      },
+      { delivery: 'at-most-once' },
+    );
     const beforeMs = Date.now();
     const ask = (payload: number) =>
       new Promise<void>((complete, error) => {
@@ -87,7 +91,7 @@ describe('Requests', () => {
   it('are answered at least once by one member of a group', async () => {
     const { asking, answering } = await pair();
     const seen: number[] = [];
-    const options = { delivery: 'at-least-once', group: 'workers' } as const;
+    const options = { delivery: 'at-least-once', group: 'workers', shared: true } as const;
     for (const name of [1, 2]) {
       await answering.subscribe('job', () => seen.push(name), options);
     }
@@ -127,7 +131,9 @@ describe('Requests', () => {
   it('reject with NoRespondersError where nobody is there', async () => {
     const { asking } = await pair();
     const startedMs = performance.now();
-    expect(await rejection(asking.request('nobody', 1))).toMatchObject({ code: 'DISCO_NO_RESPONDERS' });
+    expect(await rejection(asking.request('nobody', 1, { delivery: 'at-most-once' }))).toMatchObject({
+      code: 'DISCO_NO_RESPONDERS',
+    });
     const stored = { delivery: 'at-least-once', group: 'workers' } as const;
     expect(await rejection(asking.request('nobody', 1, stored))).toMatchObject({
       code: 'DISCO_NO_RESPONDERS',

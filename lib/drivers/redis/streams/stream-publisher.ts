@@ -1,8 +1,8 @@
 import type { DriverPublishOptions, DriverReceipt } from '../../../driver/driver.js';
 import { AbortedError, ClosedError } from '../../../errors/bus.errors.js';
 import { BackpressureError } from '../../../errors/publish.errors.js';
-import { PendingPublish, type PendingPublishOwner } from '../pubsub/pending-publish.js';
 import { Deadlines } from '../../../timing/deadlines.js';
+import { PendingPublish, type PendingPublishOwner } from '../pubsub/pending-publish.js';
 import { DelayedPublishes } from './delayed-publishes.js';
 import { PublishLane, type StreamPublisherSetup } from './publish-lane.js';
 
