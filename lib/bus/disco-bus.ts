@@ -1,6 +1,7 @@
 import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
+import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
 import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
@@ -27,12 +28,22 @@ import { type DirectCall, Requester, type RequestHandle } from './requests/reque
 import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
 import { StatusLog } from './status-log.js';
-import { Subscriber } from './subscriber.js';
+import { Subscriber, type Wanted } from './subscriber.js';
 import type { Subscription } from './subscription.js';
+import { PATIENCE_MS } from './waiting-room.js';
+
+/** What the driver is given to end in, however much of the shutdown time is left. */
+const GOODBYE_MS = 250;
+
+/** How soon what belongs to the start is subscribed again. */
+const REOPEN_MS = 200;
 
 /** A subscription that is announced and not read yet. */
 export interface DeclaredSubscription {
-  /** Resolves when the subscription is live; to be called once. Rejects as {@link DiscoBus.subscribe} does. */
+  /**
+   * Resolves when the subscription is live; to be called once. Rejects as {@link DiscoBus.subscribe} does, but for the
+   * first connection it waits as long as that takes.
+   */
   open(handler: MessageHandler | BatchHandler): Promise<Subscription>;
   /** Takes it back, when it was not opened. */
   withdraw(): void;
@@ -44,8 +55,11 @@ const REPLIES = 'replies';
 /**
  * Publish/subscribe over a driver. `start()` before use, `stop()` to end; a stopped bus stays stopped.
  *
- * Every rejection is a DiscoBusError. Before `start()` calls reject with NotConnectedError; while connecting they wait;
- * after `stop()` they reject with ClosedError.
+ * Every rejection is a DiscoBusError, and every call settles within its own time in every state. What the caller got wrong
+ * is told at once. Before `start()` calls reject with NotConnectedError. While there is no connection, be it the first one
+ * or lost, they wait: no longer than their `timeout`, which counts from the call, until their `signal` aborts, and
+ * publishes within the driver's `bufferLimit`; what was refused is not sent later. After `stop()` they reject with
+ * ClosedError, and so from `drain()` on where there never was a connection.
  */
 export class DiscoBus {
   private readonly options: ResolvedOptions;
@@ -61,6 +75,8 @@ export class DiscoBus {
   private stopping?: Promise<void>;
   private graceLeftMs: number;
   private driverConnected = false;
+  /** `start` has resolved. */
+  private wentOn = false;
   private readonly stopListening: () => void;
 
   /** Throws DriverMissingError or ConfigurationError for options that cannot be; connects nothing. */
@@ -133,7 +149,7 @@ export class DiscoBus {
     if (this.stopping ?? this.draining) return Promise.reject(new ClosedError('The bus is stopped'));
     this.starting ??= this.connect().catch((error) => {
       this.starting = undefined;
-      if (!this.draining) this.lifecycle.enter('idle');
+      if (!this.draining) this.backToIdle(error);
       throw error;
     });
     return this.starting;
@@ -157,9 +173,8 @@ export class DiscoBus {
     return this.stopping;
   }
 
-  /** Resolves when the server answered. */
-  async ping(): Promise<void> {
-    await this.usable();
+  /** Resolves when the server answered, within 5 s. Without a connection rejects with NotConnectedError at once. */
+  ping(): Promise<void> {
     return this.options.driver.ping();
   }
 
@@ -170,8 +185,7 @@ export class DiscoBus {
    * that cannot be told. Messages of one caller to one topic keep their order.
    */
   publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
-    if (this.lifecycle.state === 'ready') return this.publisher.publish(topic, payload, options);
-    return this.usable().then(() => this.publisher.publish(topic, payload, options));
+    return this.publisher.publish(topic, payload, options);
   }
 
   /**
@@ -183,14 +197,14 @@ export class DiscoBus {
     payloads: readonly unknown[],
     options?: PublishOptions,
   ): Promise<PublishReceipt[]> {
-    await this.usable();
     if (!Array.isArray(payloads)) throw new ConfigurationError('publishBatch takes an array of payloads');
     return this.publisher.publishBatch(topic, payloads, options);
   }
 
   /**
    * Calls `handler` for every message of the topic, or of all topics that the pattern matches, and resolves when the
-   * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError.
+   * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError; with
+   * NotConnectedError where there is no connection for 10 s.
    */
   subscribe(
     topicOrPattern: string,
@@ -209,7 +223,8 @@ export class DiscoBus {
     options: SubscribeOptions = {},
   ): Promise<Subscription> {
     if (typeof handler !== 'function') throw new HandlerMissingError(String(topicOrPattern));
-    return this.declare(topicOrPattern, options, handlerName(handler)).open(handler);
+    const wanted = this.announce(topicOrPattern, options, handlerName(handler));
+    return this.orWithdraw(wanted, this.subscriber.open(wanted, handler));
   }
 
   /**
@@ -217,16 +232,16 @@ export class DiscoBus {
    * subscription of its group. Nothing is read before `open`. Throws TopicInvalidError or ConfigurationError.
    */
   declare(topicOrPattern: string, options: SubscribeOptions = {}, name = 'a handler'): DeclaredSubscription {
-    const wanted = this.subscriber.declare(topicOrPattern, options, name);
-    this.publisher.forgetTopics();
-    const open = async (handler: MessageHandler | BatchHandler) => {
-      await this.usable().catch((error) => {
-        this.subscriber.withdraw(wanted);
-        throw error;
-      });
-      return this.subscriber.open(wanted, handler);
+    const wanted = this.announce(topicOrPattern, options, name);
+    return {
+      open: (handler) => this.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
+      withdraw: () => this.subscriber.withdraw(wanted),
     };
-    return { open, withdraw: () => this.subscriber.withdraw(wanted) };
+  }
+
+  /** Resolves at the first connection, however long it takes; rejects when there will be none. */
+  firstConnection(): Promise<void> {
+    return this.options.waitingRoom.connected();
   }
 
   /**
@@ -288,13 +303,45 @@ export class DiscoBus {
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
   deadLetters(topic: string, group: string = this.options.service): DeadLetterQueue {
     assertTopic(topic);
-    const { engine, clock } = this.options;
+    const { engine, clock, waitingRoom } = this.options;
     const store = async () => {
-      await this.usable();
+      await waitingRoom.connected(PATIENCE_MS);
       if (offersDeadLetters(engine)) return engine.deadLetters(topic, group);
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
     return new DeadLetterQueue(topic, group, store, this.decoder, clock);
+  }
+
+  private announce(topicOrPattern: string, options: SubscribeOptions, name: string): Wanted {
+    const wanted = this.subscriber.declare(topicOrPattern, options, name);
+    this.publisher.forgetTopics();
+    return wanted;
+  }
+
+  private async orWithdraw(wanted: Wanted, opening: Promise<Subscription>): Promise<Subscription> {
+    try {
+      return await opening;
+    } catch (error) {
+      this.subscriber.withdraw(wanted);
+      throw error;
+    }
+  }
+
+  /** What waited for the first connection is not given up because that one was short. */
+  private async openOnceConnected(
+    wanted: Wanted,
+    handler: MessageHandler | BatchHandler,
+  ): Promise<Subscription> {
+    const { clock } = this.options;
+    for (let again = this.state === 'connecting'; ; await sleep(REOPEN_MS, clock)) {
+      await this.firstConnection();
+      try {
+        return await this.subscriber.open(wanted, handler);
+      } catch (error) {
+        again &&= !this.draining && isDiscoBusError(error, 'DISCO_NOT_CONNECTED');
+        if (!again) throw error;
+      }
+    }
   }
 
   private makeResponder(channel: DirectChannel): Responder {
@@ -308,13 +355,15 @@ export class DiscoBus {
     channel: DirectChannel,
     onDropped: (topic: string, reason: DropReason) => void,
   ): Requester {
-    const { engine, clock, metrics, maxPendingRequests } = this.options;
+    const { engine, clock, metrics, maxPendingRequests, publishTimeoutMs } = this.options;
     return new Requester({
+      publishTimeoutMs,
       channel,
       clock,
       driver: engine,
       maxPending: maxPendingRequests,
-      usable: () => (this.lifecycle.state === 'ready' ? undefined : this.usable()),
+      usable: () => (this.lifecycle.state === 'ready' ? undefined : this.firstConnection()),
+      check: (topic, payload, options) => this.publisher.check(topic, payload, options),
       publish: (topic, payload, options) => this.publisher.publish(topic, payload, options),
       onStrayReply: () => {
         metrics.topic(REPLIES).dropped('stray');
@@ -330,13 +379,28 @@ export class DiscoBus {
     this.connector = new Connector(driver, { prefix, service, maxFrameBytes }, connection, logger, clock);
     void this.connector.connected.then(
       () => {
-        if (this.draining) return;
+        // A start that has failed meanwhile is over, also when its last attempt goes well.
+        if (this.draining || !this.starting) return;
         this.onConnection(true);
         this.lifecycle.enter('ready');
       },
-      () => {},
+      (error) => this.onNeverConnected(error),
     );
     await this.connector.started();
+    this.wentOn = true;
+  }
+
+  /** What waited fails as the start did. */
+  private backToIdle(cause: DiscoBusError): void {
+    this.options.waitingRoom.refuse(cause, new NotConnectedError('The bus is not started', { cause }));
+    this.lifecycle.enter('idle');
+  }
+
+  /** What goes on in the background fails there: nobody else would tell. */
+  private onNeverConnected(error: DiscoBusError): void {
+    if (this.draining) return;
+    this.options.waitingRoom.refuse(error);
+    if (this.wentOn) this.options.logger.error(`Not connected, and not trying any more: ${errorLine(error)}`);
   }
 
   private onConnection(up: boolean): void {
@@ -344,17 +408,9 @@ export class DiscoBus {
     this.options.metrics.connection(up);
   }
 
-  /** Resolves when calls can be served; rejects when they never will be. */
-  private async usable(): Promise<void> {
-    const { state } = this.lifecycle;
-    if (state === 'ready' || state === 'draining') return;
-    if (state === 'idle') throw new NotConnectedError('The bus is not started');
-    if (state === 'closed') throw new ClosedError('The bus is stopped');
-    await this.connector?.connected;
-  }
-
   private async drainSubscriptions(): Promise<void> {
     this.connector?.stop();
+    this.options.waitingRoom.refuse(new ClosedError('The bus was stopped before it was connected'));
     this.lifecycle.enter('draining');
     await this.withinGrace(this.subscriber.close());
     this.subscriber.abandon();
@@ -365,11 +421,19 @@ export class DiscoBus {
     await this.drain();
     this.requester.close();
     await this.withinGrace(this.publisher.idle());
-    await this.options.driver.close();
+    await this.closeDriver();
     this.publisher.close();
     this.onConnection(false);
     this.stopListening();
     this.lifecycle.enter('closed');
+  }
+
+  /** A driver that knows no grace is waited for no longer either. */
+  private async closeDriver(): Promise<void> {
+    const graceMs = Math.max(this.graceLeftMs, GOODBYE_MS);
+    const closing = this.options.driver.close(graceMs);
+    this.graceLeftMs = graceMs + GOODBYE_MS;
+    await this.withinGrace(closing);
   }
 
   /** Waits for `work`, but not longer than what is left of the shutdown time. */

@@ -67,6 +67,11 @@ export class Publisher {
     }
   }
 
+  /** Rejects for what {@link publish} would find wrong with the message itself; sends nothing. */
+  async check(topic: string, payload: unknown, options: PublishOptions): Promise<void> {
+    await this.prepare(topic, payload, options);
+  }
+
   /** Resolves when no publish is under way. */
   idle(): Promise<void> {
     return this.publications.idle();

@@ -18,12 +18,15 @@ import type { BusLogger } from './bus-logger.js';
 import type { DiscoBusOptions } from './bus-options.js';
 import { resolveService, type ServiceSource } from './service-name.js';
 import { TopicTable } from './topic-table.js';
+import { WaitingRoom } from './waiting-room.js';
 import { Wires } from './wires.js';
 
 /** {@link DiscoBusOptions}, checked and complete. */
 export interface ResolvedOptions {
   /** The driver as it was given. */
   readonly engine: DiscoDriver;
+  /** In front of it: what waits for its first connection. */
+  readonly waitingRoom: WaitingRoom;
   /** The driver that moves the bus's messages, in bundles unless that is off. */
   readonly driver: MessageDriver;
   /** The same with smaller bundles, for requests and replies: whoever gets the first part of a burst begins at once. */
@@ -73,10 +76,12 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   const payloadCodec = resolvePayloadCodec(options.codec);
   const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
   const goLevel = options.compression === false ? undefined : options.compression?.level;
+  const waitingRoom = new WaitingRoom(driver, clock);
   return {
     engine: driver,
-    driver: new BundlingDriver(driver, bundles),
-    requestDriver: new BundlingDriver(driver, requestBundles(bundles)),
+    waitingRoom,
+    driver: new BundlingDriver(waitingRoom, bundles),
+    requestDriver: new BundlingDriver(waitingRoom, requestBundles(bundles)),
     service,
     serviceSource,
     prefix,

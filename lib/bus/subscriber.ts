@@ -79,16 +79,16 @@ export class Subscriber {
       subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
     } catch (error) {
       this.subscriptions.delete(subscription);
-      this.expected.delete(wanted);
       throw error;
     }
     return subscription;
   }
 
-  /** Stops reading everywhere and resolves when all running handlers are settled. Takes no new subscription. */
+  /** Stops reading everywhere and resolves when all running handlers are settled, or abandoned. Takes no new subscription. */
   async close(): Promise<void> {
     this.draining = true;
-    await Promise.all([...this.subscriptions].map((subscription) => subscription.close()));
+    const untilAbandoned = Number.POSITIVE_INFINITY;
+    await Promise.all([...this.subscriptions].map((subscription) => subscription.close(untilAbandoned)));
   }
 
   /** Takes their time from handlers that still run. */
@@ -146,7 +146,7 @@ export class Subscriber {
   }
 
   private make(wanted: Wanted, handler: MessageHandler | BatchHandler): BusSubscription {
-    const { clock, logger, metrics, wires } = this.options;
+    const { clock, logger, metrics, wires, shutdownTimeoutMs } = this.options;
     const { topic, label, policy, dispatch, options } = wanted;
     const wire = wires.of(policy.wire);
     const gate = new StartGate();
@@ -159,6 +159,7 @@ export class Subscriber {
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       metrics: metrics.topic(label),
       clock,
+      graceMs: shutdownTimeoutMs,
       onClosed: (subscription) => {
         this.subscriptions.delete(subscription);
         this.expected.delete(wanted);
@@ -167,6 +168,8 @@ export class Subscriber {
         dropped: (reason) => this.onDropped(label, reason),
         failedToSettle: (error) =>
           logger.error(`"${label}": an outcome could not be recorded: ${errorLine(error)}`),
+        abandoned: (graceMs) =>
+          logger.warn(`"${label}": handlers still run ${graceMs} ms after closing; not waiting any longer`),
         failed: ({ id, attempt }, error) =>
           logger.warn(`"${label}": attempt ${attempt} of message ${id} failed: ${errorLine(error)}`),
       },

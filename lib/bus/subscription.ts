@@ -29,8 +29,9 @@ export interface Subscription {
   /** Goes on, with what has waited first. */
   resume(): void;
   /**
-   * Stops reading at once and resolves when the running handlers are settled; do not await it inside a handler. Of a
-   * paused subscription, what waits goes back to its group or, at most once, is dropped and told. Idempotent.
+   * Stops reading at once and resolves when the running handlers are settled, at the latest after the bus's
+   * `shutdownTimeout`: then the signals of those that still run abort. Of a paused subscription, what waits goes back to its
+   * group or, at most once, is dropped and told. Do not await it inside a handler. Idempotent.
    */
   close(): Promise<void>;
 }
@@ -49,9 +50,13 @@ export interface SubscriptionParts {
   readonly report: SettlementReport & {
     /** An outcome could not be recorded. */
     failedToSettle(error: unknown): void;
+    /** Handlers still ran when the time to close was over. */
+    abandoned(graceMs: number): void;
     failed(context: { topic: string; id: string; attempt: number }, error: unknown): void;
   };
   readonly clock: Clock;
+  /** How long running handlers may take when it closes. */
+  readonly graceMs: number;
   readonly onClosed: (subscription: BusSubscription) => void;
 }
 
@@ -66,6 +71,8 @@ export class BusSubscription implements Subscription {
   private settledWaiter: (() => void) | undefined;
   private driverSubscription?: DriverSubscription;
   private closing?: Promise<void>;
+  /** Ends a `close` that waits. */
+  private giveUp: (() => void) | undefined;
 
   constructor(private readonly parts: SubscriptionParts) {
     const { policy, metrics, report, clock } = parts;
@@ -123,15 +130,32 @@ export class BusSubscription implements Subscription {
     this.driverSubscription?.resume();
   }
 
-  close(): Promise<void> {
-    this.closing ??= this.drain().finally(() => this.parts.onClosed(this));
+  /** `graceMs`: @default the bus's `shutdownTimeout` */
+  close(graceMs = this.parts.graceMs): Promise<void> {
+    this.closing ??= this.drainInTime(graceMs).finally(() => this.parts.onClosed(this));
     return this.closing;
   }
 
-  /** Takes their time from what still runs: aborts their signals, and forgets what waits. */
+  /** Takes their time from what still runs: aborts their signals, forgets what waits, and ends a `close` that waits for them. */
   abandon(): void {
     this.dispatcher.clear();
     for (const context of this.signalled) context.abort(new ClosedError('The bus was closed'));
+    this.giveUp?.();
+  }
+
+  private drainInTime(graceMs: number): Promise<void> {
+    const { clock, report } = this.parts;
+    return new Promise((resolve, reject) => {
+      const late = () => {
+        report.abandoned(graceMs);
+        this.abandon();
+      };
+      const timer = graceMs < Number.POSITIVE_INFINITY ? clock.setTimeout(late, graceMs) : undefined;
+      this.giveUp = resolve;
+      this.drain()
+        .then(resolve, reject)
+        .finally(() => clock.clearTimeout(timer));
+    });
   }
 
   private async drain(): Promise<void> {

@@ -116,10 +116,10 @@ export class BundlingDriver implements MessageDriver {
     return gate.subscription(await this.inner.subscribe(topicOrPattern, options, gate.receive));
   }
 
-  async close(): Promise<void> {
+  async close(graceMs?: number): Promise<void> {
     this.closed = true;
     for (const lanes of Object.values(this.lanes)) for (const lane of lanes.values()) lane.flush();
-    await this.inner.close();
+    await this.inner.close(graceMs);
   }
 
   ping(): Promise<void> {

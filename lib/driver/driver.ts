@@ -79,6 +79,13 @@ export interface DriverSubscription {
   close(): Promise<void>;
 }
 
+/** How much may wait for a connection. */
+export interface BufferLimit {
+  /** Frames. */
+  readonly messages: number;
+  readonly bytes: number;
+}
+
 /**
  * Moves frames. Knows nothing of codecs, retries, metrics or Nest: policy is above, the driver carries it out.
  *
@@ -88,6 +95,8 @@ export interface DiscoDriver {
   /** A short name for logs and metrics, as `'redis'`. */
   readonly name: string;
   readonly capabilities: DriverCapabilities;
+  /** What may wait while there is no connection; the bus keeps to it before the first one too. @default 1000 messages, 8 MiB */
+  readonly bufferLimit?: BufferLimit;
   /** Resolves when frames can be moved. May be called again after it rejected; called again while connected it does nothing. */
   connect(context?: DriverContext): Promise<void>;
   /** Resolves when the frame is accepted; the caller may then reuse its bytes. */
@@ -101,8 +110,11 @@ export interface DiscoDriver {
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription>;
-  /** Ends all subscriptions and connections. Idempotent, safe while connecting; leaves no timer, socket or listener. */
-  close(): Promise<void>;
+  /**
+   * Ends all subscriptions and connections. Idempotent, safe while connecting, which it ends; leaves no timer, socket or
+   * listener. What is under way may take `graceMs` to be settled, @default the driver's own time; then it is given up.
+   */
+  close(graceMs?: number): Promise<void>;
   /** Resolves when the server answered; rejects otherwise, within 5 s. */
   ping(): Promise<void>;
   /** Calls `listener` for every status from now on; the returned function ends that. */

@@ -123,9 +123,9 @@ export class LockAcquisition {
     const answer = this.claimOnce(inheritance);
     try {
       this.claims++;
-      const first = await (this.options.waitMs === 0
-        ? answer
-        : this.answers.wait(answer, this.leftMs(), this.storeIsLate));
+      // Who does not wait for the lock waits for the answer, which comes within the store's own time.
+      const leftMs = this.options.waitMs === 0 ? Number.POSITIVE_INFINITY : this.leftMs();
+      const first = await this.answers.wait(answer, leftMs, this.storeIsLate);
       if (first === undefined) return undefined;
       this.refused ||= !first.granted;
       this.known = first.granted || this.options.waitMs > 0;

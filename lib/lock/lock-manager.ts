@@ -64,6 +64,7 @@ export class LockManager {
   async connect(): Promise<void> {
     if (this.closed) throw new ClosedError('The lock manager is closed');
     await this.store.connect();
+    if (this.closed) throw new ClosedError('The lock manager is closed');
     this.unsubscribe ??= this.store.onReleased((hint) => this.onHint(hint));
   }
 

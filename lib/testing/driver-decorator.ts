@@ -1,6 +1,7 @@
 import { type DriverCapabilities } from '../driver/capabilities.js';
 import { type Delivery } from '../driver/delivery.js';
 import {
+  type BufferLimit,
   type DiscoDriver,
   type DriverContext,
   type DriverPublishOptions,
@@ -22,6 +23,10 @@ export class DriverDecorator implements DiscoDriver {
     return this.inner.capabilities;
   }
 
+  get bufferLimit(): BufferLimit | undefined {
+    return this.inner.bufferLimit;
+  }
+
   connect(context?: DriverContext): Promise<void> {
     return this.inner.connect(context);
   }
@@ -38,8 +43,8 @@ export class DriverDecorator implements DiscoDriver {
     return this.inner.subscribe(topicOrPattern, options, onDelivery);
   }
 
-  close(): Promise<void> {
-    return this.inner.close();
+  close(graceMs?: number): Promise<void> {
+    return this.inner.close(graceMs);
   }
 
   ping(): Promise<void> {

@@ -1,13 +1,19 @@
 import { Logger } from '@nestjs/common';
 import { DiscoBus } from '../bus/disco-bus.js';
 import { driverOfAddress, driverOfUrl } from '../drivers/driver-of-url.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
+import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import type { BusHolder, DiscoTransportOptions } from './transport-options.js';
+
+/** A bus on its way: when it is there, and when it has started. */
+interface Opening {
+  readonly made: Promise<DiscoBus>;
+  readonly started: Promise<DiscoBus>;
+}
 
 /** The bus of a server or client: one that it shares, or one of its own. */
 export class BusSource {
   private current: DiscoBus | undefined;
-  private opening: Promise<DiscoBus> | undefined;
+  private opening: Opening | undefined;
   private stopping: Promise<void> = Promise.resolve();
 
   /** Throws ConfigurationError for options that exclude each other. */
@@ -42,15 +48,18 @@ export class BusSource {
 
   /** Resolves with a bus that is started; called again it returns the same one. May be tried again after it rejected. */
   open(onMade: (bus: DiscoBus) => void = () => {}): Promise<DiscoBus> {
-    this.opening ??= this.start(onMade).catch(async (error) => {
-      this.opening = undefined;
-      await this.close();
-      throw error;
-    });
-    return this.opening;
+    return this.begin(onMade).started;
   }
 
-  /** Stops a bus of its own; a shared one is left alone. It can be opened again, unless its driver was given. */
+  /** The same as soon as the bus takes calls, which it does from the beginning of its start. */
+  made(onMade: (bus: DiscoBus) => void): Promise<DiscoBus> {
+    return this.begin(onMade).made;
+  }
+
+  /**
+   * Stops a bus of its own, also one that is being made; a shared one is left alone. It can be opened again, unless its
+   * driver was given.
+   */
   async close(): Promise<void> {
     const bus = this.current;
     this.current = undefined;
@@ -59,12 +68,36 @@ export class BusSource {
     await this.stopping;
   }
 
-  private async start(onMade: (bus: DiscoBus) => void): Promise<DiscoBus> {
+  private begin(onMade: (bus: DiscoBus) => void): Opening {
+    if (this.opening) return this.opening;
+    const made = this.firstMake((bus) => {
+      // Closed meanwhile, or even opened anew.
+      if (this.opening !== opening) throw new ClosedError(`${this.label} was closed while it was connecting`);
+      this.current = bus;
+      onMade(bus);
+    });
+    const started = this.start(made).catch(async (error) => {
+      if (this.opening === opening) await this.close();
+      throw error;
+    });
+    // Who waits for one of the two need not wait for the other.
+    made.catch(() => {});
+    started.catch(() => {});
+    const opening: Opening = { made, started };
+    this.opening = opening;
+    return opening;
+  }
+
+  private async start(made: Promise<DiscoBus>): Promise<DiscoBus> {
+    const bus = await made;
+    await bus.start();
+    return bus;
+  }
+
+  private async firstMake(onMade: (bus: DiscoBus) => void): Promise<DiscoBus> {
     await this.stopping;
     const bus = this.options.bus ? held(this.options.bus) : await this.make();
-    this.current = bus;
     onMade(bus);
-    await bus.start();
     return bus;
   }
 

@@ -42,6 +42,9 @@ export class ClientRequest implements ReplyObserver {
   private instance: Instance | undefined;
   private reader: ReplyReader | undefined;
   private tries = 0;
+  private readonly startedMs = performance.now();
+  /** It was not sent at once: some of its time is over. */
+  private waited = false;
 
   constructor(
     private readonly host: ClientRequestHost,
@@ -82,6 +85,7 @@ export class ClientRequest implements ReplyObserver {
     if (this.ended) return;
     const { instance, host, request } = this;
     if (instance && this.tries < MOST_TRIES && isDiscoBusError(error, 'DISCO_NO_RESPONDERS')) {
+      this.waited = true;
       this.release();
       host.directory.forget(request.topic, instance);
       this.sendToOne();
@@ -95,13 +99,14 @@ export class ClientRequest implements ReplyObserver {
 
   private sendToOne(): void {
     const { directory, bus } = this.host;
-    const { topic, timeoutMs } = this.request;
+    const { topic } = this.request;
     const known = directory.pick(bus, topic);
     if (known) {
       this.sendTo(known);
       return;
     }
-    directory.find(bus, topic, timeoutMs).then(
+    this.waited = true;
+    directory.find(bus, topic, this.request.timeoutMs, this.leftMs()).then(
       (found) => {
         if (!this.ended) this.sendTo(found);
       },
@@ -121,7 +126,13 @@ export class ClientRequest implements ReplyObserver {
     // An instance's topic names the pattern; where that has wildcards it must be told what was asked for.
     const named = !this.instance || topic.endsWith(`.${asked}`);
     const headers = named ? given : { ...given, [PATTERN_HEADER]: routeOfTopic(asked) };
-    this.sent = this.host.bus.requestDirect(topic, payload, { timeoutMs, headers }, this);
+    // The first look-up and those before took of the request's own time.
+    const leftMs = this.waited ? this.leftMs() : undefined;
+    this.sent = this.host.bus.requestDirect(topic, payload, { timeoutMs, leftMs, headers }, this);
+  }
+
+  private leftMs(): number {
+    return Math.max(1, Math.ceil(this.request.timeoutMs - (performance.now() - this.startedMs)));
   }
 
   private release(): void {

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
-import { Observable } from 'rxjs';
+import { connectable, defer, Observable, Subject } from 'rxjs';
 import type { BusStatus } from '../bus/bus-status.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import { isHex128, random128 } from '../bus/requests/request-headers.js';
@@ -21,7 +21,7 @@ import type { DiscoBusClientOptions } from './transport-options.js';
 
 /**
  * A client of Nest microservices over a bus: `ClientsModule.register([{ name, customClass: DiscoBusClient, options }])`.
- * It connects with the first message, or by `connect`.
+ * It connects with the first message, or by `connect`; messages wait for the connection no longer than their own time.
  *
  * `send` fails with what the handler's filters made of its error, with NoRespondersError, or with RequestTimeoutError;
  * unsubscribing calls the handler's work off. `emit` fails as `bus.publish` does.
@@ -63,7 +63,9 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     for (const request of [...this.open]) request.fail(new ClosedError('Connection closed'));
     const { news } = this;
     this.news = undefined;
-    if (!this.source.owned) await (await news?.catch(() => undefined))?.close();
+    const quiet = this.source.owned ? undefined : news?.then((each) => each.close()).catch(() => {});
+    // Not live yet, it may never be; should it come to be so, it is closed then.
+    if (this.source.bus?.state !== 'connecting') await quiet;
     await this.source.close();
     this.relay.detach();
   }
@@ -78,13 +80,23 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
         if (!observer.closed)
           stop = this.publish(this.packetOf(pattern, data), this.createObserver(observer));
       };
-      if (this.source.bus?.state === 'ready') start();
-      else
-        this.connect()
-          .then(start)
-          .catch((error: unknown) => observer.error(error));
+      // The bus takes it while it is connecting too, and keeps to its time.
+      if (this.source.bus) start();
+      else this.made().then(start, (error: unknown) => observer.error(error));
       return () => stop?.();
     });
+  }
+
+  /** As Nest documents it: it is sent at once, whether anybody subscribes or not. */
+  override emit<Result = any, Input = any>(pattern: any, data: Input): Observable<Result> {
+    const invalid = pattern === undefined || pattern === null || data === undefined || data === null;
+    if (invalid) return super.emit(pattern, data);
+    const sending = connectable(
+      defer(() => this.dispatchEvent<Result>(this.packetOf(pattern, data))),
+      { connector: () => new Subject<Result>(), resetOnDisconnect: false },
+    );
+    sending.connect();
+    return sending;
   }
 
   /** Calls `callback` for every status of that type: `'connected'`, `'disconnected'`, `'gap'`, `'dropped'` … */
@@ -107,7 +119,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   }
 
   protected async dispatchEvent<T>(packet: ReadPacket): Promise<T> {
-    const bus = this.bus();
+    const bus = this.source.bus ?? (await this.made());
     const { data, options } = this.opened(packet);
     const topic = this.topicOf(packet.pattern);
     const delivery = eventDelivery(bus, topic, this.options.events, () => this.tellFallback());
@@ -143,6 +155,10 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   /** Nest 11 has no hook on the way out. */
   private packetOf(pattern: unknown, data: unknown): ReadPacket {
     return this.createPacket ? this.createPacket(pattern, data) : { pattern, data };
+  }
+
+  private made(): Promise<DiscoBus> {
+    return this.source.made((bus) => this.attach(bus));
   }
 
   private attach(bus: DiscoBus): void {

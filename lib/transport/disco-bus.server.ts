@@ -5,7 +5,7 @@ import type { DiscoBus } from '../bus/disco-bus.js';
 import { ReplyStream } from '../bus/requests/reply-stream.js';
 import { random128 } from '../bus/requests/request-headers.js';
 import type { Subscription } from '../bus/subscription.js';
-import { NotConnectedError } from '../errors/bus.errors.js';
+import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
@@ -51,6 +51,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private readonly usualStartHook: unknown;
   private readonly eventHandlers: { readonly route: string; readonly handler: MessageHandler }[] = [];
   private subscriptions: Subscription[] = [];
+  /** Names the `listen` that counts; a `close` in between ends it. */
+  private listening: symbol | undefined;
   private answersAlone = false;
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
@@ -71,10 +73,14 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     );
   }
 
-  /** Stops reading, lets running handlers finish, and closes a bus of its own. Idempotent. */
+  /**
+   * Stops reading, lets running handlers finish within the bus's `shutdownTimeout`, and closes a bus of its own. It ends a
+   * `listen` that is under way. Idempotent.
+   */
   async close(): Promise<void> {
     const subscriptions = this.subscriptions;
     this.subscriptions = [];
+    this.listening = undefined;
     if (this.answersAlone) await this.sayGoodbye();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
@@ -109,7 +115,11 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   }
 
   private async start(): Promise<void> {
+    const listening = Symbol('listening');
+    this.listening = listening;
     const bus = await this.source.open((made) => this.relay.attach(made));
+    // The module of a shared bus goes on without a connection, and so does its server, which is live when there is one.
+    await bus.firstConnection();
     const calls = new HandlerCalls(this.host());
     const opening: Promise<Subscription>[] = [];
     if ([...this.messageHandlers.values()].some((handler) => requestHandler(handler))) {
@@ -125,12 +135,12 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const opened = await Promise.allSettled(opening);
     this.subscriptions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = opened.find((each) => each.status === 'rejected');
-    if (!failed) {
+    if (!failed && this.listening === listening) {
       this.sayHello(bus);
       return;
     }
     await this.close();
-    throw failed.reason;
+    throw failed?.reason ?? new ClosedError('The server was closed before it was listening');
   }
 
   /** What all instances are asked, and what this one alone is asked. */

@@ -1,5 +1,6 @@
 import type { DiscoBus } from '../bus/disco-bus.js';
-import { NoRespondersError } from '../errors/request.errors.js';
+import { isDiscoBusError } from '../errors/disco-bus-error.js';
+import { NoRespondersError, RequestTimeoutError } from '../errors/request.errors.js';
 import { WHERE_HEADER } from './packet.js';
 import { everyTopic, isInstanceTopic } from './pattern-topic.js';
 
@@ -34,16 +35,17 @@ export class InstanceDirectory {
 
   /**
    * Asks who answers `topic`, and resolves with one of those as soon as it is known. Rejects with NoRespondersError when
-   * nobody is there, with RequestTimeoutError when nobody says so in time, and as a request does.
+   * nobody is there, with RequestTimeoutError of `timeoutMs` when nobody says so within `leftMs`, and as a request does.
+   * Those who ask at the same time share the question, and each keeps to its own time.
    */
-  async find(bus: DiscoBus, topic: string, timeoutMs: number): Promise<Instance> {
+  async find(bus: DiscoBus, topic: string, timeoutMs: number, leftMs = timeoutMs): Promise<Instance> {
     let known = this.topics.get(topic);
     if (!known) {
       if (this.topics.size >= REMEMBERED) this.topics.clear();
       known = new TopicInstances(topic);
       this.topics.set(topic, known);
     }
-    await known.ask(bus, timeoutMs);
+    if (!(await known.askWithin(bus, leftMs))) throw new RequestTimeoutError(topic, timeoutMs);
     const found = known.pick();
     if (!found) throw new NoRespondersError(topic);
     return found;
@@ -117,6 +119,22 @@ class TopicInstances {
     return this.asking;
   }
 
+  /**
+   * The same for one of several who wait; false when `timeoutMs` are over. The question of another may end sooner than
+   * that, or be lost with the connection: then it is asked again, as nobody has handled anything.
+   */
+  async askWithin(bus: DiscoBus, timeoutMs: number): Promise<boolean> {
+    const untilMs = performance.now() + timeoutMs;
+    for (let leftMs = timeoutMs; leftMs > 0; leftMs = Math.ceil(untilMs - performance.now())) {
+      try {
+        return await within(this.ask(bus, leftMs), leftMs);
+      } catch (error) {
+        if (!isDiscoBusError(error, 'DISCO_REQUEST_TIMEOUT')) throw error;
+      }
+    }
+    return false;
+  }
+
   private question(bus: DiscoBus, timeoutMs: number): Promise<void> {
     this.askedMs = performance.now();
     this.stale = false;
@@ -163,4 +181,12 @@ class TopicInstances {
   private keep(heard: ReadonlySet<string>): void {
     this.instances = this.instances.filter(({ topic, waiting }) => waiting > 0 || heard.has(topic));
   }
+}
+
+/** Whether `work` has ended in time. */
+function within(work: Promise<void>, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(false), timeoutMs).unref();
+    work.then(() => resolve(true), reject).finally(() => clearTimeout(timer));
+  });
 }

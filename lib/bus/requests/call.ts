@@ -55,9 +55,11 @@ export class Call extends Deadlined implements PublishListener {
       /** The driver has not taken it, or does not know. */
       unsent(call: Call, error: unknown): void;
     },
+    /** Where it waits for its first reply. */
+    private first: DeadlineQueue = deadlines,
   ) {
     super();
-    deadlines.track(this);
+    first.track(this);
     signal?.addEventListener('abort', this, { once: true });
   }
 
@@ -121,7 +123,8 @@ export class Call extends Deadlined implements PublishListener {
 
   /** A further one may take as long as the first. */
   private value({ payload, headers }: Message): void {
-    this.deadlines.delete(this);
+    this.first.delete(this);
+    this.first = this.deadlines;
     this.deadlines.track(this);
     this.tellNext(payload, headers);
   }
@@ -151,7 +154,7 @@ export class Call extends Deadlined implements PublishListener {
   private settle(): boolean {
     if (this.settled) return false;
     this.settled = true;
-    this.deadlines.delete(this);
+    this.first.delete(this);
     this.signal?.removeEventListener('abort', this);
     this.on.settled(this);
     return true;

@@ -28,7 +28,7 @@ export interface DirectChannelParts {
  */
 export class DirectChannel {
   private readonly nextId = messageIds();
-  private readonly options: MessagePublishOptions;
+  private options: MessagePublishOptions;
 
   constructor(private readonly parts: DirectChannelParts) {
     this.options = { delivery: 'at-most-once', timeoutMs: parts.publishTimeoutMs };
@@ -40,13 +40,17 @@ export class DirectChannel {
     return types.isPromise(body) ? body.then((encoded) => this.checked(encoded)) : this.checked(body);
   }
 
-  /** Hands a message to the driver; `sender` is told what became of it. `id`: @default one of the channel's own. */
+  /**
+   * Hands a message to the driver, which may take `publishTimeoutMs` and no longer than `withinMs`; `sender` is told what
+   * became of it. `id`: @default one of the channel's own.
+   */
   send(
     topic: string,
     headers: Headers,
     { data: body, codec, compression }: EncodedBody,
     sender: PublishListener,
     id: string = this.nextId(),
+    withinMs: number = Number.POSITIVE_INFINITY,
   ): void {
     const { driver, clock } = this.parts;
     const frame: OutgoingFrame = {
@@ -60,7 +64,7 @@ export class DirectChannel {
       body,
       bodyBytes: bodyBytes(body),
     };
-    driver.send(topic, frame, this.options, sender);
+    driver.send(topic, frame, this.optionsFor(withinMs), sender);
   }
 
   /** Resolves when it is live. What cannot be read is told to `onUnreadable`. */
@@ -73,6 +77,13 @@ export class DirectChannel {
     return this.parts.driver.subscribe(topic, options, (delivery) =>
       this.receive(delivery, onMessage, onUnreadable),
     );
+  }
+
+  /** Most are the same as those before. */
+  private optionsFor(withinMs: number): MessagePublishOptions {
+    const timeoutMs = Math.min(withinMs, this.parts.publishTimeoutMs);
+    if (timeoutMs !== this.options.timeoutMs) this.options = { delivery: 'at-most-once', timeoutMs };
+    return this.options;
   }
 
   private receive(

@@ -43,6 +43,8 @@ export interface DirectCall {
   readonly timeoutMs: number;
   readonly headers?: Headers;
   readonly signal?: AbortSignal;
+  /** What is left of `timeoutMs` for the first reply. @default all of it */
+  readonly leftMs?: number;
   /** A question of the transport's own, which nobody's request waits for: not counted among those that wait. */
   readonly aside?: boolean;
 }
@@ -59,9 +61,13 @@ export interface RequesterParts {
   readonly channel: DirectChannel;
   readonly clock: Clock;
   readonly maxPending: number;
+  /** How long a publish that does not say so itself may take. */
+  readonly publishTimeoutMs: number;
   /** Resolves when requests can be sent, rejects when they never will be; undefined when they can now. */
   readonly usable: () => Promise<void> | undefined;
   readonly publish: (topic: string, payload: unknown, options: PublishOptions) => Promise<PublishReceipt>;
+  /** Rejects for what `publish` would find wrong with the message itself. */
+  readonly check: (topic: string, payload: unknown, options: PublishOptions) => Promise<void>;
   /** A reply came late, twice, or to no request of ours. */
   readonly onStrayReply: () => void;
 }
@@ -75,6 +81,9 @@ export class Requester {
   private readonly presence: GroupPresence;
   private readonly deadlines = new Map<number, DeadlineQueue>();
   private readonly inbox: ReplyInbox;
+  /** There while the connection is lost: resolves when replies can be received again. */
+  private away: Promise<void> | undefined;
+  private back: (() => void) | undefined;
   private closed = false;
   private aside = 0;
   private lastDeadlineMs = -1;
@@ -106,26 +115,29 @@ export class Requester {
 
   /** The same, at most once and past the checks of a publish: `topic` is vouched for, and `headers` are checked already. */
   ask(topic: string, payload: unknown, options: DirectCall, observer: ReplyObserver): RequestHandle {
-    const deadlineMs = this.parts.clock.now() + options.timeoutMs;
+    const deadlineMs = this.parts.clock.now() + (options.leftMs ?? options.timeoutMs);
     const call = this.begin(topic, options, observer);
     if (!call) return nothing;
     if (options.aside) {
       call.aside = true;
       this.aside++;
     }
-    const waiting = this.parts.usable() ?? (this.inbox.name === undefined ? this.inbox.open() : undefined);
-    if (!waiting) this.encodeAndPost(call, payload, deadlineMs, options.headers);
-    else
-      this.askLater(call, waiting, payload, deadlineMs, options.headers).catch((error) => call.failed(error));
+    this.encodeAndPost(call, payload, deadlineMs, options.headers);
     return call;
   }
 
-  /** Replies may have been missed: what waits for one is given up, with its outcome unknown. */
+  /**
+   * Replies may have been missed: what waits for one is given up, with its outcome unknown. What is asked from then on is
+   * sent when replies can be received again.
+   */
   onDriverStatus(status: DriverStatus): void {
-    if (this.pending.size === 0) return;
-    if (status.type === 'disconnected') this.lost((call) => call.taken, status.error);
-    else if (status.type === 'gap' && status.topics.includes(this.inbox.topic))
-      this.lost((call) => call.sent);
+    const heardAgain = status.type === 'gap' && status.topics.includes(this.inbox.topic);
+    if (status.type === 'disconnected') {
+      this.lost((call) => call.taken, status.error);
+      this.away ??= new Promise((resolve) => (this.back = resolve));
+    }
+    if (heardAgain) this.lost((call) => call.sent);
+    if (heardAgain || status.type === 'connected') this.returned();
   }
 
   /** Gives up what waits with ClosedError. */
@@ -136,28 +148,46 @@ export class Requester {
     this.deadlines.clear();
   }
 
-  private begin(topic: string, { timeoutMs, signal }: DirectCall, observer: ReplyObserver): Call | undefined {
+  private returned(): void {
+    this.away = undefined;
+    this.back?.();
+  }
+
+  /** Undefined when a request can be sent, and its replies received, now; else resolves when that is so. */
+  private reachable(call: Call): Promise<void> | undefined {
+    const usable = this.parts.usable();
+    if (!usable && !this.away && this.inbox.name !== undefined) return undefined;
+    return this.untilReachable(call, usable);
+  }
+
+  private async untilReachable(call: Call, usable: Promise<void> | undefined): Promise<void> {
+    await usable;
+    while (!call.settled && (this.away || this.inbox.name === undefined)) {
+      if (this.away) await this.away;
+      else await this.inbox.open().catch((error) => this.assertAway(error));
+    }
+  }
+
+  /** A connection that is lost while the inbox is opened is waited for. */
+  private assertAway(error: unknown): void {
+    if (!this.away) throw error;
+  }
+
+  private begin(
+    topic: string,
+    { timeoutMs, leftMs, signal }: DirectCall,
+    observer: ReplyObserver,
+  ): Call | undefined {
     const refusal = this.refusal(signal);
     if (refusal) {
       queueMicrotask(() => observer.error(refusal));
       return undefined;
     }
     const deadlines = this.deadlinesOf(timeoutMs);
-    const call = new Call(random128(), topic, deadlines, observer, signal, this.bookkeeping);
+    const first = leftMs === undefined ? deadlines : this.deadlinesOf(leftMs);
+    const call = new Call(random128(), topic, deadlines, observer, signal, this.bookkeeping, first);
     this.pending.set(call.id, call);
     return call;
-  }
-
-  private async askLater(
-    call: Call,
-    waiting: Promise<unknown>,
-    payload: unknown,
-    deadlineMs: number,
-    own: Headers | undefined,
-  ): Promise<void> {
-    await waiting;
-    if (this.inbox.name === undefined) await this.inbox.open();
-    if (!call.settled) this.encodeAndPost(call, payload, deadlineMs, own);
   }
 
   private encodeAndPost(call: Call, payload: unknown, deadlineMs: number, own: Headers | undefined): void {
@@ -168,13 +198,15 @@ export class Requester {
       queueMicrotask(() => call.fail(error));
       return;
     }
-    const headers = withOwn(own, this.headersUntil(deadlineMs), call.id);
-    if (!types.isPromise(body)) this.post(call, headers, body);
-    else
-      body.then(
-        (encoded) => this.post(call, headers, encoded),
-        (error: unknown) => call.fail(error),
+    const waiting = this.reachable(call);
+    const post = (encoded: EncodedBody) => this.post(call, own, deadlineMs, encoded);
+    if (!waiting && !types.isPromise(body)) post(body);
+    else {
+      Promise.all([body, waiting]).then(
+        ([encoded]) => post(encoded),
+        (error: unknown) => call.failed(error),
       );
+    }
   }
 
   /** Requests of one burst share their deadline as the responder is told it, and so travel under one head. */
@@ -188,24 +220,31 @@ export class Requester {
     return this.lastHeaders;
   }
 
-  private post(call: Call, headers: Headers, body: EncodedBody): void {
+  private post(call: Call, own: Headers | undefined, deadlineMs: number, body: EncodedBody): void {
     if (call.settled) return;
     call.sent = true;
-    this.parts.channel.send(call.topic, headers, body, call, call.id);
+    const headers = withOwn(own, this.headersUntil(deadlineMs), call.id);
+    this.parts.channel.send(call.topic, headers, body, call, call.id, call.timeoutMs);
   }
 
   private async send(call: Call, payload: unknown, options: ResolvedCall, deadlineMs: number): Promise<void> {
-    await this.parts.usable();
-    const replyTo = this.inbox.name ?? (await this.inbox.open());
+    const { headers: own, delivery } = options;
+    const waiting = this.reachable(call);
+    if (waiting)
+      await Promise.all([waiting, this.parts.check(call.topic, payload, { headers: own, delivery })]);
+    if (call.settled) return;
     if (await this.presence.isKnownEmpty(call.topic, call.group)) throw new NoRespondersError(call.topic);
     if (call.settled) return;
     const headers = {
-      ...options.headers,
-      [REPLY_TO_HEADER]: replyTo,
+      ...own,
+      [REPLY_TO_HEADER]: this.inbox.name as string,
       [REQUEST_ID_HEADER]: call.id,
       [DEADLINE_HEADER]: String(deadlineMs),
     };
-    const sending = this.parts.publish(call.topic, payload, { headers, delivery: options.delivery });
+    // Given up, it must not be sent any more.
+    const timeout = waiting ? Math.max(1, Math.ceil(deadlineMs - this.parts.clock.now())) : call.timeoutMs;
+    const limited = timeout < this.parts.publishTimeoutMs ? { timeout } : undefined;
+    const sending = this.parts.publish(call.topic, payload, { headers, delivery, ...limited });
     call.sent = true;
     call.accepted(await sending);
   }
@@ -255,6 +294,9 @@ export class Requester {
 
   /** That a message was perhaps sent means for a request that it was perhaps handled. */
   private toCallError(call: Call, error: unknown): unknown {
+    const timedOut = isDiscoBusError(error, 'DISCO_PUBLISH_TIMEOUT');
+    if (timedOut && call.timeoutMs <= this.parts.publishTimeoutMs)
+      return new RequestTimeoutError(call.topic, call.timeoutMs, { cause: error });
     if (!isDiscoBusError(error, 'DISCO_PUBLISH_OUTCOME_UNKNOWN')) return error;
     return new RequestTimeoutError(call.topic, call.timeoutMs, { reason: 'connection-lost', cause: error });
   }

@@ -3,6 +3,7 @@ import type { DriverCapabilities } from '../../driver/capabilities.js';
 import type { DeadLetterProvider, DeadLetterStore } from '../../driver/dead-letters.js';
 import type { Delivery } from '../../driver/delivery.js';
 import type {
+  BufferLimit,
   DiscoDriver,
   DriverContext,
   DriverPublishOptions,
@@ -20,9 +21,12 @@ import { RedisCommands } from './redis-client.js';
 import { RedisConnections } from './redis-connections.js';
 import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
 import { StreamsEngine } from './streams/streams-engine.js';
+import { within } from './streams/within.js';
 
 /** PING answers within this, or the server is as good as gone. */
 const PING_TIMEOUT_MS = 5_000;
+
+const GIVING_BACK_MS = 4_000;
 
 /** What exists from `connect` to `close`. */
 interface Session {
@@ -41,6 +45,7 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
     'at-most-once': PubSubEngine.capabilities,
     'at-least-once': StreamsEngine.capabilities,
   };
+  readonly bufferLimit: BufferLimit;
 
   readonly #options: ResolvedRedisOptions;
   readonly #listeners = new DriverStatusListeners();
@@ -52,6 +57,7 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
   /** Connects nothing yet. Throws {@link ConfigurationError}, without any secret, for options that cannot be. */
   constructor(options: RedisDriverOptions = {}) {
     this.#options = new ResolvedRedisOptions(options);
+    this.bufferLimit = this.#options.bufferLimit;
   }
 
   /**
@@ -98,8 +104,9 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
     return session.streams.countMembers(topic, group);
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.end();
+  /** @param graceMs defaults to the command timeout and 4 s for giving back what was being read */
+  close(graceMs: number = this.#options.commandTimeoutMs + GIVING_BACK_MS): Promise<void> {
+    this.#closing ??= this.end(graceMs);
     return this.#closing;
   }
 
@@ -160,14 +167,18 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
     return { connections, pubsub, streams: new StreamsEngine({ ...common, publishLink, service }) };
   }
 
-  private async end(): Promise<void> {
+  private async end(graceMs: number): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
     this.#opening?.connections.close();
     await this.#connecting?.catch(() => undefined);
     if (session === undefined) return;
-    await Promise.all([session.pubsub.close(), session.streams.close()]);
-    session.connections.close();
+    const publishesMs = Math.min(graceMs, this.#options.commandTimeoutMs);
+    const { pubsub, streams, connections } = session;
+    await within(graceMs, Promise.all([pubsub.close(publishesMs), streams.close(publishesMs)]));
+    // What is still under way fails with its connection.
+    streams.abandon();
+    connections.close();
   }
 
   private unusable(): NotConnectedError | ClosedError {

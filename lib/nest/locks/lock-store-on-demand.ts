@@ -11,9 +11,13 @@ import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { LockUnavailableError } from '../../errors/lock.errors.js';
 
+/** How long one question waits for the connection; connecting goes on in the background. */
+const CONNECT_MS = 2_000;
+
 /**
  * A lock store that connects when it is first asked, so that a bus whose locks nobody uses has no connection for them.
- * While it cannot connect it rejects with LockUnavailableError, which is retried for as long as the caller waits.
+ * While it cannot connect it rejects with LockUnavailableError within 2 s, which is retried for as long as the caller
+ * waits.
  */
 export class LockStoreOnDemand implements LockStore {
   private readonly hints = new LockHintListeners();
@@ -75,7 +79,7 @@ export class LockStoreOnDemand implements LockStore {
       this.connecting = undefined;
       throw isDiscoBusError(error, 'DISCO_NOT_CONNECTED') ? unavailable(error) : error;
     });
-    return this.connecting;
+    return inTime(this.connecting);
   }
 
   private async open(): Promise<LockStore> {
@@ -95,10 +99,17 @@ export class LockStoreOnDemand implements LockStore {
   }
 }
 
+function inTime(connecting: Promise<LockStore>): Promise<LockStore> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(unavailable()), CONNECT_MS);
+    connecting.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 function closed(): ClosedError {
   return new ClosedError('The bus is stopped');
 }
 
-function unavailable(cause: unknown): LockUnavailableError {
+function unavailable(cause?: unknown): LockUnavailableError {
   return new LockUnavailableError('There is no connection to the lock store', { cause });
 }

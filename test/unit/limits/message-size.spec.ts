@@ -1,4 +1,4 @@
-import { DiscoBus } from '../../../lib/bus/disco-bus.js';
+import { type DiscoBus } from '../../../lib/bus/disco-bus.js';
 import { GzipCodec } from '../../../lib/codec/gzip.codec.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
 import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';

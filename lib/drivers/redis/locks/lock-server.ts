@@ -41,11 +41,12 @@ export class LockServer {
 
   /** Resolves when scripts can run; may be repeated after it rejected. */
   async connect(): Promise<void> {
-    if (this.phase === 'closed') throw closed();
+    if (this.isClosed) throw closed();
     const { connectTimeoutMs } = this.options;
     this.link?.start();
     if (this.link) await this.link.whenUp(connectTimeoutMs);
     else await this.connectCluster();
+    if (this.isClosed) throw closed();
     this.phase = 'open';
   }
 
@@ -91,6 +92,10 @@ export class LockServer {
     this.cluster = undefined;
   }
 
+  private get isClosed(): boolean {
+    return this.phase === 'closed';
+  }
+
   private client(): Redis | Cluster {
     if (this.phase === 'closed') throw closed();
     if (this.phase === 'new') throw new NotConnectedError('The lock store is not connected');
@@ -118,6 +123,7 @@ export class LockServer {
     const cluster = createRedisClient(this.options, 'locks', { service: this.service }) as Cluster;
     try {
       await new RedisCommands(this.options.connectTimeoutMs).run(cluster.connect());
+      if (this.isClosed) throw closed();
       this.cluster = cluster;
     } catch (error) {
       discardClient(cluster);

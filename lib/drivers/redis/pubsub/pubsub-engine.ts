@@ -104,10 +104,10 @@ export class PubSubEngine {
     }
   }
 
-  /** Resolves when what was sent is answered; the connections are the caller's to close. */
-  async close(): Promise<void> {
+  /** Resolves when what was sent is answered, at the latest after `graceMs`; the connections are the caller's to close. */
+  async close(graceMs: number): Promise<void> {
     this.probe?.stop();
-    await this.publisher.close(this.setup.options.commandTimeoutMs);
+    await this.publisher.close(graceMs);
   }
 
   private async listen(

@@ -7,13 +7,13 @@ import {
   PublishOutcomeUnknownError,
   PublishTimeoutError,
 } from '../../../errors/publish.errors.js';
+import { Deadlines } from '../../../timing/deadlines.js';
 import type { RedisConnections } from '../redis-connections.js';
 import { isRefusal, isUnsent, replyCode, toDriverError } from '../redis-error.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import { PendingPublish, type PendingPublishOwner } from './pending-publish.js';
 import { PublishCommand } from './publish-command.js';
-import { PublishDeadlines } from './publish-deadlines.js';
 
 /** A socket that takes this many times the buffer limit without sending it on is stuck, not busy. */
 const SOCKET_BUFFERS = 4;
@@ -36,7 +36,7 @@ export class PubSubPublisher implements PendingPublishOwner {
   /** Holds back what is written to it until the turn ends. */
   private gathering: Writable | undefined;
   private drained: (() => void) | undefined;
-  private readonly deadlines = new PublishDeadlines();
+  private readonly deadlines = new Deadlines();
   private readonly socketLimitBytes: number;
 
   constructor(

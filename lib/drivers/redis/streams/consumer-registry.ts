@@ -110,8 +110,7 @@ export class ConsumerRegistry {
   }
 
   private async begin(consumer: TopicConsumer, startFrom: 'beginning' | 'new'): Promise<void> {
-    const giveUpMs = performance.now() + this.setup.connectTimeoutMs;
-    await consumer.upkeep.start(startFrom, () => performance.now() < giveUpMs);
+    await consumer.upkeep.start(startFrom, this.setup.connectTimeoutMs);
   }
 
   private reader(name: string, group: string): StreamReader {

@@ -1,6 +1,6 @@
 import type { ConsumerSetup } from './consumer-setup.js';
 import { openScript, upkeepScript } from './scripts/group-scripts.js';
-import { persist } from './stream-connection.js';
+import { persist, persistFor } from './stream-connection.js';
 import type { GroupKeys } from './stream-keys.js';
 import { StreamScript } from './stream-script.js';
 
@@ -73,10 +73,13 @@ export class ConsumerUpkeep {
     return this.offsetMs === undefined ? Date.now() : performance.now() + this.offsetMs;
   }
 
-  /** Makes the group if it is missing. Rejects when Redis refuses, or cannot be reached while `wanted`. */
-  async start(startFrom: 'beginning' | 'new', wanted: () => boolean): Promise<void> {
+  /** Makes the group if it is missing. Rejects when Redis refuses, or cannot be reached within `timeoutMs`. */
+  async start(startFrom: 'beginning' | 'new', timeoutMs: number): Promise<void> {
     this.startFrom = startFrom;
-    await this.open((command) => persist(this.setup.connection, command, wanted));
+    const untilMs = performance.now() + timeoutMs;
+    await this.open((command) =>
+      persistFor(this.setup.connection, command, Math.max(1, untilMs - performance.now())),
+    );
     this.within(0);
   }
 

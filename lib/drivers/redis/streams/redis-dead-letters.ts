@@ -1,7 +1,7 @@
 import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../../driver/dead-letters.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
-import { persist, type StreamConnection } from './stream-connection.js';
+import { persistFor, type StreamConnection } from './stream-connection.js';
 import type { GroupKeys } from './stream-keys.js';
 import { StreamScript } from './stream-script.js';
 
@@ -9,8 +9,8 @@ const groupExists = new StreamScript(groupExistsScript);
 const replay = new StreamScript(replayScript);
 const purge = new StreamScript(purgeScript);
 
-/** How long a question about dead letters may wait for a connection. */
-const PATIENCE_MS = 10_000;
+/** How long a question about dead letters may take, with all waiting for a connection. */
+const PATIENCE_MS = 5_000;
 const position = /^\d{1,20}-\d{1,20}$/;
 
 /** The dead letters of a group; rejects with ConfigurationError if the topic has no such group. */
@@ -62,9 +62,8 @@ class RedisDeadLetters implements DeadLetterStore {
     return (await this.ask((client) => purge.run(client, [this.keys.dead], []))) as number;
   }
 
-  private ask<Reply>(command: Parameters<typeof persist<Reply>>[1]): Promise<Reply> {
-    const untilMs = performance.now() + PATIENCE_MS;
-    return persist(this.connection, command, () => performance.now() < untilMs);
+  private ask<Reply>(command: Parameters<typeof persistFor<Reply>>[1]): Promise<Reply> {
+    return persistFor(this.connection, command, PATIENCE_MS);
   }
 }
 

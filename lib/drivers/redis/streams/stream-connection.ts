@@ -31,8 +31,8 @@ export interface StreamConnection {
   readonly client: Redis | Cluster | undefined;
   /** Runs `command` on the client. Rejects with NotConnectedError, DriverError, or ClosedError. */
   run<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply>;
-  /** Resolves when trying again makes sense; rejects with ClosedError only. */
-  ready(): Promise<void>;
+  /** Resolves when trying again makes sense, within `timeoutMs` or a minute; rejects with ClosedError only. */
+  ready(timeoutMs?: number): Promise<void>;
   /** Throws the present connection away. */
   reset(error: DiscoBusError): void;
   close(): void;
@@ -44,11 +44,32 @@ export function isPassing(error: unknown): boolean {
   return passing.has(replyCode((error as Error)?.cause) ?? '');
 }
 
-/** Runs `command` until the server answers it; gives up only for refusals and when closed, or when `wanted` says no. */
+/** The same as {@link persist} for at most `timeoutMs`; then rejects as the last attempt did. */
+export function persistFor<Reply>(
+  connection: StreamConnection,
+  command: (client: Redis | Cluster) => Promise<Reply>,
+  timeoutMs: number,
+): Promise<Reply> {
+  const leftMs = () => sinceMs + timeoutMs - performance.now();
+  const sinceMs = performance.now();
+  const commands = new RedisCommands(timeoutMs);
+  return persist(
+    connection,
+    (client) => commands.run(command(client)),
+    () => leftMs() > 0,
+    leftMs,
+  );
+}
+
+/**
+ * Runs `command` until the server answers it; gives up only for refusals and when closed, or when `wanted` says no.
+ * `leftMs`: how long to wait for a connection before `wanted` is asked again. @default a minute
+ */
 export async function persist<Reply>(
   connection: StreamConnection,
   command: (client: Redis | Cluster) => Promise<Reply>,
   wanted: () => boolean = always,
+  leftMs: () => number | undefined = () => undefined,
 ): Promise<Reply> {
   for (;;) {
     try {
@@ -56,7 +77,7 @@ export async function persist<Reply>(
     } catch (error) {
       if (!isPassing(error) || !wanted()) throw error;
       if (replyCode((error as Error).cause) === 'READONLY') connection.reset(toDriverError(error));
-      await connection.ready();
+      await connection.ready(leftMs());
     }
   }
 }
@@ -85,9 +106,9 @@ export class LinkConnection implements StreamConnection {
     }
   }
 
-  async ready(): Promise<void> {
+  async ready(timeoutMs = OUTAGE_MS): Promise<void> {
     if (this.link.client !== undefined) await pause();
-    else await this.link.whenUp(OUTAGE_MS).catch(pause);
+    else await this.link.whenUp(timeoutMs).catch(pause);
     if (this.closed) throw closedError();
   }
 

@@ -1,8 +1,8 @@
 import type { DriverPublishOptions, DriverReceipt } from '../../../driver/driver.js';
 import { AbortedError, ClosedError } from '../../../errors/bus.errors.js';
 import { BackpressureError } from '../../../errors/publish.errors.js';
+import { Deadlines } from '../../../timing/deadlines.js';
 import { PendingPublish, type PendingPublishOwner } from '../pubsub/pending-publish.js';
-import { PublishDeadlines } from '../pubsub/publish-deadlines.js';
 import { DelayedPublishes } from './delayed-publishes.js';
 import { PublishLane, type StreamPublisherSetup } from './publish-lane.js';
 
@@ -16,7 +16,7 @@ const WAITING_BUFFERS = 4;
  */
 export class StreamPublisher implements PendingPublishOwner {
   private readonly lanes = new Map<string, PublishLane>();
-  private readonly deadlines = new PublishDeadlines();
+  private readonly deadlines = new Deadlines();
   private waiting = 0;
   private waitingBytes = 0;
   private batches = 0;

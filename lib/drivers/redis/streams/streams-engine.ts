@@ -118,11 +118,16 @@ export class StreamsEngine {
     return (await this.directory(publish).hasPatternFor(topic, group)) ? undefined : 0;
   }
 
-  /** Settles what is under way, and gives the rest back to its groups. */
-  async close(): Promise<void> {
+  /** Settles what is under way, publishes within `graceMs`, and gives the rest back to its groups. */
+  async close(graceMs: number): Promise<void> {
     this.topicWatch?.close();
-    await this.publisher?.close(this.setup.options.commandTimeoutMs);
+    await this.publisher?.close(graceMs);
     await this.registry?.close(CLOSE_MS);
+    this.connections.close();
+  }
+
+  /** Ends its connections at once, also while it is being closed. */
+  abandon(): void {
     this.connections.close();
   }
 

@@ -1,11 +1,14 @@
-import { type Deadline, DeadlineQueue } from '../../../timing/deadline-queue.js';
+import { type Clock, systemClock } from './clock.js';
+import { type Deadline, DeadlineQueue } from './deadline-queue.js';
 
 /** So many timeouts get a shared timer; a bus uses one or a few. */
 const SHARED_TIMEOUTS = 32;
 
-/** Deadlines of any length; those of one length share a timer. */
-export class PublishDeadlines {
+/** Deadlines of any length; those of one length share a timer. The timers keep no process alive. */
+export class Deadlines {
   private readonly queues = new Map<number, DeadlineQueue>();
+
+  constructor(private readonly clock: Clock = systemClock) {}
 
   /** Calls `expired` once after `timeoutMs` unless the deadline is cancelled. */
   add(timeoutMs: number, expired: () => void): Deadline {
@@ -18,7 +21,7 @@ export class PublishDeadlines {
   }
 
   private open(timeoutMs: number): DeadlineQueue {
-    const queue = new DeadlineQueue(timeoutMs);
+    const queue = new DeadlineQueue(timeoutMs, this.clock);
     if (this.queues.size < SHARED_TIMEOUTS) this.queues.set(timeoutMs, queue);
     return queue;
   }
