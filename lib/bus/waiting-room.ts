@@ -163,7 +163,7 @@ export class WaitingRoom implements DiscoDriver {
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason));
     const sinceMs = this.clock.monotonic();
     return new Promise<Outcome>((resolve, reject) => {
-      const begin = () => enter(this.clock.monotonic() - sinceMs).then(resolve, reject);
+      const begin = () => void enter(this.clock.monotonic() - sinceMs).then(resolve, reject);
       const visit = new Visit(stay, begin, reject, this.left);
       if (timeoutMs !== undefined) {
         visit.deadline = this.deadlines.add(timeoutMs, () => visit.turnAway(stay.late()));

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { CodecError, MessageTooLargeError } from '../errors/message.errors.js';
+import { CodecError } from '../errors/message.errors.js';
 import { type Codec, Compression, type EncodedBody } from './codec.js';
 import { deflate, inflate } from './gzip.js';
 
@@ -16,13 +16,14 @@ export interface CompressionOptions {
 
 /** What a {@link GzipCodec} must know beside its options. */
 export interface InflateLimit {
-  /** The most bytes of a body, uncompressed: a larger one is a MessageTooLargeError out, a CodecError in. @default 10 MiB */
+  /** No body inflates to more bytes than this: a larger one is a CodecError in, and travels as it is out. @default 10 MiB */
   maxBytes?: number;
 }
 
 /**
- * Compresses what another codec has encoded, from `threshold` bytes on and only where it gets smaller. Nothing is written
- * that could not be read again: the limit is that of the uncompressed bytes, both ways. Inflating is bounded; a corrupt, truncated or trailing-garbage body, or one of several gzip members, is a {@link CodecError}.
+ * Compresses what another codec has encoded, from `threshold` bytes up to `maxBytes` and only where it gets smaller: it
+ * writes nothing that it would not read again. Inflating is bounded; a corrupt, truncated or trailing-garbage body, or
+ * one of several gzip members, is a {@link CodecError}.
  */
 export class GzipCodec implements Codec {
   readonly name: string;
@@ -61,7 +62,8 @@ export class GzipCodec implements Codec {
   private deflate(body: EncodedBody): EncodedBody | Promise<EncodedBody> {
     if (isBelow(body.data, this.thresholdBytes)) return body;
     const bytes = typeof body.data === 'string' ? Buffer.from(body.data) : body.data;
-    if (bytes.length > this.maxBytes) throw new MessageTooLargeError(bytes.length, this.maxBytes);
+    // Compressed it could not be read again. As it is, its size shows, and whoever keeps a limit refuses it.
+    if (bytes.length > this.maxBytes) return body;
     const smaller = (data: Buffer): EncodedBody =>
       data.length < bytes.length ? { data, codec: body.codec, compression: Compression.gzip } : body;
     const compressed = deflate(bytes, this.deflateOptions);
