@@ -18,7 +18,7 @@ import type { Deadline } from '../timing/deadline-queue.js';
 import { Deadlines } from '../timing/deadlines.js';
 
 /** How long a call without a time of its own waits for the first connection. */
-export const PATIENCE_MS = 10_000;
+export const PATIENCE_MS = 5_000;
 /** What may wait where the driver does not say. */
 const USUAL_LIMIT: BufferLimit = { messages: 1_000, bytes: 8 * 1024 * 1024 };
 
@@ -163,7 +163,7 @@ export class WaitingRoom implements DiscoDriver {
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason));
     const sinceMs = this.clock.monotonic();
     return new Promise<Outcome>((resolve, reject) => {
-      const begin = () => enter(this.clock.monotonic() - sinceMs).then(resolve, reject);
+      const begin = () => void enter(this.clock.monotonic() - sinceMs).then(resolve, reject);
       const visit = new Visit(stay, begin, reject, this.left);
       if (timeoutMs !== undefined) {
         visit.deadline = this.deadlines.add(timeoutMs, () => visit.turnAway(stay.late()));
