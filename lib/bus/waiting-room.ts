@@ -18,7 +18,7 @@ import type { Deadline } from '../timing/deadline-queue.js';
 import { Deadlines } from '../timing/deadlines.js';
 
 /** How long a call without a time of its own waits for the first connection. */
-export const PATIENCE_MS = 10_000;
+export const PATIENCE_MS = 5_000;
 /** What may wait where the driver does not say. */
 const USUAL_LIMIT: BufferLimit = { messages: 1_000, bytes: 8 * 1024 * 1024 };
 

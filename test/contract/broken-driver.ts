@@ -33,6 +33,8 @@ export interface Defect {
   kill?(): Promise<void>;
   /** The server was not there when the driver connected, and is there again; without it the driver notices. */
   heal?(): Promise<void>;
+  /** Connects while the server is not there; without it that fails. */
+  attempt?(): Promise<void>;
   /** Tells no status. */
   mute?: boolean;
 }
@@ -76,8 +78,8 @@ export class BrokenDriver extends DriverDecorator {
     return subscribed?.(subscription, this.subscriptions) ?? subscription;
   }
 
-  override close(): Promise<void> {
-    return this.defect.close?.(this.inner) ?? this.inner.close();
+  override close(graceMs?: number): Promise<void> {
+    return this.defect.close?.(this.inner) ?? this.inner.close(graceMs);
   }
 
   override onStatus(listener: DriverStatusListener): () => void {

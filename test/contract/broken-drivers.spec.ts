@@ -62,8 +62,10 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
         there = true;
       };
       const connecting: Defect = {
-        connect: (inner, context) =>
-          there ? inner.connect(context) : Promise.reject(new DriverError('The server is not there')),
+        connect: (inner, context) => {
+          if (there) return inner.connect(context);
+          return defect.attempt?.() ?? Promise.reject(new DriverError('The server is not there'));
+        },
       };
       const driver = new BrokenDriver(memoryDriver({ broker }), connecting);
       return { driver, heal: defect.heal ?? heal };

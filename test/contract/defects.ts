@@ -415,6 +415,23 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
   },
   'leaves what a dead member had': { noticedBy: ['dead-member'], make: () => ({ kill: nothing }) },
   'gives up after one failed connect': { noticedBy: ['connect-retry'], make: () => ({ heal: nothing }) },
+  'goes on connecting when it is closed': {
+    noticedBy: ['close-unreachable'],
+    make: () => ({ attempt: () => new Promise(() => {}) }),
+  },
+  'waits for its subscribers when it is closed': {
+    noticedBy: ['close-grace'],
+    make: () => {
+      const asked = new WeakSet<DiscoDriver>();
+      return {
+        close: (inner) => {
+          if (asked.has(inner)) return inner.close();
+          asked.add(inner);
+          return new Promise(() => {});
+        },
+      };
+    },
+  },
   'tells nobody that it is connected': { noticedBy: ['status-listener'], make: () => ({ mute: true }) },
   'connects although it was closed': {
     noticedBy: ['after-close', 'close-connecting', 'close-unconnected'],

@@ -110,6 +110,42 @@ export const lifecycleCases: readonly DriverCase[] = [
     },
   },
   {
+    id: 'close-unreachable',
+    name: 'close while the server cannot be reached ends the connecting, for good',
+    needs: ['unreachable'],
+    async run(stage) {
+      const { driver, heal } = await stage.harness.unreachable!();
+      const told: string[] = [];
+      driver.onStatus(({ type }) => told.push(type));
+      let connecting = true;
+      const over = () => {
+        connecting = false;
+      };
+      driver.connect(stage.harness.context).then(over, over);
+      await driver.close();
+      await stage.until('the connecting to end', () => !connecting);
+      await heal();
+      await stage.quiet();
+      assert.ok(!told.includes('connected'), 'it connected although it was closed');
+      await expectRejection(stage.publish(driver, stage.topic(), 'm'), 'DISCO_CLOSED');
+    },
+  },
+  {
+    id: 'close-grace',
+    name: 'close ends within the time that it is given, whatever is under way',
+    async run(stage) {
+      const driver = await stage.driver();
+      const inbox = await stage.inbox(driver, stage.topic(), { handler: () => undefined });
+      await stage.publish(driver, stage.topic(), 'm');
+      await stage.received(inbox, 1);
+      let closed = false;
+      void driver.close(50).then(() => {
+        closed = true;
+      });
+      await stage.until('the driver to be closed', () => closed);
+    },
+  },
+  {
     id: 'close-ends-all',
     name: 'close ends all subscriptions of the driver, and only of that one',
     needs: ['shared broker'],
