@@ -10,7 +10,7 @@ export class ReportService {
   async write(author: string, meanwhile: () => Promise<void> = async () => {}): Promise<void> {
     const logger = new Logger(author);
     // Released at the end of the block in any case; if the process dies, the ttl frees it.
-    await using lock = await this.bus.locks.acquire('report', { ttl: '5s' });
+    await using lock = await this.bus.locks.acquire('report', { ttl: '60s' });
     logger.log(`acquired the lock, fencing token ${lock.fencingToken}`);
     await meanwhile();
 
