@@ -181,7 +181,7 @@ export interface DiscoBusOptions {
   requestTimeout?: Duration;
   /** Requests that may wait for their replies at a time; further ones reject with BackpressureError. @default 100000 */
   maxPendingRequests?: number;
-  /** How long `stop()` lets running handlers finish. @default '10s' */
+  /** How long `stop()`, or closing a subscription, lets running handlers finish. @default '10s' */
   shutdownTimeout?: Duration;
   connection?: ConnectionOptions;
   /** Runs around every handler, the first outermost. */

@@ -20,6 +20,7 @@ import type {
 import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
 import { Connector } from './connector.js';
 import { DeadLetterQueue } from './dead-letter-queue.js';
+import { Grace } from './grace.js';
 import { MessageDecoder } from './message-decoder.js';
 import { Publisher } from './publisher.js';
 import type { ReplyObserver } from './requests/call.js';
@@ -31,9 +32,6 @@ import { StatusLog } from './status-log.js';
 import { Subscriber, type Wanted } from './subscriber.js';
 import type { Subscription } from './subscription.js';
 import { PATIENCE_MS } from './waiting-room.js';
-
-/** What the driver is given to end in, however much of the shutdown time is left. */
-const GOODBYE_MS = 250;
 
 /** How soon what belongs to the start is subscribed again. */
 const REOPEN_MS = 200;
@@ -73,7 +71,7 @@ export class DiscoBus {
   private starting?: Promise<void>;
   private draining?: Promise<void>;
   private stopping?: Promise<void>;
-  private graceLeftMs: number;
+  private readonly grace: Grace;
   private driverConnected = false;
   /** `start` has resolved. */
   private wentOn = false;
@@ -82,7 +80,8 @@ export class DiscoBus {
   /** Throws DriverMissingError or ConfigurationError for options that cannot be; connects nothing. */
   constructor(options: DiscoBusOptions) {
     this.options = resolveOptions(options);
-    this.graceLeftMs = this.options.shutdownTimeoutMs;
+    const { shutdownTimeoutMs, clock, logger } = this.options;
+    this.grace = new Grace(shutdownTimeoutMs, clock, logger);
     this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
@@ -412,42 +411,20 @@ export class DiscoBus {
     this.connector?.stop();
     this.options.waitingRoom.refuse(new ClosedError('The bus was stopped before it was connected'));
     this.lifecycle.enter('draining');
-    await this.withinGrace(this.subscriber.close());
+    await this.grace.within(this.subscriber.close());
     this.subscriber.abandon();
-    await this.withinGrace(this.responder.abandon(new ClosedError('The responder was stopped')));
+    await this.grace.within(this.responder.abandon(new ClosedError('The responder was stopped')));
   }
 
   private async drainAndClose(): Promise<void> {
     await this.drain();
     this.requester.close();
-    await this.withinGrace(this.publisher.idle());
-    await this.closeDriver();
+    await this.grace.within(this.publisher.idle());
+    await this.grace.last((graceMs) => this.options.driver.close(graceMs));
     this.publisher.close();
     this.onConnection(false);
     this.stopListening();
     this.lifecycle.enter('closed');
-  }
-
-  /** A driver that knows no grace is waited for no longer either. */
-  private async closeDriver(): Promise<void> {
-    const graceMs = Math.max(this.graceLeftMs, GOODBYE_MS);
-    const closing = this.options.driver.close(graceMs);
-    this.graceLeftMs = graceMs + GOODBYE_MS;
-    await this.withinGrace(closing);
-  }
-
-  /** Waits for `work`, but not longer than what is left of the shutdown time. */
-  private async withinGrace(work: Promise<unknown>): Promise<void> {
-    const timer = new AbortController();
-    const { shutdownTimeoutMs, clock, logger } = this.options;
-    const startedMs = clock.monotonic();
-    const late = sleep(this.graceLeftMs, clock, timer.signal).then(() => {
-      if (!timer.signal.aborted) logger.warn(`Shutdown: still busy after ${shutdownTimeoutMs} ms; closing`);
-    });
-    await Promise.race([work, late]).catch((error) => logger.error(`Shutdown: ${errorLine(error)}`));
-    timer.abort();
-    await late;
-    this.graceLeftMs = Math.max(0, this.graceLeftMs - (clock.monotonic() - startedMs));
   }
 }
 

@@ -81,9 +81,6 @@ export class Requester {
   private readonly presence: GroupPresence;
   private readonly deadlines = new Map<number, DeadlineQueue>();
   private readonly inbox: ReplyInbox;
-  /** There while the connection is lost: resolves when replies can be received again. */
-  private away: Promise<void> | undefined;
-  private back: (() => void) | undefined;
   private closed = false;
   private aside = 0;
   private lastDeadlineMs = -1;
@@ -131,13 +128,9 @@ export class Requester {
    * sent when replies can be received again.
    */
   onDriverStatus(status: DriverStatus): void {
-    const heardAgain = status.type === 'gap' && status.topics.includes(this.inbox.topic);
-    if (status.type === 'disconnected') {
-      this.lost((call) => call.taken, status.error);
-      this.away ??= new Promise((resolve) => (this.back = resolve));
-    }
-    if (heardAgain) this.lost((call) => call.sent);
-    if (heardAgain || status.type === 'connected') this.returned();
+    if (status.type === 'disconnected') this.lost((call) => call.taken, status.error);
+    if (this.inbox.missedReplies(status)) this.lost((call) => call.sent);
+    this.inbox.onDriverStatus(status);
   }
 
   /** Gives up what waits with ClosedError. */
@@ -148,29 +141,16 @@ export class Requester {
     this.deadlines.clear();
   }
 
-  private returned(): void {
-    this.away = undefined;
-    this.back?.();
-  }
-
   /** Undefined when a request can be sent, and its replies received, now; else resolves when that is so. */
   private reachable(call: Call): Promise<void> | undefined {
     const usable = this.parts.usable();
-    if (!usable && !this.away && this.inbox.name !== undefined) return undefined;
+    if (!usable && this.inbox.receives) return undefined;
     return this.untilReachable(call, usable);
   }
 
   private async untilReachable(call: Call, usable: Promise<void> | undefined): Promise<void> {
     await usable;
-    while (!call.settled && (this.away || this.inbox.name === undefined)) {
-      if (this.away) await this.away;
-      else await this.inbox.open().catch((error) => this.assertAway(error));
-    }
-  }
-
-  /** A connection that is lost while the inbox is opened is waited for. */
-  private assertAway(error: unknown): void {
-    if (!this.away) throw error;
+    await this.inbox.untilReceiving(() => !call.settled);
   }
 
   private begin(
@@ -214,7 +194,7 @@ export class Requester {
     const deadlineMs = Math.ceil(exactMs / DEADLINE_STEP_MS) * DEADLINE_STEP_MS;
     if (this.lastDeadlineMs !== deadlineMs) {
       this.lastDeadlineMs = deadlineMs;
-      const replyTo = this.inbox.name as string;
+      const { name: replyTo } = this.inbox;
       this.lastHeaders = { [REPLY_TO_HEADER]: replyTo, [DEADLINE_HEADER]: String(deadlineMs) };
     }
     return this.lastHeaders;
@@ -237,7 +217,7 @@ export class Requester {
     if (call.settled) return;
     const headers = {
       ...own,
-      [REPLY_TO_HEADER]: this.inbox.name as string,
+      [REPLY_TO_HEADER]: this.inbox.name,
       [REQUEST_ID_HEADER]: call.id,
       [DEADLINE_HEADER]: String(deadlineMs),
     };

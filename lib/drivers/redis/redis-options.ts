@@ -14,7 +14,7 @@ import {
   resolveStreamOptions,
 } from './streams/stream-options.js';
 
-/** How much may wait while there is no connection. What comes on top is rejected with BackpressureError. */
+/** How much may wait while there is no connection, the first one included. What comes on top is rejected with BackpressureError. */
 export interface RedisBufferLimit {
   /** Frames. @default 1000 */
   messages?: number;
