@@ -16,7 +16,7 @@ DiscoSubscribe('bench')(prototype, 'handle', Object.getOwnPropertyDescriptor(pro
 Injectable()(Handler);
 class StartModule {}
 Module({
-  imports: [DiscoBusModule.forRoot({ url: `redis://127.0.0.1:${process.argv[2]}` })],
+  imports: [DiscoBusModule.forRoot({ url: `redis://127.0.0.1:${process.argv[2]}`, service: 'bench' })],
   providers: [Handler],
 })(StartModule);
 await NestFactory.createApplicationContext(StartModule, { logger: ['error', 'warn'] });
