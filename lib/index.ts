@@ -20,7 +20,7 @@ export type {
   ReplayOptions,
   ReplayReport,
 } from './bus/dead-letter-queue.js';
-export { DiscoBus } from './bus/disco-bus.js';
+export { type DeclaredSubscription, DiscoBus } from './bus/disco-bus.js';
 export type { ReplyObserver } from './bus/requests/call.js';
 export { type ReplySink, ReplyStream, type StopReplies } from './bus/requests/reply-stream.js';
 export type { Subscription } from './bus/subscription.js';

@@ -1,4 +1,5 @@
 import type { DriverStatus } from '../driver/driver-status.js';
+import { ToldTopics } from '../driver/told-topics.js';
 import type { BusLogger } from './bus-logger.js';
 
 /** Topics that are remembered as told. */
@@ -6,17 +7,13 @@ const REMEMBERED = 1_000;
 
 /** Writes what a driver tells of single topics to the log: each kind once for each topic. */
 export class StatusLog {
-  private readonly told = new Set<string>();
+  private readonly told = { unread: new ToldTopics(REMEMBERED), trimmed: new ToldTopics(REMEMBERED) };
 
   constructor(private readonly logger: BusLogger) {}
 
   hear(status: DriverStatus): void {
     if (status.type !== 'unread' && status.type !== 'trimmed') return;
-    const kind = `${status.type} ${status.topic}`;
-    if (this.told.has(kind)) return;
-    if (this.told.size >= REMEMBERED) this.told.clear();
-    this.told.add(kind);
-    this.logger.warn(lineOf(status));
+    if (this.told[status.type].isNew(status.topic)) this.logger.warn(lineOf(status));
   }
 }
 

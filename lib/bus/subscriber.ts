@@ -65,7 +65,10 @@ export class Subscriber {
     this.expected.delete(wanted);
   }
 
-  /** Resolves when the subscription is live. Rejects with HandlerMissingError, ClosedError and what the driver rejects with. */
+  /**
+   * Resolves when the subscription is live. Rejects with HandlerMissingError, ClosedError and what the driver rejects with;
+   * the announcement is then the caller's to withdraw.
+   */
   async open(wanted: Wanted, handler: MessageHandler | BatchHandler): Promise<Subscription> {
     if (typeof handler !== 'function') throw new HandlerMissingError(wanted.topic);
     if (this.draining) throw new ClosedError('The bus is draining');

@@ -1,4 +1,9 @@
-export { MemoryBroker, type MemoryBrokerOptions, memoryBroker } from './memory-broker.js';
+export {
+  MemoryBroker,
+  type MemoryBrokerOptions,
+  type MemoryUnreadOptions,
+  memoryBroker,
+} from './memory-broker.js';
 export {
   MemoryDriver,
   type MemoryDriverOptions,

@@ -12,6 +12,7 @@ import {
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
+import { ToldTopics } from '../../driver/told-topics.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
@@ -72,8 +73,7 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
   private space: BrokerSpace | undefined;
   private closed = false;
   private stopListening: (() => void) | undefined;
-  /** Topics that were told to have no group. */
-  private readonly unread = new Set<string>();
+  private readonly unread = new ToldTopics(UNREAD_TOLD);
 
   /** Throws {@link ConfigurationError} for malformed options. */
   constructor(options: MemoryDriverOptions = {}) {
@@ -86,8 +86,8 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
   async connect(context: DriverContext = {}): Promise<void> {
     if (this.closed) throw closedError();
     if (this.space) return;
-    this.space = this.broker.space(context.prefix ?? 'disco');
-    const prefix = context.prefix ?? 'disco';
+    const { prefix = 'disco' } = context;
+    this.space = this.broker.space(prefix);
     this.stopListening = this.broker.onTrimmed((of, topic, entries) => {
       if (of === prefix) this.listeners.emit({ type: 'trimmed', topic, entries });
     });
@@ -164,20 +164,17 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
     const space = this.connected();
     if (options.signal?.aborted) throw new AbortedError(options.signal.reason);
     if (options.delivery === 'at-least-once') {
-      const receipt = space.logs.publish(topic, frame, options);
-      if (space.logs.find(topic)?.isUnread) this.tellUnread(topic);
+      const log = space.logs.log(topic);
+      const receipt = log.append(frame, options);
+      if (log.isUnread) this.tellUnread(topic);
       return receipt;
     }
     if (options.delayMs) throw new ConfigurationError('delay needs the delivery guarantee at-least-once');
     return { receivers: this.fanOut(space, options.bare).publish(topic, frame) };
   }
 
-  /** Once for each topic, of so many at a time. */
   private tellUnread(topic: string): void {
-    if (this.unread.has(topic)) return;
-    if (this.unread.size >= UNREAD_TOLD) this.unread.clear();
-    this.unread.add(topic);
-    this.listeners.emit({ type: 'unread', topic, ...this.broker.unread });
+    if (this.unread.isNew(topic)) this.listeners.emit({ type: 'unread', topic, ...this.broker.unread });
   }
 
   /** Bare names are those without any prefix. */

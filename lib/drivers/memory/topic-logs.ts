@@ -1,4 +1,3 @@
-import { type DriverPublishOptions, type DriverReceipt } from '../../driver/driver.js';
 import { isTopicPattern, type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
 import { type GroupMember } from './group-member.js';
 import { type LogSettings, TopicLog } from './topic-log.js';
@@ -16,10 +15,6 @@ export class TopicLogs {
   private readonly patternGroups = new Map<string, PatternGroup>();
 
   constructor(private readonly settings: LogSettings) {}
-
-  publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): DriverReceipt {
-    return this.log(topic).append(frame, options);
-  }
 
   /** The log of `topic` where there is one. */
   find(topic: string): TopicLog | undefined {
@@ -59,7 +54,8 @@ export class TopicLogs {
     };
   }
 
-  private log(topic: string): TopicLog {
+  /** The log of `topic`; made, and joined by the groups of patterns, where there is none yet. */
+  log(topic: string): TopicLog {
     let log = this.logs.get(topic);
     if (log === undefined) {
       log = new TopicLog(topic, this.settings);

@@ -5,8 +5,8 @@ import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { type BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
-import type { DiscoSubscribeOptions } from './disco-subscribe.decorator.js';
-import { type FoundHandler, HandlerExplorer } from './handler-explorer.js';
+import type { DiscoSubscribeOptionsFactory } from './disco-subscribe.decorator.js';
+import { type FoundHandler, HandlerExplorer, type SubscribedMethod } from './handler-explorer.js';
 import { HandlerRunner } from './handler-runner.js';
 
 /** A handler, the bus it goes on, and its announcement there, made as soon as its options are known. */
@@ -20,7 +20,8 @@ interface PlacedHandler {
 @Injectable()
 export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
   private readonly logger = new Logger('DiscoBus');
-  private placed: PlacedHandler[] = [];
+  private readonly placed: PlacedHandler[] = [];
+  private readonly undecided: { method: SubscribedMethod; options: DiscoSubscribeOptionsFactory }[] = [];
 
   constructor(
     private readonly explorer: HandlerExplorer,
@@ -31,12 +32,11 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
   /** Announces the handlers on their buses, save those whose options are made when the application starts. */
   async onModuleInit(): Promise<void> {
     await this.orStop(async () => {
-      this.placed = this.explorer
-        .find()
-        .filter(({ metadata }) => typeof metadata.options !== 'function')
-        .flatMap((method) =>
-          this.place({ ...method, options: method.metadata.options as DiscoSubscribeOptions }),
-        );
+      for (const method of this.explorer.find()) {
+        const { options } = method.metadata;
+        if (typeof options === 'function') this.undecided.push({ method, options });
+        else this.place({ ...method, options });
+      }
     });
   }
 
@@ -58,10 +58,8 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
   }
 
   private async subscribeAll(): Promise<void> {
-    for (const method of this.explorer.find()) {
-      const { options } = method.metadata;
-      if (typeof options !== 'function') continue;
-      this.placed.push(...this.place({ ...method, options: (await options(method.moduleRef)) ?? {} }));
+    for (const { method, options } of this.undecided) {
+      this.place({ ...method, options: (await options(method.moduleRef)) ?? {} });
     }
     const subscribing = this.placed.map((each) => ({ ...each, live: this.subscribe(each) }));
     const now = subscribing.filter(({ bus }) => bus.service.state !== 'connecting');
@@ -71,12 +69,13 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
     await Promise.race([Promise.all(later.map(({ live }) => live)), nextTurn()]);
   }
 
-  /** None where the bus takes no handlers, or a stand-in has none. */
-  private place(handler: FoundHandler): PlacedHandler[] {
+  /** Announces a handler; not where the bus takes none, or a stand-in has none. */
+  private place(handler: FoundHandler): void {
     const bus = this.busOf(handler);
-    if (!bus.registerHandlers || bus.service.bus === undefined) return [];
+    if (!bus.registerHandlers || bus.service.bus === undefined) return;
     const { bus: _name, ...options } = handler.options;
-    return [{ handler, bus, declared: bus.service.bus.declare(handler.topic, options, handler.label) }];
+    const declared = bus.service.bus.declare(handler.topic, options, handler.label);
+    this.placed.push({ handler, bus, declared });
   }
 
   private busOf({ label, options }: FoundHandler): BusEntry {

@@ -10,6 +10,7 @@ import type {
   DriverSubscription,
 } from '../../../driver/driver.js';
 import type { DriverStatus } from '../../../driver/driver-status.js';
+import { ToldTopics } from '../../../driver/told-topics.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { TopicInvalidError } from '../../../errors/message.errors.js';
 import { topicGrammar } from '../../../message/topic.js';
@@ -69,8 +70,7 @@ export class StreamsEngine {
   private registry: ConsumerRegistry | undefined;
   private topicWatch: TopicWatch | undefined;
   private droppedEntries = 0;
-  /** Streams that were told to have no group. */
-  private readonly unread = new Set<string>();
+  private readonly unread = new ToldTopics(UNREAD_TOLD);
 
   constructor(private readonly setup: StreamsSetup) {
     this.connections = new StreamConnections(setup);
@@ -205,11 +205,8 @@ export class StreamsEngine {
     return new TopicDirectory(connection, this.keys);
   }
 
-  /** Once for each topic, of so many at a time. */
   private tellUnread(stream: string): void {
-    if (this.unread.has(stream)) return;
-    if (this.unread.size >= UNREAD_TOLD) this.unread.clear();
-    this.unread.add(stream);
+    if (!this.unread.isNew(stream)) return;
     this.setup.status({
       type: 'unread',
       topic: this.keys.topicOf(stream),

@@ -130,6 +130,7 @@ return replies
  * ARGV: number of the batch, ms the log lives, ms an id is remembered, most entries of a stream, 1 to drop the oldest;
  * for streams that no group reads: most entries, most bytes, most ms;
  * then for each message \`p stream frame\`, or \`o stream later bodies dedup frame delay ttl\` (0 = none).
+ * A stream that a group has read is marked by the key \`<stream>:read\`, which \`openScript\` sets as well.
  * A batch that was stored before is not stored again: its log answers.
  *
  * Reply: the streams that entries were dropped from, each with how many; the streams that were not there before; those that
