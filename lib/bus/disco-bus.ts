@@ -70,6 +70,7 @@ export class DiscoBus {
   private connector?: Connector;
   private starting?: Promise<void>;
   private draining?: Promise<void>;
+  private readonly farewells = new Set<() => Promise<unknown>>();
   private stopping?: Promise<void>;
   private readonly grace: Grace;
   private driverConnected = false;
@@ -128,6 +129,12 @@ export class DiscoBus {
   /** The guarantee that the `topics` table names for a topic or topic pattern, if it does. */
   agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
     return this.options.topics.agreedDelivery(topicOrPattern);
+  }
+
+  /** Calls `farewell` when the bus drains, and waits for it before anything stops reading; the returned function ends that. */
+  onDrain(farewell: () => Promise<unknown>): () => void {
+    this.farewells.add(farewell);
+    return () => void this.farewells.delete(farewell);
   }
 
   /** Resolves when requests to handlers of this bus can be called off; otherwise that begins with the first request. */
@@ -411,9 +418,14 @@ export class DiscoBus {
     this.connector?.stop();
     this.options.waitingRoom.refuse(new ClosedError('The bus was stopped before it was connected'));
     this.lifecycle.enter('draining');
-    await this.grace.within(this.subscriber.close());
+    await this.grace.within(this.subscriber.close(this.sayFarewell()));
     this.subscriber.abandon();
     await this.grace.within(this.responder.abandon(new ClosedError('The responder was stopped')));
+  }
+
+  private sayFarewell(): Promise<unknown> | undefined {
+    if (this.farewells.size === 0) return undefined;
+    return Promise.allSettled([...this.farewells].map((farewell) => farewell()));
   }
 
   private async drainAndClose(): Promise<void> {

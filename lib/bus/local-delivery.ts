@@ -7,10 +7,13 @@ const settled = Promise.resolve();
 /** The retries of a fan-out subscription: kept in this process, and lost with it. */
 export class LocalRetries {
   private readonly timers = new Set<ClockTimer>();
+  private closed = false;
 
+  /** `onLost` is told of each that is given up. */
   constructor(
     private readonly clock: Clock,
     private readonly again: (delivery: Delivery) => void,
+    private readonly onLost: () => void,
   ) {}
 
   /** Retries that are waiting. */
@@ -24,6 +27,10 @@ export class LocalRetries {
   }
 
   schedule(delivery: Delivery, delayMs: number): void {
+    if (this.closed) {
+      this.onLost();
+      return;
+    }
     const timer = this.clock.setTimeout(() => {
       this.timers.delete(timer);
       this.again(delivery);
@@ -31,12 +38,14 @@ export class LocalRetries {
     this.timers.add(timer);
   }
 
-  /** Gives up what waits, and returns how many that were. */
-  clear(): number {
-    const count = this.timers.size;
-    for (const timer of this.timers) this.clock.clearTimeout(timer);
+  /** Gives up what waits, and what would wait from now on. */
+  close(): void {
+    this.closed = true;
+    for (const timer of this.timers) {
+      this.clock.clearTimeout(timer);
+      this.onLost();
+    }
     this.timers.clear();
-    return count;
   }
 }
 

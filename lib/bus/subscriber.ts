@@ -84,11 +84,18 @@ export class Subscriber {
     return subscription;
   }
 
-  /** Stops reading everywhere and resolves when all running handlers are settled, or abandoned. Takes no new subscription. */
-  async close(): Promise<void> {
+  /**
+   * Stops reading everywhere and resolves when all running handlers are settled, or abandoned. Takes no new subscription.
+   * What is stored is not read from now on; what is sent to this process alone is, until `farewell` has resolved.
+   */
+  async close(farewell: Promise<unknown> | undefined): Promise<void> {
     this.draining = true;
     const untilAbandoned = Number.POSITIVE_INFINITY;
-    await Promise.all([...this.subscriptions].map((subscription) => subscription.close(untilAbandoned)));
+    const closing = [...this.subscriptions].map(async (subscription) => {
+      if (farewell && subscription.policy.delivery === 'at-most-once') await farewell;
+      await subscription.close(untilAbandoned);
+    });
+    await Promise.all(closing);
   }
 
   /** Takes their time from handlers that still run. */
@@ -157,6 +164,7 @@ export class Subscriber {
       gate,
       open: (delivery) => wire.open(delivery),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
+      turnAway: (headers, id) => this.responder.turnAway(headers, id),
       metrics: metrics.topic(label),
       clock,
       graceMs: shutdownTimeoutMs,

@@ -16,10 +16,13 @@ export const RESPONDER_HEADER = 'x-responder';
 /** Where requests that nobody waits for any more are called off. Reserved in the topic grammar. */
 export const CANCEL_TOPIC = 'disco:cancel';
 
-/** `value`: more follows. `last`: a value, and the end. `end`: the end without one. `error`: the failure, and the end. */
-export type ReplyKind = 'value' | 'last' | 'end' | 'error';
+/**
+ * `value`: more follows. `last`: a value, and the end. `end`: the end without one. `error`: the failure, and the end.
+ * `gone`: the responder is closing, and has not handled the request.
+ */
+export type ReplyKind = 'value' | 'last' | 'end' | 'error' | 'gone';
 
-const kinds: ReadonlySet<string> = new Set<ReplyKind>(['value', 'last', 'end', 'error']);
+const kinds: ReadonlySet<string> = new Set<ReplyKind>(['value', 'last', 'end', 'error', 'gone']);
 const hex128 = /^[0-9a-f]{32}$/;
 const decimal = /^\d{1,15}$/;
 /** Requesters round deadlines up to a multiple of this, so that the requests of a burst share their headers. */
@@ -98,6 +101,7 @@ const ONLY: Readonly<Record<ReplyKind, ReplyEnvelope>> = {
   last: only('last'),
   end: only('end'),
   error: only('error'),
+  gone: only('gone'),
 };
 
 function only(kind: ReplyKind): ReplyEnvelope {

@@ -45,6 +45,8 @@ export interface DirectCall {
   readonly signal?: AbortSignal;
   /** What is left of `timeoutMs` for the first reply. @default all of it */
   readonly leftMs?: number;
+  /** Only one can receive it, whether or not the driver counts receivers. @default false */
+  readonly sole?: boolean;
   /** A question of the transport's own, which nobody's request waits for: not counted among those that wait. */
   readonly aside?: boolean;
 }
@@ -115,6 +117,7 @@ export class Requester {
     const deadlineMs = this.parts.clock.now() + (options.leftMs ?? options.timeoutMs);
     const call = this.begin(topic, options, observer);
     if (!call) return nothing;
+    call.sole = options.sole === true;
     if (options.aside) {
       call.aside = true;
       this.aside++;
