@@ -11,7 +11,7 @@ export class LocalRetries {
 
   /** `onLost` is told of each that is given up. */
   constructor(
-    private readonly clock: Clock,
+    readonly clock: Clock,
     private readonly again: (delivery: Delivery) => void,
     private readonly onLost: () => void,
   ) {}
@@ -23,7 +23,7 @@ export class LocalRetries {
 
   /** `delivery` with retries: nobody else keeps it. Its bytes are the receiver's own by the driver's contract. */
   wrap(delivery: Delivery): Delivery {
-    return new LocalDelivery(delivery, delivery.attempt, this);
+    return new LocalDelivery(delivery, delivery.attempt, this, this.clock.monotonic());
   }
 
   schedule(delivery: Delivery, delayMs: number): void {
@@ -54,7 +54,12 @@ class LocalDelivery implements Delivery {
     private readonly original: Delivery,
     readonly attempt: number,
     private readonly retries: LocalRetries,
+    private readonly cameMs: number,
   ) {}
+
+  get ageMs(): number {
+    return this.retries.clock.monotonic() - this.cameMs;
+  }
 
   get topic(): string {
     return this.original.topic;
@@ -73,7 +78,10 @@ class LocalDelivery implements Delivery {
   }
 
   retry(delayMs: number): Promise<void> {
-    this.retries.schedule(new LocalDelivery(this.original, this.attempt + 1, this.retries), delayMs);
+    this.retries.schedule(
+      new LocalDelivery(this.original, this.attempt + 1, this.retries, this.cameMs),
+      delayMs,
+    );
     return settled;
   }
 

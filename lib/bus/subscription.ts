@@ -95,7 +95,8 @@ export class BusSubscription implements Subscription {
       limit: fanOut ? policy.backlogLimit : Number.POSITIVE_INFINITY,
       overflow: policy.overflow,
       gate: parts.gate,
-      handle: (delivery) => this.handle(delivery),
+      clock,
+      handle: (delivery, cameMs) => this.handle(delivery, cameMs),
       onOverflow: () => {
         metrics.dropped('overflow');
         report.dropped('overflow');
@@ -209,7 +210,7 @@ export class BusSubscription implements Subscription {
     this.parts.report.dropped('closed');
   }
 
-  private handle(delivery: Delivery): void | Promise<void> {
+  private handle(delivery: Delivery, cameMs: number | undefined): void | Promise<void> {
     let message: Message | Promise<Message>;
     try {
       const frame = this.parts.open(delivery);
@@ -218,17 +219,21 @@ export class BusSubscription implements Subscription {
     } catch (error) {
       return this.refuse(delivery, error);
     }
-    if (!types.isPromise(message)) return this.run(delivery, message);
+    if (!types.isPromise(message)) return this.run(delivery, message, cameMs);
+    const sinceMs = cameMs ?? this.parts.clock.monotonic();
     return message.then(
-      (decoded) => (this.parts.gate.paused ? this.runLater(delivery, decoded) : this.run(delivery, decoded)),
+      (decoded) =>
+        this.parts.gate.paused
+          ? this.runLater(delivery, decoded, sinceMs)
+          : this.run(delivery, decoded, sinceMs),
       (error) => this.refuse(delivery, error),
     );
   }
 
   /** It was paused while the message was being read. */
-  private runLater(delivery: Delivery, message: Message): Promise<void> {
+  private runLater(delivery: Delivery, message: Message, cameMs: number): Promise<void> {
     return this.parts.gate.passed().then(
-      () => this.run(delivery, message),
+      () => this.run(delivery, message, cameMs),
       () => this.unstarted(),
     );
   }
@@ -243,9 +248,10 @@ export class BusSubscription implements Subscription {
     this.settle(this.settlement.undecodable(delivery, error));
   }
 
-  private run(delivery: Delivery, message: Message): void | Promise<void> {
+  private run(delivery: Delivery, message: Message, cameMs: number | undefined): void | Promise<void> {
     const { metrics, handler } = this.parts;
-    const context = new DeliveryContext(message, delivery.attempt, this.group, this.onSignal);
+    const { attempt } = delivery;
+    const context = new DeliveryContext(message, attempt, this.group, this.onSignal, delivery, cameMs);
     const startedMs = performance.now();
     metrics.inFlight(1);
     let result: unknown;

@@ -395,6 +395,10 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     noticedBy: ['dead-letter', 'settle-after-close'],
     make: () => changing((delivery) => ({ deadLetter: () => delivery.retry(0) })),
   },
+  "tells an age by a clock of its own, not the server's": {
+    noticedBy: ['age'],
+    make: () => changing((delivery) => ({ ageMs: (delivery.ageMs ?? 0) + 2_000 })),
+  },
   'forgets which parts are settled': {
     noticedBy: ['parts'],
     make: () => changing(() => ({ settledParts: undefined })),
