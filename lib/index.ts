@@ -1,8 +1,11 @@
+export type { BatchHandler, BatchOptions, DiscoBatchContext } from './bus/batch.js';
 export type { BusLogger } from './bus/bus-logger.js';
 export type {
   BacklogOptions,
+  BatchSubscribeOptions,
   ConnectionOptions,
   DiscoBusOptions,
+  HandlerSubscribeOptions,
   MessageHandler,
   PublishOptions,
   PublishReceipt,

@@ -75,8 +75,8 @@ export interface TopicOptions {
 export interface SubscribeOptions extends TopicOptions {
   /** Runs around this subscription's handler, within the bus's own middleware. */
   middleware?: readonly Middleware[];
-  /** Calls the handler with several messages at a time; `concurrency` then counts batches. */
-  batch?: BatchOptions;
+  /** Only where a handler takes batches: {@link BatchSubscribeOptions}. */
+  batch?: undefined;
   /**
    * Lets further subscriptions of this bus read overlapping topics in the same group, each message reaching one of them. All
    * of them must say so; otherwise the second is refused with ConfigurationError. Other processes need not. @default false
@@ -88,6 +88,17 @@ export interface SubscribeOptions extends TopicOptions {
   label?: string;
   /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
   schema?: StandardSchema;
+}
+
+/** Options of a subscription whose handler takes single messages or, with `batch`, several at a time. */
+export interface HandlerSubscribeOptions extends Omit<SubscribeOptions, 'batch'> {
+  /** Calls the handler with several messages at a time; `concurrency` then counts batches. */
+  batch?: BatchOptions;
+}
+
+/** How a subscription with a {@link BatchHandler} behaves. */
+export interface BatchSubscribeOptions extends HandlerSubscribeOptions {
+  batch: BatchOptions;
 }
 
 /** Options of one publish. */

@@ -87,7 +87,7 @@ export class DeadLetterQueue {
     const store = await this.store();
     let replayed = 0;
     let capped = 0;
-    for await (const letter of this.lettersBefore(this.clock.now())) {
+    for await (const letter of this.oldest(await store.count())) {
       if (signal?.aborted) break;
       if (!filter(letter)) continue;
       if (letter.replays >= maxReplays) capped++;
@@ -109,14 +109,12 @@ export class DeadLetterQueue {
     return (await this.store()).purge();
   }
 
-  /** Page by page; what is dead-lettered again meanwhile is left for another pass. */
-  private async *lettersBefore(moment: number): AsyncGenerator<DeadLetteredMessage> {
-    for (let after: string | undefined; ; ) {
-      const page = await this.peek({ after, limit: PAGE });
-      for (const letter of page) {
-        if (letter.failedAt > moment) return;
-        yield letter;
-      }
+  /** So many, page by page: what is dead-lettered again meanwhile stands behind them, and is left for another pass. */
+  private async *oldest(count: number): AsyncGenerator<DeadLetteredMessage> {
+    let left = count;
+    for (let after: string | undefined; left > 0; left -= PAGE) {
+      const page = await this.peek({ after, limit: Math.min(PAGE, left) });
+      yield* page;
       if (page.length < PAGE) return;
       after = page.at(-1)?.position;
     }

@@ -1,3 +1,4 @@
+import type { Delivery } from '../driver/delivery.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
@@ -20,7 +21,15 @@ export class DeliveryContext implements DiscoMessageContext {
     readonly attempt: number,
     readonly group: string,
     private readonly onSignal: (context: DeliveryContext) => void,
+    private readonly delivery?: Delivery,
+    /** When it came here, on the monotonic clock; undefined where it was started at once. */
+    private readonly cameMs?: number,
   ) {}
+
+  /** How long the message has waited since it was stored or, where nothing is stored, received here: never by its sender's clock. */
+  waitedMs(monotonicMs: number): number {
+    return this.delivery?.ageMs ?? monotonicMs - (this.cameMs ?? monotonicMs);
+  }
 
   get topic(): string {
     return this.message.topic;

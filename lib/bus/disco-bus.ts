@@ -7,10 +7,12 @@ import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
-import type { BatchHandler, BatchOptions } from './batch.js';
+import type { BatchHandler } from './batch.js';
 import { errorLine } from './bus-logger.js';
 import type {
+  BatchSubscribeOptions,
   DiscoBusOptions,
+  HandlerSubscribeOptions,
   MessageHandler,
   PublishOptions,
   PublishReceipt,
@@ -70,6 +72,7 @@ export class DiscoBus {
   private connector?: Connector;
   private starting?: Promise<void>;
   private draining?: Promise<void>;
+  private readonly farewells = new Set<() => Promise<unknown>>();
   private stopping?: Promise<void>;
   private readonly grace: Grace;
   private driverConnected = false;
@@ -128,6 +131,12 @@ export class DiscoBus {
   /** The guarantee that the `topics` table names for a topic or topic pattern, if it does. */
   agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
     return this.options.topics.agreedDelivery(topicOrPattern);
+  }
+
+  /** Calls `farewell` when the bus drains, and waits for it before anything stops reading; the returned function ends that. */
+  onDrain(farewell: () => Promise<unknown>): () => void {
+    this.farewells.add(farewell);
+    return () => void this.farewells.delete(farewell);
   }
 
   /** Resolves when requests to handlers of this bus can be called off; otherwise that begins with the first request. */
@@ -205,21 +214,21 @@ export class DiscoBus {
    * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError; with
    * NotConnectedError where there is no connection for 10 s.
    */
-  subscribe(
+  subscribe<T = any>(
     topicOrPattern: string,
-    handler: MessageHandler,
+    handler: MessageHandler<T>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
-  subscribe(
+  subscribe<T = any>(
     topicOrPattern: string,
-    handler: BatchHandler,
-    options: SubscribeOptions & { batch: BatchOptions },
+    handler: BatchHandler<T>,
+    options: BatchSubscribeOptions,
   ): Promise<Subscription>;
   async subscribe(
     topicOrPattern: string,
     handler: MessageHandler | BatchHandler,
-    options: SubscribeOptions = {},
+    options: HandlerSubscribeOptions = {},
   ): Promise<Subscription> {
     if (typeof handler !== 'function') throw new HandlerMissingError(String(topicOrPattern));
     const wanted = this.announce(topicOrPattern, options, handlerName(handler));
@@ -230,7 +239,11 @@ export class DiscoBus {
    * Announces a subscription that follows: from now on a publish that contradicts it is refused, and so is a second
    * subscription of its group. Nothing is read before `open`. Throws TopicInvalidError or ConfigurationError.
    */
-  declare(topicOrPattern: string, options: SubscribeOptions = {}, name = 'a handler'): DeclaredSubscription {
+  declare(
+    topicOrPattern: string,
+    options: HandlerSubscribeOptions = {},
+    name = 'a handler',
+  ): DeclaredSubscription {
     const wanted = this.announce(topicOrPattern, options, name);
     return {
       open: (handler) => this.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
@@ -311,7 +324,7 @@ export class DiscoBus {
     return new DeadLetterQueue(topic, group, store, this.decoder, clock);
   }
 
-  private announce(topicOrPattern: string, options: SubscribeOptions, name: string): Wanted {
+  private announce(topicOrPattern: string, options: HandlerSubscribeOptions, name: string): Wanted {
     const wanted = this.subscriber.declare(topicOrPattern, options, name);
     this.publisher.forgetTopics();
     return wanted;
@@ -411,9 +424,14 @@ export class DiscoBus {
     this.connector?.stop();
     this.options.waitingRoom.refuse(new ClosedError('The bus was stopped before it was connected'));
     this.lifecycle.enter('draining');
-    await this.grace.within(this.subscriber.close());
+    await this.grace.within(this.subscriber.close(this.sayFarewell()));
     this.subscriber.abandon();
     await this.grace.within(this.responder.abandon(new ClosedError('The responder was stopped')));
+  }
+
+  private sayFarewell(): Promise<unknown> | undefined {
+    if (this.farewells.size === 0) return undefined;
+    return Promise.allSettled([...this.farewells].map((farewell) => farewell()));
   }
 
   private async drainAndClose(): Promise<void> {

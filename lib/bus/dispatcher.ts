@@ -1,5 +1,6 @@
 import { inNobodysContext } from '../driver/async-context.js';
 import type { Delivery } from '../driver/delivery.js';
+import type { Clock } from '../timing/clock.js';
 import type { StartGate } from './start-gate.js';
 
 /** What a {@link Dispatcher} goes by. */
@@ -11,8 +12,12 @@ export interface DispatcherOptions {
   readonly overflow: 'drop-new' | 'drop-old';
   /** While it is shut, everything waits. */
   readonly gate: StartGate;
-  /** Handles one delivery; must not throw or reject. A promise holds the place until it resolves. */
-  readonly handle: (delivery: Delivery) => void | Promise<void>;
+  readonly clock: Clock;
+  /**
+   * Handles one delivery; must not throw or reject. A promise holds the place until it resolves. `cameMs`: when one that had
+   * to wait came, on the monotonic clock.
+   */
+  readonly handle: (delivery: Delivery, cameMs: number | undefined) => void | Promise<void>;
   /** Told of each delivery that gave way. */
   readonly onOverflow: (delivery: Delivery) => void;
 }
@@ -21,6 +26,8 @@ export interface DispatcherOptions {
 export class Dispatcher {
   private running = 0;
   private waiting: Delivery[] = [];
+  /** When each of them came. */
+  private came: number[] = [];
   private head = 0;
   private idleWaiters: (() => void)[] = [];
   private draining = false;
@@ -52,6 +59,7 @@ export class Dispatcher {
   clear(): Delivery[] {
     const dropped = this.waiting.slice(this.head);
     this.waiting = [];
+    this.came = [];
     this.head = 0;
     this.wakeIfIdle();
     return dropped;
@@ -64,6 +72,7 @@ export class Dispatcher {
       if (dropNew) return;
     }
     this.waiting.push(delivery);
+    this.came.push(this.options.clock.monotonic());
   }
 
   private shift(): Delivery {
@@ -71,14 +80,15 @@ export class Dispatcher {
     this.waiting[this.head++] = undefined as unknown as Delivery;
     if (this.head > 1024 && this.head * 2 > this.waiting.length) {
       this.waiting = this.waiting.slice(this.head);
+      this.came = this.came.slice(this.head);
       this.head = 0;
     }
     return delivery;
   }
 
-  private start(delivery: Delivery): void {
+  private start(delivery: Delivery, cameMs?: number): void {
     this.running++;
-    const handling = this.options.handle(delivery);
+    const handling = this.options.handle(delivery, cameMs);
     if (handling) handling.then(this.ended, this.ended);
     else this.ended();
   }
@@ -96,7 +106,10 @@ export class Dispatcher {
 
   private readonly startWaiting = (): void => {
     this.draining = true;
-    while (this.backlog > 0 && this.mayStart()) this.start(this.shift());
+    while (this.backlog > 0 && this.mayStart()) {
+      const cameMs = this.came[this.head];
+      this.start(this.shift(), cameMs);
+    }
     this.draining = false;
   };
 

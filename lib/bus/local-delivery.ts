@@ -7,10 +7,13 @@ const settled = Promise.resolve();
 /** The retries of a fan-out subscription: kept in this process, and lost with it. */
 export class LocalRetries {
   private readonly timers = new Set<ClockTimer>();
+  private closed = false;
 
+  /** `onLost` is told of each that is given up. */
   constructor(
-    private readonly clock: Clock,
+    readonly clock: Clock,
     private readonly again: (delivery: Delivery) => void,
+    private readonly onLost: () => void,
   ) {}
 
   /** Retries that are waiting. */
@@ -20,10 +23,14 @@ export class LocalRetries {
 
   /** `delivery` with retries: nobody else keeps it. Its bytes are the receiver's own by the driver's contract. */
   wrap(delivery: Delivery): Delivery {
-    return new LocalDelivery(delivery, delivery.attempt, this);
+    return new LocalDelivery(delivery, delivery.attempt, this, this.clock.monotonic());
   }
 
   schedule(delivery: Delivery, delayMs: number): void {
+    if (this.closed) {
+      this.onLost();
+      return;
+    }
     const timer = this.clock.setTimeout(() => {
       this.timers.delete(timer);
       this.again(delivery);
@@ -31,12 +38,14 @@ export class LocalRetries {
     this.timers.add(timer);
   }
 
-  /** Gives up what waits, and returns how many that were. */
-  clear(): number {
-    const count = this.timers.size;
-    for (const timer of this.timers) this.clock.clearTimeout(timer);
+  /** Gives up what waits, and what would wait from now on. */
+  close(): void {
+    this.closed = true;
+    for (const timer of this.timers) {
+      this.clock.clearTimeout(timer);
+      this.onLost();
+    }
     this.timers.clear();
-    return count;
   }
 }
 
@@ -45,7 +54,12 @@ class LocalDelivery implements Delivery {
     private readonly original: Delivery,
     readonly attempt: number,
     private readonly retries: LocalRetries,
+    private readonly cameMs: number,
   ) {}
+
+  get ageMs(): number {
+    return this.retries.clock.monotonic() - this.cameMs;
+  }
 
   get topic(): string {
     return this.original.topic;
@@ -64,7 +78,10 @@ class LocalDelivery implements Delivery {
   }
 
   retry(delayMs: number): Promise<void> {
-    this.retries.schedule(new LocalDelivery(this.original, this.attempt + 1, this.retries), delayMs);
+    this.retries.schedule(
+      new LocalDelivery(this.original, this.attempt + 1, this.retries, this.cameMs),
+      delayMs,
+    );
     return settled;
   }
 

@@ -9,7 +9,7 @@ import { timeout } from '../middleware/timeout.js';
 import { validate } from '../middleware/validate.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { errorLine } from './bus-logger.js';
-import type { MessageHandler, SubscribeOptions } from './bus-options.js';
+import type { HandlerSubscribeOptions, MessageHandler } from './bus-options.js';
 import { type ExpectedSubscription, ExpectedSubscriptions } from './expected-subscriptions.js';
 import { InOrderDecoder } from './in-order-decoder.js';
 import { orderedByKey } from './key-order.js';
@@ -26,7 +26,7 @@ export interface Wanted extends ExpectedSubscription {
   readonly label: string;
   /** The policy as the dispatcher and the settlement need it. */
   readonly dispatch: ResolvedTopic;
-  readonly options: SubscribeOptions;
+  readonly options: HandlerSubscribeOptions;
 }
 
 /** The subscriptions of a bus. */
@@ -47,7 +47,7 @@ export class Subscriber {
    * Announces a subscription: what contradicts it is refused from now on, and others hear of it. Throws TopicInvalidError
    * or ConfigurationError for what the caller got wrong.
    */
-  declare(topic: string, options: SubscribeOptions, name: string): Wanted {
+  declare(topic: string, options: HandlerSubscribeOptions, name: string): Wanted {
     assertTopicOrPattern(topic);
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
@@ -87,11 +87,18 @@ export class Subscriber {
     return subscription;
   }
 
-  /** Stops reading everywhere and resolves when all running handlers are settled, or abandoned. Takes no new subscription. */
-  async close(): Promise<void> {
+  /**
+   * Stops reading everywhere and resolves when all running handlers are settled, or abandoned. Takes no new subscription.
+   * What is stored is not read from now on; what is sent to this process alone is, until `farewell` has resolved.
+   */
+  async close(farewell: Promise<unknown> | undefined): Promise<void> {
     this.draining = true;
     const untilAbandoned = Number.POSITIVE_INFINITY;
-    await Promise.all([...this.subscriptions].map((subscription) => subscription.close(untilAbandoned)));
+    const closing = [...this.subscriptions].map(async (subscription) => {
+      if (farewell && subscription.policy.delivery === 'at-most-once') await farewell;
+      await subscription.close(untilAbandoned);
+    });
+    await Promise.all(closing);
   }
 
   /** Takes their time from handlers that still run. */
@@ -127,7 +134,7 @@ export class Subscriber {
     topic: string,
     policy: ResolvedTopic,
     handler: MessageHandler | BatchHandler,
-    options: SubscribeOptions,
+    options: HandlerSubscribeOptions,
     gate: StartGate,
   ): Handler {
     const { middleware = [], schema, batch, label = topic } = options;
@@ -160,6 +167,7 @@ export class Subscriber {
       gate,
       open: (delivery) => wire.open(delivery),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
+      turnAway: (headers, id) => this.responder.turnAway(headers, id),
       metrics: metrics.topic(label),
       clock,
       graceMs: shutdownTimeoutMs,
@@ -187,7 +195,7 @@ const ORDERED_WINDOW = 1_000;
  * The policy as the dispatcher and the settlement need it. A batch holds as many places as it has messages. Where keys
  * keep their order, messages wait for their turn behind the dispatcher and are retried in place.
  */
-function dispatchPolicy(policy: ResolvedTopic, { batch }: SubscribeOptions): ResolvedTopic {
+function dispatchPolicy(policy: ResolvedTopic, { batch }: HandlerSubscribeOptions): ResolvedTopic {
   const { concurrency, prefetch, ordered, delivery } = policy;
   if (batch && ordered) throw new ConfigurationError('batch and orderBy exclude each other');
   if (batch) {

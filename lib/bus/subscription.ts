@@ -3,6 +3,7 @@ import type { Delivery } from '../driver/delivery.js';
 import type { DriverSubscription } from '../driver/driver.js';
 import { ClosedError } from '../errors/bus.errors.js';
 import type { DecodedFrame } from '../message/frame.js';
+import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { type Handler, isThenable } from '../middleware/middleware.js';
@@ -29,9 +30,10 @@ export interface Subscription {
   /** Goes on, with what has waited first. */
   resume(): void;
   /**
-   * Stops reading at once and resolves when the running handlers are settled, at the latest after the bus's
-   * `shutdownTimeout`: then the signals of those that still run abort. Of a paused subscription, what waits goes back to its
-   * group or, at most once, is dropped and told. Do not await it inside a handler. Idempotent.
+   * Stops reading and resolves when the running handlers are settled, at the latest after the bus's `shutdownTimeout`: then
+   * the signals of those that still run abort. At most once, what comes before the server has confirmed the end is still
+   * handled. Of a paused subscription, what waits goes back to its group or, at most once, is dropped and told. Do not await
+   * it inside a handler. Idempotent.
    */
   close(): Promise<void>;
 }
@@ -46,6 +48,8 @@ export interface SubscriptionParts {
   /** The frame of a delivery. Throws CodecError. */
   readonly open: (delivery: Delivery) => DecodedFrame;
   readonly decoder: MessageReader;
+  /** Tells the sender of a request that nobody here will handle it; false for what is no request. */
+  readonly turnAway: (headers: Headers, id: string) => boolean;
   readonly metrics: TopicMetrics;
   readonly report: SettlementReport & {
     /** An outcome could not be recorded. */
@@ -71,6 +75,10 @@ export class BusSubscription implements Subscription {
   private settledWaiter: (() => void) | undefined;
   private driverSubscription?: DriverSubscription;
   private closing?: Promise<void>;
+  /** Nothing is taken any more. */
+  private deaf = false;
+  /** No time is left: nothing is started any more. */
+  private abandoned = false;
   /** Ends a `close` that waits. */
   private giveUp: (() => void) | undefined;
 
@@ -78,13 +86,17 @@ export class BusSubscription implements Subscription {
     const { policy, metrics, report, clock } = parts;
     this.settlement = new Settlement(policy, metrics, report);
     const fanOut = policy.delivery === 'at-most-once';
-    if (fanOut) this.retries = new LocalRetries(clock, (delivery) => this.dispatcher.push(delivery));
+    if (fanOut) {
+      const again = (delivery: Delivery) => this.dispatcher.push(delivery);
+      this.retries = new LocalRetries(clock, again, () => report.dropped('failed'));
+    }
     this.dispatcher = new Dispatcher({
       concurrency: policy.concurrency,
       limit: fanOut ? policy.backlogLimit : Number.POSITIVE_INFINITY,
       overflow: policy.overflow,
       gate: parts.gate,
-      handle: (delivery) => this.handle(delivery),
+      clock,
+      handle: (delivery, cameMs) => this.handle(delivery, cameMs),
       onOverflow: () => {
         metrics.dropped('overflow');
         report.dropped('overflow');
@@ -106,7 +118,11 @@ export class BusSubscription implements Subscription {
 
   /** What the driver calls. */
   readonly receive = (delivery: Delivery): void => {
-    if (this.closing) return;
+    if (this.deaf) return;
+    if (this.abandoned) {
+      this.turnAway(delivery);
+      return;
+    }
     this.dispatcher.push(this.retries && this.policy.attempts > 1 ? this.retries.wrap(delivery) : delivery);
   };
 
@@ -136,9 +152,10 @@ export class BusSubscription implements Subscription {
     return this.closing;
   }
 
-  /** Takes their time from what still runs: aborts their signals, forgets what waits, and ends a `close` that waits for them. */
+  /** Takes their time from what still runs: aborts their signals, starts nothing any more, and ends a `close` that waits for them. */
   abandon(): void {
-    this.dispatcher.clear();
+    this.abandoned = true;
+    this.leaveWaiting();
     for (const context of this.signalled) context.abort(new ClosedError('The bus was closed'));
     this.giveUp?.();
   }
@@ -160,23 +177,40 @@ export class BusSubscription implements Subscription {
 
   private async drain(): Promise<void> {
     this.parts.metrics.subscriptions(-1);
+    // At most once, what comes until the server has confirmed the end comes to nobody else. What is stored goes to others.
+    this.deaf = this.policy.delivery === 'at-least-once';
     await this.driverSubscription?.close();
-    const lost = this.retries?.clear() ?? 0;
-    for (let count = 0; count < lost; count++) this.parts.report.dropped('failed');
-    if (this.policy.delivery === 'at-least-once') this.dispatcher.clear();
-    else if (this.parts.gate.paused) for (const _ of this.dispatcher.clear()) this.dropUnstarted();
+    this.deaf = true;
+    this.retries?.close();
+    if (this.policy.delivery === 'at-least-once' || this.parts.gate.paused) this.leaveWaiting();
     this.parts.gate.abandon();
     await this.dispatcher.idle();
     if (this.settling > 0) await new Promise<void>((resolve) => (this.settledWaiter = resolve));
   }
 
-  /** Nobody keeps it, and its subscription closed while it was paused. */
+  /** What waits is not started: at least once it goes back to its group. */
+  private leaveWaiting(): void {
+    const waiting = this.dispatcher.clear();
+    if (this.policy.delivery === 'at-most-once') for (const delivery of waiting) this.turnAway(delivery);
+  }
+
+  /** A requester is told, and can ask somebody else. */
+  private turnAway(delivery: Delivery): void {
+    try {
+      const { headers, id } = this.parts.open(delivery);
+      if (!this.parts.turnAway(headers, id)) this.dropUnstarted();
+    } catch {
+      this.dropUnstarted();
+    }
+  }
+
+  /** Nobody keeps it, and its subscription closed before it was started. */
   private dropUnstarted(): void {
     this.parts.metrics.dropped('closed');
     this.parts.report.dropped('closed');
   }
 
-  private handle(delivery: Delivery): void | Promise<void> {
+  private handle(delivery: Delivery, cameMs: number | undefined): void | Promise<void> {
     let message: Message | Promise<Message>;
     try {
       const frame = this.parts.open(delivery);
@@ -185,17 +219,21 @@ export class BusSubscription implements Subscription {
     } catch (error) {
       return this.refuse(delivery, error);
     }
-    if (!types.isPromise(message)) return this.run(delivery, message);
+    if (!types.isPromise(message)) return this.run(delivery, message, cameMs);
+    const sinceMs = cameMs ?? this.parts.clock.monotonic();
     return message.then(
-      (decoded) => (this.parts.gate.paused ? this.runLater(delivery, decoded) : this.run(delivery, decoded)),
+      (decoded) =>
+        this.parts.gate.paused
+          ? this.runLater(delivery, decoded, sinceMs)
+          : this.run(delivery, decoded, sinceMs),
       (error) => this.refuse(delivery, error),
     );
   }
 
   /** It was paused while the message was being read. */
-  private runLater(delivery: Delivery, message: Message): Promise<void> {
+  private runLater(delivery: Delivery, message: Message, cameMs: number): Promise<void> {
     return this.parts.gate.passed().then(
-      () => this.run(delivery, message),
+      () => this.run(delivery, message, cameMs),
       () => this.unstarted(),
     );
   }
@@ -210,9 +248,10 @@ export class BusSubscription implements Subscription {
     this.settle(this.settlement.undecodable(delivery, error));
   }
 
-  private run(delivery: Delivery, message: Message): void | Promise<void> {
+  private run(delivery: Delivery, message: Message, cameMs: number | undefined): void | Promise<void> {
     const { metrics, handler } = this.parts;
-    const context = new DeliveryContext(message, delivery.attempt, this.group, this.onSignal);
+    const { attempt } = delivery;
+    const context = new DeliveryContext(message, attempt, this.group, this.onSignal, delivery, cameMs);
     const startedMs = performance.now();
     metrics.inFlight(1);
     let result: unknown;

@@ -160,6 +160,10 @@ class StoredDelivery implements Delivery {
     return this.stored.crashes;
   }
 
+  get ageMs(): number | undefined {
+    return this.stored.ageMs;
+  }
+
   get position(): string | undefined {
     const { position } = this.stored;
     return position === undefined ? undefined : partPosition(position, this.part?.index);

@@ -35,6 +35,11 @@ export interface Delivery {
   readonly attempt: number;
   /** How many of the earlier attempts ended without any outcome, because their process died. @default 0 */
   readonly crashes?: number;
+  /**
+   * How long ago it was first stored, or became due, on the clock of the server that keeps it; undefined when it is not
+   * kept, or when that cannot be told. Milliseconds.
+   */
+  readonly ageMs?: number;
   /** Where the driver keeps it, as a stream entry id; undefined when it keeps nothing. */
   readonly position?: string;
   /** Parts that an earlier attempt has already settled; they are not to be handled again. */

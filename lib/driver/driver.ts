@@ -72,9 +72,10 @@ export interface DriverSubscription {
   /** Goes on. Does nothing when not paused. */
   resume(): void;
   /**
-   * Hands over no delivery after it is called, and resolves when reading has stopped. Deliveries in flight can still be
-   * settled; what is unsettled when the driver closes, or a visibility time after this close, goes back to the group.
-   * Idempotent.
+   * Resolves when reading has stopped; nothing is handed over after that. At most once, what the server counted this
+   * subscription in for is handed over until then, as nobody else gets it. At least once, nothing is handed over from
+   * the call on: deliveries in flight can still be settled, and what is unsettled when the driver closes, or a visibility
+   * time after this close, goes back to the group. Idempotent.
    */
   close(): Promise<void>;
 }
@@ -103,7 +104,7 @@ export interface DiscoDriver {
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt>;
   /**
    * Resolves when the subscription is live: whatever is published from then on arrives. `onDelivery` must not throw and
-   * is called once for each delivery, never after `close` of the subscription.
+   * is called once for each delivery, never after `close` of the subscription has resolved.
    */
   subscribe(
     topicOrPattern: string,

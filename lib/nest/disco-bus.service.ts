@@ -1,6 +1,9 @@
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Observable } from 'rxjs';
+import type { BatchHandler } from '../bus/batch.js';
 import type {
+  BatchSubscribeOptions,
+  HandlerSubscribeOptions,
   MessageHandler,
   PublishOptions,
   PublishReceipt,
@@ -88,12 +91,24 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     handler: MessageHandler<Events[keyof Events]>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
+  /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
+  subscribe<Topic extends keyof Events & string>(
+    topic: Topic,
+    handler: BatchHandler<Events[Topic]>,
+    options: BatchSubscribeOptions,
+  ): Promise<Subscription>;
+  /** The same for every topic that a pattern matches. */
+  subscribe(
+    pattern: TopicPattern,
+    handler: BatchHandler<Events[keyof Events]>,
+    options: BatchSubscribeOptions,
+  ): Promise<Subscription>;
   subscribe(
     topicOrPattern: string,
-    handler: MessageHandler,
-    options?: SubscribeOptions,
+    handler: MessageHandler | BatchHandler,
+    options?: HandlerSubscribeOptions,
   ): Promise<Subscription> {
-    return this.bus.subscribe(topicOrPattern, handler, options);
+    return this.bus.subscribe(topicOrPattern, handler as BatchHandler, options as BatchSubscribeOptions);
   }
 
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */

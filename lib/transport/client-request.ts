@@ -128,7 +128,12 @@ export class ClientRequest implements ReplyObserver {
     const headers = named ? given : { ...given, [PATTERN_HEADER]: routeOfTopic(asked) };
     // The first look-up and those before took of the request's own time.
     const leftMs = this.waited ? this.leftMs() : undefined;
-    this.sent = this.host.bus.requestDirect(topic, payload, { timeoutMs, leftMs, headers }, this);
+    this.sent = this.host.bus.requestDirect(
+      topic,
+      payload,
+      { timeoutMs, leftMs, headers, sole: this.instance !== undefined },
+      this,
+    );
   }
 
   private leftMs(): number {

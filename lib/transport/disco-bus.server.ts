@@ -53,7 +53,9 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private subscriptions: Subscription[] = [];
   /** Names the `listen` that counts; a `close` in between ends it. */
   private listening: symbol | undefined;
+  /** Clients may choose this instance. */
   private answersAlone = false;
+  private forgetFarewell: (() => void) | undefined;
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(private readonly options: DiscoBusServerOptions = {}) {
@@ -81,7 +83,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const subscriptions = this.subscriptions;
     this.subscriptions = [];
     this.listening = undefined;
-    if (this.answersAlone) await this.sayGoodbye();
+    await this.sayGoodbye();
+    this.forgetFarewell?.();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
     this.relay.detach();
@@ -122,9 +125,9 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     await bus.firstConnection();
     const calls = new HandlerCalls(this.host());
     const opening: Promise<Subscription>[] = [];
-    if ([...this.messageHandlers.values()].some((handler) => requestHandler(handler))) {
-      await bus.prepareToRespond();
-    }
+    const answers = [...this.messageHandlers.values()].some((handler) => requestHandler(handler));
+    if (answers) await bus.prepareToRespond();
+    this.answersAlone = answers && (this.options.requests ?? 'one') === 'one';
     for (const [route, handler] of this.messageHandlers) {
       const answering = requestHandler(handler);
       if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
@@ -153,7 +156,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const { concurrency = CONCURRENCY, requests = 'one' } = this.options;
     const topic = topicOfRoute(route);
     const ownTopic = instanceTopic(this.instance, topic);
-    const where = whereabouts(requests === 'one' ? ownTopic : null);
+    const here = whereabouts(ownTopic);
+    const nowhere = whereabouts(null);
     const answer = calls.answering(route, handler);
     const options = {
       concurrency,
@@ -162,7 +166,11 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
       delivery: 'at-most-once',
     } as const;
     const answerAll: RequestHandler = (data, context) =>
-      context.headers[WHERE_HEADER] === undefined ? answer(data, context) : where;
+      context.headers[WHERE_HEADER] === undefined
+        ? answer(data, context)
+        : this.answersAlone
+          ? here
+          : nowhere;
     const toEvery = bus.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
     if (requests === 'every') return [toEvery];
     return [toEvery, bus.subscribe(ownTopic, answer, { ...options, label: oneLabel(topic) })];
@@ -188,14 +196,14 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
 
   /** Clients that know other instances learn of this one at once, and not only when they ask again. */
   private sayHello(bus: DiscoBus): void {
-    const { requests = 'one' } = this.options;
-    this.answersAlone = requests === 'one' && [...this.messageHandlers.values()].some(requestHandler);
     if (!this.answersAlone) return;
+    this.forgetFarewell = bus.onDrain(() => this.sayGoodbye());
     bus.publish(NEWS_TOPIC, { up: this.instance }, { delivery: 'at-most-once' }).catch(() => {});
   }
 
-  /** What clients still send after this finds nobody, and goes to another instance; where that cannot be told, it waits a little. */
+  /** To come before anything stops reading: clients send to other instances from then on. Where it cannot be told that they heard it, it waits a little. */
   private async sayGoodbye(): Promise<void> {
+    if (!this.answersAlone) return;
     this.answersAlone = false;
     const { bus } = this.source;
     if (!bus?.connected) return;

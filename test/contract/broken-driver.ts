@@ -98,6 +98,7 @@ export function altered(delivery: Delivery, changes: Partial<Delivery>): Deliver
     frame: delivery.frame,
     attempt: delivery.attempt,
     position: delivery.position,
+    ageMs: delivery.ageMs,
     settledParts: delivery.settledParts,
     ack: (part?: DeliveryPart) => delivery.ack(part),
     retry: (delayMs: number, part?: DeliveryPart) => delivery.retry(delayMs, part),

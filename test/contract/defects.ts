@@ -191,6 +191,23 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
       }),
     }),
   },
+  'throws away what comes while it closes': {
+    noticedBy: ['close-takes'],
+    make: () => {
+      let closing = 0;
+      return {
+        subscribed: (subscription) => ({
+          pause: () => subscription.pause(),
+          resume: () => subscription.resume(),
+          close: () => {
+            closing++;
+            return subscription.close().finally(() => closing--);
+          },
+        }),
+        deliver: (delivery, hand) => (closing > 0 ? undefined : hand(delivery)),
+      };
+    },
+  },
   'does not stop at close': {
     noticedBy: ['close-one', 'close-first', 'resubscribe', 'W13'],
     make: () => ({
@@ -377,6 +394,10 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
   'brings dead letters back': {
     noticedBy: ['dead-letter', 'settle-after-close'],
     make: () => changing((delivery) => ({ deadLetter: () => delivery.retry(0) })),
+  },
+  "tells an age by a clock of its own, not the server's": {
+    noticedBy: ['age'],
+    make: () => changing((delivery) => ({ ageMs: (delivery.ageMs ?? 0) + 2_000 })),
   },
   'forgets which parts are settled': {
     noticedBy: ['parts'],

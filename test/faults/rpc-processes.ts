@@ -10,7 +10,7 @@ export interface ServerConfig {
 
 /** What a microservice process tells. */
 export interface ServerEntry {
-  readonly type: 'ready' | 'begun' | 'done' | 'event';
+  readonly type: 'ready' | 'begun' | 'done' | 'event' | 'noticed';
   readonly n: number;
 }
 
@@ -18,10 +18,13 @@ export interface ServerEntry {
 export class ServerJournal {
   readonly done = new Map<number, number>();
   readonly events = new Map<number, number>();
+  /** Events at most once. */
+  readonly noticed = new Map<number, number>();
   private readonly waiters = new Map<string, () => void>();
 
   add({ type, n }: ServerEntry): void {
-    const counts = type === 'done' ? this.done : type === 'event' ? this.events : undefined;
+    const { done, events: event, noticed } = this;
+    const counts = { done, event, noticed }[type as string];
     counts?.set(n, (counts.get(n) ?? 0) + 1);
     this.waiters.get(`${type} ${n}`)?.();
   }

@@ -18,7 +18,12 @@ async function work(n: number): Promise<number> {
 }
 
 server.addHandler('work', work);
-server.addHandler('happened', async (n: number) => tell({ type: 'event', n }), true);
+server.addHandler('happened', async (n: number) => tell({ type: 'event', n }), true, {
+  delivery: 'at-least-once',
+});
+server.addHandler('noticed', async (n: number) => tell({ type: 'noticed', n }), true, {
+  delivery: 'at-most-once',
+});
 server.listen((error) => {
   if (error) throw new Error('the server cannot listen', { cause: error });
   tell({ type: 'ready', n: 0 });

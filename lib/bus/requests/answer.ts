@@ -49,8 +49,8 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
   }
 
   /** Calls the handler; resolves when the request is answered or given up. Never rejects. */
-  run(handler: Handler, nowMs: number): Promise<void> {
-    this.wait(this.request.deadlineMs - nowMs);
+  run(handler: Handler, leftMs: number): Promise<void> {
+    this.wait(leftMs);
     let result: unknown;
     try {
       result = handler(this.context);
@@ -167,7 +167,7 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
 
   /** A requester waits as long for each further reply as for the first one, and then calls the whole off. */
   private silenceMs(): number {
-    return Math.min(Math.max(1, this.request.deadlineMs - this.context.timestamp), MAX_DURATION_MS);
+    return Math.min(Math.max(1, this.request.timeoutMs), MAX_DURATION_MS);
   }
 
   private wait(delayMs: number): void {

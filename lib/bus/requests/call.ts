@@ -2,7 +2,12 @@ import { AsyncResource } from 'node:async_hooks';
 import type { DriverReceipt } from '../../driver/driver.js';
 import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError } from '../../errors/bus.errors.js';
-import { RemoteError, type RemoteFailure, RequestTimeoutError } from '../../errors/request.errors.js';
+import {
+  NoRespondersError,
+  RemoteError,
+  type RemoteFailure,
+  RequestTimeoutError,
+} from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
 import { Deadlined, type DeadlineQueue } from '../../timing/deadline-queue.js';
@@ -32,6 +37,8 @@ export class Call extends Deadlined implements PublishListener {
   /** The driver has accepted it. */
   taken = false;
   settled = false;
+  /** Only one can receive it, whether or not the driver counts. */
+  sole = false;
   /** Not counted among the requests that wait. */
   aside = false;
   /** The one group that answers. */
@@ -39,6 +46,9 @@ export class Call extends Deadlined implements PublishListener {
   /** The caller's async context. */
   private readonly scope = new AsyncResource('DiscoRequest');
   private orders: Map<string, ReplyOrder<Reply>> | undefined;
+  /** How many the driver has sent it to, once that is known. */
+  private receivers: number | undefined;
+  private turnedAway = 0;
 
   constructor(
     readonly id: string,
@@ -82,7 +92,9 @@ export class Call extends Deadlined implements PublishListener {
   }
 
   accepted(receipt: DriverReceipt): void {
+    this.receivers = receipt.receivers ?? (this.sole ? 1 : undefined);
     this.on.accepted(this, receipt);
+    this.failIfUnheard();
   }
 
   failed(error: unknown): void {
@@ -116,9 +128,18 @@ export class Call extends Deadlined implements PublishListener {
   private deliver({ kind, message }: Reply): void {
     if (this.settled) return;
     if (kind === 'error') this.fail(remoteError(this.topic, message.payload));
-    else if (kind === 'end') this.complete();
+    else if (kind === 'gone') {
+      this.turnedAway++;
+      this.failIfUnheard();
+    } else if (kind === 'end') this.complete();
     else if (kind === 'last') this.last(message);
     else this.value(message);
+  }
+
+  /** All that it reached were closing, and have not handled it. */
+  private failIfUnheard(): void {
+    if (this.turnedAway === 0 || this.receivers === undefined || this.turnedAway < this.receivers) return;
+    this.fail(new NoRespondersError(this.topic));
   }
 
   /** A further one may take as long as the first. */

@@ -124,4 +124,5 @@ const onlyReply: Readonly<Record<ReplyKind, Headers>> = {
   last: { [REPLY_KIND_HEADER]: 'last' },
   end: { [REPLY_KIND_HEADER]: 'end' },
   error: { [REPLY_KIND_HEADER]: 'error' },
+  gone: { [REPLY_KIND_HEADER]: 'gone' },
 };

@@ -2,12 +2,13 @@ import { randomFillSync } from 'node:crypto';
 import type { Headers } from '../../message/headers.js';
 
 /**
- * Headers of a request: where its replies go, which it is, and until when it may be started (epoch milliseconds). Without
- * an id of its own a request, or a reply, is known by its message's id.
+ * Headers of a request: where its replies go, which it is, and for how long it may be started (milliseconds). That is a
+ * length of time, and counts from when it was received or stored: the clocks of the two sides need not agree. Without an id
+ * of its own a request, or a reply, is known by its message's id.
  */
 export const REPLY_TO_HEADER = 'x-reply-to';
 export const REQUEST_ID_HEADER = 'x-reply-id';
-export const DEADLINE_HEADER = 'x-deadline';
+export const TIMEOUT_HEADER = 'x-timeout';
 /** Headers of a reply beside the request's id: its kind, its number among the responder's, and who the responder is. */
 export const REPLY_KIND_HEADER = 'x-reply';
 export const REPLY_SEQUENCE_HEADER = 'x-reply-seq';
@@ -16,16 +17,19 @@ export const RESPONDER_HEADER = 'x-responder';
 /** Where requests that nobody waits for any more are called off. Reserved in the topic grammar. */
 export const CANCEL_TOPIC = 'disco:cancel';
 
-/** `value`: more follows. `last`: a value, and the end. `end`: the end without one. `error`: the failure, and the end. */
-export type ReplyKind = 'value' | 'last' | 'end' | 'error';
+/**
+ * `value`: more follows. `last`: a value, and the end. `end`: the end without one. `error`: the failure, and the end.
+ * `gone`: the responder is closing, and has not handled the request.
+ */
+export type ReplyKind = 'value' | 'last' | 'end' | 'error' | 'gone';
 
-const kinds: ReadonlySet<string> = new Set<ReplyKind>(['value', 'last', 'end', 'error']);
+const kinds: ReadonlySet<string> = new Set<ReplyKind>(['value', 'last', 'end', 'error', 'gone']);
 const hex128 = /^[0-9a-f]{32}$/;
 const decimal = /^\d{1,15}$/;
-/** Requesters round deadlines up to a multiple of this, so that the requests of a burst share their headers. */
-export const DEADLINE_STEP_MS = 16;
-/** A deadline further away than a timer reaches is no deadline of ours. */
-const LONGEST_WAIT_MS = 2 ** 31 - 1 + DEADLINE_STEP_MS;
+/** What is left of a timeout is rounded up to a multiple of this, so that the requests of a burst share their headers. */
+export const TIMEOUT_STEP_MS = 16;
+/** Longer than a timer reaches is no timeout of ours. */
+const LONGEST_WAIT_MS = 2 ** 31 - 1 + TIMEOUT_STEP_MS;
 
 /** Random bytes are fetched by the page: a call for each sixteen would be the dearest part of a request. */
 const randomness = Buffer.allocUnsafeSlow(4096);
@@ -51,8 +55,8 @@ export interface RequestEnvelope {
   readonly id: string;
   /** The inbox that its replies go to. */
   readonly replyTopic: string;
-  /** When the requester gives up, milliseconds since the epoch. */
-  readonly deadlineMs: number;
+  /** How long the requester waited for the first reply when it sent the request. */
+  readonly timeoutMs: number;
 }
 
 /** What the requests of one run have in common. */
@@ -64,24 +68,25 @@ export class RequestReader {
   private origin: RequestOrigin | undefined;
 
   /** Undefined unless all are exactly as a requester writes them. */
-  read(headers: Headers, messageId: string, nowMs: number): RequestEnvelope | undefined {
+  read(headers: Headers, messageId: string): RequestEnvelope | undefined {
     if (headers !== this.headers) {
       this.origin = originOf(headers);
       this.headers = headers;
     }
     const { origin } = this;
     const id = headers[REQUEST_ID_HEADER] ?? messageId;
-    if (!origin || !isHex128(id) || origin.deadlineMs - nowMs > LONGEST_WAIT_MS) return undefined;
-    return { id, replyTopic: origin.replyTopic, deadlineMs: origin.deadlineMs };
+    if (!origin || !isHex128(id)) return undefined;
+    return { id, replyTopic: origin.replyTopic, timeoutMs: origin.timeoutMs };
   }
 }
 
 function originOf({
   [REPLY_TO_HEADER]: replyTo,
-  [DEADLINE_HEADER]: deadline,
+  [TIMEOUT_HEADER]: timeout,
 }: Headers): RequestOrigin | undefined {
-  if (!isHex128(replyTo) || deadline === undefined || !decimal.test(deadline)) return undefined;
-  return { replyTopic: inboxTopic(replyTo), deadlineMs: Number(deadline) };
+  if (!isHex128(replyTo) || timeout === undefined || !decimal.test(timeout)) return undefined;
+  const timeoutMs = Number(timeout);
+  return timeoutMs > LONGEST_WAIT_MS ? undefined : { replyTopic: inboxTopic(replyTo), timeoutMs };
 }
 
 /** What the headers of a reply say. */
@@ -98,6 +103,7 @@ const ONLY: Readonly<Record<ReplyKind, ReplyEnvelope>> = {
   last: only('last'),
   end: only('end'),
   error: only('error'),
+  gone: only('gone'),
 };
 
 function only(kind: ReplyKind): ReplyEnvelope {

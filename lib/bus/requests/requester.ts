@@ -20,12 +20,12 @@ import { GroupPresence } from './group-presence.js';
 import { ReplyInbox } from './reply-inbox.js';
 import {
   CANCEL_TOPIC,
-  DEADLINE_HEADER,
-  DEADLINE_STEP_MS,
   REPLY_TO_HEADER,
   REQUEST_ID_HEADER,
   random128,
   readReply,
+  TIMEOUT_HEADER,
+  TIMEOUT_STEP_MS,
 } from './request-headers.js';
 
 /** How one request is made; all of it is checked. */
@@ -45,6 +45,8 @@ export interface DirectCall {
   readonly signal?: AbortSignal;
   /** What is left of `timeoutMs` for the first reply. @default all of it */
   readonly leftMs?: number;
+  /** Only one can receive it, whether or not the driver counts receivers. @default false */
+  readonly sole?: boolean;
   /** A question of the transport's own, which nobody's request waits for: not counted among those that wait. */
   readonly aside?: boolean;
 }
@@ -83,7 +85,7 @@ export class Requester {
   private readonly inbox: ReplyInbox;
   private closed = false;
   private aside = 0;
-  private lastDeadlineMs = -1;
+  private lastTimeoutMs = -1;
   private lastHeaders: Headers = {};
 
   constructor(private readonly parts: RequesterParts) {
@@ -102,24 +104,23 @@ export class Requester {
 
   /** Sends a request and tells `observer` of its replies, never before it returns. What is returned calls it off. */
   call(topic: string, payload: unknown, options: ResolvedCall, observer: ReplyObserver): RequestHandle {
-    const deadlineMs = this.parts.clock.now() + options.timeoutMs;
     const call = this.begin(topic, options, observer);
     if (!call) return nothing;
     call.group = options.group;
-    this.send(call, payload, options, deadlineMs).catch((error) => call.failed(error));
+    this.send(call, payload, options).catch((error) => call.failed(error));
     return call;
   }
 
   /** The same, at most once and past the checks of a publish: `topic` is vouched for, and `headers` are checked already. */
   ask(topic: string, payload: unknown, options: DirectCall, observer: ReplyObserver): RequestHandle {
-    const deadlineMs = this.parts.clock.now() + (options.leftMs ?? options.timeoutMs);
     const call = this.begin(topic, options, observer);
     if (!call) return nothing;
+    call.sole = options.sole === true;
     if (options.aside) {
       call.aside = true;
       this.aside++;
     }
-    this.encodeAndPost(call, payload, deadlineMs, options.headers);
+    this.encodeAndPost(call, payload, options);
     return call;
   }
 
@@ -170,7 +171,7 @@ export class Requester {
     return call;
   }
 
-  private encodeAndPost(call: Call, payload: unknown, deadlineMs: number, own: Headers | undefined): void {
+  private encodeAndPost(call: Call, payload: unknown, options: DirectCall): void {
     let body: EncodedBody | Promise<EncodedBody>;
     try {
       body = this.parts.channel.encode(payload);
@@ -179,35 +180,43 @@ export class Requester {
       return;
     }
     const waiting = this.reachable(call);
-    const post = (encoded: EncodedBody) => this.post(call, own, deadlineMs, encoded);
-    if (!waiting && !types.isPromise(body)) post(body);
+    const { headers: own, timeoutMs, leftMs = timeoutMs } = options;
+    if (!waiting && !types.isPromise(body)) this.post(call, own, leftMs, body);
     else {
+      const left = this.timer(leftMs);
       Promise.all([body, waiting]).then(
-        ([encoded]) => post(encoded),
+        ([encoded]) => this.post(call, own, left(), encoded),
         (error: unknown) => call.failed(error),
       );
     }
   }
 
-  /** Requests of one burst share their deadline as the responder is told it, and so travel under one head. */
-  private headersUntil(exactMs: number): Headers {
-    const deadlineMs = Math.ceil(exactMs / DEADLINE_STEP_MS) * DEADLINE_STEP_MS;
-    if (this.lastDeadlineMs !== deadlineMs) {
-      this.lastDeadlineMs = deadlineMs;
+  /** Tells what is left of `timeoutMs` from now. */
+  private timer(timeoutMs: number): () => number {
+    const { clock } = this.parts;
+    const startedMs = clock.monotonic();
+    return () => Math.max(1, timeoutMs - (clock.monotonic() - startedMs));
+  }
+
+  /** Requests with the same time left share their headers, and so a burst of them travels under one head. */
+  private headersFor(leftMs: number): Headers {
+    if (this.lastTimeoutMs !== leftMs) {
+      this.lastTimeoutMs = leftMs;
       const { name: replyTo } = this.inbox;
-      this.lastHeaders = { [REPLY_TO_HEADER]: replyTo, [DEADLINE_HEADER]: String(deadlineMs) };
+      this.lastHeaders = { [REPLY_TO_HEADER]: replyTo, [TIMEOUT_HEADER]: String(leftMs) };
     }
     return this.lastHeaders;
   }
 
-  private post(call: Call, own: Headers | undefined, deadlineMs: number, body: EncodedBody): void {
+  private post(call: Call, own: Headers | undefined, leftMs: number, body: EncodedBody): void {
     if (call.settled) return;
     call.sent = true;
-    const headers = withOwn(own, this.headersUntil(deadlineMs), call.id);
+    const headers = withOwn(own, this.headersFor(asTold(leftMs, call.timeoutMs)), call.id);
     this.parts.channel.send(call.topic, headers, body, call, call.id, call.timeoutMs);
   }
 
-  private async send(call: Call, payload: unknown, options: ResolvedCall, deadlineMs: number): Promise<void> {
+  private async send(call: Call, payload: unknown, options: ResolvedCall): Promise<void> {
+    const left = this.timer(call.timeoutMs);
     const { headers: own, delivery } = options;
     const waiting = this.reachable(call);
     if (waiting)
@@ -219,10 +228,10 @@ export class Requester {
       ...own,
       [REPLY_TO_HEADER]: this.inbox.name,
       [REQUEST_ID_HEADER]: call.id,
-      [DEADLINE_HEADER]: String(deadlineMs),
+      [TIMEOUT_HEADER]: String(asTold(left(), call.timeoutMs)),
     };
     // Given up, it must not be sent any more.
-    const timeout = waiting ? Math.max(1, Math.ceil(deadlineMs - this.parts.clock.now())) : call.timeoutMs;
+    const timeout = waiting ? Math.ceil(left()) : call.timeoutMs;
     const limited = timeout < this.parts.publishTimeoutMs ? { timeout } : undefined;
     const sending = this.parts.publish(call.topic, payload, { headers, delivery, ...limited });
     call.sent = true;
@@ -294,6 +303,11 @@ export class Requester {
 const unheard: PublishListener = { accepted: () => {}, failed: () => {} };
 /** What a refused request leaves to be called off. */
 const nothing: RequestHandle = { cancel: () => {} };
+
+/** What the responder is told of the time that is left: all of it, or so much in steps. */
+function asTold(leftMs: number, timeoutMs: number): number {
+  return Math.min(timeoutMs, Math.ceil(leftMs / TIMEOUT_STEP_MS) * TIMEOUT_STEP_MS);
+}
 
 /** A request's headers over its caller's, and the chain of messages that it belongs to. */
 function withOwn(own: Headers | undefined, headers: Headers, id: string): Headers {

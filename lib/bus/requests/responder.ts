@@ -1,9 +1,12 @@
+import type { Headers } from '../../message/headers.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import type { Handler, Middleware } from '../../middleware/middleware.js';
 import type { Clock } from '../../timing/clock.js';
 import { DeadlineWheel } from '../../timing/deadline-wheel.js';
+import { DeliveryContext } from '../delivery-context.js';
 import { Answer, type AnswerHost } from './answer.js';
 import type { DirectChannel } from './direct-channel.js';
+import { ReplyWriter } from './reply-writer.js';
 import {
   CANCEL_TOPIC,
   isHex128,
@@ -38,6 +41,8 @@ export class Responder {
   private readonly host: AnswerHost;
   private readonly reader = new RequestReader();
   private readonly calledOff = new Set<string>();
+  /** Until they are told. */
+  private readonly turnedAway = new Set<Promise<void>>();
   private listening: Promise<void> | undefined;
 
   constructor(private readonly parts: ResponderParts) {
@@ -68,10 +73,30 @@ export class Responder {
     return this.listening;
   }
 
-  /** Ends what still runs, with `reason`, and tells the requesters; resolves when they are told. */
+  /** Ends what still runs, with `reason`, and tells the requesters; resolves when they, and those turned away, are told. */
   async abandon(reason: Error): Promise<void> {
     const answers = [...this.running.values()].flatMap(family);
-    await Promise.all(answers.map((answer) => answer.giveUp(reason)));
+    await Promise.all([...answers.map((answer) => answer.giveUp(reason)), ...this.turnedAway]);
+  }
+
+  /** Tells a requester that its request is not handled here, so that it can ask somebody else; false for what is no request. */
+  turnAway(headers: Headers, id: string): boolean {
+    if (headers[REPLY_TO_HEADER] === undefined) return false;
+    const { channel, onUnsent } = this.parts;
+    const request = this.reader.read(headers, id);
+    if (!request) return false;
+    const told = new Promise<void>((resolve) => {
+      const host = {
+        onGone: () => {},
+        onUnwritable: () => {},
+        onUnsent: (error: unknown) => onUnsent('a request that came while closing', error),
+        onFlushed: resolve,
+      };
+      new ReplyWriter(channel, request, this.name, host).write('gone', null);
+    });
+    this.turnedAway.add(told);
+    void told.then(() => this.turnedAway.delete(told));
+    return true;
   }
 
   private answer(
@@ -79,10 +104,10 @@ export class Responder {
     next: Handler,
     onUnanswered: (reason: UnansweredReason) => void,
   ): unknown {
-    const nowMs = this.parts.clock.now();
-    const request = this.reader.read(context.headers, context.id, nowMs);
+    const request = this.reader.read(context.headers, context.id);
     if (!request) return onUnanswered('refused');
-    if (request.deadlineMs <= nowMs) return onUnanswered('expired');
+    const leftMs = request.timeoutMs - this.waitedMs(context);
+    if (leftMs <= 0) return onUnanswered('expired');
     if (this.calledOff.size > 0 && this.calledOff.has(request.id)) return undefined;
     if (!this.listening) void this.listen().catch(() => {});
     const sibling = this.running.get(request.id);
@@ -90,7 +115,11 @@ export class Responder {
     const answer = new Answer(request, context, this.host, sibling ? random128() : this.name);
     answer.sibling = sibling;
     this.running.set(request.id, answer);
-    return answer.run(next, nowMs);
+    return answer.run(next, leftMs);
+  }
+
+  private waitedMs(context: DiscoMessageContext): number {
+    return context instanceof DeliveryContext ? context.waitedMs(this.parts.clock.monotonic()) : 0;
   }
 
   private forget(answer: Answer): void {

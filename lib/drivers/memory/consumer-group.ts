@@ -17,7 +17,8 @@ export interface GroupLog {
   /** The entry with that number, unless it was dropped. */
   entry(seq: number): LogEntry | undefined;
   /** An entry that stands in no log: one group keeps it for itself. */
-  privateEntry(frame: Uint8Array, expiresMs: number, replays?: number): LogEntry;
+  privateEntry(frame: Uint8Array, expiresMs: number, replays?: number, storedMs?: number): LogEntry;
+  monotonic(): number;
   /** A new position, later than all before. */
   nextPosition(): string;
   /** One more group is done with the entry. */
@@ -88,6 +89,10 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     }
   }
 
+  ageOf({ entry }: Task): number {
+    return this.log.monotonic() - entry.storedMs;
+  }
+
   finish(task: Task): void {
     this.log.release(task.entry);
   }
@@ -102,8 +107,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   }
 
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void {
-    const { expiresMs, replays } = task.entry;
-    const entry = this.log.privateEntry(frame, expiresMs, replays);
+    const { expiresMs, replays, storedMs } = task.entry;
+    const entry = this.log.privateEntry(frame, expiresMs, replays, storedMs);
     this.again({ entry, attempt: task.attempt + 1 }, delayMs);
   }
 

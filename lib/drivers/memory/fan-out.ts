@@ -69,7 +69,7 @@ const nobody: Receivers = [];
 export class FanOut {
   private readonly exact = new Map<string, Receivers>();
   private patterns: Receivers = nobody;
-  private pending: { readonly delivery: Delivery; readonly receivers: Receivers }[] = [];
+  private pending: (() => void)[] = [];
 
   constructor(private readonly turn: Turn) {}
 
@@ -79,11 +79,26 @@ export class FanOut {
     else this.exact.set(name, [...(this.exact.get(name) ?? nobody), subscription]);
   }
 
+  /** Sends nothing more to the subscription; resolves when what is on its way has reached it. */
+  leave(subscription: FanOutSubscription): Promise<void> {
+    this.takeOff(subscription);
+    return new Promise((resolve) =>
+      this.later(() => {
+        subscription.open = false;
+        resolve();
+      }),
+    );
+  }
+
   /** Ends the subscription at once, also for what is on its way to it. */
   remove(subscription: FanOutSubscription): void {
+    subscription.open = false;
+    this.takeOff(subscription);
+  }
+
+  private takeOff(subscription: FanOutSubscription): void {
     const { name } = subscription;
     const without = (receivers: Receivers = nobody) => receivers.filter((other) => other !== subscription);
-    subscription.open = false;
     if (isTopicPattern(name)) this.patterns = without(this.patterns);
     else this.exact.set(name, without(this.exact.get(name)));
     if (this.exact.get(name)?.length === 0) this.exact.delete(name);
@@ -93,17 +108,21 @@ export class FanOut {
   publish(topic: string, frame: Uint8Array): number {
     const receivers = this.receivers(topic);
     if (receivers.length === 0) return 0;
-    const waiting = this.pending.push({ delivery: new FanOutDelivery(topic, Buffer.from(frame)), receivers });
-    if (waiting === 1) this.turn.add(this);
+    const delivery = new FanOutDelivery(topic, Buffer.from(frame));
+    this.later(() => {
+      for (const receiver of receivers) receiver.deliver(delivery);
+    });
     return receivers.length;
   }
 
   run(): void {
     const sent = this.pending;
     this.pending = [];
-    for (const { delivery, receivers } of sent) {
-      for (const receiver of receivers) receiver.deliver(delivery);
-    }
+    for (const step of sent) step();
+  }
+
+  private later(step: () => void): void {
+    if (this.pending.push(step) === 1) this.turn.add(this);
   }
 
   private receivers(topic: string): Receivers {

@@ -7,6 +7,8 @@ const done = Promise.resolve();
 /** The group that a delivery reports to. */
 export interface DeliveryGroup {
   readonly topic: string;
+  /** How long ago the task's entry was stored. */
+  ageOf(task: Task): number;
   /** The group is done with the task's entry. */
   finish(task: Task): void;
   /** Takes the task up again after `delayMs`. */
@@ -38,6 +40,10 @@ export class LogDelivery implements MemberDelivery {
 
   get attempt(): number {
     return this.task.attempt;
+  }
+
+  get ageMs(): number {
+    return this.group.ageOf(this.task);
   }
 
   get position(): string {

@@ -4,6 +4,8 @@ export interface LogEntry {
   readonly seq: number;
   readonly position: string;
   readonly frame: Uint8Array;
+  /** When it was stored, on the monotonic clock. */
+  readonly storedMs: number;
   /** When it is not delivered any more, on the monotonic clock. */
   readonly expiresMs: number;
   /** How many groups are not done with it. */

@@ -33,7 +33,10 @@ export function fanOutSubscription(fanOut: FanOut, settings: SubscriptionSetting
   return {
     pause: () => listener.pause(),
     resume: () => listener.resume(),
-    close: async () => end(),
+    close: async () => {
+      if (listener.open) await fanOut.leave(listener);
+      settings.onEnd();
+    },
     end,
   };
 }

@@ -92,11 +92,12 @@ export class TopicLog implements GroupLog {
   }
 
   /** An entry that stands in no log: one group keeps it for itself. */
-  privateEntry(frame: Uint8Array, expiresMs: number, replays = 0): LogEntry {
+  privateEntry(frame: Uint8Array, expiresMs: number, replays = 0, storedMs = this.monotonic()): LogEntry {
     return {
       seq: -1,
       position: this.nextPosition(),
       frame: Buffer.from(frame),
+      storedMs,
       expiresMs,
       groupsLeft: 1,
       replays,
@@ -110,6 +111,10 @@ export class TopicLog implements GroupLog {
 
   expired(entry: LogEntry): boolean {
     return entry.expiresMs !== never && entry.expiresMs <= this.settings.clock.monotonic();
+  }
+
+  monotonic(): number {
+    return this.settings.clock.monotonic();
   }
 
   /** Wall-clock time. */
@@ -151,7 +156,8 @@ export class TopicLog implements GroupLog {
 
   private add(frame: Uint8Array, position: string, expiresMs: number): void {
     const seq = this.end++;
-    this.entries.set(seq, { seq, position, frame, expiresMs, groupsLeft: this.groups.size });
+    const storedMs = this.monotonic();
+    this.entries.set(seq, { seq, position, frame, storedMs, expiresMs, groupsLeft: this.groups.size });
     if (this.isUnread) this.unreadBytes += frame.byteLength;
     for (const group of this.groups.values()) group.wake();
   }

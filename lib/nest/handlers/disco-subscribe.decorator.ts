@@ -1,11 +1,11 @@
 import 'reflect-metadata';
 import type { ModuleRef } from '@nestjs/core';
-import type { SubscribeOptions } from '../../bus/bus-options.js';
+import type { HandlerSubscribeOptions } from '../../bus/bus-options.js';
 import { assertTopicOrPattern } from '../../message/topic-pattern.js';
 import { defaultParams } from './disco-params.decorator.js';
 
 /** How a method is subscribed; what is absent comes from the bus's `topics` table, then from its `defaults`. */
-export interface DiscoSubscribeOptions extends SubscribeOptions {
+export interface DiscoSubscribeOptions extends HandlerSubscribeOptions {
   /** The name of the bus. @default 'default' */
   bus?: string;
 }

@@ -9,7 +9,7 @@ export class PubSubSubscription implements DriverSubscription, ChannelListener {
   private paused = false;
   private closing: Promise<void> | undefined;
 
-  /** `leave` takes it off its channel; it is called once. */
+  /** `leave` takes it off its channel, and resolves when nothing more is told; it is called once. */
   constructor(
     private readonly matches: TopicMatcher | undefined,
     private readonly onDelivery: (delivery: Delivery) => void,
@@ -17,7 +17,7 @@ export class PubSubSubscription implements DriverSubscription, ChannelListener {
   ) {}
 
   receive(topic: string, frame: Uint8Array): void {
-    if (this.paused || this.closing !== undefined) return;
+    if (this.paused) return;
     if (this.matches !== undefined && !this.matches(topic)) return;
     this.onDelivery(new FanOutDelivery(topic, frame));
   }

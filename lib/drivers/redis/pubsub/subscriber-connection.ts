@@ -37,7 +37,11 @@ export interface SubscriberSetup {
 /** One channel that is listened to. It is live when the connection of its `epoch` is the present one. */
 class ChannelEntry implements TopicChannel {
   /** Replaced, never changed, so that a message in hand goes to those who listened when it came. */
-  listeners: readonly ChannelListener[] = [];
+  listeners: readonly ChannelListener[];
+  /** Those of them that are told only what the server sends until it has confirmed that they left. */
+  readonly leaving: Set<ChannelListener>;
+  /** The server is asked to end the channel; who comes now needs an entry of its own. */
+  ended = false;
   epoch = 0;
   subscribing: Promise<unknown> | undefined;
 
@@ -46,7 +50,10 @@ class ChannelEntry implements TopicChannel {
   readonly topic: string;
   readonly topicOf: TopicChannel['topicOf'];
 
-  constructor({ name, glob, topic, topicOf }: TopicChannel) {
+  /** Takes the place of `before`, whose listeners are still told what comes. */
+  constructor({ name, glob, topic, topicOf }: TopicChannel, before: ChannelEntry | undefined) {
+    this.listeners = before?.listeners ?? [];
+    this.leaving = new Set(before?.leaving);
     this.name = name;
     this.glob = glob;
     this.topic = topic;
@@ -96,7 +103,8 @@ export class SubscriberConnection {
    */
   async listen(channel: TopicChannel, listener: ChannelListener): Promise<void> {
     const table = this.table(channel.glob);
-    const entry = table.get(channel.name) ?? new ChannelEntry(channel);
+    const present = table.get(channel.name);
+    const entry = present && !present.ended ? present : new ChannelEntry(channel, present);
     table.set(channel.name, entry);
     entry.listeners = [...entry.listeners, listener];
     try {
@@ -107,18 +115,27 @@ export class SubscriberConnection {
     }
   }
 
-  /** Takes the listener off; the last one of a channel unsubscribes it. Never rejects. */
+  /**
+   * Takes the listener off; the last one of a channel unsubscribes it. What the server sent before it answered is still
+   * told; nothing is once this has resolved. Never rejects.
+   */
   async leave({ name, glob }: ChannelName, listener: ChannelListener): Promise<void> {
     const entry = this.table(glob).get(name);
     if (entry === undefined) return;
-    entry.listeners = entry.listeners.filter((other) => other !== listener);
-    if (entry.listeners.length > 0) return;
-    this.table(glob).delete(name);
+    entry.leaving.add(listener);
+    entry.ended = entry.leaving.size === entry.listeners.length;
     const { client } = this.link;
-    if (client === undefined) return;
-    const command = glob ? client.punsubscribe(name) : client.unsubscribe(name);
     // Unanswered, the connection is dying; the next one does not subscribe to this channel any more.
-    await this.commands.run(command).catch(() => undefined);
+    if (client !== undefined) await this.commands.run(farewell(client, entry)).catch(() => undefined);
+    this.remove(this.table(glob), name, listener);
+  }
+
+  private remove(table: Map<string, ChannelEntry>, name: string, listener: ChannelListener): void {
+    const entry = table.get(name);
+    if (entry === undefined) return;
+    entry.listeners = entry.listeners.filter((other) => other !== listener);
+    entry.leaving.delete(listener);
+    if (entry.listeners.length === 0) table.delete(name);
   }
 
   private table(glob: boolean): Map<string, ChannelEntry> {
@@ -165,7 +182,7 @@ export class SubscriberConnection {
 
   private nextMissing(epoch: number): ChannelEntry[] {
     for (const table of [this.channels, this.globs]) {
-      const missing = Array.from(table.values()).filter((entry) => entry.epoch !== epoch);
+      const missing = Array.from(table.values()).filter((entry) => entry.epoch !== epoch && !entry.ended);
       if (missing.length > 0) return missing.slice(0, CHANNELS_PER_COMMAND);
     }
     return [];
@@ -173,7 +190,7 @@ export class SubscriberConnection {
 
   private interrupted(): void {
     const live = [...this.channels.values(), ...this.globs.values()].filter(
-      (entry) => entry.epoch === this.link.epoch,
+      (entry) => entry.epoch === this.link.epoch && !entry.ended,
     );
     const topics = live.map((entry) => entry.topic);
     if (topics.length > 0) this.outage = { topics, from: this.link.lastAliveMs };
@@ -216,4 +233,10 @@ export class SubscriberConnection {
 
 function subscribe(client: Redis, glob: boolean, names: string[]): Promise<unknown> {
   return glob ? client.psubscribe(...names) : client.subscribe(...names);
+}
+
+/** Answered behind all that the server has sent on the channel: its end, or, where others still listen, a mere answer. */
+function farewell(client: Redis, { name, glob, ended }: ChannelEntry): Promise<unknown> {
+  if (!ended) return client.ping();
+  return glob ? client.punsubscribe(name) : client.unsubscribe(name);
 }

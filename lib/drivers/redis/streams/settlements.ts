@@ -34,6 +34,8 @@ export interface SettlementOwner {
   readonly keys: GroupKeys;
   readonly group: string;
   readonly name: string;
+  /** Now, on the server's clock. */
+  serverNow(): number;
   /** The entry is settled, or not this consumer's any more. */
   ended(delivery: StreamDelivery): void;
   /** Something comes back after so long. */
@@ -74,6 +76,10 @@ export class Settlements implements DeliverySettler {
   noteParts(delivery: StreamDelivery): void {
     this.parts.add(delivery);
     this.schedule();
+  }
+
+  serverNow(): number {
+    return this.owner.serverNow();
   }
 
   /** Resolves when everything is recorded or given up. */

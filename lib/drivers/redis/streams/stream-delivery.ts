@@ -17,6 +17,8 @@ export interface DeliverySettler {
   ): Promise<void>;
   /** The delivery's settled parts are to be written. */
   noteParts(delivery: StreamDelivery): void;
+  /** Now, on the server's clock. */
+  serverNow(): number;
 }
 
 /** Where a delivery stands: read, handed over, settled or taken away. */
@@ -55,6 +57,10 @@ export class StreamDelivery implements Delivery {
   /** Also those attempts that were ended by closing their driver: no fault of the message either. */
   get crashes(): number {
     return this.entry.crashes + this.entry.releases;
+  }
+
+  get ageMs(): number {
+    return Math.max(0, this.settlements.serverNow() - Number.parseInt(this.entry.origin, 10));
   }
 
   get position(): string {

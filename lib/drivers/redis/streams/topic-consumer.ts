@@ -60,7 +60,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     this.upkeep = new ConsumerUpkeep(this, setup);
     this.reports = new ConsumerReports(topic, setup.status);
     const { isolation, maxFrameBytes } = setup;
-    const serverNow = () => this.upkeep.serverNow();
+    const serverNow = () => this.serverNow();
     this.intake = new EntryIntake({ isolation, maxFrameBytes, holder: this, serverNow });
   }
 
@@ -216,6 +216,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     await within(graceMs / 2, this.own.leave(held));
     const { sole } = this.subscriptions;
     if (sole !== undefined) await within(graceMs / 2, sole.giveUp());
+  }
+
+  serverNow(): number {
+    return this.upkeep.serverNow();
   }
 
   private add(entry: StreamEntry): void {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type Delivery } from '../../../driver/delivery.js';
 import { type DriverCase } from '../driver-case.js';
 import { expectAll, expectOnceEach } from '../expect.js';
 import { type Inbox } from '../inbox.js';
@@ -197,6 +198,30 @@ export const storageCases: readonly DriverCase[] = [
       const inbox = await stage.inbox(subscriber, stage.topic());
       await stage.received(inbox, 50);
       expectAll(inbox.texts, texts('m', 50), 'accepted');
+    },
+  },
+  {
+    id: 'age',
+    name: 'where a delivery tells how long ago it was stored, that is so',
+    needs: ['backlog', 'settlement'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const begunMs = stage.now();
+      await stage.publish(driver, stage.topic(), 'm');
+      const storedMs = stage.now();
+      await stage.quiet(100);
+      const ages: [number | undefined, number][] = [];
+      const handler = (delivery: Delivery, count: number) => {
+        ages.push([delivery.ageMs, stage.now()]);
+        return count === 1 ? delivery.retry(100) : delivery.ack();
+      };
+      const inbox = await stage.inbox(driver, stage.topic(), { handler });
+      await stage.received(inbox, 2);
+      for (const [ageMs, nowMs] of ages) {
+        if (ageMs === undefined) continue;
+        assert.ok(ageMs <= nowMs - begunMs + 50, `${ageMs} ms is older than it can be`);
+        assert.ok(ageMs >= nowMs - storedMs - 50, `${ageMs} ms is younger than it can be`);
+      }
     },
   },
 ];

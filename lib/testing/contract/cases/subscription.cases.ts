@@ -90,6 +90,7 @@ export const subscriptionCases: readonly DriverCase[] = [
   {
     id: 'close-first',
     name: 'nothing is handed over from the moment close is called, though it was published before',
+    needs: ['settlement'],
     async run(stage) {
       const driver = await stage.driver();
       const inbox = await stage.inbox(driver, stage.topic());
@@ -99,6 +100,28 @@ export const subscriptionCases: readonly DriverCase[] = [
       await Promise.all([publishing, closing]);
       await stage.quiet();
       assert.equal(inbox.size, before);
+    },
+  },
+  {
+    id: 'close-takes',
+    name: 'what a closing subscription was counted in for is handed over until close has resolved, nothing after',
+    needs: ['fan-out'],
+    async run(stage) {
+      const { publisher, subscriber } = await stage.pair();
+      for (let round = 0; round < 10; round++) {
+        const topic = stage.topic(String(round));
+        const inbox = await stage.inbox(subscriber, topic);
+        const publishing = texts('m', 200).map((text) => stage.publish(publisher, topic, text));
+        if (round % 2 > 0) await publishing[0];
+        await inbox.close();
+        const taken = inbox.size;
+        const receipts = await Promise.all(publishing);
+        await stage.quiet(5);
+        assert.equal(inbox.size, taken, 'nothing comes after close');
+        const counts = receipts.map(({ receivers }) => receivers);
+        if (counts.includes(undefined)) continue;
+        assert.equal(taken, counts.filter((count) => count === 1).length, 'what receipts count arrives');
+      }
     },
   },
   {
