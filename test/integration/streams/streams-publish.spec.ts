@@ -217,6 +217,8 @@ describe('Redis Streams: publishing', () => {
           /connected_slaves:1/.test(await redis.admin.info('replication')) &&
           /state=online/.test(await redis.admin.info('replication')),
       );
+      await redis.admin.set('followed', '1');
+      expect(await redis.admin.wait(1, 10_000)).toBe(1);
       const { position } = await driver.publish('w', bytes('n'), stored());
       const other = new Redis(replica.url);
       expect(await other.xrange('disco:{w}', position!, position!)).toHaveLength(1);
