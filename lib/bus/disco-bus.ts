@@ -1,5 +1,6 @@
 import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
+import type { DriverReceipt } from '../driver/driver.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
@@ -67,6 +68,7 @@ export class DiscoBus {
   private readonly subscriber: Subscriber;
   private readonly publisher: Publisher;
   private readonly decoder: MessageDecoder;
+  private readonly channel: DirectChannel;
   private readonly responder: Responder;
   private readonly requester: Requester;
   private connector?: Connector;
@@ -88,16 +90,16 @@ export class DiscoBus {
     this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
-    const channel = new DirectChannel({
+    this.channel = new DirectChannel({
       ...this.options,
       driver: this.options.requestDriver,
       codec: this.options.requestCodec,
       decoder: this.decoder,
     });
-    this.responder = this.makeResponder(channel);
+    this.responder = this.makeResponder(this.channel);
     this.subscriber = new Subscriber(this.options, this.responder, onDropped);
     this.publisher = new Publisher(this.options, this.subscriber.expected);
-    this.requester = this.makeRequester(channel, onDropped);
+    this.requester = this.makeRequester(this.channel, onDropped);
     const log = new StatusLog(this.options.logger);
     this.stopListening = this.options.driver.onStatus((status) => {
       log.hear(status);
@@ -300,6 +302,24 @@ export class DiscoBus {
    */
   requestDirect(topic: string, payload: unknown, call: DirectCall, observer: ReplyObserver): RequestHandle {
     return this.requester.ask(topic, payload, call, observer);
+  }
+
+  /** As {@link subscribe}, for a transport: to one of the bus's own topics, or a pattern of such, which is not checked. */
+  async subscribeDirect(
+    topicOrPattern: string,
+    handler: MessageHandler,
+    options: SubscribeOptions,
+  ): Promise<Subscription> {
+    const wanted = this.subscriber.declareOwn(topicOrPattern, options, handlerName(handler));
+    return this.orWithdraw(wanted, this.subscriber.open(wanted, handler));
+  }
+
+  /** Sends `payload` at most once, for a transport: to one of the bus's own topics, which is not checked, and counted nowhere. */
+  async publishDirect(topic: string, payload: unknown, timeoutMs: number): Promise<DriverReceipt> {
+    const body = await this.channel.encode(payload);
+    return new Promise((accepted, failed) =>
+      this.channel.send(topic, {}, body, { accepted, failed }, undefined, timeoutMs),
+    );
   }
 
   /** How long a request waits that does not say so itself. */

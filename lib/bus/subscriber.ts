@@ -52,6 +52,22 @@ export class Subscriber {
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy);
+    return this.expect(topic, policy, options, name);
+  }
+
+  /** The same for one of the bus's own topics, which callers cannot name. */
+  declareOwn(topic: string, options: HandlerSubscribeOptions, name: string): Wanted {
+    const policy = this.options.topics.own(topic, options);
+    this.assertOffered(topic, policy);
+    return this.expect(topic, policy, options, name);
+  }
+
+  private expect(
+    topic: string,
+    policy: ResolvedTopic,
+    options: HandlerSubscribeOptions,
+    name: string,
+  ): Wanted {
     const dispatch = dispatchPolicy(policy, options);
     const { label = topic, shared = false } = options;
     const wanted = { topic, policy, dispatch, name: options.name ?? name, shared, label, options };

@@ -72,6 +72,11 @@ export class TopicTable {
     });
   }
 
+  /** What holds for one of the bus's own topics: the table and the defaults are not about those. */
+  own(topic: string, options: TopicOptions): ResolvedTopic {
+    return this.resolve(`"${topic}"`, this.service, options);
+  }
+
   /** The guarantee that the table names for a topic or topic pattern, if it does. */
   agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
     const { delivery, wire } = this.agreed(topicOrPattern) ?? {};

@@ -1,5 +1,5 @@
 import { TopicInvalidError } from '../errors/message.errors.js';
-import { assertTopic } from './topic.js';
+import { assertNotOwn, assertTopic, isOwnTopic } from './topic.js';
 
 /** Tells whether a topic is one of those meant. */
 export type TopicMatcher = (topic: string) => boolean;
@@ -11,9 +11,14 @@ export function isTopicPattern(name: string): boolean {
   return name.includes('*') || name.includes('>');
 }
 
-/** Returns `name` if it is a topic or a topic pattern; throws TopicEmptyError or TopicInvalidError. */
+/** Returns `name` if it is a topic or a topic pattern, and none of the bus's own; throws TopicEmptyError or TopicInvalidError. */
 export function assertTopicOrPattern(name: unknown): string {
   if (typeof name !== 'string' || !isTopicPattern(name)) return assertTopic(name);
+  return assertNotOwn(assertPattern(name));
+}
+
+/** Returns `name` if it is a well-formed topic pattern; throws TopicInvalidError. */
+export function assertPattern(name: string): string {
   const segments = name.split('.');
   const wellFormed = segments.every(
     (segment, index) =>
@@ -27,13 +32,15 @@ export function assertTopicOrPattern(name: unknown): string {
   return name;
 }
 
-/** The matcher of a topic or topic pattern. It runs in time linear in the topic's length. */
+/** The matcher of a topic or topic pattern. It runs in time linear in the topic's length. The bus's own topics match no wildcard in front. */
 export function topicMatcher(topicOrPattern: string): TopicMatcher {
   if (!isTopicPattern(topicOrPattern)) return (topic) => topic === topicOrPattern;
   const wanted = topicOrPattern.split('.');
   const open = wanted.at(-1) === '>';
   if (open) wanted.pop();
+  const mayMeanOwn = wanted.length > 0 && wanted[0] !== '*';
   return (topic) => {
+    if (!mayMeanOwn && isOwnTopic(topic)) return false;
     const segments = topic.split('.');
     if (open ? segments.length <= wanted.length : segments.length !== wanted.length) return false;
     return wanted.every((segment, index) => segment === '*' || segment === segments[index]);

@@ -3,8 +3,15 @@ import { TopicEmptyError, TopicInvalidError } from '../errors/message.errors.js'
 /** What a topic may look like. */
 export const topicGrammar = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,199}$/;
 
-/** Names the bus keeps for itself: anything below `disco:`, and the reply inboxes. */
-const reserved = /^(?:disco:|reply:[0-9a-f]{32}$)/;
+const inbox = /^reply:[0-9a-f]{32}$/;
+
+/**
+ * Whether a topic or topic pattern is the bus's own: anything below `disco:` and `nest:`, and the reply inboxes. No caller
+ * publishes or subscribes to those, and no pattern with a wildcard in front means them.
+ */
+export function isOwnTopic(name: string): boolean {
+  return name.startsWith('nest:') || name.startsWith('disco:') || inbox.test(name);
+}
 
 /** Returns `topic` if it is one; throws {@link TopicEmptyError} or {@link TopicInvalidError}. */
 export function assertTopic(topic: unknown): string {
@@ -14,14 +21,18 @@ export function assertTopic(topic: unknown): string {
       `${told(topic)} is not a topic: 1 to 200 letters, digits, ".", "_", ":" or "-", the first a letter or digit`,
     );
   }
-  if (reserved.test(topic))
-    throw new TopicInvalidError(`The topic ${told(topic)} is reserved for the bus itself`);
-  return topic;
+  return assertNotOwn(topic);
+}
+
+/** Returns `name`; throws {@link TopicInvalidError} for one of the bus's own. */
+export function assertNotOwn(name: string): string {
+  if (!isOwnTopic(name)) return name;
+  throw new TopicInvalidError(`The topic ${told(name)} is reserved for the bus itself`);
 }
 
 /** Whether `name` is what {@link assertTopic} accepts; for the paths where an error would be too dear. */
 export function isTopic(name: string): boolean {
-  return topicGrammar.test(name) && !reserved.test(name);
+  return topicGrammar.test(name) && !isOwnTopic(name);
 }
 
 /** A value in quotes, short and free of control characters, so that it can stand in an error or a log line. */

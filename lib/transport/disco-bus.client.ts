@@ -187,7 +187,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
       if (typeof news?.up === 'string') this.directory.cameUp();
       if (isHex128(news?.down)) this.directory.goesDown(news.down);
     };
-    this.news = bus.subscribe(NEWS_TOPIC, onNews, { delivery: 'at-most-once' });
+    this.news = bus.subscribeDirect(NEWS_TOPIC, onNews, { delivery: 'at-most-once' });
     this.news.catch(() => {});
   }
 

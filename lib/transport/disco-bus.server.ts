@@ -15,8 +15,6 @@ import { WHERE_HEADER } from './packet.js';
 import {
   everyTopic,
   instanceTopic,
-  isOwnTopic,
-  isWildcard,
   NEWS_TOPIC,
   oneLabel,
   subscriptionOfRoute,
@@ -171,9 +169,9 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
         : this.answersAlone
           ? here
           : nowhere;
-    const toEvery = bus.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
+    const toEvery = bus.subscribeDirect(everyTopic(subscriptionOfRoute(route)), answerAll, options);
     if (requests === 'every') return [toEvery];
-    return [toEvery, bus.subscribe(ownTopic, answer, { ...options, label: oneLabel(topic) })];
+    return [toEvery, bus.subscribeDirect(ownTopic, answer, { ...options, label: oneLabel(topic) })];
   }
 
   private subscribeEvents(
@@ -187,9 +185,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options.events, () =>
       this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`),
     );
-    const wildcard = isWildcard(route);
     const handle = (data: unknown, context: DiscoMessageContext) =>
-      wildcard && isOwnTopic(context.topic) ? undefined : calls.event(route, handler, data, context);
+      calls.event(route, handler, data, context);
     const name = `@EventPattern(${JSON.stringify(route)})`;
     return bus.subscribe(topic, handle, { name, ...this.options.eventOptions, ...extras, delivery });
   }
@@ -198,7 +195,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private sayHello(bus: DiscoBus): void {
     if (!this.answersAlone) return;
     this.forgetFarewell = bus.onDrain(() => this.sayGoodbye());
-    bus.publish(NEWS_TOPIC, { up: this.instance }, { delivery: 'at-most-once' }).catch(() => {});
+    bus.publishDirect(NEWS_TOPIC, { up: this.instance }, GOODBYE_MS).catch(() => {});
   }
 
   /** To come before anything stops reading: clients send to other instances from then on. Where it cannot be told that they heard it, it waits a little. */
@@ -207,8 +204,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     this.answersAlone = false;
     const { bus } = this.source;
     if (!bus?.connected) return;
-    const options = { delivery: 'at-most-once', timeout: GOODBYE_MS } as const;
-    const receipt = await bus.publish(NEWS_TOPIC, { down: this.instance }, options).catch(() => undefined);
+    const goodbye = bus.publishDirect(NEWS_TOPIC, { down: this.instance }, GOODBYE_MS);
+    const receipt = await goodbye.catch(() => undefined);
     if (receipt && receipt.receivers === undefined) await delay(LINGER_MS);
   }
 

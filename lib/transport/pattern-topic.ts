@@ -69,11 +69,6 @@ export function isInstanceTopic(topic: unknown): topic is string {
   return typeof topic === 'string' && oneTopic.test(topic);
 }
 
-/** Whether a topic is the transport's own: the handlers of events do not see those. */
-export function isOwnTopic(topic: string): boolean {
-  return topic.startsWith('nest:');
-}
-
 /** What a client called the pattern that a topic was made of; the topic itself where that is not kept. */
 export function routeOfTopic(topic: string): string {
   const own = topic.startsWith(EVERY) ? topic.slice(EVERY.length) : topic;

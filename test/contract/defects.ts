@@ -177,6 +177,13 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     noticedBy: ['patterns'],
     make: () => ({ subscribeTo: (topic) => topic.replace(/\*$/, '>') }),
   },
+  "lets patterns hear the bus's own topics": {
+    noticedBy: ['own-topics'],
+    make: () => ({
+      publish: (inner, topic, frame, options) =>
+        inner.publish(topic.replace(/^nest:/, 'nest.'), frame, options),
+    }),
+  },
   'names the pattern, not the topic': {
     noticedBy: ['patterns'],
     make: () => ({ deliver: (delivery, hand, topic) => hand(altered(delivery, { topic })) }),

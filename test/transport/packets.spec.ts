@@ -106,13 +106,12 @@ describe.each(engines)('Packets over $name', (engine) => {
     const one = client();
     await one.connect();
     const bus = one.unwrap<DiscoBus>();
-    const options = { delivery: 'at-most-once' } as const;
-    const topic = 'nest:all.reverse';
-    expect(await bus.request(topic, Buffer.from([1, 2]), options)).toEqual(Buffer.from([2, 1]));
-    await expect(bus.request(topic.replace('reverse', 'refuse'), 1, options)).rejects.toMatchObject({
-      code: 'DISCO_REMOTE',
-      message: 'no',
-    });
+    const ask = (topic: string, payload: unknown) =>
+      new Promise((next, error) => {
+        bus.requestDirect(topic, payload, { timeoutMs: 5_000 }, { next, error, complete: () => {} });
+      });
+    expect(await ask('nest:all.reverse', Buffer.from([1, 2]))).toEqual(Buffer.from([2, 1]));
+    await expect(ask('nest:all.refuse', 1)).rejects.toMatchObject({ code: 'DISCO_REMOTE', message: 'no' });
   });
 
   it('that are no requests are dropped where requests are answered', async () => {
@@ -121,8 +120,7 @@ describe.each(engines)('Packets over $name', (engine) => {
     await one.connect();
     const bus = one.unwrap<DiscoBus>();
     const payloads = [null, 'x', 7, [], { pattern: {} }, { id: {}, data: 1 }, Buffer.from('{"id":')];
-    for (const payload of payloads)
-      await bus.publish('nest:all.reverse', payload, { delivery: 'at-most-once' });
+    for (const payload of payloads) await bus.publishDirect('nest:all.reverse', payload, 1_000);
     expect(await lastValueFrom(one.send('reverse', Buffer.from([1, 2])))).toEqual(Buffer.from([2, 1]));
   });
 });

@@ -69,18 +69,34 @@ describe('topic patterns', () => {
     ['a.*.c', 'a.b.d', false],
     ['orders', 'orders', true],
     ['orders', 'orders.x', false],
+    ['>', 'nest:all.sum', false],
+    ['*', 'nest:news', false],
+    ['*.sum', 'nest:all.sum', false],
+    ['>', `reply:${'a'.repeat(32)}`, false],
+    ['>', 'disco:cancel', false],
+    ['>', 'reply:of.mine', true],
+    ['*', 'nested', true],
   ])('%s against %s: %p', (pattern, topic, expected) => {
     expect(topicMatcher(assertTopicOrPattern(pattern))(topic)).toBe(expected);
   });
 
-  it.each(['a*', 'a.>.b', '>.a', 'a..*', '*.', '.*', 'a.**', `${'a.'.repeat(100)}*`])(
-    'refuses %s',
-    (pattern) => {
-      expect(() => assertTopicOrPattern(pattern)).toThrow(
-        expect.objectContaining({ code: 'DISCO_TOPIC_INVALID' }),
-      );
-    },
-  );
+  it.each([
+    'a*',
+    'a.>.b',
+    '>.a',
+    'a..*',
+    '*.',
+    '.*',
+    'a.**',
+    'nest:all.*',
+    'nest:*',
+    'disco:x.>',
+    `${'a.'.repeat(100)}*`,
+  ])('refuses %s', (pattern) => {
+    expect(() => assertTopicOrPattern(pattern)).toThrow(
+      expect.objectContaining({ code: 'DISCO_TOPIC_INVALID' }),
+    );
+  });
 
   it('tells patterns from topics', () => {
     expect([isTopicPattern('a.b'), isTopicPattern('a.*'), isTopicPattern('>')]).toEqual([false, true, true]);

@@ -1,6 +1,14 @@
-import { isTopic } from '../../../message/topic.js';
+import { isOwnTopic, isTopic } from '../../../message/topic.js';
 
-/** How topics and topic patterns are named as Redis channels: `orders` is `disco:orders` for the prefix `disco`. */
+/** Stands before the bus's own topics: no topic begins so, and no glob of a pattern covers it. */
+const OWN = '~';
+/** What a topic begins with, as a glob. */
+const FIRST = '[A-Za-z0-9]';
+
+/**
+ * How topics and topic patterns are named as Redis channels: `orders` is `disco:orders` for the prefix `disco`, and of the
+ * bus's own topics `nest:news` is `disco:~nest:news`, so that the server sends it to no pattern of a caller.
+ */
 export class ChannelNames {
   private readonly head: string;
   private readonly foreignHead: string | undefined;
@@ -13,7 +21,7 @@ export class ChannelNames {
 
   /** The channel of a topic. */
   channel(topic: string): string {
-    return this.head + topic;
+    return isOwnTopic(topic) ? this.head + OWN + topic : this.head + topic;
   }
 
   /**
@@ -21,7 +29,14 @@ export class ChannelNames {
    * still to be matched. `orders.*` and `orders.>` share one.
    */
   glob(pattern: string): string {
-    return escaped(this.head) + pattern.split('.').map(globSegment).join('.');
+    const segments = pattern.split('.').map(globSegment).join('.');
+    if (isOwnTopic(pattern)) return escaped(this.head) + OWN + segments;
+    return escaped(this.head) + (segments.startsWith('*') ? FIRST + segments : segments);
+  }
+
+  /** The glob that covers whatever these names may be: what arrives by it is to be matched. */
+  get widest(): string {
+    return `${escaped(this.head)}*`;
   }
 
   /** Whether a bare name would be a channel of these names. */
@@ -33,8 +48,9 @@ export class ChannelNames {
   topic(channel: string): string | undefined {
     if (!channel.startsWith(this.head)) return undefined;
     if (this.foreignHead !== undefined && channel.startsWith(this.foreignHead)) return undefined;
-    const topic = channel.slice(this.head.length);
-    return isTopic(topic) ? topic : undefined;
+    const name = channel.slice(this.head.length);
+    if (name.startsWith(OWN)) return isOwnTopic(name.slice(OWN.length)) ? name.slice(OWN.length) : undefined;
+    return isTopic(name) ? name : undefined;
   }
 }
 

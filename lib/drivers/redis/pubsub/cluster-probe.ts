@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { NotConnectedError } from '../../../errors/bus.errors.js';
+import type { ChannelNames } from './channel-names.js';
 import type { PubSubPublisher } from './pubsub-publisher.js';
 import type { ChannelListener, SubscriberConnection, TopicChannel } from './subscriber-connection.js';
 
@@ -18,11 +19,11 @@ export class ClusterProbe {
   constructor(
     private readonly publisher: PubSubPublisher,
     subscribers: readonly SubscriberConnection[],
-    prefix: string,
+    names: ChannelNames,
     private readonly intervalMs: number,
   ) {
     const topic = `disco:probe:${randomBytes(16).toString('hex')}`;
-    this.channel = { name: prefix === '' ? topic : `${prefix}:${topic}`, glob: false, topic };
+    this.channel = { name: names.channel(topic), glob: false, topic };
     this.watched = subscribers.map((connection) => new Watched(connection));
   }
 

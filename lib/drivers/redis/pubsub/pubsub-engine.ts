@@ -11,7 +11,7 @@ import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { TopicInvalidError } from '../../../errors/message.errors.js';
 import { topicGrammar } from '../../../message/topic.js';
 import {
-  assertTopicOrPattern,
+  assertPattern,
   isTopicPattern,
   type TopicMatcher,
   topicMatcher,
@@ -64,7 +64,7 @@ export class PubSubEngine {
     this.publisher = new PubSubPublisher(connections, options, !clustered);
     this.subscribers = Array.from({ length: options.workers }, () => this.subscriber());
     if (clustered && isCluster(options.reader)) {
-      this.probe = new ClusterProbe(this.publisher, this.subscribers, prefix, options.heartbeatMs);
+      this.probe = new ClusterProbe(this.publisher, this.subscribers, this.names, options.heartbeatMs);
     }
   }
 
@@ -98,7 +98,7 @@ export class PubSubEngine {
       return await this.listen(channel, matches, onDelivery);
     } catch (error) {
       // A user who may use `&disco:*` may PSUBSCRIBE to that very glob and to no narrower one.
-      const widest = names.glob('>');
+      const { widest } = names;
       if (channel.name === widest || replyCode((error as Error).cause) !== 'NOPERM') throw error;
       return this.listen({ ...channel, name: widest }, matches, onDelivery);
     }
@@ -147,7 +147,7 @@ function ownName(topic: string): ConfigurationError {
 function channelOf(topicOrPattern: string, names: ChannelNames): TopicChannel {
   if (isTopicPattern(topicOrPattern)) {
     return {
-      name: names.glob(assertTopicOrPattern(topicOrPattern)),
+      name: names.glob(assertPattern(topicOrPattern)),
       glob: true,
       topic: topicOrPattern,
       topicOf: (channel) => names.topic(channel),

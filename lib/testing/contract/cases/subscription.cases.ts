@@ -236,4 +236,29 @@ export const subscriptionCases: readonly DriverCase[] = [
       await stage.until('the last arrives', () => inbox.texts.includes('the last'));
     },
   },
+  {
+    id: 'own-topics',
+    name: "no pattern of a caller hears the bus's own topics; those who name them do",
+    needs: ['patterns'],
+    async run(stage) {
+      const { publisher, subscriber } = await stage.pair();
+      const own = [`nest:all.${stage.topic()}`, `reply:${'c'.repeat(32)}`, 'disco:contract'];
+      const all = await stage.inbox(subscriber, '>', { group: 'all' });
+      const first = await stage.inbox(subscriber, '*', { group: 'first' });
+      const any = await stage.inbox(subscriber, `*.${stage.topic()}`, { group: 'any' });
+      for (const topic of own) await stage.publish(publisher, topic, topic);
+      await stage.publish(publisher, stage.topic(), 'm');
+      await stage.until('a topic of a caller', () => all.texts.includes('m'));
+      await stage.quiet();
+      const heard = [...all.texts, ...first.texts, ...any.texts];
+      assert.deepEqual(
+        heard.filter((text) => own.includes(text)),
+        [],
+      );
+      if (stage.durable) return;
+      const named = await stage.inbox(subscriber, own[0]);
+      await stage.publish(publisher, own[0], own[0]);
+      await stage.received(named, 1);
+    },
+  },
 ];
