@@ -66,11 +66,18 @@ export {
   offersLocks,
 } from './driver/lock-store.js';
 export {
+  offersTopicAgreements,
+  type TopicAgreements,
+  type TopicDissent,
+  type TopicUse,
+} from './driver/topic-agreements.js';
+export {
   AbortedError,
   ClosedError,
   ConfigurationError,
   DriverMissingError,
   NotConnectedError,
+  TopicConflictError,
 } from './errors/bus.errors.js';
 export { DiscoBusError, type DiscoBusErrorCode, isDiscoBusError } from './errors/disco-bus-error.js';
 export { DriverError, type DriverErrorOptions } from './errors/driver.errors.js';

@@ -14,6 +14,7 @@ import { TopicLabels } from '../metrics/topic-labels.js';
 import type { Middleware } from '../middleware/middleware.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
+import { AgreeingDriver } from './agreeing-driver.js';
 import type { BusLogger } from './bus-logger.js';
 import type { DiscoBusOptions } from './bus-options.js';
 import { resolveService, type ServiceSource } from './service-name.js';
@@ -76,7 +77,8 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   const payloadCodec = resolvePayloadCodec(options.codec);
   const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
   const goLevel = options.compression === false ? undefined : options.compression?.level;
-  const waitingRoom = new WaitingRoom(driver, clock);
+  const agreeing = new AgreeingDriver(driver, service, clock);
+  const waitingRoom = new WaitingRoom(agreeing, clock);
   return {
     engine: driver,
     waitingRoom,

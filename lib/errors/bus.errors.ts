@@ -5,6 +5,21 @@ export class ConfigurationError extends DiscoBusError {
   readonly code = 'DISCO_CONFIGURATION';
 }
 
+/**
+ * A topic is used in two ways that exclude each other: at most once and at least once, or on two wires. The message names both
+ * sides. Nothing was sent, and nothing is read. It goes well once the other side has stopped, or agrees.
+ */
+export class TopicConflictError extends DiscoBusError {
+  readonly code = 'DISCO_TOPIC_CONFLICT';
+
+  constructor(
+    message: string,
+    readonly topic: string,
+  ) {
+    super(message);
+  }
+}
+
 /** A bus was built without a driver (`ErrNilDriver` of the Go library). */
 export class DriverMissingError extends DiscoBusError {
   readonly code = 'DISCO_DRIVER_MISSING';

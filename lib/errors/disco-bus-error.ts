@@ -25,7 +25,8 @@ export type DiscoBusErrorCode =
   | 'DISCO_LOCK_NOT_ACQUIRED'
   | 'DISCO_LOCK_LOST'
   | 'DISCO_LOCK_UNAVAILABLE'
-  | 'DISCO_CONFIGURATION';
+  | 'DISCO_CONFIGURATION'
+  | 'DISCO_TOPIC_CONFLICT';
 
 const brand = Symbol.for('nestjs-disco-bus.error');
 

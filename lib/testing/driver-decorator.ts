@@ -10,10 +10,20 @@ import {
   type DriverSubscription,
 } from '../driver/driver.js';
 import { type DriverStatusListener } from '../driver/driver-status.js';
+import { offersTopicAgreements, type TopicAgreements } from '../driver/topic-agreements.js';
 
 /** A driver that passes everything on to another one. Extend it and override what is to be different. */
 export class DriverDecorator implements DiscoDriver {
-  constructor(protected readonly inner: DiscoDriver) {}
+  /** As the driver within; undefined where that keeps no agreements. */
+  readonly agreeOn?: TopicAgreements['agreeOn'];
+  /** As the driver within; undefined where that keeps no agreements. */
+  readonly releaseTopics?: TopicAgreements['releaseTopics'];
+
+  constructor(protected readonly inner: DiscoDriver) {
+    if (!offersTopicAgreements(inner)) return;
+    this.agreeOn = (...given) => inner.agreeOn(...given);
+    this.releaseTopics = (...given) => inner.releaseTopics(...given);
+  }
 
   get name(): string {
     return this.inner.name;

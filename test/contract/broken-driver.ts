@@ -8,6 +8,7 @@ import {
   type DriverSubscription,
 } from '../../lib/driver/driver.js';
 import { type DriverStatusListener } from '../../lib/driver/driver-status.js';
+import { offersTopicAgreements, type TopicAgreements } from '../../lib/driver/topic-agreements.js';
 import { DriverDecorator } from '../../lib/testing/driver-decorator.js';
 
 /** Where a good driver can be spoiled. Each place is left as it is unless it is given. */
@@ -35,6 +36,14 @@ export interface Defect {
   heal?(): Promise<void>;
   /** Connects while the server is not there; without it that fails. */
   attempt?(): Promise<void>;
+  agreeOn?(
+    inner: TopicAgreements,
+    ...given: Parameters<TopicAgreements['agreeOn']>
+  ): ReturnType<TopicAgreements['agreeOn']>;
+  releaseTopics?(
+    inner: TopicAgreements,
+    ...given: Parameters<TopicAgreements['releaseTopics']>
+  ): Promise<void>;
   /** Tells no status. */
   mute?: boolean;
 }
@@ -47,7 +56,7 @@ export class BrokenDriver extends DriverDecorator {
     inner: DiscoDriver,
     private readonly defect: Defect,
   ) {
-    super(inner);
+    super(spoilt(inner, defect));
   }
 
   override get capabilities() {
@@ -89,6 +98,18 @@ export class BrokenDriver extends DriverDecorator {
   override ping(): Promise<void> {
     return this.defect.ping?.(this.inner) ?? this.inner.ping();
   }
+}
+
+/** `inner`, with its agreements spoilt. */
+function spoilt(inner: DiscoDriver, { agreeOn, releaseTopics }: Defect): DiscoDriver {
+  if (!offersTopicAgreements(inner) || !(agreeOn ?? releaseTopics)) return inner;
+  const decorated = new DriverDecorator(inner);
+  return Object.assign(decorated, {
+    ...(agreeOn && { agreeOn: (...given: Parameters<typeof inner.agreeOn>) => agreeOn(inner, ...given) }),
+    ...(releaseTopics && {
+      releaseTopics: (...given: Parameters<typeof inner.releaseTopics>) => releaseTopics(inner, ...given),
+    }),
+  });
 }
 
 /** `delivery`, where some of its members are others. */

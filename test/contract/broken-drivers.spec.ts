@@ -49,6 +49,7 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
     createDriver: () =>
       new RestartingDriver(new BrokenDriver(memoryDriver({ broker }), defect), () => restarting),
     capabilities: persistentCapabilities,
+    topicAgreements: true,
     restartBroker: async () => {
       restarting = true;
       await clock.advance(100);

@@ -177,6 +177,55 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     noticedBy: ['patterns'],
     make: () => ({ subscribeTo: (topic) => topic.replace(/\*$/, '>') }),
   },
+  'keeps to itself how topics are used': {
+    noticedBy: ['agreement', 'agreement-race', 'agreement-end'],
+    make: () => ({
+      agreeOn: async (inner, topic, use, by, holdMs) => inner.agreeOn(`${topic}.${by}`, use, by, holdMs),
+    }),
+  },
+  'notes a use that contradicts': {
+    noticedBy: ['agreement'],
+    make: () => {
+      const noted = new Map<string, string[]>();
+      return {
+        agreeOn: async (inner, topic, use, by, holdMs) => {
+          noted.set(topic, [...(noted.get(topic) ?? []), by]);
+          const dissent = await inner.agreeOn(topic, use, by, holdMs);
+          return dissent && { ...dissent, by: noted.get(topic)!.filter((other) => other !== by) };
+        },
+      };
+    },
+  },
+  'holds what is only asked for': {
+    noticedBy: ['agreement-end'],
+    make: () => ({
+      agreeOn: (inner, topic, use, by, holdMs) => inner.agreeOn(topic, use, by, Math.max(holdMs, 1)),
+    }),
+  },
+  'releases the uses of others': {
+    noticedBy: ['agreement-end'],
+    make: () => ({
+      releaseTopics: async (inner, topics, by) => {
+        for (const each of ['one', 'two', by]) await inner.releaseTopics(topics, each);
+      },
+    }),
+  },
+  'never ends a use': {
+    noticedBy: ['agreement-end'],
+    make: () => ({
+      agreeOn: (inner, topic, use, by, holdMs) => inner.agreeOn(topic, use, by, holdMs > 0 ? 1e9 : 0),
+      releaseTopics: nothing,
+    }),
+  },
+  'looks at nothing that is stored': {
+    noticedBy: ['agreement-stored'],
+    make: () => ({
+      agreeOn: async (inner, topic, use, by, holdMs) => {
+        const dissent = await inner.agreeOn(topic, use, by, holdMs);
+        return dissent?.by.some((other) => /^the group|stored/.test(other)) ? undefined : dissent;
+      },
+    }),
+  },
   "lets patterns hear the bus's own topics": {
     noticedBy: ['own-topics'],
     make: () => ({

@@ -7,6 +7,7 @@ const openTimers = () => process.getActiveResourcesInfo().filter((kind) => kind 
 const broker = new MemoryBroker();
 describeDriver('memory', {
   createDriver: () => memoryDriver({ broker, visibilityTimeout: 100 }),
+  topicAgreements: true,
   visibilityMs: 100,
   openHandles: openTimers,
 });
@@ -15,6 +16,7 @@ const clock = new ManualClock();
 const timed = new MemoryBroker({ clock });
 describeDriver('memory on a manual clock', {
   createDriver: () => memoryDriver({ broker: timed }),
+  topicAgreements: true,
   visibilityMs: 30_000,
   clock,
   openHandles: () => clock.pending,

@@ -16,6 +16,7 @@ const openSockets = () => process.getActiveResourcesInfo().filter((kind) => kind
 describeDriver('redis pub/sub', {
   capabilities: new RedisDriver().capabilities,
   createDriver: () => redisDriver({ url: server.url }),
+  topicAgreements: true,
   guarantees: ['at-most-once'],
   openHandles: openSockets,
   restartBroker: async () => {

@@ -28,6 +28,7 @@ describe('Redis Streams', () => {
     capabilities,
     guarantees: ['at-least-once'],
     createDriver: () => driverOf({ url: server.url }),
+    topicAgreements: true,
     visibilityMs: VISIBILITY_MS,
     openHandles,
     async restartBroker() {
@@ -50,6 +51,7 @@ describe('Redis Streams', () => {
   describeDriver('redis streams, bundled', {
     ...harness,
     createDriver: () => new BundlingDriver(driverOf({ url: server.url })),
+    topicAgreements: undefined,
   });
 
   it('dead-member a member whose connections all go and never come back is one that died', async () => {

@@ -7,6 +7,7 @@ import { FanOut } from './fan-out.js';
 import { MemoryLockTable } from './locks/memory-lock-table.js';
 import type { UnreadBounds } from './topic-log.js';
 import { TopicLogs } from './topic-logs.js';
+import { TopicUses } from './topic-uses.js';
 import { Turn } from './turn.js';
 
 /** How a {@link MemoryBroker} keeps messages. */
@@ -38,6 +39,7 @@ export interface MemoryUnreadOptions {
 export interface BrokerSpace {
   readonly fanOut: FanOut;
   readonly logs: TopicLogs;
+  readonly uses: TopicUses;
   readonly locks: MemoryLockTable;
 }
 
@@ -92,7 +94,8 @@ export class MemoryBroker {
         for (const listener of this.trimListeners) listener(prefix, topic, entries);
       };
       const logs = new TopicLogs({ clock, turn, agenda, deduplicationMs, maxLength, unread, trimmed });
-      space = { fanOut: new FanOut(turn), logs, locks: new MemoryLockTable({ clock }) };
+      const uses = new TopicUses(logs, clock);
+      space = { fanOut: new FanOut(turn), logs, uses, locks: new MemoryLockTable({ clock }) };
       this.spaces.set(prefix, space);
     }
     return space;

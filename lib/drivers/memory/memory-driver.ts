@@ -13,6 +13,7 @@ import { type DriverStatusListener, DriverStatusListeners } from '../../driver/d
 import type { GroupCensus } from '../../driver/group-census.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { ToldTopics } from '../../driver/told-topics.js';
+import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
@@ -63,7 +64,9 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
  * they are published; all subscriptions are handed that same copy. Deliveries are made after the publisher's turn, in
  * order. Dead letters are kept by the broker. Closed for good by `close`.
  */
-export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider {
+export class MemoryDriver
+  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, TopicAgreements
+{
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
   readonly broker: MemoryBroker;
@@ -145,6 +148,14 @@ export class MemoryDriver implements DiscoDriver, DeadLetterProvider, GroupCensu
 
   async countMembers(topic: string, group: string): Promise<number> {
     return this.connected().logs.countMembers(topic, group);
+  }
+
+  async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {
+    return this.connected().uses.agreeOn(topic, use, by, holdMs);
+  }
+
+  async releaseTopics(topics: readonly string[], by: string): Promise<void> {
+    this.connected().uses.release(topics, by);
   }
 
   /** The locks of the same broker and prefix; this driver need not be connected for it. */

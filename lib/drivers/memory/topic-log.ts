@@ -122,6 +122,11 @@ export class TopicLog implements GroupLog {
     return this.settings.clock.now();
   }
 
+  /** The names of the groups that read it. */
+  get groupNames(): readonly string[] {
+    return [...this.groups.keys()];
+  }
+
   findGroup(name: string): ConsumerGroup | undefined {
     return this.groups.get(name);
   }

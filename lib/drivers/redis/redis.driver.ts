@@ -14,6 +14,7 @@ import type {
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
+import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
@@ -39,7 +40,9 @@ interface Session {
  * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
  * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
  */
-export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider {
+export class RedisDriver
+  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, TopicAgreements
+{
   readonly name = 'redis';
   readonly capabilities: DriverCapabilities = {
     'at-most-once': PubSubEngine.capabilities,
@@ -102,6 +105,18 @@ export class RedisDriver implements DiscoDriver, DeadLetterProvider, GroupCensus
     const session = this.#session;
     if (session === undefined) throw this.unusable();
     return session.streams.countMembers(topic, group);
+  }
+
+  async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    return session.streams.agreeOn(topic, use, by, holdMs);
+  }
+
+  async releaseTopics(topics: readonly string[], by: string): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    return session.streams.releaseTopics(topics, by);
   }
 
   /** @param graceMs defaults to the command timeout and 4 s for giving back what was being read */

@@ -10,7 +10,10 @@ export type DriverNeed =
   /** Nothing is kept: at most once. */
   | 'fan-out'
   | 'shared broker'
-  | keyof Pick<DriverHarness, 'visibilityMs' | 'restartBroker' | 'kill' | 'unreachable' | 'openHandles'>;
+  | keyof Pick<
+      DriverHarness,
+      'visibilityMs' | 'restartBroker' | 'kill' | 'unreachable' | 'openHandles' | 'topicAgreements'
+    >;
 
 /** One thing that every driver must do. */
 export interface DriverCase {
@@ -52,6 +55,7 @@ function met(
     case 'kill':
     case 'unreachable':
     case 'openHandles':
+    case 'topicAgreements':
       return harness[need] !== undefined;
     default:
       return can[need] === true;

@@ -1,4 +1,5 @@
 import { type DeliveryGuarantee, type DriverCapabilities } from '../../driver/capabilities.js';
+import { agreementCases } from './cases/agreement.cases.js';
 import { bareCases } from './cases/bare.cases.js';
 import { byteCases } from './cases/bytes.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
@@ -24,6 +25,7 @@ export const driverCases: readonly DriverCase[] = [
   ...storageCases,
   ...settlementCases,
   ...redeliveryCases,
+  ...agreementCases,
 ];
 
 /** What became of one case. */

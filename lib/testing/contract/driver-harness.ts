@@ -1,5 +1,6 @@
 import { type DeliveryGuarantee, type DriverCapabilities } from '../../driver/capabilities.js';
 import { type DiscoDriver, type DriverContext } from '../../driver/driver.js';
+import type { TopicAgreements } from '../../driver/topic-agreements.js';
 
 /** What the driver contract must know of a driver and its surroundings. Only `createDriver` is required. */
 export interface DriverHarness {
@@ -28,6 +29,8 @@ export interface DriverHarness {
   unreachable?(): Promise<{ driver: DiscoDriver; heal(): Promise<void> }>;
   /** How many timers, sockets and the like are open now. Without it such cases are skipped. */
   openHandles?(): number | Promise<number>;
+  /** The drivers have what {@link TopicAgreements} asks for. Without it such cases are skipped. */
+  readonly topicAgreements?: true;
   /** How long to wait for what must come. Milliseconds. @default 10_000 */
   readonly deadlineMs?: number;
   /** How long to wait for what must not come. Milliseconds. @default 50 */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { MemoryBroker, MemoryDriver, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { NotConnectedError } from '../../../lib/errors/bus.errors.js';
@@ -112,6 +113,8 @@ const onRedis: Place = async (state) => {
     );
     await own.kill();
     await lost;
+    // The ends of all its sockets have come by now: these turns hand them over.
+    for (let turn = 0; turn < 3; turn++) await setImmediate();
   }
   return scene;
 };

@@ -24,6 +24,11 @@ export class StreamKeys {
     return topicKeys(`${this.head}{${topic}}`);
   }
 
+  /** A sorted set: who uses the topic, and how, by until when. */
+  uses(topic: string): string {
+    return `${this.head}{${topic}}:uses`;
+  }
+
   /** What a publisher sent last, by which a repetition is told; of one slot with `topic` where one is named. */
   sent(publisher: string, topic?: string): string {
     return topic === undefined ? `${this.head}sent:${publisher}` : `${this.head}{${topic}}:sent:${publisher}`;

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { Cluster, Redis } from 'ioredis';
 import type { GuaranteeCapabilities } from '../../../driver/capabilities.js';
 import type { DeadLetterStore } from '../../../driver/dead-letters.js';
 import type { Delivery } from '../../../driver/delivery.js';
@@ -11,6 +12,7 @@ import type {
 } from '../../../driver/driver.js';
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import { ToldTopics } from '../../../driver/told-topics.js';
+import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { TopicInvalidError } from '../../../errors/message.errors.js';
 import { topicGrammar } from '../../../message/topic.js';
@@ -22,8 +24,9 @@ import { ConsumerRegistry } from './consumer-registry.js';
 import { PatternSubscription } from './pattern-subscription.js';
 import { Places } from './places.js';
 import { openDeadLetters } from './redis-dead-letters.js';
+import { agreementScript } from './scripts/agreement-script.js';
 import { censusScript } from './scripts/census-script.js';
-import type { StreamConnection } from './stream-connection.js';
+import { persistFor, type StreamConnection } from './stream-connection.js';
 import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
 import { StreamPublisher } from './stream-publisher.js';
@@ -37,6 +40,13 @@ const CLOSE_MS = 2_000;
 /** Topics without a group that are remembered as told. */
 const UNREAD_TOLD = 10_000;
 const census = new StreamScript(censusScript);
+const agreement = new StreamScript(agreementScript);
+/** How a use is written: the scripts compare the letters. */
+const letters = { least: 'L', most: 'M', bare: 'B' } as const;
+/** A Cluster has found itself within this, or is not asked how a topic is used. */
+const CLUSTER_READY_MS = 2_000;
+/** So many topics are released in one turn. */
+const RELEASED_TOGETHER = 1_000;
 
 /** What a {@link StreamsEngine} is built with. */
 export interface StreamsSetup {
@@ -116,6 +126,28 @@ export class StreamsEngine {
     const count = Number(await publish.run((client) => census.run(client, [members], [])));
     if (count > 0) return count;
     return (await this.directory(publish).hasPatternFor(topic, group)) ? undefined : 0;
+  }
+
+  /** @see TopicAgreements.agreeOn */
+  async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {
+    const keys = [this.keys.uses(topic), this.keys.topic(topic).stream];
+    const args = [letterOf(use), by, Math.ceil(holdMs)];
+    const { publish, clustered } = this.connections;
+    const ask = (client: Redis | Cluster) => agreement.run(client, keys, args);
+    // The client of a Cluster is made with the first question, and looks for its nodes.
+    const asked = clustered ? persistFor(publish, ask, CLUSTER_READY_MS) : publish.run(ask);
+    const others = (await asked) as string[];
+    return others.length === 0 ? undefined : dissent(others);
+  }
+
+  /** @see TopicAgreements.releaseTopics */
+  async releaseTopics(topics: readonly string[], by: string): Promise<void> {
+    const members = Object.values(letters).map((letter) => `${letter} ${by}`);
+    const { publish } = this.connections;
+    for (let index = 0; index < topics.length; index += RELEASED_TOGETHER) {
+      const some = topics.slice(index, index + RELEASED_TOGETHER).map((topic) => this.keys.uses(topic));
+      await publish.run((client) => Promise.all(some.map((key) => client.zrem(key, ...members))));
+    }
   }
 
   /** Settles what is under way, publishes within `graceMs`, and gives the rest back to its groups. */
@@ -218,6 +250,20 @@ export class StreamsEngine {
     this.droppedEntries += entries;
     this.setup.status({ type: 'trimmed', topic: this.keys.topicOf(stream), entries });
   }
+}
+
+function letterOf({ delivery, bare }: TopicUse): string {
+  if (delivery === 'at-least-once') return letters.least;
+  return bare ? letters.bare : letters.most;
+}
+
+function dissent(others: readonly string[]): TopicDissent {
+  const [letter] = others[0];
+  return {
+    delivery: letter === letters.least ? 'at-least-once' : 'at-most-once',
+    bare: letter === letters.bare,
+    by: others.map((other) => other.slice(2)),
+  };
 }
 
 function assertGroup(group: unknown): void {
