@@ -146,6 +146,7 @@ export {
   DiscoSubscribe,
   type DiscoSubscribeOptions,
   type DiscoSubscribeOptionsFactory,
+  type Enhancers,
 } from './nest/handlers/disco-subscribe.decorator.js';
 export { DISCO_CONTEXT_TYPE } from './nest/handlers/handler-arguments-host.js';
 export type { BusLockOptions } from './nest/locks/bus-locks.js';

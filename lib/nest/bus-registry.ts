@@ -3,6 +3,7 @@ import { ConfigurationError } from '../errors/bus.errors.js';
 import { systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import type { DiscoBusService } from './disco-bus.service.js';
+import type { Enhancers } from './handlers/disco-subscribe.decorator.js';
 import { RunningWork } from './locks/running-work.js';
 import type { DiscoBusFactoryOptions } from './module-options.js';
 
@@ -11,6 +12,8 @@ export interface BusEntry {
   readonly name: string;
   readonly service: DiscoBusService;
   readonly registerHandlers: boolean;
+  /** Of handlers that do not say so. */
+  readonly enhancers: Enhancers;
   /** The methods that run under its locks. */
   readonly work: RunningWork;
   readonly shutdownTimeoutMs: number;
@@ -28,11 +31,12 @@ export class BusRegistry {
         `Two buses of the application are named "${name}"; import one DiscoBusModule.forRoot() once, and name further ones`,
       );
     }
-    const { registerHandlers = true } = options;
+    const { registerHandlers = true, enhancers = 'all' } = options;
     const entry = {
       name,
       service,
       registerHandlers,
+      enhancers,
       work: new RunningWork(options.clock ?? systemClock),
       shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
     };

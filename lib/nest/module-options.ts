@@ -5,6 +5,7 @@ import { ConfigurationError } from '../errors/bus.errors.js';
 import type { Metrics } from '../metrics/metrics.js';
 import type { DiscoBusServerOptions } from '../transport/transport-options.js';
 import { DEFAULT_BUS } from './disco-bus.tokens.js';
+import { assertEnhancers, type Enhancers } from './handlers/disco-subscribe.decorator.js';
 import { assertLockOptions, type BusLockOptions } from './locks/bus-locks.js';
 
 /** What the server of a module can be told; the rest it takes from the bus that it shares. */
@@ -25,6 +26,8 @@ export interface DiscoBusModuleOptions extends Omit<DiscoBusOptions, 'driver' | 
   driver?: DiscoDriver;
   /** Whether methods with `@DiscoSubscribe` are subscribed on this bus; `false` for a process that only publishes. @default true */
   registerHandlers?: boolean;
+  /** Which guards, pipes, interceptors and filters surround methods with `@DiscoSubscribe` that do not say so. @default 'all' */
+  enhancers?: Enhancers;
   /** `true` for Prometheus, where prom-client and `@willsoto/nestjs-prometheus` are installed; or a sink of your own. @default true */
   metrics?: boolean | Metrics;
   /** How the `DiscoBusServer` that the module provides answers requests and handles events. */
@@ -79,6 +82,7 @@ export function assertModuleOptions<Options extends DiscoBusFactoryOptions>(opti
   if (typeof metrics !== 'boolean' && typeof metrics?.topic !== 'function') {
     throw new ConfigurationError('metrics must be true, false or a sink');
   }
+  assertEnhancers(options.enhancers);
   assertLockOptions(options.lock);
   return options;
 }

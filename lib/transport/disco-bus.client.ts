@@ -125,9 +125,8 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     const delivery = eventDelivery(bus, topic, this.options.events, () => this.tellFallback());
     const plainPacket = { ...packet, data };
     const payload = this.plain ? data : await this.serializer.serialize(plainPacket);
-    const { id, delay, ttl, timeout } = options;
     const headers = packetHeaders(packet, this.plain, options.headers);
-    await bus.publish(topic, payload, { headers, id, ttl, timeout, delay, delivery });
+    await bus.publish(topic, payload, { ...options, headers, delivery });
     return undefined as T;
   }
 
@@ -222,7 +221,8 @@ const noOptions: DiscoRecordOptions = {};
 /** Patterns whose topics are remembered at a time; beyond that the memory begins again. */
 const REMEMBERED = 10_000;
 
-function assertForRequest({ id, delay, ttl }: DiscoRecordOptions): void {
-  if (id === undefined && delay === undefined && ttl === undefined) return;
-  throw new ConfigurationError('A request takes headers and a timeout; id, delay and ttl are for events');
+function assertForRequest({ headers: _, timeout: __, ...others }: DiscoRecordOptions): void {
+  const given = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (given.length === 0) return;
+  throw new ConfigurationError(`A request takes headers and a timeout; ${given.join(', ')} is for events`);
 }

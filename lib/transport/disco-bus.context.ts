@@ -12,6 +12,21 @@ type DiscoBusContextArgs = [
 
 /** What a handler of the transport is told beside the data: `@Ctx() context: DiscoBusContext`. */
 export class DiscoBusContext extends BaseRpcContext<DiscoBusContextArgs> {
+  /** What the handler threw, before filters made something else of it. */
+  #failure: { readonly error: unknown } | undefined;
+
+  /** @internal */
+  static noteFailure(context: unknown, error: unknown): void {
+    if (typeof context === 'object' && context !== null && #failure in context) {
+      context.#failure ??= { error };
+    }
+  }
+
+  /** @internal */
+  static failureOf(context: DiscoBusContext): { readonly error: unknown } | undefined {
+    return context.#failure;
+  }
+
   /** The pattern as the client named it, in Nest's normal form: `'orders'`, `'{"cmd":"sum"}'`. */
   getPattern(): string {
     return this.args[0];

@@ -22,6 +22,7 @@ import {
 } from './pattern-topic.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import type { DiscoBusServerOptions } from './transport-options.js';
+import { noteTrueFailures } from './true-failures.js';
 
 /** The transport's id, for handlers of this transport alone: `@MessagePattern('sum', DISCO_BUS)`. */
 export const DISCO_BUS: unique symbol = Symbol.for('DISCO_BUS') as never;
@@ -58,6 +59,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(private readonly options: DiscoBusServerOptions = {}) {
     super();
+    noteTrueFailures();
     this.source = new BusSource(options, 'DiscoBusServer');
     this.relay = new StatusRelay((status) => this._status$.next(status));
     this.initializeSerializer(options as never);

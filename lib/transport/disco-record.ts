@@ -6,8 +6,14 @@ export interface DiscoRecordOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Events only: a message id of your own. At least once, the same id is not stored twice within the driver's window. */
   readonly id?: string;
-  /** Events only: not delivered before this has passed. */
+  /** Events only: not delivered before this has passed. Excludes `at`. */
   readonly delay?: Duration;
+  /** Events only: not delivered before this moment; a number is milliseconds since the epoch. */
+  readonly at?: Date | number;
+  /** Events only: what the event belongs to, where handlers keep the order of keys. */
+  readonly key?: string;
+  /** Events only: aborting before the event is sent withdraws it. */
+  readonly signal?: AbortSignal;
   /** Events only: not delivered any more once this has passed. */
   readonly ttl?: Duration;
   /** Requests: how long to wait for the reply, and for each further one. Events: how long the publish may take. */
@@ -50,6 +56,21 @@ export class DiscoRecordBuilder<T = unknown> {
   /** Of an event. */
   setDelay(delay: Duration): this {
     return this.with({ delay });
+  }
+
+  /** Of an event. */
+  setAt(at: Date | number): this {
+    return this.with({ at });
+  }
+
+  /** Of an event. */
+  setKey(key: string): this {
+    return this.with({ key });
+  }
+
+  /** Of an event. */
+  setSignal(signal: AbortSignal): this {
+    return this.with({ signal });
   }
 
   /** Of an event. */

@@ -19,25 +19,26 @@ export function eventDelivery(
   return 'at-most-once';
 }
 
-const topicOptionNames: ReadonlySet<string> = new Set<keyof DiscoEventExtras>([
-  'wire',
-  'delivery',
-  'group',
-  'concurrency',
-  'prefetch',
-  'retry',
-  'deadLetter',
-  'timeout',
-  'startFrom',
-  'backlog',
-  'orderBy',
-  'shared',
-  'name',
-]);
+/** Every option that a handler of events may say for itself; the type holds the list complete. */
+const eventExtras: Readonly<Record<keyof DiscoEventExtras, true>> = {
+  wire: true,
+  delivery: true,
+  group: true,
+  concurrency: true,
+  prefetch: true,
+  retry: true,
+  deadLetter: true,
+  timeout: true,
+  startFrom: true,
+  backlog: true,
+  orderBy: true,
+  shared: true,
+  name: true,
+};
 
 /** The topic options among a handler's extras; the rest belongs to somebody else. */
 export function topicOptionsOf(extras: Readonly<Record<string, unknown>> = {}): DiscoEventExtras {
   return Object.fromEntries(
-    Object.entries(extras).filter(([name, value]) => topicOptionNames.has(name) && value !== undefined),
+    Object.entries(extras).filter(([name, value]) => Object.hasOwn(eventExtras, name) && value !== undefined),
   ) as DiscoEventExtras;
 }

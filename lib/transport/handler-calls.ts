@@ -11,6 +11,7 @@ import { finalize } from 'rxjs/operators';
 import { errorLine } from '../bus/bus-logger.js';
 import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
+import { isFilterFault } from '../errors/filter-fault.js';
 import { isError } from '../errors/is-error.js';
 import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
@@ -39,7 +40,10 @@ export interface HandlerCallsHost {
 export class HandlerCalls {
   constructor(private readonly host: HandlerCallsHost) {}
 
-  /** Resolves when the handler, and all that its Observable emits, has ended; rejects with an Error if it failed. */
+  /**
+   * Resolves when the handler, and all that its Observable emits, has ended. Rejects with what it threw, whatever filters
+   * made of that, unless one of them threw another Error on purpose.
+   */
   async event(
     route: string,
     handler: MessageHandler,
@@ -51,9 +55,12 @@ export class HandlerCalls {
       try {
         const result = await handler(packet.data, host);
         if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
-      } catch (error) {
-        throw isError(error) ? error : new RpcException(error as object | string);
+      } catch (thrown) {
+        const failure = DiscoBusContext.failureOf(host) ?? { error: thrown };
+        throw asError(isError(thrown) && !isFilterFault(thrown) ? thrown : failure.error);
       }
+      const failure = DiscoBusContext.failureOf(host);
+      if (failure) throw asError(failure.error);
     });
   }
 
@@ -180,6 +187,10 @@ export class HandlerCalls {
       Promise.resolve(this.host.onStart(transportId, context, done)).catch(reject);
     });
   }
+}
+
+function asError(error: unknown): Error {
+  return isError(error) ? error : new RpcException(error as object | string);
 }
 
 function answerOnce(sink: ReplySink, result: unknown): void {

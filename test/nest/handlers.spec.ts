@@ -545,7 +545,7 @@ describe('enhancers', () => {
     ]);
   });
 
-  it('a filter that does not throw has handled the error; one that throws decides what it becomes', async () => {
+  it('a filter is shown the error, and one that throws another decides what it becomes', async () => {
     @Catch(TypeError)
     class Rethrows implements ExceptionFilter {
       catch(error: Error) {
@@ -582,7 +582,12 @@ describe('enhancers', () => {
       await publish(payload, 'stored.failing');
       return got.has(count);
     };
-    expect(await ended('handled', 2)).toEqual(['handled 1', 'filter disco handled handled 1']);
+    expect(await ended('handled', 4)).toEqual([
+      'handled 1',
+      'filter disco handled handled 1',
+      'handled 2',
+      'filter disco handled handled 2',
+    ]);
     expect(await ended('useless', 2)).toEqual(['useless 1', 'given up useless']);
     expect(await ended('rethrown', 4)).toEqual([
       'rethrown 1',

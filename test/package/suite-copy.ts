@@ -6,7 +6,13 @@ import { type CommandResult, mustRun, runCommand } from './run-command.js';
 import { root } from './staged-package.js';
 
 /** What the suite needs of the repository. */
-const sources = ['lib', 'test/transport', 'test/support', 'test/nest/support.ts'];
+const sources = [
+  'lib',
+  'test/transport',
+  'test/support',
+  'test/nest/support.ts',
+  'test/nest/enhancers.spec.ts',
+];
 
 /**
  * The library's sources and a suite of its tests in a folder of their own, beside other versions of what they import.

@@ -53,7 +53,6 @@ class RangeFilter implements RpcExceptionFilter {
   }
 }
 
-/** An event that a filter has dealt with is handled. */
 @Catch(RangeError)
 class SwallowingFilter implements RpcExceptionFilter {
   catch(error: RangeError): Observable<never> {
@@ -206,7 +205,7 @@ describe.each(engines)('Enhancers over $name', (engine) => {
     expect([await ask('one name'), await ask('another name')]).toEqual(['one name', 'another name']);
   });
 
-  it('see events, and a filter may deal with what they fail on', async () => {
+  it('see events, and a filter is shown what they fail on', async () => {
     await serve(Shop);
     const one = client();
     await lastValueFrom(one.emit('broken', {}), { defaultValue: undefined });

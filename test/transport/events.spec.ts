@@ -3,6 +3,7 @@ import { Ctx, EventPattern, MessagePattern, Payload, RpcException } from '@nestj
 import { lastValueFrom, Observable, of, throwError } from 'rxjs';
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { UnrecoverableError } from '../../lib/errors/handler.errors.js';
+import { KEY_HEADER } from '../../lib/message/headers.js';
 import { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
 import { DiscoRecordBuilder } from '../../lib/transport/disco-record.js';
 import { Collector, gate } from '../nest/support.js';
@@ -128,6 +129,31 @@ describe.each(engines)('Events over $name', (engine) => {
     const [{ data, context }] = await seen.has(1);
     expect([data, context.getHeaders().tenant, context.getId()]).toEqual([{ id: 2 }, 'a', 'order-2']);
   });
+
+  it('carry a key, and go no more once their signal has aborted', async () => {
+    await serve(Listening);
+    const one = client();
+    const event = { event: 'paid', currency: 'EUR' };
+    const withdrawn = new DiscoRecordBuilder(1).setSignal(AbortSignal.abort('changed my mind')).build();
+    await expect(lastValueFrom(one.emit(event, withdrawn))).rejects.toMatchObject({ code: 'DISCO_ABORTED' });
+    one.emit(event, new DiscoRecordBuilder(2).setKey('customer-1').build());
+    const [{ data, context }] = await seen.has(1);
+    expect([data, context.getHeaders()[KEY_HEADER]]).toEqual([2, 'customer-1']);
+  });
+
+  it.each(['id', 'delay', 'at', 'ttl', 'key', 'signal'] as const)(
+    'have a word of their own: %s',
+    async (word) => {
+      const record = new DiscoRecordBuilder(1);
+      const values = { id: 'x', delay: 1, at: 1, ttl: 1, key: 'x', signal: AbortSignal.abort() };
+      const options = { [word]: values[word] };
+      const asked = client().send('both', Object.assign(record.build(), { options }));
+      await expect(lastValueFrom(asked)).rejects.toMatchObject({
+        code: 'DISCO_CONFIGURATION',
+        message: `A request takes headers and a timeout; ${word} is for events`,
+      });
+    },
+  );
 
   it('arrive when sent the moment the server listens', async () => {
     for (let round = 0; round < 5; round++) {
@@ -279,7 +305,10 @@ describe.each(engines.filter(({ options }) => options.events !== 'at-most-once')
       const one = client();
       await one.connect();
       const sentMs = performance.now();
-      one.emit({ event: 'paid', currency: 'EUR' }, new DiscoRecordBuilder('later').setDelay(150).build());
+      one.emit(
+        { event: 'paid', currency: 'EUR' },
+        new DiscoRecordBuilder('later').setAt(Date.now() + 150).build(),
+      );
       await seen.has(1);
       expect(performance.now() - sentMs).toBeGreaterThanOrEqual(140);
     });

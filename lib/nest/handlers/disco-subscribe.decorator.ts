@@ -1,13 +1,28 @@
 import 'reflect-metadata';
 import type { ModuleRef } from '@nestjs/core';
 import type { HandlerSubscribeOptions } from '../../bus/bus-options.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
 import { assertTopicOrPattern } from '../../message/topic-pattern.js';
 import { defaultParams } from './disco-params.decorator.js';
+
+/**
+ * Which guards, pipes, interceptors and filters surround a message handler: `'all'`, the global ones included, which may be made
+ * for HTTP; `'own'`, those of the method and its class; `false`, none. Pipes of single parameters apply in any case.
+ */
+export type Enhancers = 'all' | 'own' | false;
+
+/** Throws ConfigurationError for what is none. */
+export function assertEnhancers(enhancers: unknown): void {
+  if (enhancers === undefined || [false, 'all', 'own'].includes(enhancers as Enhancers)) return;
+  throw new ConfigurationError(`enhancers must be 'all', 'own' or false, not ${JSON.stringify(enhancers)}`);
+}
 
 /** How a method is subscribed; what is absent comes from the bus's `topics` table, then from its `defaults`. */
 export interface DiscoSubscribeOptions extends HandlerSubscribeOptions {
   /** The name of the bus. @default 'default' */
   bus?: string;
+  /** Which guards, pipes, interceptors and filters surround the method. @default what the bus's module says, else 'all' */
+  enhancers?: Enhancers;
 }
 
 /** Makes options when the application starts. `moduleRef` is that of the module the method's class belongs to. */
@@ -29,7 +44,8 @@ const SUBSCRIPTIONS = 'disco-bus:subscriptions';
  * `@DiscoContext` say. Returning means handled, throwing means failed; a Promise or Observable is awaited to its end.
  * Guards, pipes, interceptors and filters apply, global ones included, with `context.getType() === 'disco'` and
  * `context.getArgs()` being `[payload, context]`: one that is meant for HTTP alone must look at the type.
- * A guard that refuses fails the message; a filter that does not throw has handled it.
+ * A guard that refuses fails the message. A filter is shown what the method threw, and may throw another Error; it cannot undo
+ * the failure. `enhancers` leaves global ones out, or all.
  * Throws TopicInvalidError for a malformed topic.
  */
 export function DiscoSubscribe(

@@ -1,7 +1,10 @@
 import 'reflect-metadata';
-import type { ExceptionFilter, Type } from '@nestjs/common';
+import { type ExceptionFilter, Logger, type Type } from '@nestjs/common';
 import type { ApplicationConfig, ContextId } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
+import { errorLine } from '../../bus/bus-logger.js';
+import { isFilterFault } from '../../errors/filter-fault.js';
+import { isError } from '../../errors/is-error.js';
 import { HandlerArgumentsHost } from './handler-arguments-host.js';
 import type { HandlerMethod, InstanceWrapper } from './handler-explorer.js';
 
@@ -9,22 +12,28 @@ import type { HandlerMethod, InstanceWrapper } from './handler-explorer.js';
 const FILTERS = '__exceptionFilters__';
 const CAUGHT = '__filterCatchExceptions__';
 
-/** Turns a failure into what the filters make of it. */
-export type FailureFilter = (error: unknown, args: unknown[]) => Promise<unknown>;
+/** Shows a failure to the filters, and always throws: the failure itself, or what a filter threw on purpose. */
+export type FailureFilter = (error: unknown, args: unknown[]) => Promise<never>;
+
+/** Filters that have failed themselves are told of once. */
+const told = new WeakSet<object>();
+const logger = new Logger('DiscoBus');
 
 /**
  * The exception filters of a method, the method's own first, then its class's, then global ones; `undefined` without any.
- * Nest's own for external contexts take a filter that returns nothing for one that did not handle; here, as in HTTP and
- * microservices, only throwing (or an Observable that fails) says so.
+ * The first that catches the failure's type is shown it. A filter may report a failure and cannot undo it: a message that
+ * failed is never acknowledged because a filter returned. An Error that it throws instead, other than by mistake, goes on in its
+ * place.
  */
 export function failureFilter(
-  config: ApplicationConfig,
+  config: ApplicationConfig | undefined,
   { type, method, wrapper }: HandlerMethod,
   contextId?: ContextId,
 ): FailureFilter | undefined {
+  const requestScoped = (contextId && config?.getGlobalRequestFilters()) ?? [];
   const bound: unknown[] = [
-    ...config.getGlobalFilters(),
-    ...(contextId ? config.getGlobalRequestFilters().map((each) => instanceOf(each, contextId)) : []),
+    ...(config?.getGlobalFilters() ?? []),
+    ...requestScoped.map((each) => instanceOf(each, contextId)),
     ...(Reflect.getMetadata(FILTERS, type) ?? []),
     ...(Reflect.getMetadata(FILTERS, type.prototype[method]) ?? []),
   ];
@@ -39,11 +48,24 @@ async function catchWith(
   filters: readonly ExceptionFilter[],
   error: unknown,
   args: unknown[],
-): Promise<unknown> {
+): Promise<never> {
   const filter = filters.find((each) => catches(each, error));
-  if (!filter) throw error;
-  const result = await filter.catch(error, new HandlerArgumentsHost(args));
-  return isObservable(result) ? lastValueFrom(result, { defaultValue: undefined }) : result;
+  try {
+    const result = await filter?.catch(error, new HandlerArgumentsHost(args));
+    if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
+  } catch (thrown) {
+    if (isError(thrown) && !isFilterFault(thrown)) throw thrown;
+    if (isError(thrown) && thrown !== error) tellFault(filter as ExceptionFilter, thrown);
+  }
+  throw error;
+}
+
+function tellFault(filter: ExceptionFilter, thrown: unknown): void {
+  if (told.has(filter.constructor)) return;
+  told.add(filter.constructor);
+  logger.error(
+    `The filter ${filter.constructor.name} failed on a message handler, whose own error is kept: ${errorLine(thrown)}`,
+  );
 }
 
 function catches(filter: ExceptionFilter, error: unknown): boolean {

@@ -5,7 +5,11 @@ import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { type BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
-import type { DiscoSubscribeOptionsFactory } from './disco-subscribe.decorator.js';
+import {
+  assertEnhancers,
+  type DiscoSubscribeOptionsFactory,
+  type Enhancers,
+} from './disco-subscribe.decorator.js';
 import { type FoundHandler, HandlerExplorer, type SubscribedMethod } from './handler-explorer.js';
 import { HandlerRunner } from './handler-runner.js';
 
@@ -14,6 +18,7 @@ interface PlacedHandler {
   readonly handler: FoundHandler;
   readonly bus: BusEntry;
   readonly declared: DeclaredSubscription;
+  readonly enhancers: Enhancers;
 }
 
 /** Subscribes the methods with `@DiscoSubscribe` when the application starts. */
@@ -61,6 +66,7 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
     for (const { method, options } of this.undecided) {
       this.place({ ...method, options: (await options(method.moduleRef)) ?? {} });
     }
+    this.tellGlobals();
     const subscribing = this.placed.map((each) => ({ ...each, live: this.subscribe(each) }));
     const now = subscribing.filter(({ bus }) => bus.service.state !== 'connecting');
     const later = subscribing.filter(({ bus }) => bus.service.state === 'connecting');
@@ -73,9 +79,10 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
   private place(handler: FoundHandler): void {
     const bus = this.busOf(handler);
     if (!bus.registerHandlers || bus.service.bus === undefined) return;
-    const { bus: _name, ...options } = handler.options;
+    const { bus: _name, enhancers = bus.enhancers, ...options } = handler.options;
+    assertEnhancers(enhancers);
     const declared = bus.service.bus.declare(handler.topic, options, handler.label);
-    this.placed.push({ handler, bus, declared });
+    this.placed.push({ handler, bus, declared, enhancers });
   }
 
   private busOf({ label, options }: FoundHandler): BusEntry {
@@ -87,8 +94,17 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
     );
   }
 
-  private async subscribe({ handler, declared }: PlacedHandler): Promise<void> {
-    await declared.open(this.runner.handlerFor(handler));
+  private async subscribe({ handler, declared, enhancers }: PlacedHandler): Promise<void> {
+    await declared.open(this.runner.handlerFor(handler, enhancers));
+  }
+
+  /** What an application has made global for HTTP meets messages as well. */
+  private tellGlobals(): void {
+    const globals = this.runner.globals;
+    if (globals.length === 0 || !this.placed.some(({ enhancers }) => enhancers === 'all')) return;
+    this.logger.log(
+      `Global enhancers in effect on message handlers: ${globals.join(', ')}; enhancers: 'own' leaves them out`,
+    );
   }
 
   private tellFailure({ handler, live }: PlacedHandler & { live: Promise<void> }): void {

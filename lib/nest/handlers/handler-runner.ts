@@ -1,23 +1,41 @@
 import 'reflect-metadata';
-import { Injectable } from '@nestjs/common';
+import { type ExecutionContext, Injectable } from '@nestjs/common';
 import type { ContextId } from '@nestjs/core';
 import { ApplicationConfig, ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { MessageHandler } from '../../bus/bus-options.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { ParamType, paramsOf, paramValue } from './disco-params.decorator.js';
-import { DISCO_CONTEXT_TYPE } from './handler-arguments-host.js';
+import type { Enhancers } from './disco-subscribe.decorator.js';
+import { DISCO_CONTEXT_TYPE, HandlerExecutionContext } from './handler-arguments-host.js';
 import type { HandlerMethod, InstanceWrapper } from './handler-explorer.js';
 import { type FailureFilter, failureFilter } from './handler-filters.js';
 
 type Run = (payload: unknown, context: DiscoMessageContext) => unknown;
 
 const ENHANCERS = ['__guards__', '__interceptors__', '__pipes__', '__exceptionFilters__'];
-/** Filters are ours to run: see {@link failureFilter}. */
-const enhancers = { guards: true, interceptors: true, filters: false };
 const paramsFactory = {
   exchangeKeyForValue: (type: number, path: any, args: any) => paramValue(type, path, args),
 };
+
+/** What is Nest's own of a creator of contexts, as far as it is varied here. */
+interface ContextParts {
+  getContextModuleKey(type: Function): string;
+  guardsConsumer: ConsumerParts;
+  interceptorsConsumer: ConsumerParts;
+  guardsContextCreator: object;
+  interceptorsContextCreator: object;
+  pipesContextCreator: object;
+}
+
+interface ConsumerParts {
+  createContext(args: unknown[], instance: object, callback: Function): ExecutionContext;
+}
+
+/** The same object, with some of its members replaced. */
+function varied<Of extends object>(original: Of, replaced: Partial<Of> | object): Of {
+  return Object.assign(Object.create(original), replaced);
+}
 
 /** Makes of a method what a bus can call, within Nest's guards, pipes, interceptors, filters and scopes. */
 @Injectable()
@@ -28,16 +46,38 @@ export class HandlerRunner {
   ) {}
 
   /** A method that nothing surrounds is called directly: Nest's context costs half a microsecond. */
-  handlerFor(handler: HandlerMethod): MessageHandler {
-    if (handler.instance === undefined || this.scopedGlobals().length > 0) return this.perMessage(handler);
-    const direct = this.direct(handler, handler.instance);
+  handlerFor(handler: HandlerMethod, enhancers: Enhancers): MessageHandler {
+    const scoped = enhancers === 'all' && this.scopedGlobals().length > 0;
+    if (handler.instance === undefined || scoped) return this.perMessage(handler, enhancers);
+    const direct = this.direct(handler, handler.instance, enhancers);
     if (direct) return direct;
-    const run = this.surrounded(handler, handler.instance);
-    return filtered(run, failureFilter(this.config, handler));
+    const run = this.surrounded(handler, handler.instance, enhancers);
+    return filtered(run, this.failureFilter(handler, enhancers));
   }
 
-  private direct({ type, method }: HandlerMethod, instance: object): Run | undefined {
-    if (this.hasGlobals() || ENHANCERS.some((key) => isEnhanced(key, type, method))) return undefined;
+  /** The global guards, pipes, interceptors and filters of the application, by name. */
+  get globals(): string[] {
+    const { config } = this;
+    const kinds: [kind: string, made: object[], perMessage: InstanceWrapper[]][] = [
+      ['guard', config.getGlobalGuards(), config.getGlobalRequestGuards()],
+      ['pipe', config.getGlobalPipes(), config.getGlobalRequestPipes()],
+      ['interceptor', config.getGlobalInterceptors(), config.getGlobalRequestInterceptors()],
+      ['filter', config.getGlobalFilters(), config.getGlobalRequestFilters()],
+    ];
+    return kinds.flatMap(([kind, made, perMessage]) => [
+      ...made.map((each) => `${kind} ${each.constructor.name}`),
+      ...perMessage.map((each) => `${kind} ${each.metatype?.name}`),
+    ]);
+  }
+
+  private failureFilter(handler: HandlerMethod, enhancers: Enhancers, contextId?: ContextId) {
+    if (enhancers === false) return undefined;
+    return failureFilter(enhancers === 'all' ? this.config : undefined, handler, contextId);
+  }
+
+  private direct({ type, method }: HandlerMethod, instance: object, enhancers: Enhancers): Run | undefined {
+    if (enhancers === 'all' && this.hasGlobals()) return undefined;
+    if (enhancers !== false && ENHANCERS.some((key) => isEnhanced(key, type, method))) return undefined;
     const params = Object.entries(paramsOf(type, method).params).map(
       ([key, { index, data, pipes, schema }]) => ({
         type: Number(key.split(':')[0]),
@@ -60,11 +100,17 @@ export class HandlerRunner {
     };
   }
 
-  private surrounded({ method, type, wrapper }: HandlerMethod, instance: object, contextId?: ContextId): Run {
+  private surrounded(
+    { method, type, wrapper }: HandlerMethod,
+    instance: object,
+    enhancers: Enhancers,
+    contextId?: ContextId,
+  ): Run {
     const callback = (instance as Record<string, any>)[method];
     const { key } = paramsOf(type, method);
     const inquirer = contextId && wrapper.id;
-    return this.contextsWithin(wrapper).create(
+    const surrounds = enhancers !== false;
+    return this.contextsWithin(wrapper, enhancers).create(
       instance as Record<string, any>,
       callback,
       method,
@@ -72,42 +118,56 @@ export class HandlerRunner {
       paramsFactory,
       contextId,
       inquirer,
-      enhancers,
+      // Filters are ours to run.
+      { guards: surrounds, interceptors: surrounds, filters: false },
       DISCO_CONTEXT_TYPE,
     );
   }
 
   /**
-   * Nest looks for the module of an external handler among providers alone: a controller's would not be found, and the
-   * guards bound to it by their class would be skipped without a word.
+   * Nest's creator of contexts, in three places different. It looks for the module of an external handler among providers
+   * alone: a controller's would not be found, and the guards bound to it by their class would be skipped without a word. What
+   * guards and interceptors are told is our own. And global enhancers may be left out.
    */
-  private contextsWithin({ host }: InstanceWrapper): ExternalContextCreator {
-    const contexts: ExternalContextCreator = Object.create(this.contexts);
-    contexts.getContextModuleKey = () => host?.token ?? '';
-    return contexts;
+  private contextsWithin({ host }: InstanceWrapper, enhancers: Enhancers): ExternalContextCreator {
+    const contexts = varied(this.contexts as unknown as ContextParts, {
+      getContextModuleKey: () => host?.token ?? '',
+    });
+    const createContext: ConsumerParts['createContext'] = (args, instance, callback) =>
+      new HandlerExecutionContext(args, instance.constructor, callback);
+    contexts.guardsConsumer = varied(contexts.guardsConsumer, { createContext });
+    contexts.interceptorsConsumer = varied(contexts.interceptorsConsumer, { createContext });
+    if (enhancers === 'all') return contexts as unknown as ExternalContextCreator;
+    const getGlobalMetadata = () => [];
+    contexts.guardsContextCreator = varied(contexts.guardsContextCreator, { getGlobalMetadata });
+    contexts.interceptorsContextCreator = varied(contexts.interceptorsContextCreator, { getGlobalMetadata });
+    const create = enhancers === false ? { create: () => [] } : { getGlobalMetadata };
+    contexts.pipesContextCreator = varied(contexts.pipesContextCreator, create);
+    return contexts as unknown as ExternalContextCreator;
   }
 
   /** An instance for each message, with its context as the REQUEST, and the enhancers that go with it. */
-  private perMessage(handler: HandlerMethod): Run {
+  private perMessage(handler: HandlerMethod, enhancers: Enhancers): Run {
     return async (payload, context) => {
       const contextId = contextIdOf(handler, context);
-      const instance = await this.instanceFor(handler, contextId);
-      const run = this.surrounded(handler, instance, contextId);
-      return filtered(run, failureFilter(this.config, handler, contextId))(payload, context);
+      const instance = await this.instanceFor(handler, enhancers, contextId);
+      const run = this.surrounded(handler, instance, enhancers, contextId);
+      return filtered(run, this.failureFilter(handler, enhancers, contextId))(payload, context);
     };
   }
 
   private async instanceFor(
     { instance, moduleRef, wrapper }: HandlerMethod,
+    enhancers: Enhancers,
     contextId: ContextId,
   ): Promise<object> {
-    for (const each of this.scopedGlobals()) await resolve(each, contextId);
+    if (enhancers === 'all') for (const each of this.scopedGlobals()) await resolve(each, contextId);
     return instance ?? (await moduleRef.resolve(wrapper.token as string, contextId, { strict: true }));
   }
 
   private hasGlobals(): boolean {
     const { config } = this;
-    const globals = [
+    const globals: object[][] = [
       config.getGlobalGuards(),
       config.getGlobalInterceptors(),
       config.getGlobalPipes(),
