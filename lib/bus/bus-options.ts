@@ -20,11 +20,19 @@ export interface RetryOptions {
   backoff?: BackoffOptions;
 }
 
-/** What to do when handlers cannot keep up with a fan-out topic. */
+/**
+ * What to do when handlers cannot keep up with a fan-out topic. The bounds hold for one subscription, and for all that it
+ * keeps for later: what waits for a free handler, for its key, or for its next attempt in this process.
+ */
 export interface BacklogOptions {
-  /** Messages that may wait for a free handler. @default 100000 */
+  /** Messages that may wait. @default 100000 */
   limit?: number;
-  /** Which message gives way when the limit is reached. Each is counted as dropped. @default 'drop-new' */
+  /** Bytes of their bodies as they travelled that may wait; a message larger than this never waits. @default 64 MiB */
+  maxBytes?: number;
+  /**
+   * Which message gives way when a bound is reached: the one that comes, or the one that came first. Each is told as the
+   * status `dropped` and counted, for the reason `overflow`. @default 'drop-new'
+   */
   overflow?: 'drop-new' | 'drop-old';
 }
 
