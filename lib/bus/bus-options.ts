@@ -158,6 +158,14 @@ export interface PublishReceipt {
   readonly receivers?: number;
 }
 
+/** How much may be under way, from the call of `publish` until it settles. */
+export interface PublishLimitOptions {
+  /** Messages, 1 or more. @default 100000 */
+  messages?: number;
+  /** Bytes of their encoded payloads, 1 or more; while nothing else is under way, one message may be larger. @default 64 MiB */
+  bytes?: number;
+}
+
 /** What to do while the server cannot be reached at start. */
 export interface ConnectionOptions {
   /** Whether `start()` waits for the connection at all. @default true */
@@ -196,6 +204,11 @@ export interface DiscoBusOptions {
   maxMessageSize?: number;
   /** @default '30s' */
   publishTimeout?: Duration;
+  /**
+   * What may be published at a time. Beyond it `publish` rejects with BackpressureError at once, and nothing is sent;
+   * `publishBatch` waits for its turn instead. Requests at most once and replies do not count. @default 100000 messages, 64 MiB
+   */
+  publishLimit?: PublishLimitOptions;
   /** How long a request waits for its reply. @default '30s' */
   requestTimeout?: Duration;
   /** Requests that may wait for their replies at a time; further ones reject with BackpressureError. @default 100000 */
