@@ -7,6 +7,7 @@ export type {
   DiscoBusOptions,
   HandlerSubscribeOptions,
   MessageHandler,
+  PublishLimitOptions,
   PublishOptions,
   PublishReceipt,
   RequestOptions,
@@ -103,6 +104,8 @@ export {
 } from './errors/message.errors.js';
 export {
   BackpressureError,
+  BatchPartlySentError,
+  type BatchReceipt,
   PublishOutcomeUnknownError,
   PublishTimeoutError,
 } from './errors/publish.errors.js';

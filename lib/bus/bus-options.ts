@@ -20,11 +20,19 @@ export interface RetryOptions {
   backoff?: BackoffOptions;
 }
 
-/** What to do when handlers cannot keep up with a fan-out topic. */
+/**
+ * What to do when handlers cannot keep up with a fan-out topic. The bounds hold for one subscription, and for all that it
+ * keeps for later: what waits for a free handler, for its key, or for its next attempt in this process.
+ */
 export interface BacklogOptions {
-  /** Messages that may wait for a free handler. @default 100000 */
+  /** Messages that may wait. @default 100000 */
   limit?: number;
-  /** Which message gives way when the limit is reached. Each is counted as dropped. @default 'drop-new' */
+  /** Bytes of their bodies as they travelled that may wait; a message larger than this never waits. @default 64 MiB */
+  maxBytes?: number;
+  /**
+   * Which message gives way when a bound is reached: the one that comes, or the one that came first. Each is told as the
+   * status `dropped` and counted, for the reason `overflow`. @default 'drop-new'
+   */
   overflow?: 'drop-new' | 'drop-old';
 }
 
@@ -150,6 +158,14 @@ export interface PublishReceipt {
   readonly receivers?: number;
 }
 
+/** How much may be under way, from the call of `publish` until it settles. */
+export interface PublishLimitOptions {
+  /** Messages, 1 or more. @default 100000 */
+  messages?: number;
+  /** Bytes of their encoded payloads, 1 or more; while nothing else is under way, one message may be larger. @default 64 MiB */
+  bytes?: number;
+}
+
 /** What to do while the server cannot be reached at start. */
 export interface ConnectionOptions {
   /** Whether `start()` waits for the connection at all. @default true */
@@ -188,6 +204,11 @@ export interface DiscoBusOptions {
   maxMessageSize?: number;
   /** @default '30s' */
   publishTimeout?: Duration;
+  /**
+   * What may be published at a time. Beyond it `publish` rejects with BackpressureError at once, and nothing is sent;
+   * `publishBatch` waits for its turn instead. Requests at most once and replies do not count. @default 100000 messages, 64 MiB
+   */
+  publishLimit?: PublishLimitOptions;
   /** How long a request waits for its reply. @default '30s' */
   requestTimeout?: Duration;
   /** Requests that may wait for their replies at a time; further ones reject with BackpressureError. @default 100000 */

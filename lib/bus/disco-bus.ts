@@ -191,8 +191,8 @@ export class DiscoBus {
   /**
    * Publishes `payload` to `topic` and resolves when the driver has accepted it. Rejects with TopicInvalidError,
    * MessageUndefinedError, CodecError, MessageTooLargeError or ConfigurationError for what the caller got wrong;
-   * PublishTimeoutError, BackpressureError or AbortedError when nothing was sent; PublishOutcomeUnknownError when
-   * that cannot be told. Messages of one caller to one topic keep their order.
+   * PublishTimeoutError, BackpressureError (beyond `publishLimit` at once) or AbortedError when nothing was sent;
+   * PublishOutcomeUnknownError when that cannot be told. Messages of one caller to one topic keep their order.
    */
   publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
     return this.publisher.publish(topic, payload, options);
@@ -200,7 +200,10 @@ export class DiscoBus {
 
   /**
    * Publishes each of `payloads` as a message of its own; nothing is sent if one of them is at fault. The receipts come
-   * in the order of the payloads. Rejects with the first failure once all have settled: some may have been published.
+   * in the order of the payloads. What is more than a quarter of `publishLimit` is sent in chunks, each once the one before
+   * it is accepted and there is room, and within its own `timeout`; after a failure nothing more is sent. Rejects with
+   * BatchPartlySentError, which tells what became of each, when some were published or may have been; otherwise as
+   * `publish` does.
    */
   async publishBatch(
     topic: string,

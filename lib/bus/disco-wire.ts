@@ -2,6 +2,7 @@ import type { Codec } from '../codec/codec.js';
 import type { Delivery } from '../driver/delivery.js';
 import { type DecodedFrame, decodeFrame } from '../message/frame.js';
 import type { OutgoingFrame } from '../message/outgoing-frame.js';
+import { copyOf } from './backlog.js';
 import { MessageDecoder } from './message-decoder.js';
 import type { Wire } from './wire.js';
 
@@ -24,6 +25,10 @@ export class DiscoWire implements Wire {
 
   open(delivery: Delivery): DecodedFrame {
     return delivery.decoded ?? decodeFrame(delivery.frame);
+  }
+
+  copy(frame: Uint8Array): Uint8Array {
+    return copyOf(frame);
   }
 
   assertCarries(): void {}

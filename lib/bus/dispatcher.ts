@@ -1,15 +1,17 @@
 import { inNobodysContext } from '../driver/async-context.js';
 import type { Delivery } from '../driver/delivery.js';
 import type { Clock } from '../timing/clock.js';
+import { type Backlog, sizeOf } from './backlog.js';
 import type { StartGate } from './start-gate.js';
 
 /** What a {@link Dispatcher} goes by. */
 export interface DispatcherOptions {
-  /** Deliveries handled at the same time. */
+  /** Deliveries handled at the same time, those included that wait for their key. */
   readonly concurrency: number;
-  /** Deliveries that may wait for a place; `Infinity` where the driver bounds them. */
-  readonly limit: number;
-  readonly overflow: 'drop-new' | 'drop-old';
+  /** How many of them are no backlog: the handlers that run. */
+  readonly handlers: number;
+  /** What waits is counted there. @default the driver bounds what waits */
+  readonly backlog?: Backlog;
   /** While it is shut, everything waits. */
   readonly gate: StartGate;
   readonly clock: Clock;
@@ -18,8 +20,12 @@ export interface DispatcherOptions {
    * to wait came, on the monotonic clock.
    */
   readonly handle: (delivery: Delivery, cameMs: number | undefined) => void | Promise<void>;
+  /** Gives up what counts in the same backlog, and has waited for longer; false when there is nothing. */
+  readonly giveUpOlder: () => boolean;
+  /** The same delivery without the bundle that it came in. */
+  readonly detached: (delivery: Delivery) => Delivery;
   /** Told of each delivery that gave way. */
-  readonly onOverflow: (delivery: Delivery) => void;
+  readonly onOverflow: () => void;
 }
 
 /** Starts deliveries in the order they came, never more at a time than `concurrency`; the rest wait, bounded. */
@@ -28,20 +34,25 @@ export class Dispatcher {
   private waiting: Delivery[] = [];
   /** When each of them came. */
   private came: number[] = [];
+  /** What each of them counts as; kept only where there is a backlog. */
+  private sizes: number[] = [];
   private head = 0;
   private idleWaiters: (() => void)[] = [];
   private draining = false;
+  /** Something gave way, and what came before still waits. */
+  private overflowing = false;
 
   constructor(private readonly options: DispatcherOptions) {}
 
   /** Deliveries waiting for a place. */
-  get backlog(): number {
+  private get length(): number {
     return this.waiting.length - this.head;
   }
 
   push(delivery: Delivery): void {
-    if (this.mayStart() && this.backlog === 0) this.start(delivery);
-    else this.enqueue(delivery);
+    if (this.length > 0 || !this.mayStart()) this.enqueue(delivery);
+    else if (this.running < this.options.handlers) this.start(delivery);
+    else this.startBehind(delivery);
   }
 
   /** The gate was opened: starts what waits. */
@@ -51,64 +62,116 @@ export class Dispatcher {
 
   /** Resolves when nothing runs and nothing waits. */
   idle(): Promise<void> {
-    if (this.running === 0 && this.backlog === 0) return Promise.resolve();
+    if (this.running === 0 && this.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
   /** Forgets what waits, and returns it; what runs goes on. */
   clear(): Delivery[] {
     const dropped = this.waiting.slice(this.head);
+    for (let index = this.head; index < this.sizes.length; index++)
+      this.options.backlog?.remove(this.sizes[index]);
     this.waiting = [];
     this.came = [];
+    this.sizes = [];
     this.head = 0;
     this.wakeIfIdle();
     return dropped;
   }
 
   private enqueue(delivery: Delivery): void {
-    if (this.backlog >= this.options.limit) {
-      const dropNew = this.options.overflow === 'drop-new';
-      this.options.onOverflow(dropNew ? delivery : this.shift());
-      if (dropNew) return;
+    const { backlog, clock, detached } = this.options;
+    if (backlog) {
+      const bytes = sizeOf(delivery);
+      if (!this.admits(bytes)) return;
+      backlog.add(bytes);
+      this.sizes.push(bytes);
     }
-    this.waiting.push(delivery);
-    this.came.push(this.options.clock.monotonic());
+    // Of a bundle that is taken in part, no part that waits may keep the others.
+    this.waiting.push(this.overflowing ? detached(delivery) : delivery);
+    this.came.push(clock.monotonic());
   }
+
+  /** Starts what waits for its key, not for a place: it counts until it has ended. */
+  private startBehind(delivery: Delivery): void {
+    const { backlog } = this.options;
+    if (!backlog) {
+      this.start(delivery);
+      return;
+    }
+    const bytes = sizeOf(delivery);
+    if (!this.admits(bytes)) return;
+    backlog.add(bytes);
+    this.start(this.overflowing ? this.options.detached(delivery) : delivery, undefined, bytes);
+  }
+
+  private admits(bytes: number): boolean {
+    if (this.options.backlog?.makeRoom(bytes, this.giveUpOldest) !== false) return true;
+    this.overflowing = true;
+    this.options.onOverflow();
+    return false;
+  }
+
+  private readonly giveUpOldest = (): boolean => {
+    const { giveUpOlder, onOverflow } = this.options;
+    if (giveUpOlder()) return true;
+    if (this.length === 0) return false;
+    this.shift();
+    onOverflow();
+    return true;
+  };
 
   private shift(): Delivery {
     const delivery = this.waiting[this.head];
+    this.options.backlog?.remove(this.sizes[this.head]);
     this.waiting[this.head++] = undefined as unknown as Delivery;
     if (this.head > 1024 && this.head * 2 > this.waiting.length) {
       this.waiting = this.waiting.slice(this.head);
       this.came = this.came.slice(this.head);
+      this.sizes = this.sizes.slice(this.head);
       this.head = 0;
     }
     return delivery;
   }
 
-  private start(delivery: Delivery, cameMs?: number): void {
+  /** `countedBytes`: what it counts as in the backlog until it has ended; undefined where it does not count. */
+  private start(delivery: Delivery, cameMs?: number, countedBytes?: number): void {
     this.running++;
     const handling = this.options.handle(delivery, cameMs);
-    if (handling) handling.then(this.ended, this.ended);
-    else this.ended();
+    if (countedBytes === undefined) {
+      if (handling) handling.then(this.ended, this.ended);
+      else this.ended();
+      return;
+    }
+    const ended = () => {
+      this.options.backlog?.remove(countedBytes);
+      this.ended();
+    };
+    if (handling) handling.then(ended, ended);
+    else ended();
   }
 
   private readonly ended = (): void => {
     this.running--;
     this.drain();
+    if (this.length === 0 && this.running < this.options.handlers) this.overflowing = false;
     this.wakeIfIdle();
   };
 
   /** A loop, not a recursion: handlers that answer at once end within their own start. */
   private drain(): void {
-    if (!this.draining && this.backlog > 0) inNobodysContext(this.startWaiting);
+    if (!this.draining && this.length > 0) inNobodysContext(this.startWaiting);
   }
 
   private readonly startWaiting = (): void => {
     this.draining = true;
-    while (this.backlog > 0 && this.mayStart()) {
+    while (this.length > 0 && this.mayStart()) {
       const cameMs = this.came[this.head];
-      this.start(this.shift(), cameMs);
+      const bytes = this.sizes[this.head];
+      const delivery = this.shift();
+      const counted = this.running >= this.options.handlers && bytes !== undefined;
+      if (counted) this.options.backlog?.add(bytes);
+      this.start(delivery, cameMs, counted ? bytes : undefined);
     }
     this.draining = false;
   };
@@ -118,7 +181,7 @@ export class Dispatcher {
   }
 
   private wakeIfIdle(): void {
-    if (this.running > 0 || this.backlog > 0 || this.idleWaiters.length === 0) return;
+    if (this.running > 0 || this.length > 0 || this.idleWaiters.length === 0) return;
     const waiters = this.idleWaiters;
     this.idleWaiters = [];
     for (const wake of waiters) wake();

@@ -8,6 +8,7 @@ import type { Message } from '../message/message.js';
 import { messageIds } from '../message/message-id.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import type { Clock } from '../timing/clock.js';
+import { copyOf } from './backlog.js';
 import type { PublishOptions } from './bus-options.js';
 import { MessageDecoder } from './message-decoder.js';
 import type { Wire } from './wire.js';
@@ -52,6 +53,12 @@ export class GoWire implements Wire {
       bodyBytes: frame.length,
       bodyOwned: false,
     };
+  }
+
+  copy(frame: Uint8Array): Uint8Array {
+    const copy = copyOf(frame);
+    this.stamps.set(copy, this.stampOf(frame));
+    return copy;
   }
 
   assertCarries(topic: string, options: PublishOptions): void {

@@ -1,8 +1,8 @@
 import type { EncodedBody } from '../codec/codec.js';
-import type { DriverReceipt } from '../driver/driver.js';
+import type { BufferLimit, DriverReceipt } from '../driver/driver.js';
 import type { MessagePublishOptions, PublishListener } from '../driver/message-driver.js';
 import { partPosition } from '../driver/part-position.js';
-import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
+import { BackpressureError, PublishOutcomeUnknownError } from '../errors/publish.errors.js';
 import type { Headers } from '../message/headers.js';
 import type { OutgoingFrame } from '../message/outgoing-frame.js';
 import type { Clock } from '../timing/clock.js';
@@ -13,15 +13,23 @@ import type { PublishLane } from './publish-lanes.js';
 /** A driver keeps the deadline itself, and knows then whether anything was sent; it gets this much longer to say so. */
 const GRACE_MS = 50;
 
-/** The publishes under way. Each settles when its time is up or its signal aborts, whatever the driver does. */
+/**
+ * The publishes under way, bounded in count and in bytes. Each settles when its time is up or its signal aborts, whatever
+ * the driver does.
+ */
 export class Publications {
   private readonly usual: DeadlineQueue;
   private underWay = 0;
+  private bytes = 0;
   private idleWaiters: (() => void)[] = [];
+  private roomWaiters: (() => void)[] = [];
+  /** The same for all that are refused until something ends. */
+  private refused: BackpressureError | undefined;
 
   constructor(
     private readonly usualTimeoutMs: number,
     readonly clock: Clock,
+    private readonly limit: BufferLimit,
   ) {
     this.usual = new DeadlineQueue(usualTimeoutMs + GRACE_MS, clock);
   }
@@ -38,18 +46,59 @@ export class Publications {
     return this.underWay === 0 ? Promise.resolve() : new Promise((resolve) => this.idleWaiters.push(resolve));
   }
 
-  began(): void {
-    this.underWay++;
+  /** Whether so many bytes more, in so many messages more, are within the bounds. A lone message always is. */
+  hasRoom(bytes: number, messages = 1): boolean {
+    const count = this.underWay + messages;
+    if (count > this.limit.messages) return false;
+    return count === 1 || this.bytes + bytes <= this.limit.bytes;
   }
 
-  ended(): void {
+  /** Resolves when there is room, or nothing is under way; rejects with BackpressureError when that takes too long. */
+  async room({ messages, bytes }: BufferLimit, timeoutMs: number): Promise<void> {
+    if (this.underWay === 0 || this.hasRoom(bytes, messages)) return;
+    let late = false;
+    const wake = () => {
+      late = true;
+      this.wakeForRoom();
+    };
+    const deadline = this.deadlines(timeoutMs).add(wake);
+    while (this.underWay > 0 && !this.hasRoom(bytes, messages)) {
+      if (late) throw this.refusal();
+      await new Promise<void>((resolve) => this.roomWaiters.push(resolve));
+    }
+    deadline.cancel();
+  }
+
+  /** What a publish is told that finds no room. */
+  refusal(): BackpressureError {
+    this.refused ??= new BackpressureError(
+      `${this.underWay} messages with ${this.bytes} bytes are being published already; nothing was sent. ` +
+        `publishLimit allows ${this.limit.messages} messages and ${this.limit.bytes} bytes: ` +
+        'wait until some have settled, use publishBatch, which waits by itself, or raise publishLimit',
+    );
+    return this.refused;
+  }
+
+  began(bytes: number): void {
+    this.underWay++;
+    this.bytes += bytes;
+  }
+
+  ended(bytes: number): void {
     this.underWay--;
+    this.bytes -= bytes;
+    this.refused = undefined;
+    if (this.roomWaiters.length > 0) this.wakeForRoom();
     if (this.underWay > 0 || this.idleWaiters.length === 0) return;
     for (const wake of this.idleWaiters.splice(0)) wake();
   }
 
   close(): void {
     this.usual.clear();
+  }
+
+  private wakeForRoom(): void {
+    for (const wake of this.roomWaiters.splice(0)) wake();
   }
 }
 
@@ -146,7 +195,7 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
 
   private begin(): void {
     const { options, startedMs } = this.head;
-    this.owner.began();
+    this.owner.began(this.bodyBytes);
     this.deadlines = this.owner.deadlines(options.timeoutMs);
     this.deadlines.track(this, startedMs);
     const { signal } = options;
@@ -166,7 +215,7 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
     const { options, startedMs } = this.head;
     if (this.onAbort) options.signal?.removeEventListener('abort', this.onAbort);
     this.lane.metrics.published(status, (this.owner.clock.monotonic() - startedMs) / 1000);
-    this.owner.ended();
+    this.owner.ended(this.bodyBytes);
     return true;
   }
 }

@@ -4,7 +4,7 @@ import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
 import { BundlingDriver, type BundlingOptions, unbundled } from '../driver/bundling-driver.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
-import type { DiscoDriver } from '../driver/driver.js';
+import type { BufferLimit, DiscoDriver } from '../driver/driver.js';
 import type { MessageDriver } from '../driver/message-driver.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
 import { boundedMetrics } from '../metrics/bounded-metrics.js';
@@ -44,6 +44,8 @@ export interface ResolvedOptions {
   readonly requestCodec: Codec;
   readonly maxMessageBytes: number;
   readonly publishTimeoutMs: number;
+  /** What may be published at a time. */
+  readonly publishLimit: BufferLimit;
   readonly requestTimeoutMs: number;
   readonly maxPendingRequests: number;
   readonly shutdownTimeoutMs: number;
@@ -92,6 +94,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     wires: new Wires({ codec: codecs.codec, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,
     publishTimeoutMs: toMilliseconds(options.publishTimeout ?? '30s', 'publishTimeout', { minMs: 1 }),
+    publishLimit: resolvePublishLimit(options.publishLimit),
     requestTimeoutMs: toMilliseconds(options.requestTimeout ?? '30s', 'requestTimeout', { minMs: 1 }),
     maxPendingRequests: resolveMaxPending(options.maxPendingRequests),
     shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
@@ -162,6 +165,17 @@ function resolveMaxPending(limit: unknown = 100_000): number {
     throw new ConfigurationError('maxPendingRequests must be a whole number, 1 or more');
   }
   return limit as number;
+}
+
+function resolvePublishLimit({
+  messages = 100_000,
+  bytes = 64 * 1024 * 1024,
+}: DiscoBusOptions['publishLimit'] = {}): BufferLimit {
+  for (const [name, value] of Object.entries({ messages, bytes })) {
+    if (Number.isInteger(value) && value >= 1) continue;
+    throw new ConfigurationError(`publishLimit.${name} must be a whole number, 1 or more`);
+  }
+  return { messages, bytes };
 }
 
 function resolveConnection({

@@ -17,7 +17,7 @@ import { offered } from './offered.js';
 import type { Responder } from './requests/responder.js';
 import type { ResolvedOptions } from './resolved-options.js';
 import { heldBack, StartGate } from './start-gate.js';
-import { BusSubscription, type Subscription } from './subscription.js';
+import { BusSubscription, type DispatchPolicy, type Subscription } from './subscription.js';
 import type { ResolvedTopic } from './topic-table.js';
 
 /** A subscription that was asked for: checked, complete, and counted among those that others have to agree with. */
@@ -25,7 +25,7 @@ export interface Wanted extends ExpectedSubscription {
   /** What metrics and logs call it. */
   readonly label: string;
   /** The policy as the dispatcher and the settlement need it. */
-  readonly dispatch: ResolvedTopic;
+  readonly dispatch: DispatchPolicy;
   readonly options: HandlerSubscribeOptions;
 }
 
@@ -182,6 +182,7 @@ export class Subscriber {
       handler: this.chain(topic, policy, handler, options, gate),
       gate,
       open: (delivery) => wire.open(delivery),
+      copy: (frame) => wire.copy(frame),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       turnAway: (headers, id) => this.responder.turnAway(headers, id),
       metrics: metrics.topic(label),
@@ -211,14 +212,14 @@ const ORDERED_WINDOW = 1_000;
  * The policy as the dispatcher and the settlement need it. A batch holds as many places as it has messages. Where keys
  * keep their order, messages wait for their turn behind the dispatcher and are retried in place.
  */
-function dispatchPolicy(policy: ResolvedTopic, { batch }: HandlerSubscribeOptions): ResolvedTopic {
+function dispatchPolicy(policy: ResolvedTopic, { batch }: HandlerSubscribeOptions): DispatchPolicy {
   const { concurrency, prefetch, ordered, delivery } = policy;
   if (batch && ordered) throw new ConfigurationError('batch and orderBy exclude each other');
   if (batch) {
     const places = concurrency * resolveBatch(batch).size;
-    return { ...policy, concurrency: places, prefetch: Math.max(prefetch, places) };
+    return { ...policy, concurrency: places, handlers: places, prefetch: Math.max(prefetch, places) };
   }
-  if (!ordered) return policy;
+  if (!ordered) return { ...policy, handlers: concurrency };
   const places = delivery === 'at-least-once' ? concurrency + prefetch : concurrency + ORDERED_WINDOW;
-  return { ...policy, attempts: 1, concurrency: places, prefetch: 0 };
+  return { ...policy, attempts: 1, concurrency: places, handlers: concurrency, prefetch: 0 };
 }

@@ -8,6 +8,7 @@ import type { Message } from '../message/message.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { type Handler, isThenable } from '../middleware/middleware.js';
 import type { Clock } from '../timing/clock.js';
+import { Backlog } from './backlog.js';
 import { DeliveryContext } from './delivery-context.js';
 import { Dispatcher } from './dispatcher.js';
 import { LocalRetries } from './local-delivery.js';
@@ -38,15 +39,23 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+/** A topic's policy as a subscription goes by it: `concurrency` counts the deliveries that it starts at a time. */
+export interface DispatchPolicy extends ResolvedTopic {
+  /** How many of them are handlers that run; the others wait for their key. */
+  readonly handlers: number;
+}
+
 /** What a {@link BusSubscription} is made of. */
 export interface SubscriptionParts {
   readonly topic: string;
-  readonly policy: ResolvedTopic;
+  readonly policy: DispatchPolicy;
   /** The whole chain of middleware around the user's handler. */
   readonly handler: Handler;
   readonly gate: StartGate;
   /** The frame of a delivery. Throws CodecError. */
   readonly open: (delivery: Delivery) => DecodedFrame;
+  /** A copy of a frame that keeps no other memory alive. */
+  readonly copy: (frame: Uint8Array) => Uint8Array;
   readonly decoder: MessageReader;
   /** Tells the sender of a request that nobody here will handle it; false for what is no request. */
   readonly turnAway: (headers: Headers, id: string) => boolean;
@@ -68,6 +77,7 @@ export interface SubscriptionParts {
 export class BusSubscription implements Subscription {
   private readonly dispatcher: Dispatcher;
   private readonly settlement: Settlement;
+  /** At most once: what waits for its next attempt. */
   private readonly retries?: LocalRetries;
   private readonly signalled = new Set<DeliveryContext>();
   /** Outcomes that are being recorded. */
@@ -83,24 +93,29 @@ export class BusSubscription implements Subscription {
   private giveUp: (() => void) | undefined;
 
   constructor(private readonly parts: SubscriptionParts) {
-    const { policy, metrics, report, clock } = parts;
+    const { policy, metrics, report, clock, copy } = parts;
     this.settlement = new Settlement(policy, metrics, report);
-    const fanOut = policy.delivery === 'at-most-once';
-    if (fanOut) {
+    const onOverflow = () => {
+      metrics.dropped('overflow');
+      report.dropped('overflow');
+    };
+    // What is stored is bounded by the driver, which hands over no more than was asked for.
+    const backlog = policy.delivery === 'at-most-once' ? new Backlog(policy.backlog) : undefined;
+    if (backlog) {
       const again = (delivery: Delivery) => this.dispatcher.push(delivery);
-      this.retries = new LocalRetries(clock, again, () => report.dropped('failed'));
+      const onLost = () => report.dropped('failed');
+      this.retries = new LocalRetries({ clock, backlog, copy, again, onOverflow, onLost });
     }
     this.dispatcher = new Dispatcher({
       concurrency: policy.concurrency,
-      limit: fanOut ? policy.backlogLimit : Number.POSITIVE_INFINITY,
-      overflow: policy.overflow,
+      handlers: policy.handlers,
+      backlog,
       gate: parts.gate,
       clock,
       handle: (delivery, cameMs) => this.handle(delivery, cameMs),
-      onOverflow: () => {
-        metrics.dropped('overflow');
-        report.dropped('overflow');
-      },
+      giveUpOlder: () => this.retries?.giveUpOldest() === true,
+      detached: (delivery) => this.retries?.detached(delivery) ?? delivery,
+      onOverflow,
     });
   }
 

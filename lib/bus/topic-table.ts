@@ -9,6 +9,7 @@ import {
 } from '../message/topic-pattern.js';
 import { type Backoff, resolveBackoff } from '../timing/backoff.js';
 import { toMilliseconds } from '../timing/duration.js';
+import type { BacklogBounds } from './backlog.js';
 import type { RetryOptions, TopicOptions, WireName } from './bus-options.js';
 
 /** {@link TopicOptions}, checked and complete. */
@@ -24,13 +25,13 @@ export interface ResolvedTopic {
   readonly timeoutMs: number;
   readonly startFrom: 'beginning' | 'new';
   readonly ordered: boolean;
-  readonly backlogLimit: number;
-  readonly overflow: 'drop-new' | 'drop-old';
+  readonly backlog: BacklogBounds;
 }
 
 const groupGrammar = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
 /** What drivers take for a group's name. */
 const LONGEST_GROUP = 200;
+const BACKLOG_BYTES = 64 * 1024 * 1024;
 
 /**
  * The consumer group of a subscription that names none: the service itself for a topic, and a group of its own for each
@@ -119,7 +120,7 @@ export class TopicTable {
       startFrom = 'beginning',
     } = options;
     const { prefetch = concurrency, deadLetter = true, timeout = '30s', backlog = {}, orderBy } = options;
-    const { limit = 100_000, overflow = 'drop-new' } = backlog;
+    const { limit = 100_000, maxBytes = BACKLOG_BYTES, overflow = 'drop-new' } = backlog;
     oneOf(`${where}.wire`, wire, ['disco', 'go']);
     oneOf(`${where}.delivery`, delivery, ['at-most-once', 'at-least-once']);
     oneOf(`${where}.startFrom`, startFrom, ['beginning', 'new']);
@@ -139,8 +140,11 @@ export class TopicTable {
       timeoutMs: toMilliseconds(timeout, `${where}.timeout`, { minMs: 1 }),
       startFrom,
       ordered: orderBy === 'key',
-      backlogLimit: wholeNumber(`${where}.backlog.limit`, limit, 1, 100_000_000),
-      overflow,
+      backlog: {
+        limit: wholeNumber(`${where}.backlog.limit`, limit, 1, 100_000_000),
+        maxBytes: wholeNumber(`${where}.backlog.maxBytes`, maxBytes, 1, Number.MAX_SAFE_INTEGER),
+        overflow,
+      },
     };
   }
 }

@@ -18,6 +18,8 @@ export interface Wire {
   outgoing(message: OutgoingFrame): OutgoingFrame | EncodedFrame;
   /** The frame of a message that came. Throws CodecError. */
   open(delivery: Delivery): DecodedFrame;
+  /** A copy of a frame that came, which keeps no other memory alive; it is still the same message. */
+  copy(frame: Uint8Array): Uint8Array;
   /** Throws ConfigurationError for options of a publish that would not arrive. */
   assertCarries(topic: string, options: PublishOptions): void;
 }

@@ -17,6 +17,12 @@ export interface EncodedBody {
   readonly owned?: boolean;
 }
 
+/** A body that is still being made. */
+export interface EncodingBody extends Promise<EncodedBody> {
+  /** The bytes that it holds until then, where they are known. */
+  readonly plainBytes?: number;
+}
+
 /**
  * Turns payloads into bytes and back. Decorators of the same interface add compression and limits.
  * `encode` and `decode` may answer at once or with a promise, and fail with CodecError; what `decode` returns is the

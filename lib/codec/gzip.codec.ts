@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError } from '../errors/message.errors.js';
-import { type Codec, Compression, type EncodedBody } from './codec.js';
+import { type Codec, Compression, type EncodedBody, type EncodingBody } from './codec.js';
 import { deflate, inflate } from './gzip.js';
 
 /** How bodies are compressed. */
@@ -59,7 +59,7 @@ export class GzipCodec implements Codec {
     return this.inflate(body);
   }
 
-  private deflate(body: EncodedBody): EncodedBody | Promise<EncodedBody> {
+  private deflate(body: EncodedBody): EncodedBody | EncodingBody {
     if (isBelow(body.data, this.thresholdBytes)) return body;
     const bytes = typeof body.data === 'string' ? Buffer.from(body.data) : body.data;
     // Compressed it could not be read again. As it is, its size shows, and whoever keeps a limit refuses it.
@@ -67,7 +67,8 @@ export class GzipCodec implements Codec {
     const smaller = (data: Buffer): EncodedBody =>
       data.length < bytes.length ? { data, codec: body.codec, compression: Compression.gzip } : body;
     const compressed = deflate(bytes, this.deflateOptions);
-    return types.isPromise(compressed) ? compressed.then(smaller) : smaller(compressed);
+    if (!types.isPromise(compressed)) return smaller(compressed);
+    return Object.assign(compressed.then(smaller), { plainBytes: bytes.length });
   }
 
   private inflate({ data, codec }: EncodedBody): unknown {

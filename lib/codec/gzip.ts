@@ -11,7 +11,14 @@ const gunzipAsync = promisify<Uint8Array, ZlibOptions, Buffer>(gunzip);
 
 /** One gzip member of `bytes`; a promise of it where that takes long. */
 export function deflate(bytes: Uint8Array, options: { readonly level: number }): Buffer | Promise<Buffer> {
-  return bytes.length < ASYNC_DEFLATE_BYTES ? gzipSync(bytes, options) : gzipAsync(bytes, options);
+  return bytes.length < ASYNC_DEFLATE_BYTES
+    ? compact(gzipSync(bytes, options))
+    : gzipAsync(bytes, options).then(compact);
+}
+
+/** zlib answers with the beginning of a block of 16 KiB: what waits to be sent must not hold the rest of it. */
+function compact(bytes: Buffer): Buffer {
+  return bytes.length * 2 < bytes.buffer.byteLength ? Buffer.from(bytes) : bytes;
 }
 
 /**

@@ -31,3 +31,36 @@ export class BackpressureError extends DiscoBusError {
   readonly code = 'DISCO_BACKPRESSURE';
   override readonly retryable = true;
 }
+
+/** The receipt of a message of a batch. */
+export interface BatchReceipt {
+  readonly id: string;
+  readonly topic: string;
+  readonly position?: string;
+  readonly receivers?: number;
+}
+
+/**
+ * A batch failed when some of it was published, or may have been. The failure that came first is the `cause`; nothing is
+ * sent later. Publish again what `failed` names, and what `unknown` names with the same ids.
+ */
+export class BatchPartlySentError extends DiscoBusError {
+  readonly code = 'DISCO_BATCH_PARTLY_SENT';
+
+  constructor(
+    readonly topic: string,
+    /** The receipt of each message that was accepted, at the place of its payload; undefined at the places of the others. */
+    readonly receipts: readonly (BatchReceipt | undefined)[],
+    /** The places of the payloads that were not published and never will be, rising. */
+    readonly failed: readonly number[],
+    /** The places of the payloads that may have been published, rising. */
+    readonly unknown: readonly number[],
+    options?: ErrorOptions,
+  ) {
+    const accepted = receipts.length - failed.length - unknown.length;
+    super(
+      `Of ${receipts.length} messages for "${topic}" ${accepted} were published, ${failed.length} were not, and of ${unknown.length} it is unknown`,
+      options,
+    );
+  }
+}

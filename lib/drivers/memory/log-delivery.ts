@@ -71,7 +71,8 @@ export class LogDelivery implements MemberDelivery {
 
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part !== undefined) {
-      if (this.settlePart(part)) this.group.bury(this.task, part.frame.slice(), reason);
+      // A copy: a view would keep the bundle.
+      if (this.settlePart(part)) this.group.bury(this.task, new Uint8Array(part.frame), reason);
     } else if (this.settle()) {
       this.group.bury(this.task, this.frame, reason);
       this.group.finish(this.task);

@@ -18,6 +18,8 @@ export interface MemoryBrokerOptions {
   deduplicationWindow?: Duration;
   /** The most messages a topic keeps at a time; further ones are refused with DriverError. @default 1_000_000 */
   maxLength?: number;
+  /** The most bytes of frames a topic keeps at a time, delayed ones included; further ones are refused with DriverError. @default 256 MiB */
+  maxBytes?: number;
   /**
    * How much is kept of a topic while no group reads it. Beyond it the oldest messages are dropped, told as the status
    * `trimmed`; its publisher is told of such a topic by the status `unread`.
@@ -56,6 +58,7 @@ export class MemoryBroker {
   private readonly spaces = new Map<string, BrokerSpace>();
   private readonly deduplicationMs: number;
   private readonly maxLength: number;
+  private readonly maxBytes: number;
   readonly unread: UnreadBounds;
   /** Who is told that messages of a topic without a group were dropped. */
   private readonly trimListeners = new Set<(prefix: string, topic: string, entries: number) => void>();
@@ -66,13 +69,16 @@ export class MemoryBroker {
     options: MemoryBrokerOptions = {},
     private readonly onUnused: () => void = () => {},
   ) {
-    const { clock = systemClock, deduplicationWindow = '2m', maxLength = 1_000_000 } = options;
+    const { clock = systemClock, deduplicationWindow = '2m' } = options;
+    const { maxLength = 1_000_000, maxBytes = 256 * 1024 * 1024 } = options;
     assertCount('maxLength', maxLength);
+    assertCount('maxBytes', maxBytes);
     this.unread = resolveUnread(options.unread);
     this.clock = clock;
     this.agenda = new Agenda(clock);
     this.deduplicationMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
     this.maxLength = maxLength;
+    this.maxBytes = maxBytes;
   }
 
   /** What `group` has given up of `topic`, oldest first. */
@@ -80,7 +86,7 @@ export class MemoryBroker {
     return this.spaces.get(prefix)?.logs.find(topic)?.findGroup(group)?.deadLetters.all ?? [];
   }
 
-  /** How many messages of `topic` are kept: those that not every group is done with, and delayed ones. */
+  /** How many messages of `topic` are kept: those that not every group is done with, delayed ones and parts to be tried again. */
   length(topic: string, prefix = 'disco'): number {
     return this.spaces.get(prefix)?.logs.find(topic)?.length ?? 0;
   }
@@ -89,11 +95,20 @@ export class MemoryBroker {
   space(prefix: string): BrokerSpace {
     let space = this.spaces.get(prefix);
     if (space === undefined) {
-      const { clock, turn, agenda, deduplicationMs, maxLength, unread } = this;
+      const { clock, turn, agenda, deduplicationMs, maxLength, maxBytes, unread } = this;
       const trimmed = (topic: string, entries: number) => {
         for (const listener of this.trimListeners) listener(prefix, topic, entries);
       };
-      const logs = new TopicLogs({ clock, turn, agenda, deduplicationMs, maxLength, unread, trimmed });
+      const logs = new TopicLogs({
+        clock,
+        turn,
+        agenda,
+        deduplicationMs,
+        maxLength,
+        maxBytes,
+        unread,
+        trimmed,
+      });
       const uses = new TopicUses(logs, clock);
       space = { fanOut: new FanOut(turn), logs, uses, locks: new MemoryLockTable({ clock }) };
       this.spaces.set(prefix, space);

@@ -14,6 +14,7 @@ export interface LogSettings {
   readonly agenda: Agenda;
   readonly deduplicationMs: number;
   readonly maxLength: number;
+  readonly maxBytes: number;
   /** What is kept of a topic while it has no group. */
   readonly unread: UnreadBounds;
   /** So many frames of a topic without a group were dropped. */
@@ -40,8 +41,11 @@ export class TopicLog implements GroupLog {
   private readonly groups = new Map<string, ConsumerGroup>();
   private readonly seen: DeduplicationWindow;
   private delayed = 0;
-  /** Of the entries, while there is no group. */
-  private unreadBytes = 0;
+  /** Entries that stand in no log. */
+  private apart = 0;
+  /** Of the entries, those included that stand in no log. */
+  private bytes = 0;
+  private delayedBytes = 0;
   private earliestExpiryMs = never;
   private lastMs = 0;
   private lastIndex = 0;
@@ -61,9 +65,9 @@ export class TopicLog implements GroupLog {
     return this.settings.agenda;
   }
 
-  /** How many frames are kept, delayed ones included. */
+  /** How many frames are kept: those in the log, delayed ones, and parts that wait to be tried again. */
   get length(): number {
-    return this.entries.size + this.delayed;
+    return this.entries.size + this.delayed + this.apart;
   }
 
   /** Keeps a copy of `frame`. Throws DriverError when the log is full. */
@@ -72,7 +76,7 @@ export class TopicLog implements GroupLog {
     const earlier = options.deduplicate ? this.seen.find(options.id, nowMs) : undefined;
     if (earlier !== undefined) return { position: earlier, duplicate: true };
     if (this.isUnread) this.trimUnread(frame.byteLength);
-    this.assertRoom(nowMs);
+    this.assertRoom(frame.byteLength, nowMs);
     const position = this.nextPosition();
     if (options.deduplicate) this.seen.add(options.id, position, nowMs);
     const expiresMs = options.ttlMs === undefined ? never : nowMs + options.ttlMs;
@@ -93,6 +97,8 @@ export class TopicLog implements GroupLog {
 
   /** An entry that stands in no log: one group keeps it for itself. */
   privateEntry(frame: Uint8Array, expiresMs: number, replays = 0, storedMs = this.monotonic()): LogEntry {
+    this.apart++;
+    this.bytes += frame.byteLength;
     return {
       seq: -1,
       position: this.nextPosition(),
@@ -106,7 +112,7 @@ export class TopicLog implements GroupLog {
 
   /** One more group is done with the entry. */
   release(entry: LogEntry): void {
-    if (--entry.groupsLeft <= 0) this.entries.delete(entry.seq);
+    if (--entry.groupsLeft <= 0) this.drop(entry);
   }
 
   expired(entry: LogEntry): boolean {
@@ -153,8 +159,10 @@ export class TopicLog implements GroupLog {
       return;
     }
     this.delayed++;
+    this.delayedBytes += frame.byteLength;
     this.settings.agenda.in(delayMs, () => {
       this.delayed--;
+      this.delayedBytes -= frame.byteLength;
       this.add(frame, position, expiresMs);
     });
   }
@@ -163,17 +171,29 @@ export class TopicLog implements GroupLog {
     const seq = this.end++;
     const storedMs = this.monotonic();
     this.entries.set(seq, { seq, position, frame, storedMs, expiresMs, groupsLeft: this.groups.size });
-    if (this.isUnread) this.unreadBytes += frame.byteLength;
+    this.bytes += frame.byteLength;
     for (const group of this.groups.values()) group.wake();
   }
 
-  private assertRoom(nowMs: number): void {
-    const { maxLength } = this.settings;
-    if (this.length >= maxLength && this.earliestExpiryMs <= nowMs) this.dropExpired();
-    if (this.length < maxLength) return;
+  private drop(entry: LogEntry): void {
+    if (entry.seq < 0) this.apart--;
+    else if (!this.entries.delete(entry.seq)) return;
+    this.bytes -= entry.frame.byteLength;
+  }
+
+  private assertRoom(comingBytes: number, nowMs: number): void {
+    if (this.hasRoom(comingBytes)) return;
+    if (this.earliestExpiryMs <= nowMs) this.dropExpired();
+    if (this.hasRoom(comingBytes)) return;
     throw new DriverError(
-      `The topic "${this.topic}" is full: ${maxLength} messages are kept and not yet handled by every group`,
+      `The topic "${this.topic}" is full: ${this.length} messages with ${this.bytes + this.delayedBytes} bytes are kept and ` +
+        'not yet handled by every group',
     );
+  }
+
+  private hasRoom(comingBytes: number): boolean {
+    const { maxLength, maxBytes } = this.settings;
+    return this.length < maxLength && this.bytes + this.delayedBytes + comingBytes <= maxBytes;
   }
 
   /** Makes room for so many bytes among what no group waits for. */
@@ -182,10 +202,9 @@ export class TopicLog implements GroupLog {
     const oldestMs = this.now() - maxAgeMs;
     let gone = 0;
     for (const entry of this.entries.values()) {
-      const isOver = this.entries.size >= maxLength || this.unreadBytes + comingBytes > maxBytes;
+      const isOver = this.entries.size >= maxLength || this.bytes + comingBytes > maxBytes;
       if (!isOver && Number.parseInt(entry.position, 10) >= oldestMs) break;
-      this.entries.delete(entry.seq);
-      this.unreadBytes -= entry.frame.byteLength;
+      this.drop(entry);
       gone++;
     }
     if (gone > 0) this.settings.trimmed(this.topic, gone);
@@ -194,10 +213,8 @@ export class TopicLog implements GroupLog {
   private dropExpired(): void {
     this.earliestExpiryMs = never;
     for (const entry of this.entries.values()) {
-      if (this.expired(entry)) {
-        this.entries.delete(entry.seq);
-        this.unreadBytes -= entry.frame.byteLength;
-      } else this.earliestExpiryMs = Math.min(this.earliestExpiryMs, entry.expiresMs);
+      if (this.expired(entry)) this.drop(entry);
+      else this.earliestExpiryMs = Math.min(this.earliestExpiryMs, entry.expiresMs);
     }
   }
 

@@ -141,6 +141,13 @@ describe('GzipCodec', () => {
     expect(() => inflate(data)).toThrow(codecError);
   });
 
+  it.each([2, 200])('holds no more memory than the compressed bytes need: %d KiB', async (kib) => {
+    const { data } = await gzip.encode('a'.repeat(kib * 1024));
+    const bytes = data as Uint8Array;
+    expect(bytes.byteLength).toBeLessThan(2_000);
+    expect(bytes.buffer.byteLength).toBeLessThanOrEqual(Buffer.poolSize);
+  });
+
   it('refuses an unknown compression', () => {
     expect(() => gzip.decode({ data: '1', codec: 0, compression: 2 })).toThrow(codecError);
   });

@@ -130,6 +130,44 @@ describe('what is kept', () => {
     expect(deliveries.map(text)).toEqual(['a', 'b', 'e']);
   });
 
+  it('refuses more than maxBytes, delayed ones and parts to be tried again included', async () => {
+    const driver = await connected(memoryDriver({ clock, maxBytes: 10 }));
+    const full = { code: 'DISCO_DRIVER', retryable: true, message: expect.stringContaining('is full') };
+    await publish(driver, 't', 'four');
+    await publish(driver, 't', 'five!', { delayMs: 1_000 });
+    await expect(publish(driver, 't', 'x'.repeat(2))).rejects.toMatchObject(full);
+    await publish(driver, 'elsewhere', 'x'.repeat(10));
+    const part = { index: 0, frame: Buffer.from('eight...') };
+    const { deliveries } = await collect(driver, 't', {
+      settle: async (given) => {
+        if (given.attempt === 1 && text(given) === 'four') await given.retry(60_000, part);
+        await given.ack();
+      },
+    });
+    await clock.advance(1_000);
+    expect(deliveries.map(text)).toEqual(['four', 'five!']);
+    await publish(driver, 't', 'ok');
+    await clock.advance(1);
+    await expect(publish(driver, 't', 'x'.repeat(3))).rejects.toMatchObject(full);
+    await clock.advance(60_000);
+    expect(driver.broker.length('t')).toBe(0);
+    await publish(driver, 't', 'x'.repeat(10));
+    await clock.advance(1);
+    expect(deliveries.map(text)).toEqual(['four', 'five!', 'ok', 'eight...', 'xxxxxxxxxx']);
+  });
+
+  it('keeps of a part that is a dead letter its own bytes, and not those of its bundle', async () => {
+    const driver = await connected(memoryDriver({ clock }));
+    const bundle = Buffer.alloc(64 * 1024, 'b');
+    const { deliveries } = await collect(driver, 't', { settle: () => undefined });
+    await publish(driver, 't', 'bundle');
+    await clock.advance(1);
+    await deliveries[0].deadLetter({ reason: 'attempts' }, { index: 0, frame: bundle.subarray(0, 4) });
+    const [{ frame }] = driver.broker.deadLetters('t', 'g');
+    expect([Buffer.from(frame).toString(), frame.buffer.byteLength]).toEqual(['bbbb', 4]);
+    await deliveries[0].ack();
+  });
+
   it('makes room by dropping what has outlived its time', async () => {
     const driver = await connected(memoryDriver({ clock, maxLength: 2 }));
     await publish(driver, 't', 'a', { ttlMs: 100 });
