@@ -8,8 +8,8 @@ export type ServiceSource = 'given' | 'package' | 'default';
 const LAST_RESORT = 'default';
 
 /**
- * The name of this service: the one given, else the name in the package.json nearest to the program that runs, else
- * nearest to the working directory.
+ * The name of this service: the one given, else the name in the package.json nearest to the program that runs, or, for
+ * what a tool in node_modules runs, nearest to the working directory.
  */
 export function resolveService(given: string | undefined): { service: string; source: ServiceSource } {
   if (given !== undefined) return { service: given, source: 'given' };
@@ -23,9 +23,10 @@ let packageName: string | undefined;
 
 function nearestPackageName(): string | undefined {
   const program = process.argv[1];
-  // A runner's own package says nothing of what it runs.
-  const ownProgram = program !== undefined && !program.includes(`${sep}node_modules${sep}`);
-  return (ownProgram ? nameAbove(dirname(resolve(program))) : undefined) ?? nameAbove(process.cwd());
+  // A runner's own package says nothing of what it runs. The working directory counts then alone: a program that lies in no
+  // package must not change its name with the directory it is started in.
+  const isRun = program === undefined || program.includes(`${sep}node_modules${sep}`);
+  return nameAbove(isRun ? process.cwd() : dirname(resolve(program)));
 }
 
 function nameAbove(folder: string): string | undefined {

@@ -12,6 +12,18 @@ export class StatusLog {
   constructor(private readonly logger: BusLogger) {}
 
   hear(status: DriverStatus): void {
+    if (status.type === 'full') {
+      if (status.full)
+        this.logger.error(
+          'The server has no memory left: publishes at least once are refused until there is room',
+        );
+      else this.logger.log('The server has room again: publishes are accepted');
+    }
+    if (status.type === 'evicts') {
+      this.logger.warn(
+        `The server drops keys when its memory is full (maxmemory-policy ${status.policy}): messages, retries and locks may vanish. Set it to noeviction`,
+      );
+    }
     if (status.type !== 'unread' && status.type !== 'trimmed') return;
     if (this.told[status.type].isNew(status.topic)) this.logger.warn(lineOf(status));
   }

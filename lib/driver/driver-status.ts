@@ -4,7 +4,9 @@ import type { DiscoBusError } from '../errors/disco-bus-error.js';
  * What a driver tells of its connection. `gap`: messages of these topics may have been missed between the two moments
  * (milliseconds since the epoch). `data-loss`: the server lost what it had stored for the topic. `trimmed`: so many stored
  * entries of a full topic, or of one that no group reads, gave way to newer ones, as the driver was told to. `unread`: a message
- * was stored for a topic that no group reads, told once for each topic; no more than these bounds is kept for it.
+ * was stored for a topic that no group reads, told once for each topic; no more than these bounds is kept for it. `full`: the server
+ * has no memory for what is published, or has some again; what is stored is handled meanwhile, and makes room. `evicts`: the
+ * server may drop keys when its memory is full, and with them messages, retries and locks.
  */
 export type DriverStatus =
   | { readonly type: 'connected' }
@@ -19,6 +21,8 @@ export type DriverStatus =
       readonly maxBytes: number;
       readonly maxAgeMs: number;
     }
+  | { readonly type: 'full'; readonly full: boolean }
+  | { readonly type: 'evicts'; readonly policy: string }
   | { readonly type: 'error'; readonly error: DiscoBusError };
 
 /** Called for each status, in order; must not throw. */

@@ -157,7 +157,7 @@ export class RedisDriver
     this.#opening = session;
     try {
       await session.connections.up(this.#options.connectTimeoutMs);
-      await session.pubsub.start();
+      await Promise.all([session.pubsub.start(), this.lookForEviction(session)]);
     } catch (error) {
       session.connections.close();
       throw error;
@@ -166,6 +166,17 @@ export class RedisDriver
     }
     if (this.#closing !== undefined) throw closed();
     this.#session = session;
+  }
+
+  /** A server that does not say is used as it is. */
+  private async lookForEviction({ pubsub }: Session): Promise<void> {
+    const { client } = pubsub.publisher.link;
+    if (client === undefined) return;
+    const run = new RedisCommands(this.#options.commandTimeoutMs).run(client.info('memory'));
+    const memory = await run.catch(() => '');
+    const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'noeviction';
+    if (policy === 'noeviction' || /^maxmemory:0\s/m.test(memory)) return;
+    this.#listeners.emit({ type: 'evicts', policy });
   }
 
   private session({ prefix, service, maxFrameBytes = Number.POSITIVE_INFINITY }: DriverContext): Session {

@@ -1,3 +1,5 @@
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
+import { DriverError } from '../../../errors/driver.errors.js';
 import type { ConsumerSetup } from './consumer-setup.js';
 import { openScript, upkeepScript } from './scripts/group-scripts.js';
 import { persist, persistFor } from './stream-connection.js';
@@ -61,6 +63,7 @@ export class ConsumerUpkeep {
   private surplus = 0;
   private trims = true;
   private stopped = false;
+  private failure: string | undefined;
   private opening: Promise<void> | undefined;
 
   constructor(
@@ -130,12 +133,22 @@ export class ConsumerUpkeep {
     const start = this.startFrom === 'new' ? '$' : '0';
     const args = [this.owner.group, name, options.claimAfterMs, start, this.checkpoint];
     const reply = await run((client) => openGroup.run(client, [stream, retry, state, members], args));
-    const [now, created, existed, lastId, added] = reply as [string, number, number, string, number];
+    const [now, created, existed, lastId, added, evicted] = reply as [
+      string,
+      number,
+      number,
+      string,
+      number,
+      number,
+    ];
     this.hear(Number(now));
     // Publishers list what they make themselves; after a loss this may be first.
     if (existed === 0) this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
     const known = this.lastId !== '0-0' || this.entriesAdded > 0;
-    if (created === 1 && known && (existed === 0 || this.isAnother(lastId, added))) {
+    if (
+      (evicted === 1 && known) ||
+      (created === 1 && known && (existed === 0 || this.isAnother(lastId, added)))
+    ) {
       this.setup.status({ type: 'data-loss', topic: this.owner.topic });
     }
     this.entriesAdded = added;
@@ -161,12 +174,23 @@ export class ConsumerUpkeep {
     let nextMs = Math.min(BUSY_MS, idleMs);
     try {
       nextMs = await this.once(idleMs);
-    } catch {
-      // There is no connection, or Redis refuses for now: the next time will tell.
+      this.failure = undefined;
+    } catch (error) {
+      this.tell(error as DiscoBusError);
     }
     this.running = false;
     this.within(this.again ? 1 : nextMs);
     this.again = false;
+  }
+
+  /** What Redis refuses is told once, until it is refused for another reason or goes well. */
+  private tell(error: DiscoBusError): void {
+    if (error.code === 'DISCO_NOT_CONNECTED' || error.code === 'DISCO_CLOSED') return;
+    if (error.message === this.failure) return;
+    this.failure = error.message;
+    const { topic, group } = this.owner;
+    const text = `The group "${group}" of "${topic}" cannot be looked after: ${error.message}`;
+    this.setup.status({ type: 'error', error: new DriverError(text, { cause: error }) });
   }
 
   /** Returns when to look again, in milliseconds from now. */
@@ -180,9 +204,13 @@ export class ConsumerUpkeep {
       this.owner.keys;
     const keys = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
     const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes];
-    const reply = await this.setup.connection.run((client) =>
+    const run = this.setup.connection.run((client) =>
       upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE]),
     );
+    const reply = await run.catch((error: unknown) => {
+      this.trims ||= trims;
+      throw error;
+    });
     const [now, problem, due, mine, , , lost, , checkpoint, added, budget, lastId] = reply as UpkeepReply;
     this.hear(Number(now));
     if (problem !== '') {

@@ -28,6 +28,8 @@ export interface PublishReply {
   readonly results: readonly string[];
   /** How many replicas have it. */
   readonly replicas: number;
+  /** Whether the server had no memory for some of it. */
+  readonly outOfMemory: boolean;
   /** Why a topic could not be listed: what is stored there is then not accepted. */
   readonly unlisted?: DiscoBusError;
 }
@@ -35,7 +37,8 @@ export interface PublishReply {
 /** Reads the reply of the script. */
 export function readPublishReply(reply: unknown, replicas: number): PublishReply {
   const [dropped, made, unread, ...results] = reply as [(string | number)[], string[], string[], ...string[]];
-  return { dropped, made, unread, results, replicas };
+  const outOfMemory = results.some((result) => result.startsWith('-OOM'));
+  return { dropped, made, unread, results, replicas, outOfMemory };
 }
 
 /** Messages that travel in one script call, and what the script needs of them. Sent again unchanged when the reply was lost. */

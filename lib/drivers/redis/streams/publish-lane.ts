@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../errors/bus.errors.js';
 import { PublishTimeoutError } from '../../../errors/publish.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
-import { toDriverError } from '../redis-error.js';
+import { replyCode, toDriverError } from '../redis-error.js';
 import type { RedisBufferLimit } from '../redis-options.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
 import { publishScript } from './scripts/publish-script.js';
@@ -33,6 +33,8 @@ export interface StreamPublisherSetup {
   readonly dropped: (stream: string, entries: number) => void;
   /** Something was stored in a stream that no group reads. */
   readonly unread: (stream: string) => void;
+  /** Whether the server had no memory for what was published last. */
+  readonly full: (full: boolean) => void;
 }
 
 /** The publisher that a lane belongs to. */
@@ -140,19 +142,21 @@ export class PublishLane {
   }
 
   private async send(messages: readonly PendingPublish[]): Promise<void> {
-    const { keys, options, dropped, unread } = this.owner.setup;
+    const { keys, options, dropped, unread, full } = this.owner.setup;
     this.sending = true;
     const batch = new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
     this.current = batch;
     try {
       const reply = await this.storeListed(batch);
       batch.settle(reply);
+      full(reply.outOfMemory);
       for (const message of messages) this.owner.accepted(message);
       for (let index = 0; index < reply.dropped.length; index += 2)
         dropped(String(reply.dropped[index]), Number(reply.dropped[index + 1]));
       for (const stream of reply.unread) unread(stream);
     } catch (error) {
       const told = toDriverError(error);
+      if (replyCode(told.cause) === 'OOM') full(true);
       for (const message of messages) message.fail(told);
     }
     this.current = undefined;

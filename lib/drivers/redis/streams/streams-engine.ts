@@ -37,6 +37,8 @@ import { TopicWatch } from './topic-watch.js';
 
 /** What closing may take, beside the time for publishes under way. */
 const CLOSE_MS = 2_000;
+/** There is room again when nothing was refused for so long. */
+const ROOM_MS = 1_000;
 /** Topics without a group that are remembered as told. */
 const UNREAD_TOLD = 10_000;
 const census = new StreamScript(censusScript);
@@ -80,6 +82,8 @@ export class StreamsEngine {
   private registry: ConsumerRegistry | undefined;
   private topicWatch: TopicWatch | undefined;
   private droppedEntries = 0;
+  private full = false;
+  private refusedMs = 0;
   private readonly unread = new ToldTopics(UNREAD_TOLD);
 
   constructor(private readonly setup: StreamsSetup) {
@@ -203,6 +207,7 @@ export class StreamsEngine {
       name: randomBytes(9).toString('base64url'),
       dropped: (stream, entries) => this.tellDropped(stream, entries),
       unread: (stream) => this.tellUnread(stream),
+      full: (full) => this.tellFull(full),
     });
   }
 
@@ -244,6 +249,15 @@ export class StreamsEngine {
       topic: this.keys.topicOf(stream),
       ...this.setup.options.streams.unread,
     });
+  }
+
+  /** Nodes of a Cluster are full one by one: there is room again when none has refused for a while. */
+  private tellFull(full: boolean): void {
+    if (full) this.refusedMs = performance.now();
+    else if (!this.full || performance.now() - this.refusedMs < ROOM_MS) return;
+    if (this.full === full) return;
+    this.full = full;
+    this.setup.status({ type: 'full', full });
   }
 
   private tellDropped(stream: string, entries: number): void {

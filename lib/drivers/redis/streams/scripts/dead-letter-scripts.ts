@@ -1,3 +1,5 @@
+import { pastLimit } from './shared-lua.js';
+
 /** Whether the topic has the group, or dead letters of it. KEYS: stream, dead letters. ARGV: group. */
 export const groupExistsScript = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
@@ -11,7 +13,7 @@ return 0
 `;
 
 /** Hands one dead letter back to its group as a first attempt. KEYS: dead letters, retry stream. ARGV: position. Reply: 1 if it was there. */
-export const replayScript = `
+export const replayScript = `${pastLimit}
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not found then return 0 end
 local letter = {}

@@ -1,4 +1,4 @@
-import { floorFunctions, moveFunction, nowFunction, promoteFunction } from './shared-lua.js';
+import { floorFunctions, moveFunction, nowFunction, pastLimit, promoteFunction } from './shared-lua.js';
 
 const open = `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -23,11 +23,12 @@ if made.err then
 end
 local back = redis.pcall('XGROUP', 'CREATE', retry, group, '0', 'MKSTREAM')
 if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redis.error_reply(back.err) end
+-- The retries went without their stream.
+local evicted = (created == 0 and not back.err) and 1 or 0
 redis.call('SET', stream .. ':read', '1')
-redis.call('PERSIST', stream)
 redis.call('ZADD', members, now + claimAfter, consumer)
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
-return { text(now), created, existed and 1 or 0, last, added }
+return { text(now), created, existed and 1 or 0, last, added, evicted }
 `;
 
 /**
@@ -35,9 +36,10 @@ return { text(now), created, existed and 1 or 0, last, added }
  * than that), else where \`start\` says. Registers the consumer.
  *
  * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms it counts as alive, start, checkpoint or nothing.
- * Reply: now, whether the group was made, whether the stream was there, its last id, its entries ever added (-1 unknown).
+ * Reply: now, whether the group was made, whether the stream was there, its last id, its entries ever added (-1 unknown),
+ * whether only the retry stream was missing.
  */
-export const openScript = floorFunctions + nowFunction + open;
+export const openScript = pastLimit + floorFunctions + nowFunction + open;
 
 const upkeep = `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -55,8 +57,25 @@ local function missing(key)
   error(summary.err)
 end
 if missing(stream) or missing(retry) then return { text(now), 'NOGROUP' } end
+-- What is over makes room before anything else takes some.
+if trims then
+  trim(stream)
+  trim(retry)
+end
 
+-- Retries that wait only grow in number between two upkeeps. Where the server has evicted the order of them, they are due
+-- now; where it has evicted all, they are lost.
+local waited = tonumber(redis.call('HGET', state, 'waiting') or 0)
+if redis.call('HLEN', bodies) - 1 > redis.call('ZCARD', delayed) then
+  for _, member in ipairs(redis.call('HKEYS', bodies)) do
+    if member ~= 'n' then redis.call('ZADD', delayed, 'NX', now, member) end
+  end
+end
+local evicted = math.max(0, waited - redis.call('ZCARD', delayed))
 local due = promote(delayed, bodies, retry)
+evicted = evicted + vanished
+local waiting = redis.call('ZCARD', delayed)
+if waiting ~= waited then redis.call('HSET', state, 'waiting', waiting) end
 local dueLater = promote(later, laterBodies, stream)
 if not due or dueLater and dueLater < due then due = dueLater end
 
@@ -116,7 +135,7 @@ for _, key in pairs(source) do
   end
 end
 local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
-return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped, lost, buried,
+return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped, lost + evicted, buried,
   redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget, info['last-generated-id'] }
 `;
 
@@ -128,10 +147,10 @@ return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped,
  * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
  * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most.
  * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, whether it counted as alive,
- * entries taken back, entries found trimmed away, entries dead-lettered, checkpoint, entries ever added, budget left, the stream's last id.
+ * entries taken back, entries found trimmed or evicted, entries dead-lettered, checkpoint, entries ever added, budget left, the stream's last id.
  */
 export const upkeepScript =
-  floorFunctions + nowFunction + upkeep + promoteFunction + moveFunction + upkeepSteps;
+  pastLimit + floorFunctions + nowFunction + upkeep + promoteFunction + moveFunction + upkeepSteps;
 
 const release = `
 local stream, retry, state, members, dead, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
@@ -173,7 +192,7 @@ return { moved, lost }
  * KEYS: stream, retry stream, state, members, dead letters, parts. ARGV: group, consumer, 1 if it leaves; then
  * \`stream id begun\` of entries, \`begun\` 1 for those that were handed to a handler. Reply: entries moved, entries lost.
  */
-export const releaseScript = floorFunctions + nowFunction + release + moveFunction + releaseSteps;
+export const releaseScript = pastLimit + floorFunctions + nowFunction + release + moveFunction + releaseSteps;
 
 /**
  * What a consumer holds: \`S<id>\` and \`R<id>\`, at most 10,000 of each.

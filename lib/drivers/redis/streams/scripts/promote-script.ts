@@ -1,4 +1,4 @@
-import { floorFunctions, nowFunction, promoteFunction } from './shared-lua.js';
+import { floorFunctions, nowFunction, pastLimit, promoteFunction } from './shared-lua.js';
 
 const promote = `
 local due = promote(KEYS[1], KEYS[2], KEYS[3])
@@ -6,4 +6,4 @@ return { text(now), due and text(due) or '' }
 `;
 
 /** Moves delayed publishes that are due into their stream. KEYS: later, its bodies, stream. Reply: now, when the next is due or nothing. */
-export const promoteScript = floorFunctions + nowFunction + promoteFunction + promote;
+export const promoteScript = pastLimit + floorFunctions + nowFunction + promoteFunction + promote;

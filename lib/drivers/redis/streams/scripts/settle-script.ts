@@ -1,4 +1,4 @@
-import { nowFunction } from './shared-lua.js';
+import { nowFunction, pastLimit } from './shared-lua.js';
 
 const settle = `
 local group, consumer, deletes = ARGV[1], ARGV[2], ARGV[3] == '1'
@@ -102,4 +102,4 @@ return failed
  * of all; list as before).
  * \`stream\` is S or R; n counts fields and values.
  */
-export const settleScript = nowFunction + settle;
+export const settleScript = pastLimit + nowFunction + settle;

@@ -52,6 +52,14 @@ local function trim(stream)
 end
 `;
 
+/**
+ * A script goes on past the server's memory limit once it has written something that takes none. Whatever settles, moves or
+ * looks after what is stored begins so, as it is what makes room. \`KEYS[1]\` is a key that does not expire.
+ */
+export const pastLimit = `
+redis.call('PERSIST', KEYS[1])
+`;
+
 /** \`now\`: the server's clock in milliseconds. */
 export const nowFunction = `
 local time = redis.call('TIME')
@@ -107,9 +115,10 @@ end
 
 /**
  * promote(set, bodies, stream) moves what has come due into the stream, unless its time to live is over, at most 256 at a
- * time, and returns when the next is due.
+ * time, and returns when the next is due. What the server has evicted of it counts as \`vanished\`.
  */
 export const promoteFunction = `
+local vanished = 0
 local function promote(set, bodies, stream)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)) do
     local packed = redis.call('HGET', bodies, member)
@@ -118,6 +127,8 @@ local function promote(set, bodies, stream)
       local expires = tonumber(fieldsOf(fields).x)
       if not expires or expires > now then redis.call('XADD', stream, '*', unpack(fields)) end
       redis.call('HDEL', bodies, member)
+    else
+      vanished = vanished + 1
     end
     redis.call('ZREM', set, member)
   end

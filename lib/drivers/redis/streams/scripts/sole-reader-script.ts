@@ -1,4 +1,4 @@
-import { nowFunction } from './shared-lua.js';
+import { nowFunction, pastLimit } from './shared-lua.js';
 
 const soleReader = `
 local stream, retry, state = KEYS[1], KEYS[2], KEYS[3]
@@ -29,4 +29,4 @@ return 1
  *
  * KEYS: stream, retry stream, state. ARGV: group, consumer, ms it counts as alive, 1 to give up. Reply: 1 if it has the right.
  */
-export const soleReaderScript = nowFunction + soleReader;
+export const soleReaderScript = pastLimit + nowFunction + soleReader;

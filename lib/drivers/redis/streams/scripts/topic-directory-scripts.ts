@@ -1,4 +1,4 @@
-import { nowFunction } from './shared-lua.js';
+import { nowFunction, pastLimit } from './shared-lua.js';
 
 const announce = `
 local added = {}
@@ -36,6 +36,7 @@ return 1
  * now, then for each 1 if it was noted before.
  */
 export const hearPatternsScript =
+  pastLimit +
   nowFunction +
   `
 local reply = { text(now) }
