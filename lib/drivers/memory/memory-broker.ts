@@ -54,7 +54,8 @@ export class MemoryBroker {
   readonly clock: Clock;
   /** Timers of everything that is due later. */
   readonly agenda: Agenda;
-  private readonly turn = new Turn();
+  /** Everything that is handed over waits there for the end of the publisher's turn. */
+  readonly turn = new Turn();
   private readonly spaces = new Map<string, BrokerSpace>();
   private readonly deduplicationMs: number;
   private readonly maxLength: number;

@@ -100,7 +100,11 @@ export class MemoryDriver
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
     try {
-      return Promise.resolve(this.accept(topic, frame, options));
+      const receipt = this.accept(topic, frame, options);
+      const { turn } = this.broker;
+      if (!turn.isHeldUp) return Promise.resolve(receipt);
+      // Its publisher waits as well, so that what is on its way does not pile up.
+      return new Promise((resolve) => turn.add({ run: () => resolve(receipt) }));
     } catch (error) {
       return Promise.reject(error);
     }

@@ -16,16 +16,28 @@ const roundsPerLoop = 256;
 export class Turn {
   private tasks: TurnTask[] = [];
   private round = 0;
+  private lettingIn = false;
+
+  /**
+   * Whether tasks wait for the event loop to be let in: whoever goes on adding meanwhile, without an end to its turn,
+   * would pile them up.
+   */
+  get isHeldUp(): boolean {
+    return this.lettingIn;
+  }
 
   add(task: TurnTask): void {
     if (this.tasks.push(task) > 1) return;
-    if (++this.round % roundsPerLoop === 0) setImmediate(this.flush);
-    else queueMicrotask(this.flush);
+    if (++this.round % roundsPerLoop === 0) {
+      this.lettingIn = true;
+      setImmediate(this.flush);
+    } else queueMicrotask(this.flush);
   }
 
   private readonly flush = (): void => {
     const tasks = this.tasks;
     this.tasks = [];
+    this.lettingIn = false;
     for (const task of tasks) task.run();
   };
 }

@@ -130,6 +130,27 @@ describe('what is kept', () => {
     expect(deliveries.map(text)).toEqual(['a', 'b', 'e']);
   });
 
+  it.each(['at-most-once', 'at-least-once'] as const)(
+    'lets handlers keep up with a publisher that awaits each publish and nothing else, %s',
+    async (delivery) => {
+      const driver = await connected(memoryDriver({ clock }));
+      let handled = 0;
+      let behind = 0;
+      const options = { delivery, group: 'g', maxInFlight: 10, startFrom: 'beginning' } as const;
+      await driver.subscribe('t', options, (given) => {
+        handled++;
+        void given.ack();
+      });
+      for (let sent = 1; sent <= 2_000; sent++) {
+        await publish(driver, 't', String(sent), { delivery });
+        behind = Math.max(behind, sent - handled);
+      }
+      await clock.advance(1);
+      expect(handled).toBe(2_000);
+      expect(behind).toBeLessThan(10);
+    },
+  );
+
   it('refuses more than maxBytes, delayed ones and parts to be tried again included', async () => {
     const driver = await connected(memoryDriver({ clock, maxBytes: 10 }));
     const full = { code: 'DISCO_DRIVER', retryable: true, message: expect.stringContaining('is full') };
