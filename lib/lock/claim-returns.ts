@@ -23,7 +23,9 @@ interface Left {
  * its end; and, where the store cannot be asked, once it can be again, for as long as the claim may be held.
  */
 export class ClaimReturns {
-  private readonly underWay = new Set<Promise<void>>();
+  private readonly underWay = new Set<Promise<unknown>>();
+  /** Those that are under way, by token: one that is kept meanwhile is left for later no more. */
+  private readonly wanted = new Map<string, LockClaim>();
   private readonly left = new Map<string, Left>();
   private retrying: Promise<void> | undefined;
   private wakeUp: (() => void) | undefined;
@@ -36,14 +38,20 @@ export class ClaimReturns {
 
   /** Resolves when `claim` is given back, or is left for later. `sent` is what was asked last for it. */
   giveBack(claim: LockClaim, sent?: Promise<unknown>): Promise<void> {
-    const returned = this.afterwards(claim, sent);
-    this.underWay.add(returned);
-    void returned.then(() => this.underWay.delete(returned));
-    return returned;
+    return this.track(this.afterwards(claim, sent));
+  }
+
+  /** As the store's own, with what fails left for later. */
+  release(claim: LockClaim): Promise<boolean> {
+    const noted = this.note(claim);
+    const released = this.store.release(noted);
+    void this.track(released.then(done, isRefused).then((ended) => this.settle(noted, ended)));
+    return released;
   }
 
   /** `claim` is made again: it must not be given back for the sake of the past. */
   keep({ token }: LockClaim): void {
+    this.wanted.delete(token);
     this.left.delete(token);
   }
 
@@ -72,22 +80,36 @@ export class ClaimReturns {
     await Promise.all([...this.left.values()].map((left) => this.attempt(left.claim)));
   }
 
+  private track(returned: Promise<void>): Promise<void> {
+    this.underWay.add(returned);
+    void returned.then(() => this.underWay.delete(returned));
+    return returned;
+  }
+
+  private note(claim: LockClaim): LockClaim {
+    const noted = { ...claim };
+    this.wanted.set(claim.token, noted);
+    return noted;
+  }
+
   private async afterwards(claim: LockClaim, sent: Promise<unknown> | undefined): Promise<void> {
+    const noted = this.note(claim);
     await sent?.catch(() => undefined);
-    if (await this.attempt(claim)) return;
+    this.settle(noted, await this.attempt(noted));
+  }
+
+  private settle(claim: LockClaim, ended: boolean): void {
+    if (this.wanted.get(claim.token) !== claim) return;
+    this.wanted.delete(claim.token);
+    if (ended) return;
     if (this.left.size === mostLeft) this.left.delete(this.left.keys().next().value!);
     this.left.set(claim.token, { claim, endsMs: this.clock.monotonic() + claim.ttlMs });
     if (!this.closed) this.retrying ??= this.retry();
   }
 
-  /** False when the store could not be asked. What it refuses for good it will refuse again. */
-  private async attempt(claim: LockClaim): Promise<boolean> {
-    try {
-      await this.store.release(claim);
-      return true;
-    } catch (error) {
-      return asLockError(error).code !== 'DISCO_LOCK_UNAVAILABLE';
-    }
+  /** False when the store could not be asked. */
+  private attempt(claim: LockClaim): Promise<boolean> {
+    return this.store.release(claim).then(done, isRefused);
   }
 
   /** One of those that are left tries for all: a store that is away is not asked by each. */
@@ -132,4 +154,11 @@ export class ClaimReturns {
       };
     });
   }
+}
+
+const done = (): boolean => true;
+
+/** What the store refuses for good it will refuse again. */
+function isRefused(error: unknown): boolean {
+  return asLockError(error).code !== 'DISCO_LOCK_UNAVAILABLE';
 }

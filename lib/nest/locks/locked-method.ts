@@ -54,6 +54,17 @@ export class LockedMethod {
     return lock && bus.work.track(whileHeld(lock, work));
   }
 
+  /** The same for an `async *` method: the lock is taken when somebody begins to read, and held until he ends. */
+  async *read(
+    buses: BusRegistry | undefined,
+    label: string,
+    args: readonly unknown[],
+    work: () => AsyncGenerator<unknown>,
+  ): AsyncGenerator<unknown> {
+    const held = (await this.run(buses, label, args, work)) as AsyncGenerator<unknown> | undefined;
+    return held && (yield* held);
+  }
+
   private async acquire(
     { service: { locks } }: BusEntry,
     keys: string | readonly string[],
