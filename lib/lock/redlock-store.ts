@@ -172,7 +172,7 @@ class RedlockStore implements LockStore {
         else if (failures.length >= this.majority) reject(asMajorityError(failures, this.majority));
       };
       for (const [index, store] of this.stores.entries()) {
-        question(store, index)
+        void question(store, index)
           .then(
             (answer) => void answers.push(answer),
             (error: unknown) => void failures.push(error),

@@ -12,7 +12,9 @@ export type Readings = AsyncIterable<unknown> | Generator<unknown>;
 export function isReadings(value: unknown): value is Readings {
   if (typeof value !== 'object' || value === null) return false;
   const isGenerator = Object.prototype.toString.call(value) === '[object Generator]';
-  return isGenerator || typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function';
+  return (
+    isGenerator || typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === 'function'
+  );
 }
 
 /**
