@@ -97,7 +97,10 @@ describe(`Locks leave nothing behind, ${rounds} give-ups, closings and cuts`, ()
         }
         for (let turn = pick(20); turn > 0; turn--) await new Promise((go) => setImmediate(go));
         quitter.abort();
-        if (round % 10 === 9) await Promise.all(work.splice(0));
+        if (round % 10 < 9) continue;
+        await Promise.all(work.splice(0));
+        // The connections are there again.
+        for (const locks of steady) await (await locks.acquire('again', { ttl, wait: '20s' })).release();
       }
       await Promise.all(work);
       await until('nothing is left', async () => (await left()) === 0);
@@ -105,9 +108,9 @@ describe(`Locks leave nothing behind, ${rounds} give-ups, closings and cuts`, ()
       await returns.close();
       await keeper.close();
       expect(await left()).toBe(0);
-      expect(Math.min(done.granted, done.givenUp, done.closed)).toBeGreaterThan(rounds / 10);
+      expect(Math.min(done.granted, done.givenUp, done.closed)).toBeGreaterThan(rounds / 50);
       expect(done.refused).toBeGreaterThan(0);
-      expect(done.cut > rounds / 10).toBe(cuts);
+      expect(done.cut > rounds / 20).toBe(cuts);
     },
     300_000,
   );
