@@ -49,6 +49,32 @@ class Rows {
   }
 }
 
+@Injectable()
+class Attempts {
+  runs = 0;
+
+  @WithLock('attempt', { wait: '20s' })
+  async run(_context: { signal: AbortSignal }): Promise<void> {
+    this.runs++;
+  }
+}
+
+it('@WithLock does not wait for an attempt that is over, and does not run it', async () => {
+  const app = await startApp({
+    imports: [DiscoBusModule.forRoot({ url: 'memory:' })],
+    providers: [Attempts],
+  });
+  const { locks } = app.get(DiscoBusService);
+  const lock = await locks.acquire('attempt');
+  const attempt = new AbortController();
+  const outcome = app.get(Attempts).run(attempt);
+  attempt.abort();
+  await expect(outcome).rejects.toMatchObject({ code: 'DISCO_ABORTED' });
+  await lock.release();
+  await (await locks.acquire('attempt', { wait: 0 })).release();
+  expect(app.get(Attempts).runs).toBe(0);
+});
+
 describe('@WithLock on what works when it is read', () => {
   const start = async () => {
     const app = await startApp({ imports: [DiscoBusModule.forRoot({ url: 'memory:' })], providers: [Rows] });
