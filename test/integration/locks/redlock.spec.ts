@@ -77,7 +77,11 @@ describe('Redlock over three servers', () => {
   });
 
   it('does not lose a held lock when one server freezes', async () => {
-    const locks = await manager();
+    const all = stores();
+    await Promise.all(all.map((store) => store.connect()));
+    const locks = new LockManager(redlockStore(all));
+    made.push(locks);
+    await locks.connect();
     const lock = await locks.acquire('key', { ttl: '3s', autoExtend: true });
     servers[0].freeze();
     for (let round = 0; round < 3; round++) {
