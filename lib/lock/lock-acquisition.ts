@@ -24,15 +24,16 @@ const withdrawalMs = 100;
 export class LockAcquisition {
   private readonly waiter: LockWaiter;
   /** The store may know of the claim. */
-  private known = false;
+  private known: boolean;
   private claims = 0;
   private refused = false;
   private failures = 0;
   private lastError: DiscoBusError | undefined;
   private closed = false;
+  /** What was asked of the store last. */
+  private sent: Promise<unknown> | undefined;
   /** A grant that came too late is being given back. */
   private returned: Promise<void> | undefined;
-  private readonly finished: (() => void)[] = [];
   private readonly answers: AnswerInTime;
 
   constructor(
@@ -42,7 +43,11 @@ export class LockAcquisition {
     private readonly lane: LockLane | undefined,
     /** Monotonic time from which `wait` counts. */
     private readonly startMs: number,
+    /** The claim was made before, and what it came to is not known, or not wanted. */
+    before?: Promise<void>,
   ) {
+    this.known = before !== undefined;
+    this.returned = before;
     this.answers = new AnswerInTime(keeper.clock);
     this.waiter = new LockWaiter(claim, keeper.clock, options.minReplicas === 0);
   }
@@ -50,11 +55,6 @@ export class LockAcquisition {
   /** For the store's hints. */
   get hint(): LockWaiter['hint'] {
     return (hint) => this.waiter.hint(hint);
-  }
-
-  /** Resolves when the run is over, however it ended. */
-  get ended(): Promise<void> {
-    return new Promise((resolve) => this.finished.push(resolve));
   }
 
   /** The first claim was granted. */
@@ -76,16 +76,18 @@ export class LockAcquisition {
     this.lane?.enter(this.waiter);
     try {
       return (await this.untilGranted()) ?? (await this.giveUp());
+    } catch (error) {
+      if (this.known) await this.withdraw();
+      throw error;
     } finally {
       signal?.removeEventListener('abort', this.stop);
       this.forgo();
       this.lane?.leave(this.waiter);
-      for (const finished of this.finished) finished();
     }
   }
 
   private async untilGranted(): Promise<AcquisitionOutcome | undefined> {
-    for (let first = true; first || this.goesOn(); first = false) {
+    for (let first = true; (first && !this.closed) || this.goesOn(); first = false) {
       const turnMs = this.turnInMs();
       if (turnMs > 0 && this.leftMs() === 0) return undefined;
       const lock = turnMs === 0 ? await this.attempt() : undefined;
@@ -121,6 +123,7 @@ export class LockAcquisition {
   private async ask(inheritance: Inheritance | undefined): Promise<LockAnswer | undefined> {
     this.known = true;
     const answer = this.claimOnce(inheritance);
+    this.sent = answer;
     try {
       this.claims++;
       // Who does not wait for the lock waits for the answer, which comes within the store's own time.
@@ -166,7 +169,6 @@ export class LockAcquisition {
   ): Promise<Lock | undefined> {
     const { minReplicas } = this.options;
     if (replicas < minReplicas) {
-      await this.withdraw();
       throw new LockNotReplicatedError(this.claim.keys, replicas, minReplicas);
     }
     const { claim } = this;
@@ -188,8 +190,8 @@ export class LockAcquisition {
   private takeOver(passed: GrantedClaim): Lock | undefined {
     const lock = this.toLock(passed, true);
     // The place in the queue would otherwise be served with a lock that nobody takes.
-    if (lock !== undefined && this.known) void this.keeper.store.release(this.claim).catch(ignore);
-    if (lock === undefined) void this.keeper.store.release(passed.claim).catch(ignore);
+    if (lock !== undefined && this.known) void this.keeper.returns.giveBack(this.claim, this.sent);
+    if (lock === undefined) void this.keeper.returns.giveBack(passed.claim);
     return lock;
   }
 
@@ -198,7 +200,7 @@ export class LockAcquisition {
     if (this.options.signal?.aborted || this.closed) return undefined;
     const lock = new Lock(this.keeper, this.options, granted);
     if (!lock.isValid()) {
-      this.returned = lock.release().catch(ignore);
+      this.returned = lock.release().catch(() => undefined);
       return undefined;
     }
     this.lane?.hold(lock, inherited);
@@ -218,17 +220,18 @@ export class LockAcquisition {
   private forgo(): void {
     this.waiter.takeInheritance()?.settle(undefined);
     const passed = this.waiter.takePassed();
-    if (passed !== undefined) void this.keeper.store.release(passed.claim).catch(ignore);
+    if (passed !== undefined) void this.keeper.returns.giveBack(passed.claim);
   }
 
-  /** Takes the claim out of the store, also one whose answer was lost. What fails here ends by itself at the store. */
+  /** Takes the claim out of the store, behind what was asked last. A slow store does so later: nobody waits for it. */
   private async withdraw(): Promise<void> {
+    this.known = false;
     const gone = new AbortController();
-    const withdrawn = this.keeper.store.release(this.claim).then(
-      () => gone.abort(),
-      () => gone.abort(),
-    );
-    await Promise.race([withdrawn, sleep(withdrawalMs, this.keeper.clock, gone.signal)]);
+    const withdrawn = this.keeper.returns.giveBack(this.claim, this.sent ?? this.returned);
+    await Promise.race([
+      withdrawn.then(() => gone.abort()),
+      sleep(withdrawalMs, this.keeper.clock, gone.signal),
+    ]);
   }
 
   private readonly storeIsLate = (): void => {
@@ -259,6 +262,3 @@ export class LockAcquisition {
     return Math.max(0, this.options.waitMs - this.waitedMs());
   }
 }
-
-/** What is given back unasked and fails becomes free by its time to live. */
-function ignore(): void {}

@@ -4,6 +4,7 @@ import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { PATIENT_WAIT_MS } from './answer-in-time.js';
+import { ClaimReturns } from './claim-returns.js';
 import { Lock, type LockKeeper } from './lock.js';
 import { type AcquisitionOutcome, LockAcquisition } from './lock-acquisition.js';
 import { LockLanes } from './lock-lanes.js';
@@ -43,6 +44,9 @@ export class LockManager {
   private readonly attended = new Set<Lock>();
   private unsubscribe: (() => void) | undefined;
   private closed = false;
+  /** Acquisitions and releases that are on their way. */
+  private underWay = 0;
+  private readonly quiet: (() => void)[] = [];
 
   constructor(
     private readonly store: LockStore,
@@ -54,6 +58,9 @@ export class LockManager {
       store,
       clock,
       observer,
+      returns: new ClaimReturns(store, clock),
+      begin: () => void this.underWay++,
+      end: () => this.end(),
       release: (lock) => this.giveBack(lock),
       attend: (lock) => void this.attended.add(lock),
       forget: (lock) => void this.attended.delete(lock),
@@ -69,15 +76,15 @@ export class LockManager {
   }
 
   /**
-   * Ends all waiting with ClosedError and closes the store. Locks still held are extended no more and their signals
-   * abort; they stay taken until their ttl is over, as their work may still be running. Idempotent.
+   * Ends all waiting with ClosedError, gives back what it still asked for, and closes the store; for a store that does not
+   * answer it waits a second. Locks still held are extended no more and their signals abort; they stay taken until their
+   * ttl is over, as their work may still be running. Idempotent.
    */
   async close(): Promise<void> {
     this.closed = true;
-    const waiting = [...this.acquisitions.values()];
-    for (const acquisition of waiting) acquisition.close();
+    for (const acquisition of this.acquisitions.values()) acquisition.close();
     for (const lock of this.attended) lock.abandon(new ClosedError('The lock manager is closed'));
-    await Promise.all(waiting.map((acquisition) => acquisition.ended));
+    await this.keeper.returns.close(this.whenQuiet());
     this.unsubscribe?.();
     this.unsubscribe = undefined;
     await this.store.close();
@@ -162,9 +169,11 @@ export class LockManager {
     if (this.closed) throw new ClosedError('The lock manager is closed');
     const { observer, clock } = this.keeper;
     const startMs = clock.monotonic();
+    this.underWay++;
     try {
-      const lock = this.isSimple(claim, options) ? await this.atOnce(claim, options, startMs) : undefined;
-      const outcome = lock ? { lock } : await this.wait(claim, options, startMs);
+      const first = this.isSimple(claim, options) ? await this.atOnce(claim, options, startMs) : undefined;
+      const outcome =
+        first instanceof Lock ? { lock: first } : await this.wait(claim, options, startMs, first?.before);
       if (!outcome.lock && outcome.error) throw outcome.error;
       observer.operation('acquire', outcome.lock ? 'success' : 'failed');
       if (outcome.lock) observer.waited((clock.monotonic() - startMs) / 1_000);
@@ -174,7 +183,19 @@ export class LockManager {
       observer.operation('acquire', 'error');
       this.lanes.tidy(claim.keys[0]);
       throw error;
+    } finally {
+      this.end();
     }
+  }
+
+  private end(): void {
+    if (--this.underWay === 0) for (const told of this.quiet.splice(0)) told();
+  }
+
+  /** Resolves when no acquisition and no release is on its way. */
+  private whenQuiet(): Promise<void> {
+    if (this.underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.quiet.push(resolve));
   }
 
   /** Nobody of this process is at the key, it was free the last time, and nothing can end the waiting before the store's own deadline. */
@@ -184,31 +205,39 @@ export class LockManager {
     return patient && plain && this.lanes.at(keys[0]) === undefined && !this.lanes.isBusy(keys[0]);
   }
 
-  /** The common case without the machinery of waiting: the lock, if it is free and the store answers. */
+  /** The common case without the machinery of waiting: the lock, if it is free and the store answers; otherwise what must come before the next claim. */
   private async atOnce(
     claim: LockClaim,
     options: ResolvedLockOptions,
     sinceMs: number,
-  ): Promise<Lock | undefined> {
+  ): Promise<Lock | { readonly before?: Promise<void> }> {
     const lane = this.lanes.for(claim, options);
     // Unanswered, the same claim is made again, so that a grant of which the answer was lost is found.
     const answer = await this.store.acquire(claim).catch((thrown: unknown) => {
       const error = asLockError(thrown);
       if (error.code !== 'DISCO_LOCK_UNAVAILABLE') throw error;
     });
-    if (answer && !answer.granted) this.lanes.found(claim.keys[0], false);
-    if (!answer?.granted || this.closed) return undefined;
+    if (answer && !answer.granted) {
+      this.lanes.found(claim.keys[0], false);
+      return {};
+    }
+    if (answer === undefined || this.closed) return { before: Promise.resolve() };
     const { fencingToken, spareTokens = 0 } = answer;
     const granted = { claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs };
     const lock = new Lock(this.keeper, options, granted);
-    if (!lock.isValid()) return void lock.release().catch(() => undefined);
+    if (!lock.isValid()) return { before: lock.release().catch(() => undefined) };
     lane?.hold(lock, false);
     return lock;
   }
 
-  private async wait(claim: LockClaim, options: ResolvedLockOptions, startMs: number) {
+  private async wait(
+    claim: LockClaim,
+    options: ResolvedLockOptions,
+    startMs: number,
+    before: Promise<void> | undefined,
+  ) {
     const lane = this.lanes.for(claim, options);
-    const acquisition = new LockAcquisition(this.keeper, claim, options, lane, startMs);
+    const acquisition = new LockAcquisition(this.keeper, claim, options, lane, startMs, before);
     this.acquisitions.set(claim.token, acquisition);
     try {
       if (this.closed) acquisition.close();

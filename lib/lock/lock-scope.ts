@@ -28,7 +28,7 @@ export abstract class LockScope {
 /**
  * Runs `work` under the lock and releases it in the end, whatever happens. An error of the work is thrown as it is. When
  * the work succeeded but the lock was lost meanwhile, rejects with LockLostError; when only the release failed for want
- * of an answer, the work's result stands and the ttl frees the lock.
+ * of an answer, the work's result stands, and the lock is given back once the store answers again.
  */
 export async function holding<Result>(acquired: Promise<Lock>, work: LockedWork<Result>): Promise<Result> {
   const lock = await acquired;
@@ -36,11 +36,12 @@ export async function holding<Result>(acquired: Promise<Lock>, work: LockedWork<
   try {
     result = await work(lock, lock.signal);
   } catch (error) {
-    await lock.release().catch(() => undefined);
+    await lock[Symbol.asyncDispose]();
     throw error;
   }
   await lock.release().catch((error: unknown) => {
     if (error instanceof LockLostError) throw error;
+    lock.leave(error);
   });
   return result;
 }

@@ -2,6 +2,7 @@ import type { LockClaim, LockStore } from '../driver/lock-store.js';
 import { LockLostError, LockUnavailableError } from '../errors/lock.errors.js';
 import type { Clock } from '../timing/clock.js';
 import type { Duration } from '../timing/duration.js';
+import type { ClaimReturns } from './claim-returns.js';
 import type { LockObserver, LockOperation } from './lock-observer.js';
 import { type ResolvedLockOptions, toTtlMs } from './lock-options.js';
 import { LockUpkeep } from './lock-upkeep.js';
@@ -13,6 +14,12 @@ export interface LockKeeper {
   readonly store: LockStore;
   readonly clock: Clock;
   readonly observer: LockObserver;
+  /** For what nobody wants any more. */
+  readonly returns: ClaimReturns;
+  /** Something is asked of the store that the manager must not close it under. */
+  begin(): void;
+  /** It has come to its end. */
+  end(): void;
   /** Gives the claim up, perhaps to a waiter of this process; true if it was still held. */
   release(lock: Lock): Promise<boolean>;
   /** The lock has a signal or an extension that must end with the manager. */
@@ -143,9 +150,19 @@ export class Lock implements AsyncDisposable {
     return this.releasing;
   }
 
-  /** For `await using`: releases and never rejects, so that an error of the block is not hidden. */
+  /**
+   * For `await using`: releases and never rejects, so that an error of the block is not hidden. Where the store could not be
+   * asked, the lock is over here, and given back once the store answers again.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.release().catch(() => undefined);
+    await this.release().catch((error: unknown) => this.leave(error));
+  }
+
+  /** The release failed with `error`, and nobody will call it again: gives the lock back once the store can be asked. */
+  leave(error: unknown): void {
+    if (!(error instanceof LockUnavailableError) || this.releasing) return;
+    this.releasing = Promise.resolve();
+    void this.keeper.returns.giveBack(this.claim);
   }
 
   /** Ends validity and extension, and aborts the signal with `reason`. The store keeps the lock until its time is over. */
@@ -181,6 +198,7 @@ export class Lock implements AsyncDisposable {
 
   /** After a failure `release` may be called again. */
   private async giveBack(): Promise<boolean> {
+    this.keeper.begin();
     try {
       return await this.keeper.release(this);
     } catch (thrown) {
@@ -188,6 +206,8 @@ export class Lock implements AsyncDisposable {
       if (error instanceof LockUnavailableError) this.releasing = undefined;
       this.keeper.observer.operation('release', 'error');
       throw error;
+    } finally {
+      this.keeper.end();
     }
   }
 

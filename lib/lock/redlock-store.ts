@@ -9,10 +9,14 @@ import {
 } from '../driver/lock-store.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { LockUnavailableError } from '../errors/lock.errors.js';
+import { sleep, systemClock } from '../timing/clock.js';
+import { ClaimReturns } from './claim-returns.js';
 
 const fewestStores = 3;
 const shortestRetryMs = 20;
 const longestRetryMs = 120;
+/** A store that did not connect with the others is tried again after this. */
+const reconnectMs = 1_000;
 
 /**
  * One lock store over an odd number of independent ones (Redlock): a lock is held when a majority grants it, and survives
@@ -32,14 +36,23 @@ class RedlockStore implements LockStore {
   readonly name = 'redlock';
   private readonly majority: number;
   private readonly hints = new LockHintListeners();
+  /** For each store: what it is to take back, also when it can be asked again. */
+  private readonly returns: readonly ClaimReturns[];
+  /** The tokens of claims that are under way, and whether they were given up meanwhile. */
+  private readonly claiming = new Map<string, { givenUp: boolean }>();
+  /** Aborts when the store closes. */
+  private readonly closing = new AbortController();
 
   constructor(private readonly stores: readonly LockStore[]) {
     this.majority = (stores.length + 1) / 2;
+    this.returns = stores.map((store) => new ClaimReturns(store, systemClock));
   }
 
-  /** Resolves when a majority is connected; the others may follow by a repeated call. */
+  /** Resolves when a majority is connected; the others go on trying until they are, or until `close`. */
   async connect(): Promise<void> {
-    await this.ask((store) => store.connect());
+    const attempts = this.stores.map((store) => store.connect());
+    await this.ask((_, index) => attempts[index]);
+    for (const [index, attempt] of attempts.entries()) void this.connectLater(this.stores[index], attempt);
   }
 
   async acquire(claim: LockClaim, options: LockAcquireOptions = {}): Promise<LockAnswer> {
@@ -48,13 +61,17 @@ class RedlockStore implements LockStore {
       options.succeeds === undefined
         ? {}
         : { succeeded: await this.release({ ...claim, token: options.succeeds }) };
-    const floor = options.minFencingToken ?? 0n;
+    for (const returns of this.returns) returns.keep(claim);
+    const state = { givenUp: false };
+    this.claiming.set(claim.token, state);
     try {
-      const fencingToken = await this.grant(claim, floor);
+      const fencingToken = await this.grant(claim, options.minFencingToken ?? 0n, state);
       if (fencingToken !== undefined) return { granted: true, fencingToken, ...succeeded };
     } catch (error) {
       this.withdraw(claim);
       throw error;
+    } finally {
+      if (this.claiming.get(claim.token) === state) this.claiming.delete(claim.token);
     }
     this.withdraw(claim);
     const retryAfterMs = shortestRetryMs + Math.random() * (longestRetryMs - shortestRetryMs);
@@ -62,17 +79,24 @@ class RedlockStore implements LockStore {
   }
 
   async extend(claim: LockClaim): Promise<boolean> {
-    return this.agree(await this.ask((store) => store.extend(claim)));
+    return this.agree((store) => store.extend(claim));
   }
 
   async release(claim: LockClaim): Promise<boolean> {
-    return this.agree(await this.ask((store) => store.release(claim)));
+    const state = this.claiming.get(claim.token);
+    if (state) state.givenUp = true;
+    // A minority that cannot be asked now is asked again later.
+    return this.agree((_, index) => this.returns[index].release(claim));
   }
 
-  /** What the store sees that sees most holders; times are those of the shortest majority. */
+  /** What a majority sees; times are those of the shortest majority. */
   async peek(key: string): Promise<LockState> {
-    const states = await this.ask((store) => store.peek(key));
-    const held = states.filter(({ holders }) => holders > 0).sort((a, b) => b.remainingMs - a.remainingMs);
+    const isHeld = ({ holders }: LockState) => holders > 0;
+    const states = await this.ask(
+      (store) => store.peek(key),
+      (known) => this.isMajority(known, isHeld) || this.isMajority(known, (state) => !isHeld(state)),
+    );
+    const held = states.filter(isHeld).sort((a, b) => b.remainingMs - a.remainingMs);
     const fencingToken = largestOf(states.map((state) => state.fencingToken));
     const decisive = held[this.majority - 1];
     return decisive
@@ -85,48 +109,101 @@ class RedlockStore implements LockStore {
   }
 
   async close(): Promise<void> {
+    this.closing.abort();
     this.hints.clear();
+    await Promise.all(this.returns.map((returns) => returns.close()));
     await Promise.all(this.stores.map((store) => store.close()));
   }
 
   /** The fencing token when a majority granted it and a majority knows the largest of theirs; otherwise undefined. */
-  private async grant(claim: LockClaim, floor: bigint): Promise<bigint | undefined> {
-    const answers = await this.ask((store) => store.acquire(claim, { minFencingToken: floor }));
-    const tokens = answers.flatMap((answer) => (answer.granted ? [answer.fencingToken] : []));
-    if (tokens.length < this.majority) return undefined;
+  private async grant(
+    claim: LockClaim,
+    floor: bigint,
+    state: { readonly givenUp: boolean },
+  ): Promise<bigint | undefined> {
+    const tokens = await this.claimOf(claim, floor);
+    if (tokens.length < this.majority || state.givenUp) return undefined;
     const largest = largestOf(tokens);
     if (tokens.filter((token) => token === largest).length >= this.majority) return largest;
-    const again = await this.ask((store) => store.acquire(claim, { minFencingToken: largest }));
-    return again.filter(({ granted }) => granted).length >= this.majority ? largest : undefined;
+    const again = await this.claimOf(claim, largest);
+    return again.length >= this.majority && !state.givenUp ? largest : undefined;
   }
 
-  /** Best effort: what is not reached runs out. */
+  /** The fencing tokens of those who granted the claim: enough for a majority, or it is out of reach. */
+  private async claimOf(claim: LockClaim, minFencingToken: bigint): Promise<bigint[]> {
+    const answers = await this.ask(
+      (store) => store.acquire(claim, { minFencingToken }),
+      (known) =>
+        this.isMajority(known, ({ granted }) => granted) || this.isMajority(known, ({ granted }) => !granted),
+    );
+    return answers.flatMap((answer) => (answer.granted ? [answer.fencingToken] : []));
+  }
+
+  /** What is not reached now is later, or runs out. */
   private withdraw(claim: LockClaim): void {
-    for (const store of this.stores) void store.release(claim).catch(() => undefined);
+    for (const returns of this.returns) void returns.giveBack(claim);
   }
 
-  private agree(answers: readonly boolean[]): boolean {
-    return answers.filter(Boolean).length >= this.majority;
+  /** Whether a majority says true. */
+  private async agree(question: (store: LockStore, index: number) => Promise<boolean>): Promise<boolean> {
+    const decided = (known: readonly boolean[]) =>
+      this.isMajority(known, (answer) => answer) || this.isMajority(known, (answer) => !answer);
+    return this.isMajority(await this.ask(question, decided), (answer) => answer);
   }
 
-  /** The answers of those stores that gave one; rejects when they are no majority. */
-  private async ask<Answer>(question: (store: LockStore) => Promise<Answer>): Promise<Answer[]> {
-    const outcomes = await Promise.allSettled(this.stores.map(question));
-    const answers = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-    if (answers.length >= this.majority) return answers;
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    throw asMajorityError(failure?.reason, answers.length, this.majority);
+  private isMajority<Answer>(answers: readonly Answer[], says: (answer: Answer) => boolean): boolean {
+    return answers.filter(says).length >= this.majority;
+  }
+
+  /**
+   * The answers of those stores that gave one: as soon as they are a majority and `decided`, however slow the others are,
+   * or when all have answered or failed. Rejects as soon as they can be no majority any more.
+   */
+  private ask<Answer>(
+    question: (store: LockStore, index: number) => Promise<Answer>,
+    decided: (answers: readonly Answer[]) => boolean = () => true,
+  ): Promise<Answer[]> {
+    return new Promise((resolve, reject) => {
+      const answers: Answer[] = [];
+      const failures: unknown[] = [];
+      const look = () => {
+        const all = answers.length + failures.length === this.stores.length;
+        if (answers.length >= this.majority && (all || decided(answers))) resolve([...answers]);
+        else if (failures.length >= this.majority) reject(asMajorityError(failures, this.majority));
+      };
+      for (const [index, store] of this.stores.entries()) {
+        void question(store, index)
+          .then(
+            (answer) => void answers.push(answer),
+            (error: unknown) => void failures.push(error),
+          )
+          .then(look);
+      }
+    });
+  }
+
+  /** A minority may be away when the others connect. */
+  private async connectLater(store: LockStore, attempt: Promise<void>): Promise<void> {
+    const { signal } = this.closing;
+    let connected = await attempt.then(yes, no);
+    while (!connected && !signal.aborted) {
+      await sleep(reconnectMs, systemClock, signal);
+      if (!signal.aborted) connected = await store.connect().then(yes, no);
+    }
   }
 }
 
+const yes = () => true;
+const no = () => false;
+
 /** What every store says for its own sake (closed, not connected, bad claim) goes on as it is. */
-function asMajorityError(reason: unknown, answered: number, majority: number): Error {
-  const { code } = reason as { code?: string };
+function asMajorityError(failures: readonly unknown[], majority: number): Error {
   const own = ['DISCO_CLOSED', 'DISCO_NOT_CONNECTED', 'DISCO_CONFIGURATION'];
-  if (reason instanceof Error && code !== undefined && own.includes(code)) return reason;
-  return new LockUnavailableError(`${answered} of ${majority} lock stores needed answered`, {
-    cause: reason,
-  });
+  const [cause] = failures;
+  const { code } = cause as { code?: string };
+  const unanimous = failures.every((failure) => (failure as { code?: string }).code === code);
+  if (cause instanceof Error && code !== undefined && own.includes(code) && unanimous) return cause;
+  return new LockUnavailableError(`Too many lock stores failed: ${majority} are needed`, { cause });
 }
 
 function largestOf(tokens: readonly bigint[]): bigint {

@@ -98,6 +98,30 @@ export const lockQueueCases: readonly LockStoreCase[] = [
     },
   },
   {
+    id: 'give-up-early',
+    name: 'a claim that is given up before it is answered leaves nothing behind',
+    needs: ['traces'],
+    async run(stage) {
+      const [keeper, before] = [await stage.store(), await stage.harness.traces!()];
+      const holder = stage.claim();
+      await stage.granted(keeper, holder);
+      for (const wait of [true, true, false]) {
+        const [store, quitter] = [await stage.store(), stage.claim()];
+        const answer = stage.heeded(store.acquire(quitter, { wait }));
+        assert.equal(await store.release(quitter), false);
+        assert.equal((await answer).granted, false);
+        assert.equal((await keeper.peek(stage.key())).waiting, 0, 'who gave up is queued');
+      }
+      await keeper.release(holder);
+      const [free, store] = [stage.claim(), await stage.store()];
+      const answer = stage.heeded(store.acquire(free, { wait: true }));
+      assert.equal(await store.release(free), true);
+      await answer;
+      await stage.elapse(20);
+      assert.equal(await stage.harness.traces!(), before);
+    },
+  },
+  {
     id: 'gone',
     name: 'a waiter whose store closed does not hold up the others',
     async run(stage) {

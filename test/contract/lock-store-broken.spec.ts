@@ -76,6 +76,24 @@ const broken: Record<string, { readonly fault: Fault; readonly found: readonly s
     }),
     found: ['give-up'],
   },
+  'makes claims later than the release that was called after them': {
+    fault: (store) => ({
+      acquire: async (claim, options) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        return store.acquire(claim, options);
+      },
+    }),
+    found: ['give-up-early'],
+  },
+  'answers claims before it has made them': {
+    fault: (store) => ({
+      acquire: async (claim, options) => {
+        setImmediate(() => void store.acquire(claim, options).catch(() => undefined));
+        return { granted: false, retryAfterMs: 5 };
+      },
+    }),
+    found: ['give-up-early'],
+  },
   'passes nothing on': {
     fault: (store) => ({
       acquire: (claim, options) => store.acquire(claim, { ...options, succeeds: undefined }),

@@ -2,11 +2,12 @@ import { concat, defer, finalize, ignoreElements, isObservable, Observable } fro
 import { LockLostError } from '../../errors/lock.errors.js';
 import type { Lock } from '../../lock/lock.js';
 import { underLock } from './current-lock.js';
+import { heldReadings, isReadings } from './held-iteration.js';
 
 /**
  * Runs `work` under `lock` and releases it in the end, whatever happens. An error of the work is thrown as it is; when
  * the work succeeded but the lock was lost meanwhile, rejects with LockLostError. An Observable that the work returns
- * holds the lock until it ends or is unsubscribed.
+ * holds the lock until it ends or is unsubscribed; an AsyncIterable or a generator until it is read to its end or left.
  */
 export async function whileHeld(lock: Lock, work: () => unknown): Promise<unknown> {
   let result: unknown;
@@ -17,6 +18,7 @@ export async function whileHeld(lock: Lock, work: () => unknown): Promise<unknow
     throw error;
   }
   if (isObservable(result)) return heldStream(lock, result);
+  if (isReadings(result)) return heldReadings(lock, result, giveBack);
   await giveBack(lock);
   return result;
 }
@@ -33,15 +35,16 @@ function heldStream<Value>(lock: Lock, source: Observable<Value>): Observable<Va
   });
 }
 
-/** When the release of a valid lock fails for want of an answer, the work has still been done, and the ttl frees the lock. */
+/** When the release of a valid lock fails for want of an answer, the work has still been done, and the lock is given back later. */
 async function giveBack(lock: Lock): Promise<void> {
   const valid = lock.isValid();
   await lock.release().catch((error: unknown) => {
     if (error instanceof LockLostError) throw error;
     if (!valid) throw new LockLostError(lock.keys, { cause: error });
+    lock.leave(error);
   });
 }
 
 async function abandon(lock: Lock): Promise<void> {
-  await lock.release().catch(() => undefined);
+  await lock[Symbol.asyncDispose]();
 }

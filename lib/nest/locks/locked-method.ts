@@ -48,19 +48,50 @@ export class LockedMethod {
     work: () => unknown,
   ): Promise<unknown> {
     const bus = this.busAmong(buses, label);
-    const acquiring = this.acquire(bus, this.keysFor(args));
+    const acquiring = this.whileWanted(args, (signal) => this.acquire(bus, this.keysFor(args), signal));
     // A shutdown ends long waits, but lets an attempt that is over in a moment come to its end.
     const lock = await (this.waits ? acquiring : bus.work.track(acquiring));
     return lock && bus.work.track(whileHeld(lock, work));
   }
 
+  /** The same for an `async *` method: the lock is taken when somebody begins to read, and held until he ends. */
+  async *read(
+    buses: BusRegistry | undefined,
+    label: string,
+    args: readonly unknown[],
+    work: () => AsyncGenerator<unknown>,
+  ): AsyncGenerator<unknown> {
+    const held = (await this.run(buses, label, args, work)) as AsyncGenerator<unknown> | undefined;
+    return held && (yield* held);
+  }
+
   private async acquire(
     { service: { locks } }: BusEntry,
     keys: string | readonly string[],
+    signal: AbortSignal | undefined,
   ): Promise<Lock | undefined> {
-    if (this.onBusy === 'skip') return (await locks.tryAcquire(keys, this.options)) ?? undefined;
-    if (this.onBusy === 'throw') return locks.acquire(keys, { wait: 0, ...this.options });
-    return locks.acquire(keys, this.options);
+    const options = signal ? { ...this.options, signal } : this.options;
+    if (this.onBusy === 'skip') return (await locks.tryAcquire(keys, options)) ?? undefined;
+    if (this.onBusy === 'throw') return locks.acquire(keys, { wait: 0, ...options });
+    return locks.acquire(keys, options);
+  }
+
+  /** An attempt that is over, by the context among the arguments, waits for its lock no more. Once it has it, it keeps it. */
+  private async whileWanted(
+    args: readonly unknown[],
+    acquire: (signal: AbortSignal | undefined) => Promise<Lock | undefined>,
+  ): Promise<Lock | undefined> {
+    const attempt = args.map(signalOf).find((signal) => signal !== undefined);
+    if (attempt === undefined) return acquire(undefined);
+    const waiting = new AbortController();
+    const end = () => waiting.abort(attempt.reason);
+    if (attempt.aborted) end();
+    attempt.addEventListener('abort', end, { once: true });
+    try {
+      return await acquire(waiting.signal);
+    } finally {
+      attempt.removeEventListener('abort', end);
+    }
   }
 
   private get waits(): boolean {
@@ -81,4 +112,10 @@ export class LockedMethod {
     }
     return entry;
   }
+}
+
+function signalOf(argument: unknown): AbortSignal | undefined {
+  if (typeof argument !== 'object' || argument === null) return undefined;
+  const { signal } = argument as { signal?: unknown };
+  return signal instanceof AbortSignal ? signal : undefined;
 }

@@ -16,7 +16,9 @@ type Method = (this: object, ...args: unknown[]) => unknown;
 
 /**
  * Runs the method while its lock is held: on any provider or controller of any scope, in any order with other
- * decorators, also when it is called directly. The method then returns a Promise. `key` is a key, a template such as
+ * decorators, also when it is called directly. The method then returns a Promise. What it returns to be read (an
+ * Observable, an AsyncIterable such as a stream, a generator) holds the lock until it is read to its end or left; an
+ * `async *` method returns its generator as before, and takes the lock when somebody begins to read. `key` is a key, a template such as
  * `'order:{0.id}'` (argument and property), several of them (taken all or none), or a function of the arguments.
  * The lock is extended while the method runs and released when it has ended; within, `currentLock()` is the lock.
  *
@@ -34,12 +36,19 @@ export function WithLock(key: LockKey, options: WithLockOptions = {}): MethodDec
     }
     const label = `${target.constructor.name}.${String(name)}`;
     const wrapper = function (this: { [BUSES]?: BusRegistry }, ...args: unknown[]) {
-      return locked.run(this?.[BUSES], label, args, () => original.apply(this, args));
+      const work = () => original.apply(this, args);
+      if (isAsyncGenerator(original)) return locked.read(this?.[BUSES], label, args, work as never);
+      return locked.run(this?.[BUSES], label, args, work);
     };
     passFor(wrapper, original);
     descriptor.value = wrapper;
     injectBuses(target);
   };
+}
+
+/** Its caller reads at once what it returns, and does not wait for it before. */
+function isAsyncGenerator(method: Method): boolean {
+  return Object.prototype.toString.call(method) === '[object AsyncGeneratorFunction]';
 }
 
 /** Whether methods of `instance` are decorated with `@WithLock`. */

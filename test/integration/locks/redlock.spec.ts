@@ -54,6 +54,46 @@ describe('Redlock over three servers', () => {
     await expect(a.acquire('key', { wait: 300 })).rejects.toMatchObject({ code: 'DISCO_LOCK_UNAVAILABLE' });
   });
 
+  it('settles by its majority while one server is frozen, in connect too, and takes it in when it thaws', async () => {
+    servers[2].freeze();
+    const startMs = performance.now();
+    const [a, b] = [await manager(), await manager()];
+    const lock = await a.acquire('key', { ttl: '3s', autoExtend: true });
+    expect(await b.tryAcquire('key')).toBeNull();
+    await expect(b.acquire('key', { wait: 100 })).rejects.toMatchObject({ code: 'DISCO_LOCK_NOT_ACQUIRED' });
+    await lock.extend();
+    expect(performance.now() - startMs).toBeLessThan(900);
+    await lock.release();
+    servers[2].thaw();
+    const third = stores()[2];
+    await third.connect();
+    let seen = 0;
+    const deadline = performance.now() + 10_000;
+    while (seen === 0 && performance.now() < deadline) {
+      seen = await a.using('other', async () => (await third.peek('other')).holders);
+    }
+    expect(seen).toBe(1);
+    await third.close();
+  });
+
+  it('does not lose a held lock when one server freezes', async () => {
+    const all = stores();
+    await Promise.all(all.map((store) => store.connect()));
+    const locks = new LockManager(redlockStore(all));
+    made.push(locks);
+    await locks.connect();
+    const lock = await locks.acquire('key', { ttl: '3s', autoExtend: true });
+    servers[0].freeze();
+    for (let round = 0; round < 3; round++) {
+      const startMs = performance.now();
+      await lock.extend();
+      expect(performance.now() - startMs).toBeLessThan(300);
+    }
+    expect(lock.isValid()).toBe(true);
+    servers[0].thaw();
+    await lock.release();
+  });
+
   it('refuses an even number, fewer than three, and one store twice', () => {
     const [one, two, three] = stores();
     for (const set of [[], [one], [one, two], [one, two, three, one], [one, two, two]]) {

@@ -393,12 +393,12 @@ describe('Redis Streams: consuming', () => {
     await driver.subscribe('t', member(), inbox.take);
     await driver.publish('t', bytes('bad'), stored());
     await inbox.received(1);
-    await redis.admin.config('SET', 'maxmemory', '1');
+    await redis.admin.config('SET', 'min-replicas-to-write', '1');
     const settling = inbox.deliveries[0].deadLetter({ reason: 'attempts' });
     await quiet(300);
     expect(((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0]).toBe(1);
     expect(await redis.admin.xlen('disco:{t}:dead:g')).toBe(0);
-    await redis.admin.config('SET', 'maxmemory', '0');
+    await redis.admin.config('SET', 'min-replicas-to-write', '0');
     await settling;
     expect(((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0]).toBe(0);
     expect(await redis.admin.xlen('disco:{t}:dead:g')).toBe(1);

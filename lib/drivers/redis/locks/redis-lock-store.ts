@@ -53,6 +53,8 @@ export class RedisLockStore implements LockStore {
   private readonly hints = new LockHintListeners();
   /** For each queued claim. */
   private readonly asked = new Map<string, Asked>();
+  /** For each claim that is on its way by more than one step: what a release of it must come after. */
+  private readonly onTheirWay = new Map<string, ClaimOnItsWay>();
   private replicated: LockServer | undefined;
   private closed = false;
 
@@ -89,8 +91,8 @@ export class RedisLockStore implements LockStore {
   }
 
   acquire(claim: LockClaim, options: LockAcquireOptions = atOnce): Promise<LockAnswer> {
-    if (!options.wait || this.inbox.listening) return this.claim(claim, options);
-    return this.claimThenListen(claim, options);
+    if (!options.replicas && (!options.wait || this.inbox.listening)) return this.claim(claim, options);
+    return this.inSteps(claim, options);
   }
 
   extend(claim: LockClaim): Promise<boolean> {
@@ -99,7 +101,8 @@ export class RedisLockStore implements LockStore {
 
   release(claim: LockClaim): Promise<boolean> {
     this.asked.delete(claim.token);
-    return this.send(claim, lockOperation('r', claim), isOne);
+    const onItsWay = this.onTheirWay.get(claim.token);
+    return onItsWay ? this.releaseAfter(onItsWay, claim) : this.send(claim, lockOperation('r', claim), isOne);
   }
 
   async peek(key: string): Promise<LockState> {
@@ -127,14 +130,40 @@ export class RedisLockStore implements LockStore {
     this.asked.clear();
   }
 
+  /** A claim that takes more than one step, or another connection: known for as long as it does. */
+  private async inSteps(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
+    const onItsWay: ClaimOnItsWay = { givenUp: false, settled: Promise.resolve() };
+    const listen = options.wait && !this.inbox.listening;
+    const answer = listen ? this.claimThenListen(claim, options, onItsWay) : this.claim(claim, options);
+    onItsWay.settled = answer.catch(() => undefined);
+    this.onTheirWay.set(claim.token, onItsWay);
+    try {
+      return await answer;
+    } finally {
+      if (this.onTheirWay.get(claim.token) === onItsWay) this.onTheirWay.delete(claim.token);
+    }
+  }
+
   /** Nobody could be told: a lock handed over now would be lost on him. So the place in the queue comes second. */
-  private async claimThenListen(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
+  private async claimThenListen(
+    claim: LockClaim,
+    options: LockAcquireOptions,
+    onItsWay: ClaimOnItsWay,
+  ): Promise<LockAnswer> {
     const { succeeds, ...others } = options;
     const first = await this.claim(claim, { ...options, wait: false });
-    if (first.granted) return first;
+    if (first.granted || onItsWay.givenUp) return first;
     await this.inbox.open(deafPollMs);
+    if (onItsWay.givenUp) return first;
     const second = await this.claim(claim, others);
     return succeeds === undefined ? second : { ...second, succeeded: first.succeeded };
+  }
+
+  private async releaseAfter(onItsWay: ClaimOnItsWay, claim: LockClaim): Promise<boolean> {
+    onItsWay.givenUp = true;
+    await onItsWay.settled;
+    this.asked.delete(claim.token);
+    return this.send(claim, lockOperation('r', claim), isOne);
   }
 
   private claim(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
@@ -235,6 +264,14 @@ export class RedisLockStore implements LockStore {
 interface Asked {
   readonly serverMs: number;
   readonly sinceMs: number;
+}
+
+/** A claim that is made in steps. */
+interface ClaimOnItsWay {
+  /** No further step is wanted. */
+  givenUp: boolean;
+  /** Resolves when the claim is answered, or cannot be. */
+  settled: Promise<unknown>;
 }
 
 const atOnce: LockAcquireOptions = {};
