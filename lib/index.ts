@@ -52,6 +52,7 @@ export type {
 } from './driver/driver.js';
 export type { DriverStatus, DriverStatusListener } from './driver/driver-status.js';
 export { type GroupCensus, offersGroupCensus } from './driver/group-census.js';
+export { type GroupRemoval, offersGroupRemoval } from './driver/group-removal.js';
 export {
   type LockAcquireOptions,
   type LockAnswer,

@@ -1,6 +1,7 @@
 import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import type { DriverReceipt } from '../driver/driver.js';
+import { offersGroupRemoval } from '../driver/group-removal.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
@@ -345,6 +346,19 @@ export class DiscoBus {
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
     return new DeadLetterQueue(topic, group, store, this.decoder, clock);
+  }
+
+  /**
+   * Removes a group that nobody reads any more, as after a service was renamed, with all that is kept for it: what it has not
+   * handled, its retries and its dead letters. Until then its topic fills up for it. Resolves with whether there was one.
+   * Rejects with ConfigurationError while a member of it is alive, and as `deadLetters` does.
+   */
+  async removeGroup(topic: string, group: string): Promise<boolean> {
+    assertTopic(topic);
+    const { engine, waitingRoom } = this.options;
+    await waitingRoom.connected(PATIENCE_MS);
+    if (offersGroupRemoval(engine)) return engine.removeGroup(topic, group);
+    throw new ConfigurationError(`The driver "${engine.name}" has no groups that can be removed`);
   }
 
   private announce(topicOrPattern: string, options: HandlerSubscribeOptions, name: string): Wanted {

@@ -116,6 +116,16 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     return this.bus.deadLetters(topic, group);
   }
 
+  /** As {@link DiscoBus.drain}. */
+  drain(): Promise<void> {
+    return this.bus.drain();
+  }
+
+  /** As {@link DiscoBus.removeGroup}. */
+  removeGroup(topic: keyof Events & string, group: string): Promise<boolean> {
+    return this.bus.removeGroup(topic, group);
+  }
+
   /**
    * Takes the lock of `key` if it is free: whether it was. Rejects as {@link LockManager.tryAcquire} does. It is this
    * process's until `releaseLock`, or until `ttl` is over; nothing extends it by itself.

@@ -13,6 +13,9 @@ import type { Invoice } from './invoice.js';
 export class BillingService {
   private readonly logger = new Logger('Billing');
 
+  private charged = 0;
+  private onCharged = () => {};
+
   constructor(private readonly bank: BankService) {}
 
   @DiscoSubscribe('invoices')
@@ -25,5 +28,12 @@ export class BillingService {
     // Anything else that throws is tried again, and becomes a dead letter after the third attempt.
     await this.bank.charge(invoice);
     this.logger.log(`invoice ${invoice.number} charged at attempt ${attempt}`);
+    this.charged++;
+    this.onCharged();
+  }
+
+  /** Resolves when so many invoices have been charged. */
+  async hasCharged(count: number): Promise<void> {
+    while (this.charged < count) await new Promise<void>((resolve) => (this.onCharged = resolve));
   }
 }

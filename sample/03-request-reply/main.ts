@@ -6,6 +6,11 @@ import { GatewayModule } from './gateway.module.js';
 import { url } from './transport.js';
 import { WarehouseModule } from './warehouse.module.js';
 
+Logger.log(
+  'An HTTP gateway asks two instances of a service, streams from one, and is told when nobody is there.',
+  'Sample',
+);
+
 const logger = new Logger('Browser');
 const options = { logger: ['warn', 'error'] as ('warn' | 'error')[] };
 

@@ -2,10 +2,13 @@ import 'reflect-metadata';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { ReportService } from './report.service.js';
 import { startSecond } from './second.js';
+
+Logger.log('Two processes want to write one report: the second waits for the lock of the first.', 'Sample');
 
 /** The second one in a process of its own, as there is a Redis between them. */
 async function startSecondProcess(): Promise<{ ended: Promise<unknown> }> {

@@ -4,6 +4,8 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { Journal } from './journal.js';
 
+Logger.log('Two instances tick, and a lock lets one of them do the work of each tick.', 'Sample');
+
 const journal = new Journal();
 const start = (instance: number) =>
   NestFactory.createApplicationContext(AppModule.instance(instance, journal), { logger: ['warn', 'error'] });

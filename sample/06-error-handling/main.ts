@@ -7,6 +7,11 @@ import { filter, firstValueFrom, take, toArray } from 'rxjs';
 import { AppModule } from './app.module.js';
 import { publishGarbage } from './somebody-else.js';
 
+Logger.log(
+  'Handlers fail in every way they can; the process lives, and each failure is counted and told.',
+  'Sample',
+);
+
 // Where the Go library's example serves its metrics; PORT=0 for any free port.
 const port = Number(process.env.PORT ?? 2112);
 const logger = new Logger('Operator');

@@ -7,6 +7,11 @@ import { checkDriver } from 'nestjs-disco-bus/testing';
 import { firstValueFrom, Subject, take, toArray } from 'rxjs';
 import { BroadcastDriver } from './broadcast.driver.js';
 
+Logger.log(
+  "A driver of one's own, between threads: it moves messages, and is put through the contract suite.",
+  'Sample',
+);
+
 class Station {
   private readonly logger = new Logger('Main thread');
   readonly measurements = new Subject<number>();

@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { DiscoBusService } from 'nestjs-disco-bus';
 import { AppModule } from './app.module.js';
 import { type Arguments, readArguments, usage } from './arguments.js';
 import { renderContext, totalsOf } from './context-file.js';
 import { CoordinatorService } from './coordinator.service.js';
 import { WorkerService } from './worker.service.js';
 import { startWorkers } from './worker-processes.js';
+
+Logger.log('Workers share the files of a tree, and a lock guards the one report that they write.', 'Sample');
 
 async function run({ directory, workers, out, ...wanted }: Arguments): Promise<void> {
   const logger = new Logger('Contexter');
@@ -30,7 +33,18 @@ async function run({ directory, workers, out, ...wanted }: Arguments): Promise<v
   } finally {
     await rm(scratch, { recursive: true });
     await stopWorkers();
+    await leaveNothing(app.get(DiscoBusService));
     await app.close();
+  }
+}
+
+/** Topics and groups of this run are nobody's when it is over. */
+async function leaveNothing(bus: DiscoBusService): Promise<void> {
+  await bus.drain();
+  for (const topic of ['contexter.files', 'contexter.progress']) {
+    await bus
+      .removeGroup(topic, 'contexter')
+      .catch((error: Error) => new Logger('Contexter').warn(error.message));
   }
 }
 

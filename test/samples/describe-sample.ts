@@ -1,5 +1,15 @@
+import { Redis } from 'ioredis';
 import { RedisServer } from '../support/redis-server.js';
 import { runSample, type SampleResult } from './run-sample.js';
+
+/** The keys that a sample has left and that do not expire. */
+export async function lastingKeys(server: RedisServer): Promise<string[]> {
+  const client = new Redis({ port: server.port });
+  const keys = await client.keys('*');
+  const lasting = await Promise.all(keys.map(async (key) => ((await client.pttl(key)) === -1 ? [key] : [])));
+  client.disconnect();
+  return lasting.flat();
+}
 
 /** The tests of a sample that tells the same story embedded and on Redis. */
 export function describeSample(
@@ -16,6 +26,7 @@ export function describeSample(
       const server = await RedisServer.start();
       try {
         expectStory(await runSample(name, { ...env, DISCO_BUS_URL: server.url }));
+        expect(await lastingKeys(server)).toEqual([]);
       } finally {
         await server.stop();
       }

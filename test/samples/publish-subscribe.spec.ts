@@ -1,5 +1,4 @@
-import { RedisServer } from '../support/redis-server.js';
-import { runSample } from './run-sample.js';
+import { describeSample } from './describe-sample.js';
 
 function expectOrders({ output, code }: { output: string; code: number | null }): void {
   for (const number of [1, 2, 3]) {
@@ -12,17 +11,4 @@ function expectOrders({ output, code }: { output: string; code: number | null })
   expect(code).toBe(0);
 }
 
-describe('sample publish-subscribe', () => {
-  it('runs embedded', async () => {
-    expectOrders(await runSample('publish-subscribe'));
-  }, 90_000);
-
-  it('runs on Redis', async () => {
-    const server = await RedisServer.start();
-    try {
-      expectOrders(await runSample('publish-subscribe', { DISCO_BUS_URL: server.url }));
-    } finally {
-      await server.stop();
-    }
-  }, 90_000);
-});
+describeSample('publish-subscribe', expectOrders);

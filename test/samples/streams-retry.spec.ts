@@ -1,5 +1,4 @@
-import { RedisServer } from '../support/redis-server.js';
-import { runSample } from './run-sample.js';
+import { describeSample } from './describe-sample.js';
 
 function expectTheStory({ output, code }: { output: string; code: number | null }): void {
   const told = [
@@ -16,17 +15,4 @@ function expectTheStory({ output, code }: { output: string; code: number | null 
   expect(code).toBe(0);
 }
 
-describe('sample streams-retry', () => {
-  it('runs embedded', async () => {
-    expectTheStory(await runSample('streams-retry'));
-  }, 90_000);
-
-  it('runs on Redis', async () => {
-    const server = await RedisServer.start();
-    try {
-      expectTheStory(await runSample('streams-retry', { DISCO_BUS_URL: server.url }));
-    } finally {
-      await server.stop();
-    }
-  }, 90_000);
-});
+describeSample('streams-retry', expectTheStory);

@@ -39,6 +39,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** Tasks that came back; they go before new entries. */
   private readonly returned = new Queue<Task>();
   private awake = false;
+  private removed = false;
 
   /** `cursor`: the sequence number of the next new entry to be handed out. */
   constructor(
@@ -97,7 +98,21 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     this.log.release(task.entry);
   }
 
+  /** Is done with all that it has not handled, and with what comes back later. */
+  remove(): void {
+    this.removed = true;
+    while (this.cursor < this.log.end) {
+      const entry = this.log.entry(this.cursor++);
+      if (entry) this.log.release(entry);
+    }
+    for (let task = this.returned.shift(); task; task = this.returned.shift()) this.finish(task);
+  }
+
   again(task: Task, delayMs: number): void {
+    if (this.removed) {
+      this.finish(task);
+      return;
+    }
     if (delayMs > 0) {
       this.log.agenda.in(delayMs, () => this.again(task, 0));
       return;

@@ -11,6 +11,7 @@ import {
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
+import type { GroupRemoval } from '../../driver/group-removal.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { ToldTopics } from '../../driver/told-topics.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
@@ -65,7 +66,7 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
  * order. Dead letters are kept by the broker. Closed for good by `close`.
  */
 export class MemoryDriver
-  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, TopicAgreements
+  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, GroupRemoval, TopicAgreements
 {
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
@@ -152,6 +153,10 @@ export class MemoryDriver
 
   async countMembers(topic: string, group: string): Promise<number> {
     return this.connected().logs.countMembers(topic, group);
+  }
+
+  async removeGroup(topic: string, group: string): Promise<boolean> {
+    return this.connected().logs.removeGroup(topic, group);
   }
 
   async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {

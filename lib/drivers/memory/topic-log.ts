@@ -1,4 +1,5 @@
 import { type DriverPublishOptions, type DriverReceipt } from '../../driver/driver.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Clock } from '../../timing/clock.js';
 import { type Agenda } from './agenda.js';
@@ -131,6 +132,16 @@ export class TopicLog implements GroupLog {
   /** The names of the groups that read it. */
   get groupNames(): readonly string[] {
     return [...this.groups.keys()];
+  }
+
+  /** Whether there was a group of that name. Throws ConfigurationError while it has members. */
+  removeGroup(name: string): boolean {
+    const group = this.groups.get(name);
+    if (group === undefined) return false;
+    if (group.size > 0)
+      throw new ConfigurationError(`The group "${name}" of "${this.topic}" has live members`);
+    group.remove();
+    return this.groups.delete(name);
   }
 
   findGroup(name: string): ConsumerGroup | undefined {

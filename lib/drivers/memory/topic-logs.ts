@@ -21,6 +21,14 @@ export class TopicLogs {
     return this.logs.get(topic);
   }
 
+  /** Whether there was such a group; with the last one goes a topic that holds nothing else. */
+  removeGroup(topic: string, group: string): boolean {
+    const log = this.logs.get(topic);
+    const removed = log?.removeGroup(group) ?? false;
+    if (log?.isUnread && log.length === 0) this.logs.delete(topic);
+    return removed;
+  }
+
   /** The live members of `group` on `topic`, also where nothing was published to it yet. */
   countMembers(topic: string, group: string): number {
     const found = this.logs.get(topic)?.findGroup(group);

@@ -13,6 +13,7 @@ import type {
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
+import type { GroupRemoval } from '../../driver/group-removal.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
@@ -41,7 +42,7 @@ interface Session {
  * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
  */
 export class RedisDriver
-  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, TopicAgreements
+  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, GroupRemoval, TopicAgreements
 {
   readonly name = 'redis';
   readonly capabilities: DriverCapabilities = {
@@ -105,6 +106,12 @@ export class RedisDriver
     const session = this.#session;
     if (session === undefined) throw this.unusable();
     return session.streams.countMembers(topic, group);
+  }
+
+  async removeGroup(topic: string, group: string): Promise<boolean> {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    return session.streams.removeGroup(topic, group);
   }
 
   async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {

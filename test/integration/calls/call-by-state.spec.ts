@@ -31,6 +31,7 @@ subscribe-invalid  TOPIC_INVALID   TOPIC_INVALID         TOPIC_INVALID        TO
 ping               NOT_CONNECTED   NOT_CONNECTED         ok                   NOT_CONNECTED             NOT_CONNECTED|DRIVER@1000                   ok                 CLOSED    CLOSED
 count              NOT_CONNECTED   NOT_CONNECTED@5000    ok                   NOT_CONNECTED@5000        NOT_CONNECTED|DRIVER@5000                   ok                 CLOSED    CLOSED
 peek               NOT_CONNECTED   NOT_CONNECTED@5000    ok                   NOT_CONNECTED@5000        NOT_CONNECTED|DRIVER@5000                   ok                 CLOSED    CLOSED
+removeGroup        NOT_CONNECTED   NOT_CONNECTED@5000    ok                   NOT_CONNECTED@5000        NOT_CONNECTED|DRIVER@5000                   ok                 CLOSED             CLOSED
 send               NO_RESPONDERS   REQUEST_TIMEOUT@500   NO_RESPONDERS        REQUEST_TIMEOUT@500       REQUEST_TIMEOUT@500                         NO_RESPONDERS      CLOSED    CLOSED
 emit               ok              PUBLISH_TIMEOUT@500   ok                   PUBLISH_TIMEOUT@500       PUBLISH_OUTCOME_UNKNOWN|PUBLISH_TIMEOUT@500 ok                 CLOSED    CLOSED
 tryAcquire         NOT_CONNECTED   LOCK_UNAVAILABLE@2000 ok                   LOCK_UNAVAILABLE          LOCK_UNAVAILABLE@1000                       ok                 LOCK_UNAVAILABLE@2000 CLOSED

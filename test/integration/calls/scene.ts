@@ -75,6 +75,7 @@ export class Scene {
       ping: () => bus.ping(),
       count: () => bus.deadLetters('kept').count(),
       peek: () => bus.deadLetters('kept').peek(),
+      removeGroup: () => bus.removeGroup('kept', 'nobody'),
       send: () =>
         firstValueFrom(client.send('nobody', new DiscoRecordBuilder(1).setTimeout(timeout).build())),
       emit: () =>

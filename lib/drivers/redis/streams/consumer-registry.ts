@@ -86,6 +86,11 @@ export class ConsumerRegistry {
     }
   }
 
+  /** Resolves when a consumer of ours that is leaving the group has left it. */
+  async left(topic: string, group: string): Promise<void> {
+    await this.leaving.get(`${topic} ${group}`);
+  }
+
   /** Ends reading, then gives back to the groups what is not settled; takes about `graceMs` at most. */
   async close(graceMs: number): Promise<void> {
     if (this.closed) return;

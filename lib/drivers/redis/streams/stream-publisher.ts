@@ -5,7 +5,10 @@ import { Deadlines } from '../../../timing/deadlines.js';
 import { PendingPublish, type PendingPublishOwner } from '../pubsub/pending-publish.js';
 import { DelayedPublishes } from './delayed-publishes.js';
 import { PublishLane, type StreamPublisherSetup } from './publish-lane.js';
+import { within } from './within.js';
 
+/** A server that does not answer within this finds out by itself. */
+const FORGET_MS = 200;
 /** While there is a connection, so many times the buffer limit may wait for earlier batches. */
 const WAITING_BUFFERS = 4;
 
@@ -56,6 +59,15 @@ export class StreamPublisher implements PendingPublishOwner {
     await Promise.all(lanes.map((lane) => lane.idle()));
     clearTimeout(timer);
     this.deadlines.clear();
+    await this.forget();
+  }
+
+  /** Nothing is sent again, so nobody asks any more what was sent. In a Cluster there is one for each topic: those expire. */
+  private async forget(): Promise<void> {
+    const { connection, keys, name, bySlot } = this.setup;
+    if (this.batches === 0 || bySlot || connection.client === undefined) return;
+    const forgotten = connection.run((client) => client.del(keys.sent(name))).catch(() => undefined);
+    await within(FORGET_MS, forgotten);
   }
 
   accepted({ topic, options: { delayMs } }: PendingPublish): void {

@@ -26,6 +26,7 @@ import { Places } from './places.js';
 import { openDeadLetters } from './redis-dead-letters.js';
 import { agreementScript } from './scripts/agreement-script.js';
 import { censusScript } from './scripts/census-script.js';
+import { removeGroupScript } from './scripts/remove-group-script.js';
 import { persistFor, type StreamConnection } from './stream-connection.js';
 import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
@@ -43,6 +44,9 @@ const ROOM_MS = 1_000;
 const UNREAD_TOLD = 10_000;
 const census = new StreamScript(censusScript);
 const agreement = new StreamScript(agreementScript);
+const groupRemoval = new StreamScript(removeGroupScript);
+/** How long a removal may take, with all waiting for a connection. */
+const REMOVAL_MS = 5_000;
 /** How a use is written: the scripts compare the letters. */
 const letters = { least: 'L', most: 'M', bare: 'B' } as const;
 /** A Cluster has found itself within this, or is not asked how a topic is used. */
@@ -130,6 +134,24 @@ export class StreamsEngine {
     const count = Number(await publish.run((client) => census.run(client, [members], [])));
     if (count > 0) return count;
     return (await this.directory(publish).hasPatternFor(topic, group)) ? undefined : 0;
+  }
+
+  /** @see GroupRemoval.removeGroup */
+  async removeGroup(topic: string, group: string): Promise<boolean> {
+    if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
+    assertGroup(group);
+    const { stream, members, later, laterBodies, retry, state, delayed, bodies, dead, parts } =
+      this.keys.group(topic, group);
+    await this.registry?.left(topic, group);
+    const shared = [stream, members, `${stream}:read`, later, laterBodies];
+    const keys = [...shared, retry, state, delayed, bodies, dead, parts];
+    const { admin } = this.connections;
+    const { maxAgeMs } = this.setup.options.streams.unread;
+    const ask = (client: Redis | Cluster) => groupRemoval.run(client, keys, [group, maxAgeMs]);
+    const [there, streamGone] = (await persistFor(admin, ask, REMOVAL_MS)) as [number, number];
+    if (there < 0) throw new ConfigurationError(`The group "${group}" of "${topic}" has live members`);
+    if (streamGone === 1) await admin.run((client) => client.zrem(this.keys.topics, topic));
+    return there === 1;
   }
 
   /** @see TopicAgreements.agreeOn */
