@@ -151,7 +151,7 @@ export class Responder {
   private async subscribe(): Promise<void> {
     await this.parts.channel.subscribe(
       CANCEL_TOPIC,
-      ({ headers }) => this.callOff(headers[REQUEST_ID_HEADER]),
+      ({ frame }) => this.callOff(frame.headers[REQUEST_ID_HEADER]),
       () => {},
     );
   }
