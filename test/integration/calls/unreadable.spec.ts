@@ -146,6 +146,35 @@ function streamOf(bus: DiscoBus, topic: string) {
   return { values, ended: ended.promise };
 }
 
+describe.each(each)('A request that was being read when its subscription paused, over $name', (engine) => {
+  it('is told at once that it is not handled when that closes', async () => {
+    const bus = processes(engine);
+    const reading = gate();
+    const begun = gate();
+    const json = new JsonCodec();
+    const slow: Codec = {
+      name: 'slow',
+      encode: (payload) => json.encode(payload),
+      decode: async (body) => {
+        begun.open();
+        await reading.promise;
+        return json.decode(body);
+      },
+    };
+    const answering = await bus({ codec: slow });
+    const asking = await bus();
+    let handled = 0;
+    const subscription = await answering.subscribe('t', () => ++handled);
+    const failing = failureOf(asking.request('t', 1, { timeout }));
+    await begun.promise;
+    subscription.pause();
+    reading.open();
+    await subscription.close();
+    expect(await failing).toMatchObject({ code: 'DISCO_NO_RESPONDERS' });
+    expect(handled).toBe(0);
+  });
+});
+
 describe.each(each)('A reply that its requester cannot read, over $name', (engine) => {
   it.each([
     ['inflates beyond the limit', { compression: {} }, shrinking(MIB), 'DISCO_CODEC'],
