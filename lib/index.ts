@@ -26,6 +26,7 @@ export type {
 } from './bus/dead-letter-queue.js';
 export { type DeclaredSubscription, DiscoBus } from './bus/disco-bus.js';
 export type { ReplyObserver } from './bus/requests/call.js';
+export { replyBufferBytes } from './bus/requests/reply-order.js';
 export { type ReplySink, ReplyStream, type StopReplies } from './bus/requests/reply-stream.js';
 export type { Subscription } from './bus/subscription.js';
 export { type Codec, type CodecId, Compression, type EncodedBody } from './codec/codec.js';
@@ -114,6 +115,8 @@ export {
   NoRespondersError,
   RemoteError,
   type RemoteFailure,
+  ReplyLostError,
+  type ReplyLostReason,
   RequestTimeoutError,
   type RequestTimeoutReason,
 } from './errors/request.errors.js';

@@ -29,6 +29,7 @@ import { MessageDecoder } from './message-decoder.js';
 import { Publisher } from './publisher.js';
 import type { ReplyObserver } from './requests/call.js';
 import { DirectChannel } from './requests/direct-channel.js';
+import { replyBufferBytes } from './requests/reply-order.js';
 import { type DirectCall, Requester, type RequestHandle } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
@@ -265,8 +266,9 @@ export class DiscoBus {
   /**
    * Publishes a request and resolves with what its handler returns: of several handlers the first to answer, of a stream
    * the first reply; undefined when a stream ends without one. A handler that returns undefined does not answer. Rejects
-   * with RemoteError when the handler failed, NoRespondersError when it is known that nobody is there, RequestTimeoutError
-   * when no reply came in time or one may have been missed, BackpressureError when too many wait, and as `publish` does.
+   * with RemoteError when the handler failed or the request could not be read there, ReplyLostError when a reply came that
+   * cannot be read here, NoRespondersError when it is known that nobody is there, RequestTimeoutError when no reply came in
+   * time or one may have been missed, BackpressureError when too many wait, and as `publish` does.
    */
   request<T = unknown>(topic: string, payload: unknown, options?: RequestOptions): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -404,13 +406,14 @@ export class DiscoBus {
     channel: DirectChannel,
     onDropped: (topic: string, reason: DropReason) => void,
   ): Requester {
-    const { engine, clock, metrics, maxPendingRequests, publishTimeoutMs } = this.options;
+    const { engine, clock, metrics, maxPendingRequests, maxMessageBytes, publishTimeoutMs } = this.options;
     return new Requester({
       publishTimeoutMs,
       channel,
       clock,
       driver: engine,
       maxPending: maxPendingRequests,
+      replyBufferBytes: replyBufferBytes(maxMessageBytes),
       usable: () => (this.lifecycle.state === 'ready' ? undefined : this.firstConnection()),
       check: (topic, payload, options) => this.publisher.check(topic, payload, options),
       publish: (topic, payload, options) => this.publisher.publish(topic, payload, options),

@@ -25,7 +25,7 @@ export interface DispatcherOptions {
   /** The same delivery without the bundle that it came in. */
   readonly detached: (delivery: Delivery) => Delivery;
   /** Told of each delivery that gave way. */
-  readonly onOverflow: () => void;
+  readonly onOverflow: (delivery: Delivery) => void;
 }
 
 /** Starts deliveries in the order they came, never more at a time than `concurrency`; the rest wait, bounded. */
@@ -83,7 +83,7 @@ export class Dispatcher {
     const { backlog, clock, detached } = this.options;
     if (backlog) {
       const bytes = sizeOf(delivery);
-      if (!this.admits(bytes)) return;
+      if (!this.admits(delivery, bytes)) return;
       backlog.add(bytes);
       this.sizes.push(bytes);
     }
@@ -100,15 +100,15 @@ export class Dispatcher {
       return;
     }
     const bytes = sizeOf(delivery);
-    if (!this.admits(bytes)) return;
+    if (!this.admits(delivery, bytes)) return;
     backlog.add(bytes);
     this.start(this.overflowing ? this.options.detached(delivery) : delivery, undefined, bytes);
   }
 
-  private admits(bytes: number): boolean {
+  private admits(delivery: Delivery, bytes: number): boolean {
     if (this.options.backlog?.makeRoom(bytes, this.giveUpOldest) !== false) return true;
     this.overflowing = true;
-    this.options.onOverflow();
+    this.options.onOverflow(delivery);
     return false;
   }
 
@@ -116,8 +116,7 @@ export class Dispatcher {
     const { giveUpOlder, onOverflow } = this.options;
     if (giveUpOlder()) return true;
     if (this.length === 0) return false;
-    this.shift();
-    onOverflow();
+    onOverflow(this.shift());
     return true;
   };
 

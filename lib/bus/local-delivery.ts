@@ -1,4 +1,5 @@
 import type { Delivery } from '../driver/delivery.js';
+import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import type { DecodedFrame } from '../message/frame.js';
 import type { Clock, ClockTimer } from '../timing/clock.js';
 import type { Backlog } from './backlog.js';
@@ -91,7 +92,7 @@ export class LocalRetries {
 
 class LocalDelivery implements Delivery {
   constructor(
-    private original: Pick<Delivery, 'topic' | 'frame' | 'decoded'>,
+    private original: Pick<Delivery, 'topic' | 'frame' | 'decoded' | 'refusal'>,
     readonly attempt: number,
     private readonly retries: LocalRetries,
     private readonly cameMs: number,
@@ -115,11 +116,15 @@ class LocalDelivery implements Delivery {
     return this.original.decoded;
   }
 
+  get refusal(): DiscoBusError | undefined {
+    return this.original.refusal;
+  }
+
   /** Keeps a copy of its frame and nothing else; returns how many bytes that are. */
   detach(): number {
     if (!this.own) {
-      const { topic, frame } = this.original;
-      this.original = { topic, frame: this.retries.options.copy(frame), decoded: undefined };
+      const { topic, frame, refusal } = this.original;
+      this.original = { topic, frame: this.retries.options.copy(frame), decoded: undefined, refusal };
       this.own = true;
     }
     return this.original.frame.byteLength;

@@ -185,6 +185,7 @@ export class Subscriber {
       copy: (frame) => wire.copy(frame),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       turnAway: (headers, id) => this.responder.turnAway(headers, id),
+      refuse: (headers, id, error) => this.responder.refuse(headers, id, error),
       metrics: metrics.topic(label),
       clock,
       graceMs: shutdownTimeoutMs,

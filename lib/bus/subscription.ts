@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import type { Delivery } from '../driver/delivery.js';
 import type { DriverSubscription } from '../driver/driver.js';
 import { ClosedError } from '../errors/bus.errors.js';
+import { BackpressureError } from '../errors/publish.errors.js';
 import type { DecodedFrame } from '../message/frame.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
@@ -59,6 +60,8 @@ export interface SubscriptionParts {
   readonly decoder: MessageReader;
   /** Tells the sender of a request that nobody here will handle it; false for what is no request. */
   readonly turnAway: (headers: Headers, id: string) => boolean;
+  /** Tells the sender of a request why no handler is given it; does nothing for what is no request. */
+  readonly refuse: (headers: Headers, id: string, error: unknown) => void;
   readonly metrics: TopicMetrics;
   readonly report: SettlementReport & {
     /** An outcome could not be recorded. */
@@ -115,7 +118,10 @@ export class BusSubscription implements Subscription {
       handle: (delivery, cameMs) => this.handle(delivery, cameMs),
       giveUpOlder: () => this.retries?.giveUpOldest() === true,
       detached: (delivery) => this.retries?.detached(delivery) ?? delivery,
-      onOverflow,
+      onOverflow: (delivery) => {
+        onOverflow();
+        this.tellOverflow(delivery);
+      },
     });
   }
 
@@ -225,14 +231,27 @@ export class BusSubscription implements Subscription {
     this.parts.report.dropped('closed');
   }
 
+  /** There was no room for it to wait: who asked is not left to wait either. */
+  private tellOverflow(delivery: Delivery): void {
+    try {
+      const { headers, id } = this.parts.open(delivery);
+      this.parts.refuse(headers, id, new BackpressureError(`The backlog of "${this.topic}" is full`));
+    } catch {
+      // What has no envelope is no request.
+    }
+  }
+
   private handle(delivery: Delivery, cameMs: number | undefined): void | Promise<void> {
+    const { refusal } = delivery;
+    let frame: DecodedFrame | undefined;
     let message: Message | Promise<Message>;
     try {
-      const frame = this.parts.open(delivery);
+      frame = this.parts.open(delivery);
+      if (refusal) return this.refuse(delivery, refusal, frame);
       this.parts.metrics.size('in', frame.bodyBytes);
       message = this.parts.decoder.read(delivery.topic, frame);
     } catch (error) {
-      return this.refuse(delivery, error);
+      return this.refuse(delivery, refusal ?? error, frame);
     }
     if (!types.isPromise(message)) return this.run(delivery, message, cameMs);
     const sinceMs = cameMs ?? this.parts.clock.monotonic();
@@ -241,7 +260,7 @@ export class BusSubscription implements Subscription {
         this.parts.gate.paused
           ? this.runLater(delivery, decoded, sinceMs)
           : this.run(delivery, decoded, sinceMs),
-      (error) => this.refuse(delivery, error),
+      (error) => this.refuse(delivery, error, frame),
     );
   }
 
@@ -249,7 +268,9 @@ export class BusSubscription implements Subscription {
   private runLater(delivery: Delivery, message: Message, cameMs: number): Promise<void> {
     return this.parts.gate.passed().then(
       () => this.run(delivery, message, cameMs),
-      () => this.unstarted(),
+      () => {
+        if (this.policy.delivery === 'at-most-once') this.turnAway(delivery);
+      },
     );
   }
 
@@ -258,7 +279,9 @@ export class BusSubscription implements Subscription {
     if (this.policy.delivery === 'at-most-once') this.dropUnstarted();
   }
 
-  private refuse(delivery: Delivery, error: unknown): void {
+  /** `frame`: its envelope, where that could be read. */
+  private refuse(delivery: Delivery, error: unknown, frame: DecodedFrame | undefined): void {
+    if (frame) this.parts.refuse(frame.headers, frame.id, error);
     this.parts.report.failed({ topic: this.topic, id: 'unreadable', attempt: delivery.attempt }, error);
     this.settle(this.settlement.undecodable(delivery, error));
   }

@@ -1,3 +1,4 @@
+import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { type BundledFrame, isBundle, readBundle } from '../message/bundle.js';
 import type { DecodedFrame } from '../message/frame.js';
 import type { DeadLetterReason, Delivery, DeliveryPart } from './delivery.js';
@@ -28,8 +29,8 @@ export function storedDeliveries(delivery: Delivery, onSettled: () => void): Del
 }
 
 /** Undefined for what is no bundle, and for one that cannot be split: that is the receiver's to refuse. */
-function framesOf({ frame }: Delivery): readonly BundledFrame[] | undefined {
-  if (!isBundle(frame)) return undefined;
+function framesOf({ frame, refusal }: Delivery): readonly BundledFrame[] | undefined {
+  if (refusal || !isBundle(frame)) return undefined;
   try {
     return readBundle(frame);
   } catch {
@@ -150,6 +151,10 @@ class StoredDelivery implements Delivery {
 
   get decoded(): DecodedFrame | undefined {
     return this.part?.decoded;
+  }
+
+  get refusal(): DiscoBusError | undefined {
+    return this.stored.refusal;
   }
 
   get attempt(): number {

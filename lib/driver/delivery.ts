@@ -1,3 +1,4 @@
+import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import type { DecodedFrame } from '../message/frame.js';
 
 /** One frame out of a bundle, settled by itself while its bundle stays in flight. */
@@ -31,6 +32,8 @@ export interface Delivery {
   readonly frame: Uint8Array;
   /** The parts of `frame`, where they are known already; a driver need not tell them. */
   readonly decoded?: DecodedFrame;
+  /** Why the driver does not let it be read: `frame` need not hold more than the head. Undefined for what may be read. */
+  readonly refusal?: DiscoBusError;
   /** 1 for the first attempt of this group. */
   readonly attempt: number;
   /** How many of the earlier attempts ended without any outcome, because their process died. @default 0 */

@@ -8,7 +8,7 @@ export interface DriverContext {
   readonly prefix?: string;
   /** The service's name, for connection names. */
   readonly service?: string;
-  /** No frame handed over is larger than this; larger incoming ones may be dropped unread. Bytes. */
+  /** No frame handed over is larger than this; of larger incoming ones nothing is, or the head with a `refusal`. Bytes. */
   readonly maxFrameBytes?: number;
 }
 

@@ -1,4 +1,5 @@
 import { DiscoBusError } from './disco-bus-error.js';
+import { isError } from './is-error.js';
 
 /** Nobody was there to answer a request: nothing has handled it, and nothing will. */
 export class NoRespondersError extends DiscoBusError {
@@ -40,7 +41,29 @@ export interface RemoteFailure {
   readonly code?: string;
 }
 
-/** The handler of a request failed. Holds what it told of that: never a stack. */
+/** Why a reply was lost: it cannot be read here, or too much came while one before it was being read. */
+export type ReplyLostReason = 'unreadable' | 'overflow';
+
+/** The request was handled and a reply came, but it cannot be used; of a stream, what came before was told. */
+export class ReplyLostError extends DiscoBusError {
+  readonly code = 'DISCO_REPLY_LOST';
+
+  constructor(
+    readonly topic: string,
+    readonly reason: ReplyLostReason,
+    cause?: unknown,
+  ) {
+    const because = isError(cause) ? `: ${cause.message}` : '';
+    super(
+      reason === 'unreadable'
+        ? `A reply to a request to "${topic}" cannot be read${because}`
+        : `More replies to a request to "${topic}" came than may wait to be read`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+}
+
+/** The handler of a request failed, or the request could not be read there. Holds what it told of that: never a stack. */
 export class RemoteError extends DiscoBusError {
   readonly code = 'DISCO_REMOTE';
   /** The name of the error at the responder. */

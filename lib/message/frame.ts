@@ -101,6 +101,16 @@ export function endOfHead(bytes: Uint8Array): number {
   return end;
 }
 
+/** A copy of a frame as far as its head goes, with an empty body; undefined for what has no such head. */
+export function headOf(bytes: Uint8Array): Buffer | undefined {
+  try {
+    if (readFlags(bytes) & BUNDLE_FLAG) return undefined;
+    return Buffer.from(bytes.subarray(0, endOfHead(bytes)));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The text of the head that ends at `end`. */
 export function headText(bytes: Buffer, end: number): string {
   return bytes.toString('utf8', FIXED_BYTES + varintSize(readVarint(bytes, FIXED_BYTES)), end);

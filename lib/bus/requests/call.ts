@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { types } from 'node:util';
 import type { DriverReceipt } from '../../driver/driver.js';
 import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError } from '../../errors/bus.errors.js';
@@ -6,32 +7,30 @@ import {
   NoRespondersError,
   RemoteError,
   type RemoteFailure,
+  ReplyLostError,
+  type ReplyLostReason,
   RequestTimeoutError,
 } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
 import { Deadlined, type DeadlineQueue } from '../../timing/deadline-queue.js';
-import { ReplyOrder } from './reply-order.js';
+import type { Arrival } from './direct-channel.js';
+import { ReplyOrder, type ReplyTaker, type UnreadReply } from './reply-order.js';
 import type { ReplyEnvelope, ReplyKind } from './request-headers.js';
 
 /** Who is told of the replies to one call, in the async context of its caller. After `complete` or `error`, which comes once, it is told nothing more. */
 export interface ReplyObserver {
   next(payload: unknown, headers: Headers): void;
   complete(): void;
-  /** A RemoteError, NoRespondersError, RequestTimeoutError, or what kept the request from being sent. */
+  /** A RemoteError, ReplyLostError, NoRespondersError, RequestTimeoutError, or what kept the request from being sent. */
   error(error: unknown): void;
-}
-
-interface Reply {
-  readonly kind: ReplyKind;
-  readonly message: Message;
 }
 
 /** Responders of one call that are told apart; more than that is not an answer but a flood. */
 const RESPONDER_LIMIT = 1024;
 
 /** One request that waits for its replies. It settles once. */
-export class Call extends Deadlined implements PublishListener {
+export class Call extends Deadlined implements PublishListener, ReplyTaker {
   /** It was handed to the driver: from then on it may be handled. */
   sent = false;
   /** The driver has accepted it. */
@@ -45,7 +44,8 @@ export class Call extends Deadlined implements PublishListener {
   group: string | undefined;
   /** The caller's async context. */
   private readonly scope = new AsyncResource('DiscoRequest');
-  private orders: Map<string, ReplyOrder<Reply>> | undefined;
+  private orders: Map<string, ReplyOrder> | undefined;
+  private heldBytes = 0;
   /** How many the driver has sent it to, once that is known. */
   private receivers: number | undefined;
   private turnedAway = 0;
@@ -64,6 +64,12 @@ export class Call extends Deadlined implements PublishListener {
       accepted(call: Call, receipt: DriverReceipt): void;
       /** The driver has not taken it, or does not know. */
       unsent(call: Call, error: unknown): void;
+      /** The message of a reply. Throws or rejects when it cannot be read. */
+      read(arrival: Arrival): Message | Promise<Message>;
+      /** Whether a call may hold so many bytes of replies. */
+      holds(bytes: number): boolean;
+      /** A reply was read that nobody waits for any more. */
+      unwanted(): void;
     },
     /** Where it waits for its first reply. */
     private first: DeadlineQueue = deadlines,
@@ -78,17 +84,46 @@ export class Call extends Deadlined implements PublishListener {
   }
 
   /** Takes a reply; false if it is none that this call still waits for. */
-  receive(envelope: ReplyEnvelope, message: Message): boolean {
+  receive({ kind, sequence, responder }: ReplyEnvelope, arrival: Arrival): boolean {
     if (this.settled) return false;
-    const { sequence, kind } = envelope;
-    if (sequence === 0 && kind === 'last' && this.orders === undefined) {
-      this.last(message);
+    const reply = { kind, arrival };
+    // A responder's only reply comes before and after nothing.
+    if (responder !== '') return this.orderOf(responder)?.add(sequence, reply) ?? false;
+    void this.take(reply);
+    return true;
+  }
+
+  take({ kind, arrival }: UnreadReply): Promise<void> | undefined {
+    if (this.settled) return undefined;
+    let message: Message | Promise<Message>;
+    try {
+      message = this.on.read(arrival);
+    } catch (error) {
+      this.lose(kind, 'unreadable', error);
+      return undefined;
+    }
+    if (!types.isPromise(message)) {
+      this.deliver(kind, message);
+      return undefined;
+    }
+    return message.then(
+      (read) => (this.settled ? this.on.unwanted() : this.deliver(kind, read)),
+      (error: unknown) => (this.settled ? this.on.unwanted() : this.lose(kind, 'unreadable', error)),
+    );
+  }
+
+  hold(bytes: number): boolean {
+    if (this.settled) return false;
+    if (this.on.holds(this.heldBytes + bytes)) {
+      this.heldBytes += bytes;
       return true;
     }
-    return (
-      this.orderOf(envelope.responder)?.add(sequence, { kind, message }, (reply) => this.deliver(reply)) ??
-      false
-    );
+    this.lose('value', 'overflow');
+    return false;
+  }
+
+  release(bytes: number): void {
+    this.heldBytes -= bytes;
   }
 
   accepted(receipt: DriverReceipt): void {
@@ -116,17 +151,22 @@ export class Call extends Deadlined implements PublishListener {
     if (streaming) this.on.abandoned(this);
   }
 
-  private orderOf(responder: string): ReplyOrder<Reply> | undefined {
+  /** A reply came and is lost: so is the whole answer, and the work on what would follow is called off. */
+  private lose(kind: ReplyKind, reason: ReplyLostReason, cause?: unknown): void {
+    this.fail(new ReplyLostError(this.topic, reason, cause));
+    if (kind === 'value') this.on.abandoned(this);
+  }
+
+  private orderOf(responder: string): ReplyOrder | undefined {
     this.orders ??= new Map();
     let order = this.orders.get(responder);
     if (order || this.orders.size >= RESPONDER_LIMIT) return order;
-    order = new ReplyOrder();
+    order = new ReplyOrder(this);
     this.orders.set(responder, order);
     return order;
   }
 
-  private deliver({ kind, message }: Reply): void {
-    if (this.settled) return;
+  private deliver(kind: ReplyKind, message: Message): void {
     if (kind === 'error') this.fail(remoteError(this.topic, message.payload));
     else if (kind === 'gone') {
       this.turnedAway++;

@@ -3,14 +3,23 @@ import type { Codec, EncodedBody } from '../../codec/codec.js';
 import type { Delivery } from '../../driver/delivery.js';
 import type { DriverSubscription } from '../../driver/driver.js';
 import type { MessageDriver, MessagePublishOptions, PublishListener } from '../../driver/message-driver.js';
+import type { DiscoBusError } from '../../errors/disco-bus-error.js';
 import { MessageTooLargeError } from '../../errors/message.errors.js';
-import { bodyBytes, decodeFrame } from '../../message/frame.js';
+import { bodyBytes, type DecodedFrame, decodeFrame } from '../../message/frame.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
 import { messageIds } from '../../message/message-id.js';
 import type { OutgoingFrame } from '../../message/outgoing-frame.js';
 import type { Clock } from '../../timing/clock.js';
 import type { MessageDecoder } from '../message-decoder.js';
+
+/** A message that came: its envelope, and a body that is not read yet. */
+export interface Arrival {
+  readonly topic: string;
+  readonly frame: DecodedFrame;
+  /** Why its body is not to be read. */
+  readonly refusal: DiscoBusError | undefined;
+}
 
 /** What a {@link DirectChannel} is made of. */
 export interface DirectChannelParts {
@@ -67,16 +76,22 @@ export class DirectChannel {
     driver.send(topic, frame, this.optionsFor(withinMs), sender);
   }
 
-  /** Resolves when it is live. What cannot be read is told to `onUnreadable`. */
+  /** Resolves when it is live. What has no envelope is told to `onMalformed`. */
   subscribe(
     topic: string,
-    onMessage: (message: Message) => void,
-    onUnreadable: () => void,
+    onArrival: (arrival: Arrival) => void,
+    onMalformed: () => void,
   ): Promise<DriverSubscription> {
     const options = { delivery: 'at-most-once', group: 'direct', maxInFlight: 1, startFrom: 'new' } as const;
     return this.parts.driver.subscribe(topic, options, (delivery) =>
-      this.receive(delivery, onMessage, onUnreadable),
+      this.receive(delivery, onArrival, onMalformed),
     );
+  }
+
+  /** The message that came, or a promise of it. Throws or rejects with CodecError or MessageTooLargeError. */
+  read({ topic, frame, refusal }: Arrival): Message | Promise<Message> {
+    if (refusal) throw refusal;
+    return this.parts.decoder.read(topic, frame);
   }
 
   /** Most are the same as those before. */
@@ -87,19 +102,18 @@ export class DirectChannel {
   }
 
   private receive(
-    { topic, frame, decoded }: Delivery,
-    onMessage: (message: Message) => void,
-    onUnreadable: () => void,
+    { topic, frame, decoded, refusal }: Delivery,
+    onArrival: (arrival: Arrival) => void,
+    onMalformed: () => void,
   ): void {
-    let message: Message | Promise<Message>;
+    let opened: DecodedFrame;
     try {
-      message = this.parts.decoder.read(topic, decoded ?? decodeFrame(frame));
+      opened = decoded ?? decodeFrame(frame);
     } catch {
-      onUnreadable();
+      onMalformed();
       return;
     }
-    if (types.isPromise(message)) message.then(onMessage, onUnreadable);
-    else onMessage(message);
+    onArrival({ topic, frame: opened, refusal });
   }
 
   private checked(body: EncodedBody): EncodedBody {

@@ -1,6 +1,5 @@
 import type { DriverStatus } from '../../driver/driver-status.js';
-import type { Message } from '../../message/message.js';
-import type { DirectChannel } from './direct-channel.js';
+import type { Arrival, DirectChannel } from './direct-channel.js';
 import { inboxTopic, random128 } from './request-headers.js';
 
 /** The one private place where the replies to a bus's requests arrive. Its name is random, and told to responders only. */
@@ -15,8 +14,8 @@ export class ReplyInbox {
 
   constructor(
     private readonly channel: DirectChannel,
-    private readonly onReply: (message: Message) => void,
-    private readonly onUnreadable: () => void,
+    private readonly onReply: (arrival: Arrival) => void,
+    private readonly onMalformed: () => void,
   ) {}
 
   /** Whether replies arrive now. */
@@ -59,7 +58,7 @@ export class ReplyInbox {
   }
 
   private async subscribe(): Promise<void> {
-    await this.channel.subscribe(this.topic, this.onReply, this.onUnreadable);
+    await this.channel.subscribe(this.topic, this.onReply, this.onMalformed);
     this.live = true;
   }
 }

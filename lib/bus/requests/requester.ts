@@ -9,13 +9,12 @@ import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
-import type { Message } from '../../message/message.js';
 import { CORRELATION_HEADER, currentCorrelationId } from '../../middleware/correlation.js';
 import type { Clock } from '../../timing/clock.js';
 import { DeadlineQueue } from '../../timing/deadline-queue.js';
 import type { PublishOptions, PublishReceipt } from '../bus-options.js';
 import { Call, type ReplyObserver } from './call.js';
-import type { DirectChannel } from './direct-channel.js';
+import type { Arrival, DirectChannel } from './direct-channel.js';
 import { GroupPresence } from './group-presence.js';
 import { ReplyInbox } from './reply-inbox.js';
 import {
@@ -63,6 +62,8 @@ export interface RequesterParts {
   readonly channel: DirectChannel;
   readonly clock: Clock;
   readonly maxPending: number;
+  /** What one call may hold of replies that wait for those before them. */
+  readonly replyBufferBytes: number;
   /** How long a publish that does not say so itself may take. */
   readonly publishTimeoutMs: number;
   /** Resolves when requests can be sent, rejects when they never will be; undefined when they can now. */
@@ -92,7 +93,7 @@ export class Requester {
     this.presence = new GroupPresence(parts.driver, parts.clock);
     this.inbox = new ReplyInbox(
       parts.channel,
-      (message) => this.onReply(message),
+      (arrival) => this.onReply(arrival),
       () => parts.onStrayReply(),
     );
   }
@@ -238,11 +239,13 @@ export class Requester {
     call.accepted(await sending);
   }
 
-  private onReply(message: Message): void {
-    const envelope = readReply(message.headers);
-    const call = envelope && this.pending.get(message.headers[REQUEST_ID_HEADER] ?? message.id);
+  /** Its headers name the call, so that one whose body cannot be read is told to it. */
+  private onReply(arrival: Arrival): void {
+    const { headers, id } = arrival.frame;
+    const envelope = readReply(headers);
+    const call = envelope && this.pending.get(headers[REQUEST_ID_HEADER] ?? id);
     if (call?.group) this.presence.remember(call.topic);
-    if (!envelope || !call?.receive(envelope, message)) this.parts.onStrayReply();
+    if (!envelope || !call?.receive(envelope, arrival)) this.parts.onStrayReply();
   }
 
   private lost(concerned: (call: Call) => boolean, cause?: unknown): void {
@@ -253,6 +256,9 @@ export class Requester {
   }
 
   private readonly bookkeeping = {
+    read: (arrival: Arrival) => this.parts.channel.read(arrival),
+    holds: (bytes: number) => bytes <= this.parts.replyBufferBytes,
+    unwanted: () => this.parts.onStrayReply(),
     settled: (call: Call) => {
       this.pending.delete(call.id);
       if (call.aside) this.aside--;

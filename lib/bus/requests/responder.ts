@@ -6,12 +6,14 @@ import { DeadlineWheel } from '../../timing/deadline-wheel.js';
 import { DeliveryContext } from '../delivery-context.js';
 import { Answer, type AnswerHost } from './answer.js';
 import type { DirectChannel } from './direct-channel.js';
+import { failureOf } from './reply-stream.js';
 import { ReplyWriter } from './reply-writer.js';
 import {
   CANCEL_TOPIC,
   isHex128,
   REPLY_TO_HEADER,
   REQUEST_ID_HEADER,
+  type ReplyKind,
   RequestReader,
   random128,
 } from './request-headers.js';
@@ -41,8 +43,8 @@ export class Responder {
   private readonly host: AnswerHost;
   private readonly reader = new RequestReader();
   private readonly calledOff = new Set<string>();
-  /** Until they are told. */
-  private readonly turnedAway = new Set<Promise<void>>();
+  /** Requesters that are being told that their request is not handled here. */
+  private readonly telling = new Set<Promise<void>>();
   private listening: Promise<void> | undefined;
 
   constructor(private readonly parts: ResponderParts) {
@@ -76,11 +78,20 @@ export class Responder {
   /** Ends what still runs, with `reason`, and tells the requesters; resolves when they, and those turned away, are told. */
   async abandon(reason: Error): Promise<void> {
     const answers = [...this.running.values()].flatMap(family);
-    await Promise.all([...answers.map((answer) => answer.giveUp(reason)), ...this.turnedAway]);
+    await Promise.all([...answers.map((answer) => answer.giveUp(reason)), ...this.telling]);
   }
 
   /** Tells a requester that its request is not handled here, so that it can ask somebody else; false for what is no request. */
   turnAway(headers: Headers, id: string): boolean {
+    return this.tell(headers, id, 'gone', null, 'a request that came while closing');
+  }
+
+  /** Fails a request that no handler is given, with what its requester may know of `error`. What is no request is left alone. */
+  refuse(headers: Headers, id: string, error: unknown): void {
+    this.tell(headers, id, 'error', failureOf(error), 'a request that was refused');
+  }
+
+  private tell(headers: Headers, id: string, kind: ReplyKind, payload: unknown, what: string): boolean {
     if (headers[REPLY_TO_HEADER] === undefined) return false;
     const { channel, onUnsent } = this.parts;
     const request = this.reader.read(headers, id);
@@ -89,13 +100,13 @@ export class Responder {
       const host = {
         onGone: () => {},
         onUnwritable: () => {},
-        onUnsent: (error: unknown) => onUnsent('a request that came while closing', error),
+        onUnsent: (error: unknown) => onUnsent(what, error),
         onFlushed: resolve,
       };
-      new ReplyWriter(channel, request, this.name, host).write('gone', null);
+      new ReplyWriter(channel, request, this.name, host).write(kind, payload);
     });
-    this.turnedAway.add(told);
-    void told.then(() => this.turnedAway.delete(told));
+    this.telling.add(told);
+    void told.then(() => this.telling.delete(told));
     return true;
   }
 
@@ -140,7 +151,7 @@ export class Responder {
   private async subscribe(): Promise<void> {
     await this.parts.channel.subscribe(
       CANCEL_TOPIC,
-      ({ headers }) => this.callOff(headers[REQUEST_ID_HEADER]),
+      ({ frame }) => this.callOff(frame.headers[REQUEST_ID_HEADER]),
       () => {},
     );
   }

@@ -457,6 +457,23 @@ describe('Stray replies', () => {
     expect(asking.pendingRequests).toBe(0);
   });
 
+  it('that say of two responders that they are closing count as two', async () => {
+    const broker = new MemoryBroker();
+    const bus = () => started({ driver: memoryDriver({ broker }) });
+    const [asking, ...answering] = [await bus(), await bus(), await bus()];
+    const contexts = new Inbox<DiscoMessageContext>();
+    const never = (_payload: unknown, context: DiscoMessageContext) => {
+      contexts.push(context);
+      return gate().promise;
+    };
+    for (const each of answering) await each.subscribe('closing', never);
+    const answer = rejection(asking.request('closing', 1, { timeout: '60s' }));
+    const [{ headers, message }] = await contexts.until(2);
+    const gone = { 'x-reply-id': headers['x-reply-id'] ?? message.id, 'x-reply': 'gone' };
+    for (const each of answering) await forged(each, headers[REPLY_TO_HEADER], gone);
+    expect(await answer).toMatchObject({ code: 'DISCO_NO_RESPONDERS' });
+  });
+
   it('100000 late, unknown or double ones leave nothing behind', async () => {
     const { asking, answering, answer, open, headers, strays } = await attacked();
     open.open('real');

@@ -1,4 +1,5 @@
 import type { Delivery } from '../../../driver/delivery.js';
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 
 const settled = Promise.resolve();
 
@@ -9,6 +10,7 @@ export class FanOutDelivery implements Delivery {
   constructor(
     readonly topic: string,
     readonly frame: Uint8Array,
+    readonly refusal?: DiscoBusError,
   ) {}
 
   ack(): Promise<void> {

@@ -31,7 +31,7 @@ export interface PubSubSetup {
   readonly options: ResolvedRedisOptions;
   readonly connections: RedisConnections;
   readonly prefix: string;
-  /** Larger incoming frames are dropped, and told as an error. Bytes. */
+  /** Of larger incoming frames the head alone is handed over, with the refusal; they are told as an error. Bytes. */
   readonly maxFrameBytes: number;
   readonly status: (status: DriverStatus) => void;
 }

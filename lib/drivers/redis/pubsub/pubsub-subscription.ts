@@ -1,5 +1,6 @@
 import type { Delivery } from '../../../driver/delivery.js';
 import type { DriverSubscription } from '../../../driver/driver.js';
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import type { TopicMatcher } from '../../../message/topic-pattern.js';
 import { FanOutDelivery } from './fan-out-delivery.js';
 import type { ChannelListener } from './subscriber-connection.js';
@@ -16,10 +17,10 @@ export class PubSubSubscription implements DriverSubscription, ChannelListener {
     private readonly leave: (subscription: PubSubSubscription) => Promise<void>,
   ) {}
 
-  receive(topic: string, frame: Uint8Array): void {
+  receive(topic: string, frame: Uint8Array, refusal?: DiscoBusError): void {
     if (this.paused) return;
     if (this.matches !== undefined && !this.matches(topic)) return;
-    this.onDelivery(new FanOutDelivery(topic, frame));
+    this.onDelivery(new FanOutDelivery(topic, frame, refusal));
   }
 
   pause(): void {

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { type DiscoBusError, isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../errors/driver.errors.js';
 import { MessageTooLargeError } from '../../../errors/message.errors.js';
+import { headOf } from '../../../message/frame.js';
 import { RedisCommands } from '../redis-client.js';
 import type { RedisConnections } from '../redis-connections.js';
 import { toDriverError } from '../redis-error.js';
@@ -9,7 +10,8 @@ import type { RedisLink } from '../redis-link.js';
 
 /** Who is told of the messages of a channel. */
 export interface ChannelListener {
-  receive(topic: string, frame: Uint8Array): void;
+  /** With `refusal`, the frame is too large to be read, and only its head is there. */
+  receive(topic: string, frame: Uint8Array, refusal?: DiscoBusError): void;
 }
 
 /** A Redis channel, or a glob over channels. */
@@ -216,18 +218,24 @@ export class SubscriberConnection {
 
   /** A listener that throws must neither reach ioredis nor keep the message from the others. */
   private handOver(entry: ChannelEntry, topic: string, frame: Buffer): void {
-    const { maxFrameBytes } = this.setup;
-    if (frame.length > maxFrameBytes) {
-      this.setup.error(new MessageTooLargeError(frame.length, maxFrameBytes));
-      return;
-    }
+    const refusal = this.refusalOf(frame);
+    const told = refusal ? headOf(frame) : frame;
+    if (told === undefined) return;
     for (const listener of entry.listeners) {
       try {
-        listener.receive(topic, frame);
+        listener.receive(topic, told, refusal);
       } catch {
         this.setup.error(new DriverError(`A delivery callback of topic "${entry.topic}" threw`));
       }
     }
+  }
+
+  private refusalOf({ length }: Buffer): DiscoBusError | undefined {
+    const { maxFrameBytes } = this.setup;
+    if (length <= maxFrameBytes) return undefined;
+    const refusal = new MessageTooLargeError(length, maxFrameBytes);
+    this.setup.error(refusal);
+    return refusal;
   }
 }
 

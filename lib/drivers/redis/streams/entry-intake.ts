@@ -1,3 +1,4 @@
+import { MessageTooLargeError } from '../../../errors/message.errors.js';
 import { isBundle, splitBundle } from '../../../message/bundle.js';
 import type { Isolation, SuspectHolder } from './isolation.js';
 import type { StreamDelivery } from './stream-delivery.js';
@@ -19,8 +20,9 @@ export class EntryIntake {
   /** True if it is to wait for its turn; otherwise it is looked after: refused, out of date, or a suspect. */
   admit(delivery: StreamDelivery): boolean {
     const { frame, crashes } = delivery.entry;
-    if (frame === undefined || frame.length > this.setup.maxFrameBytes) refuse(delivery);
+    if (frame === undefined) refuse(delivery);
     else if (this.isOutOfDate(delivery)) delivery.discard();
+    else if (this.isTooLarge(delivery, frame)) return true;
     else if (crashes > 0) this.suspect(delivery, frame);
     else return true;
     return false;
@@ -29,6 +31,13 @@ export class EntryIntake {
   /** Whether its time to live is over. */
   isOutOfDate({ entry: { expiresMs } }: StreamDelivery): boolean {
     return expiresMs > 0 && expiresMs <= this.setup.serverNow();
+  }
+
+  /** It is handed over so that it is settled, and its sender told, by whoever knows the topic's policy. */
+  private isTooLarge(delivery: StreamDelivery, { length }: Buffer): boolean {
+    const { maxFrameBytes } = this.setup;
+    if (length > maxFrameBytes) delivery.refusal = new MessageTooLargeError(length, maxFrameBytes);
+    return delivery.refusal !== undefined;
   }
 
   /** The messages of a bundle that crashed its process are looked at one by one. */
@@ -40,10 +49,8 @@ export class EntryIntake {
 }
 
 function refuse(delivery: StreamDelivery): void {
-  const message = delivery.entry.frame === undefined ? 'The entry has no frame' : 'The frame is too large';
-  delivery
-    .deadLetter({ reason: 'undecodable', error: { name: 'CodecError', message } })
-    .catch(() => undefined);
+  const error = { name: 'CodecError', message: 'The entry has no frame' };
+  delivery.deadLetter({ reason: 'undecodable', error }).catch(() => undefined);
 }
 
 function partsOf(frame: Buffer): Uint8Array[] | undefined {

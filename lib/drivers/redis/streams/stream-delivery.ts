@@ -1,5 +1,6 @@
 import type { DeadLetterReason, Delivery, DeliveryPart } from '../../../driver/delivery.js';
 import { partPosition } from '../../../driver/part-position.js';
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import type { StreamEntry } from './stream-entry.js';
 import type { ScriptArgument } from './stream-script.js';
 
@@ -27,6 +28,7 @@ export type DeliveryPhase = 'waiting' | 'begun' | 'over';
 /** One entry in the hands of this process, until its outcome is recorded. */
 export class StreamDelivery implements Delivery {
   phase: DeliveryPhase = 'waiting';
+  refusal: DiscoBusError | undefined;
   /** The subscription that it was handed to. */
   holder: { ended(delivery: StreamDelivery): boolean } | undefined;
   /** Names the entry among all that the consumer holds. */
