@@ -25,6 +25,9 @@ export interface RedisLinkTiming {
   readonly reconnect: Backoff;
 }
 
+/** A connection that was up for so long was a good one. */
+const SETTLED_MS = 1_000;
+
 interface Waiter {
   readonly resolve: () => void;
   readonly reject: (error: DiscoBusError) => void;
@@ -50,6 +53,7 @@ export class RedisLink {
   /** How long connecting took the last time; 0 until it succeeded once. */
   private handshakeMs = 0;
   private lastError: unknown;
+  private upMs = 0;
   private timer: NodeJS.Timeout | undefined;
   private started = false;
   private closed = false;
@@ -165,7 +169,7 @@ export class RedisLink {
   private becomeUp(client: Redis): void {
     if (client.status !== 'ready') throw new NotConnectedError('The connection to Redis was lost');
     this.handshakeMs = performance.now() - this.attemptStartedMs;
-    this.failures = 0;
+    this.upMs = performance.now();
     this.epoch++;
     this.lastAliveMs = Date.now();
     this.client = client;
@@ -178,6 +182,8 @@ export class RedisLink {
     if (this.closed || client !== this.current) return;
     const error = toDriverError(reason);
     const wasUp = this.client !== undefined;
+    // A connection that goes at once, as to a server that takes no writes, counts as one more that failed.
+    if (wasUp && performance.now() - this.upMs >= SETTLED_MS) this.failures = 0;
     this.heartbeat.stop();
     this.client = undefined;
     this.current = undefined;

@@ -16,11 +16,12 @@ import type { GroupCensus } from '../../driver/group-census.js';
 import type { GroupRemoval } from '../../driver/group-removal.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
-import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
+import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
 import { RedisCommands } from './redis-client.js';
 import { RedisConnections } from './redis-connections.js';
+import { isCluster } from './redis-endpoint.js';
 import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
 import { StreamsEngine } from './streams/streams-engine.js';
 import { within } from './streams/within.js';
@@ -66,7 +67,8 @@ export class RedisDriver
 
   /**
    * Resolves when the publishing and every listening connection is up. Rejects with NotConnectedError when they are not
-   * within `connectTimeout`, at once with DriverError when the server refuses the credentials; nothing stays open then.
+   * within `connectTimeout`, at once with DriverError when the server refuses the credentials and with
+   * ConfigurationError when it is a node of a Cluster that was named as one server; nothing stays open then.
    */
   connect(context: DriverContext = {}): Promise<void> {
     if (this.#closing !== undefined) return Promise.reject(closed());
@@ -164,7 +166,7 @@ export class RedisDriver
     this.#opening = session;
     try {
       await session.connections.up(this.#options.connectTimeoutMs);
-      await Promise.all([session.pubsub.start(), this.lookForEviction(session)]);
+      await Promise.all([session.pubsub.start(), this.lookAtServer(session)]);
     } catch (error) {
       session.connections.close();
       throw error;
@@ -175,14 +177,19 @@ export class RedisDriver
     this.#session = session;
   }
 
-  /** A server that does not say is used as it is. */
-  private async lookForEviction({ pubsub }: Session): Promise<void> {
+  /** Refuses a server of another shape, and tells of one that may drop keys. A server that does not say is used as it is. */
+  private async lookAtServer({ pubsub }: Session): Promise<void> {
     const { client } = pubsub.publisher.link;
     if (client === undefined) return;
-    const run = new RedisCommands(this.#options.commandTimeoutMs).run(client.info('memory'));
-    const memory = await run.catch(() => '');
-    const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'noeviction';
-    if (policy === 'noeviction' || /^maxmemory:0\s/m.test(memory)) return;
+    const info = await new RedisCommands(this.#options.commandTimeoutMs).run(client.info()).catch(() => '');
+    const { endpoint, target } = this.#options;
+    if (/^cluster_enabled:1/m.test(info) && !isCluster(endpoint)) {
+      throw new ConfigurationError(
+        `${target} is a node of a Redis Cluster, and was named as a server of its own: say cluster: { nodes: [{ host, port }] }`,
+      );
+    }
+    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction';
+    if (policy === 'noeviction' || /^maxmemory:0\s/m.test(info)) return;
     this.#listeners.emit({ type: 'evicts', policy });
   }
 

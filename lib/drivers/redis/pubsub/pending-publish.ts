@@ -15,6 +15,7 @@ export class PendingPublish {
   deadline: Deadline | undefined;
   private readonly madeMs: number;
   private sent = false;
+  private refused = false;
   private settled = false;
   private aborted: (() => void) | undefined;
 
@@ -45,7 +46,9 @@ export class PendingPublish {
   readonly expired = (): void => {
     const { topic, options } = this;
     this.fail(
-      this.sent ? new PublishOutcomeUnknownError(topic) : new PublishTimeoutError(topic, options.timeoutMs),
+      this.sent && !this.refused
+        ? new PublishOutcomeUnknownError(topic)
+        : new PublishTimeoutError(topic, options.timeoutMs),
     );
   };
 
@@ -61,7 +64,13 @@ export class PendingPublish {
   /** It is handed to the connection. */
   leaves(): void {
     this.sent = true;
+    this.refused = false;
     this.forgetSignal();
+  }
+
+  /** The server has answered that it did not take it; it may be handed over again. */
+  turnedDown(): void {
+    this.refused = true;
   }
 
   accept(receipt: DriverReceipt): void {

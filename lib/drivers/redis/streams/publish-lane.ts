@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../errors/bus.errors.js';
 import { PublishTimeoutError } from '../../../errors/publish.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
-import { replyCode, toDriverError } from '../redis-error.js';
+import { isRefusal, replyCode, toDriverError } from '../redis-error.js';
 import type { RedisBufferLimit } from '../redis-options.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
 import { publishScript } from './scripts/publish-script.js';
@@ -59,6 +59,8 @@ export class PublishLane {
   private scheduled = false;
   private idleWaiters: (() => void)[] = [];
   private current: PublishBatch | undefined;
+  /** The server has turned the current batch down. */
+  private refused = false;
   private readonly log: string;
 
   constructor(
@@ -142,15 +144,15 @@ export class PublishLane {
   }
 
   private async send(messages: readonly PendingPublish[]): Promise<void> {
-    const { keys, options, dropped, unread, full } = this.owner.setup;
+    const { dropped, unread, full } = this.owner.setup;
     this.sending = true;
-    const batch = new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
-    this.current = batch;
+    this.current = this.batchOf(messages);
+    this.refused = false;
     try {
-      const reply = await this.storeListed(batch);
-      batch.settle(reply);
+      const reply = await this.storeListed();
+      this.current.settle(reply);
       full(reply.outOfMemory);
-      for (const message of messages) this.owner.accepted(message);
+      for (const message of this.current.messages) this.owner.accepted(message);
       for (let index = 0; index < reply.dropped.length; index += 2)
         dropped(String(reply.dropped[index]), Number(reply.dropped[index + 1]));
       for (const stream of reply.unread) unread(stream);
@@ -164,15 +166,20 @@ export class PublishLane {
     this.flush();
   }
 
+  private batchOf(messages: readonly PendingPublish[]): PublishBatch {
+    const { keys, options } = this.owner.setup;
+    return new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
+  }
+
   /** Nothing is accepted before those who subscribe to patterns can find its topic. */
-  private async storeListed(batch: PublishBatch): Promise<PublishReply> {
+  private async storeListed(): Promise<PublishReply> {
     const { announcements, connection, keys } = this.owner.setup;
-    const wanted = () => batch.isWanted;
+    const wanted = () => this.current?.isWanted === true;
     const list = (topics: readonly string[]) =>
       topics.length === 0 ? undefined : announcements.announce(topics, wanted).catch(toDriverError);
-    const due = announcements.due(batch.messages);
+    const due = announcements.due(this.current?.messages ?? []);
     const listing = list(due);
-    const [answer, replicas] = await persist(connection, (client) => this.store(client, batch), wanted);
+    const [answer, replicas] = await persist(connection, (client) => this.store(client), wanted);
     const reply = readPublishReply(answer, replicas);
     // The server has lost the stream, and with it perhaps the list.
     const lost = reply.made.map((stream) => keys.topicOf(stream)).filter((topic) => !due.includes(topic));
@@ -180,11 +187,36 @@ export class PublishLane {
     return { ...reply, unlisted };
   }
 
-  /** The reply of the script, and how many replicas have what it wrote. */
-  private async store(client: Redis | Cluster, batch: PublishBatch): Promise<[unknown, number]> {
+  /**
+   * The reply of the script, and how many replicas have what it wrote. What a server has turned down was not stored: a message
+   * whose time is over meanwhile is not sent again.
+   */
+  private async store(client: Redis | Cluster): Promise<[unknown, number]> {
     const { replicas, replicasTimeoutMs } = this.owner.setup.options;
-    if (replicas === 0) return [await script.run(client, batch.keys, batch.args), 0];
-    return script.runReplicated(client, batch.keys, batch.args, replicas, replicasTimeoutMs);
+    if (this.refused) this.leaveOutSettled();
+    const { keys, args, messages } = this.current as PublishBatch;
+    for (const message of messages) message.leaves();
+    try {
+      const [answer, count]: [unknown, number] =
+        replicas === 0
+          ? [await script.run(client, keys, args), 0]
+          : await script.runReplicated(client, keys, args, replicas, replicasTimeoutMs);
+      const readOnly = (answer as unknown[]).find((each) => String(each).startsWith('-READONLY'));
+      if (readOnly === undefined) return [answer, count];
+      throw Object.assign(new Error(String(readOnly).slice(1)), { name: 'ReplyError' });
+    } catch (error) {
+      if (isRefusal(error)) for (const message of messages) message.turnedDown();
+      this.refused = isRefusal(error);
+      throw error;
+    }
+  }
+
+  /** What was turned down and has given up since is left out. */
+  private leaveOutSettled(): void {
+    const messages = this.current?.messages ?? [];
+    const left = messages.filter((message) => !message.isSettled);
+    if (left.length < messages.length) this.current = this.batchOf(left);
+    this.refused = false;
   }
 
   private becomeIdle(): void {

@@ -78,6 +78,7 @@ export async function persist<Reply>(
       if (!isPassing(error) || !wanted()) throw error;
       if (replyCode((error as Error).cause) === 'READONLY') connection.reset(toDriverError(error));
       await connection.ready(leftMs());
+      if (!wanted()) throw error;
     }
   }
 }
