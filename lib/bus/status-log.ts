@@ -19,6 +19,7 @@ export class StatusLog {
         );
       else this.logger.log('The server has room again: publishes are accepted');
     }
+    if (status.type === 'abandoned') this.logger.error(abandonedLine(status));
     if (status.type === 'evicts') {
       this.logger.warn(
         `The server drops keys when its memory is full (maxmemory-policy ${status.policy}): messages, retries and locks may vanish. Set it to noeviction`,
@@ -27,6 +28,20 @@ export class StatusLog {
     if (status.type !== 'unread' && status.type !== 'trimmed') return;
     if (this.told[status.type].isNew(status.topic)) this.logger.warn(lineOf(status));
   }
+}
+
+function abandonedLine({
+  topic,
+  group,
+  messages,
+  since,
+  removed,
+}: Extract<DriverStatus, { type: 'abandoned' }>): string {
+  const when = since === undefined ? 'ever' : `since ${new Date(since).toISOString()}`;
+  const text = `"${topic}": nobody has read the group "${group}" ${when}, and it holds ${messages} entries`;
+  return removed
+    ? `${text}: it was removed`
+    : `${text}: start what reads it, or remove it with removeGroup('${topic}', '${group}') before the topic is full`;
 }
 
 function lineOf(status: Extract<DriverStatus, { type: 'unread' | 'trimmed' }>): string {

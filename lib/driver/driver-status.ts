@@ -4,7 +4,9 @@ import type { DiscoBusError } from '../errors/disco-bus-error.js';
  * What a driver tells of its connection. `gap`: messages of these topics may have been missed between the two moments
  * (milliseconds since the epoch). `data-loss`: the server lost what it had stored for the topic. `trimmed`: so many stored
  * entries of a full topic, or of one that no group reads, gave way to newer ones, as the driver was told to. `unread`: a message
- * was stored for a topic that no group reads, told once for each topic; no more than these bounds is kept for it. `full`: the server
+ * was stored for a topic that no group reads, told once for each topic; no more than these bounds is kept for it. `abandoned`: nobody reads
+ * a group any more, and its topic fills for it: it holds so many entries, and was last read at `since` (milliseconds since the epoch;
+ * undefined if never); told once for each group, and when it is `removed`. `full`: the server
  * has no memory for what is published, or has some again; what is stored is handled meanwhile, and makes room. `evicts`: the
  * server may drop keys when its memory is full, and with them messages, retries and locks.
  */
@@ -20,6 +22,14 @@ export type DriverStatus =
       readonly maxLength: number;
       readonly maxBytes: number;
       readonly maxAgeMs: number;
+    }
+  | {
+      readonly type: 'abandoned';
+      readonly topic: string;
+      readonly group: string;
+      readonly messages: number;
+      readonly since: number | undefined;
+      readonly removed: boolean;
     }
   | { readonly type: 'full'; readonly full: boolean }
   | { readonly type: 'evicts'; readonly policy: string }

@@ -8,8 +8,13 @@ export class StreamFullError extends DiscoBusError {
   constructor(
     readonly topic: string,
     readonly maxLength: number,
+    /** Who has not handled them, if nobody reads there. */
+    abandoned?: string,
   ) {
-    super(`The topic "${topic}" is full: ${maxLength} entries are kept that not every group has handled`);
+    const blame = abandoned ? `; ${abandoned}` : '';
+    super(
+      `The topic "${topic}" is full: ${maxLength} entries are kept that not every group has handled${blame}`,
+    );
   }
 }
 

@@ -40,12 +40,15 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   private readonly returned = new Queue<Task>();
   private awake = false;
   private removed = false;
+  /** When a member left last, by the wall clock; when it was made where none has. */
+  leftMs: number;
 
   /** `cursor`: the sequence number of the next new entry to be handed out. */
   constructor(
     private readonly log: GroupLog,
     private cursor: number,
   ) {
+    this.leftMs = log.now();
     this.deadLetters = new DeadLetterList(({ frame, replays }) => {
       const entry = this.log.privateEntry(frame, Number.POSITIVE_INFINITY, replays + 1);
       this.again({ entry, attempt: 1 }, 0);
@@ -60,6 +63,11 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     return this.members.length;
   }
 
+  /** How many messages it has not handed out, or has back. */
+  get waiting(): number {
+    return this.waitingCount;
+  }
+
   join(member: GroupMember): void {
     this.members.push(member);
     this.wake();
@@ -68,6 +76,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   leave(member: GroupMember): void {
     const at = this.members.indexOf(member);
     if (at >= 0) this.members.splice(at, 1);
+    this.leftMs = this.log.now();
   }
 
   wake(): void {

@@ -1,4 +1,5 @@
 export {
+  type MemoryAbandonedOptions,
   MemoryBroker,
   type MemoryBrokerOptions,
   type MemoryUnreadOptions,

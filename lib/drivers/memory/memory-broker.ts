@@ -1,4 +1,5 @@
 import type { DeadLetter } from '../../driver/dead-letters.js';
+import type { DriverStatus } from '../../driver/driver-status.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { type Clock, systemClock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
@@ -25,6 +26,16 @@ export interface MemoryBrokerOptions {
    * `trimmed`; its publisher is told of such a topic by the status `unread`.
    */
   unread?: MemoryUnreadOptions;
+  /** What becomes of a group that nobody reads any more: its topic fills for it. */
+  abandoned?: MemoryAbandonedOptions;
+}
+
+/** What becomes of a group that nobody reads any more. */
+export interface MemoryAbandonedOptions {
+  /** Without a member for so long it is told, as the status `abandoned` and an error in the log, when its topic is published to. @default '1m' */
+  warnAfter?: Duration;
+  /** Without a member for so long it is removed, with all that is kept for it, and that is told. @default never */
+  removeAfter?: Duration;
 }
 
 /** The bounds of a topic that no group has ever read. */
@@ -61,8 +72,9 @@ export class MemoryBroker {
   private readonly maxLength: number;
   private readonly maxBytes: number;
   readonly unread: UnreadBounds;
-  /** Who is told that messages of a topic without a group were dropped. */
-  private readonly trimListeners = new Set<(prefix: string, topic: string, entries: number) => void>();
+  private readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
+  /** Who is told what becomes of topics. */
+  private readonly statusListeners = new Set<(prefix: string, status: DriverStatus) => void>();
   private drivers = 0;
 
   /** `onUnused` is called each time the last driver has gone. */
@@ -75,6 +87,7 @@ export class MemoryBroker {
     assertCount('maxLength', maxLength);
     assertCount('maxBytes', maxBytes);
     this.unread = resolveUnread(options.unread);
+    this.abandoned = resolveAbandoned(options.abandoned);
     this.clock = clock;
     this.agenda = new Agenda(clock);
     this.deduplicationMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
@@ -96,9 +109,9 @@ export class MemoryBroker {
   space(prefix: string): BrokerSpace {
     let space = this.spaces.get(prefix);
     if (space === undefined) {
-      const { clock, turn, agenda, deduplicationMs, maxLength, maxBytes, unread } = this;
-      const trimmed = (topic: string, entries: number) => {
-        for (const listener of this.trimListeners) listener(prefix, topic, entries);
+      const { clock, turn, agenda, deduplicationMs, maxLength, maxBytes, unread, abandoned } = this;
+      const status = (told: DriverStatus) => {
+        for (const listener of this.statusListeners) listener(prefix, told);
       };
       const logs = new TopicLogs({
         clock,
@@ -108,7 +121,8 @@ export class MemoryBroker {
         maxLength,
         maxBytes,
         unread,
-        trimmed,
+        abandoned,
+        status,
       });
       const uses = new TopicUses(logs, clock);
       space = { fanOut: new FanOut(turn), logs, uses, locks: new MemoryLockTable({ clock }) };
@@ -117,10 +131,10 @@ export class MemoryBroker {
     return space;
   }
 
-  /** Calls `listener` when messages of a topic without a group were dropped; the returned function ends that. */
-  onTrimmed(listener: (prefix: string, topic: string, entries: number) => void): () => void {
-    this.trimListeners.add(listener);
-    return () => void this.trimListeners.delete(listener);
+  /** Calls `listener` with what becomes of topics below each prefix; the returned function ends that. */
+  onStatus(listener: (prefix: string, status: DriverStatus) => void): () => void {
+    this.statusListeners.add(listener);
+    return () => void this.statusListeners.delete(listener);
   }
 
   /** One more driver uses the broker. */
@@ -163,6 +177,16 @@ function resolveUnread({
   assertCount('unread.maxLength', maxLength);
   assertCount('unread.maxBytes', maxBytes);
   return { maxLength, maxBytes, maxAgeMs: toMilliseconds(maxAge, 'unread.maxAge', { minMs: 1 }) };
+}
+
+function resolveAbandoned({ warnAfter = '1m', removeAfter }: MemoryAbandonedOptions = {}) {
+  return {
+    warnAfterMs: toMilliseconds(warnAfter, 'abandoned.warnAfter', { minMs: 1 }),
+    removeAfterMs:
+      removeAfter === undefined
+        ? undefined
+        : toMilliseconds(removeAfter, 'abandoned.removeAfter', { minMs: 1 }),
+  };
 }
 
 function assertCount(option: string, value: unknown): void {

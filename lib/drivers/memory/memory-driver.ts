@@ -92,8 +92,8 @@ export class MemoryDriver
     if (this.space) return;
     const { prefix = 'disco' } = context;
     this.space = this.broker.space(prefix);
-    this.stopListening = this.broker.onTrimmed((of, topic, entries) => {
-      if (of === prefix) this.listeners.emit({ type: 'trimmed', topic, entries });
+    this.stopListening = this.broker.onStatus((of, status) => {
+      if (of === prefix) this.listeners.emit(status);
     });
     this.broker.attach();
     this.listeners.emit({ type: 'connected' });

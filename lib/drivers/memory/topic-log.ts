@@ -1,4 +1,5 @@
 import { type DriverPublishOptions, type DriverReceipt } from '../../driver/driver.js';
+import type { DriverStatus } from '../../driver/driver-status.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Clock } from '../../timing/clock.js';
@@ -18,8 +19,8 @@ export interface LogSettings {
   readonly maxBytes: number;
   /** What is kept of a topic while it has no group. */
   readonly unread: UnreadBounds;
-  /** So many frames of a topic without a group were dropped. */
-  readonly trimmed: (topic: string, entries: number) => void;
+  readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
+  readonly status: (status: DriverStatus) => void;
 }
 
 /** How much is kept of a topic that no group has ever read. */
@@ -30,6 +31,8 @@ export interface UnreadBounds {
 }
 
 const never = Number.POSITIVE_INFINITY;
+/** How often groups that nobody reads are looked for. */
+const LOOK_MS = 30_000;
 
 /**
  * The frames of one topic, in order, and the groups that read them. A frame is dropped when every group is done with
@@ -42,6 +45,9 @@ export class TopicLog implements GroupLog {
   private readonly groups = new Map<string, ConsumerGroup>();
   private readonly seen: DeduplicationWindow;
   private delayed = 0;
+  /** When groups that nobody reads are looked for again. */
+  private lookMs = 0;
+  private readonly told = new Set<string>();
   /** Entries that stand in no log. */
   private apart = 0;
   /** Of the entries, those included that stand in no log. */
@@ -77,6 +83,7 @@ export class TopicLog implements GroupLog {
     const earlier = options.deduplicate ? this.seen.find(options.id, nowMs) : undefined;
     if (earlier !== undefined) return { position: earlier, duplicate: true };
     if (this.isUnread) this.trimUnread(frame.byteLength);
+    if (nowMs >= this.lookMs) this.lookForAbandoned(nowMs);
     this.assertRoom(frame.byteLength, nowMs);
     const position = this.nextPosition();
     if (options.deduplicate) this.seen.add(options.id, position, nowMs);
@@ -141,6 +148,7 @@ export class TopicLog implements GroupLog {
     if (group.size > 0)
       throw new ConfigurationError(`The group "${name}" of "${this.topic}" has live members`);
     group.remove();
+    this.told.delete(name);
     return this.groups.delete(name);
   }
 
@@ -198,8 +206,29 @@ export class TopicLog implements GroupLog {
     if (this.hasRoom(comingBytes)) return;
     throw new DriverError(
       `The topic "${this.topic}" is full: ${this.length} messages with ${this.bytes + this.delayedBytes} bytes are kept and ` +
-        'not yet handled by every group',
+        `not yet handled by every group${this.blame()}`,
     );
+  }
+
+  /** Groups that nobody reads any more are told once each, and removed where that is wished. */
+  private lookForAbandoned(nowMs: number): void {
+    this.lookMs = nowMs + LOOK_MS;
+    const { warnAfterMs, removeAfterMs = never } = this.settings.abandoned;
+    for (const [group, { size, leftMs: since, waiting: messages }] of this.groups) {
+      const aloneMs = this.now() - since;
+      if (size > 0 || aloneMs < warnAfterMs) continue;
+      const removed = aloneMs >= removeAfterMs && this.removeGroup(group);
+      if (!removed && this.told.has(group)) continue;
+      this.told.add(group);
+      this.settings.status({ type: 'abandoned', topic: this.topic, group, messages, since, removed });
+    }
+  }
+
+  private blame(): string {
+    return [...this.groups]
+      .filter(([, { size }]) => size === 0)
+      .map(([name, { waiting }]) => `; the group "${name}" has no members and holds ${waiting}`)
+      .join('');
   }
 
   private hasRoom(comingBytes: number): boolean {
@@ -218,7 +247,7 @@ export class TopicLog implements GroupLog {
       this.drop(entry);
       gone++;
     }
-    if (gone > 0) this.settings.trimmed(this.topic, gone);
+    if (gone > 0) this.settings.status({ type: 'trimmed', topic: this.topic, entries: gone });
   }
 
   private dropExpired(): void {

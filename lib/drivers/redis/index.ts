@@ -1,4 +1,9 @@
 export { RedisDriver, redisDriver } from './redis.driver.js';
 export type { RedisEndpointOptions } from './redis-endpoint.js';
 export type { RedisBufferLimit, RedisDriverOptions } from './redis-options.js';
-export type { RedisStreamOptions, RedisUnreadOptions, StreamDurability } from './streams/stream-options.js';
+export type {
+  RedisAbandonedOptions,
+  RedisStreamOptions,
+  RedisUnreadOptions,
+  StreamDurability,
+} from './streams/stream-options.js';

@@ -67,15 +67,28 @@ export class PublishBatch {
     return this.messages.some((message) => !message.isSettled);
   }
 
-  /** Settles each message by what the script said of it. */
-  settle(reply: PublishReply): void {
+  /** Settles each message by what the script said of it; `blames`: who holds a full topic up. */
+  settle(reply: PublishReply, blames: ReadonlyMap<string, string | undefined>): void {
     for (const [index, message] of this.messages.entries())
-      this.settleOne(message, reply.results[index], reply);
+      this.settleOne(message, reply.results[index], reply, blames);
   }
 
-  private settleOne(message: PendingPublish, result: string, { replicas, unlisted }: PublishReply): void {
+  /** The topics that were full. */
+  fullTopics({ results }: PublishReply): string[] {
+    return [
+      ...new Set(this.messages.flatMap(({ topic }, at) => (results[at] === streamFull ? [topic] : []))),
+    ];
+  }
+
+  private settleOne(
+    message: PendingPublish,
+    result: string,
+    { replicas, unlisted }: PublishReply,
+    blames: ReadonlyMap<string, string | undefined>,
+  ): void {
     const kind = result[0];
-    if (kind === streamFull) message.fail(new StreamFullError(message.topic, this.options.maxLength));
+    if (kind === streamFull)
+      message.fail(new StreamFullError(message.topic, this.options.maxLength, blames.get(message.topic)));
     else if (kind === refused) message.fail(refusal(result.slice(1)));
     else if (unlisted !== undefined)
       message.fail(new PublishOutcomeUnknownError(message.topic, { cause: unlisted }));

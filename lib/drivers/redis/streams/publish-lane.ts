@@ -4,6 +4,7 @@ import { PublishTimeoutError } from '../../../errors/publish.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
 import { isRefusal, replyCode, toDriverError } from '../redis-error.js';
 import type { RedisBufferLimit } from '../redis-options.js';
+import type { AbandonedGroups } from './abandoned-groups.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
 import { publishScript } from './scripts/publish-script.js';
 import { persist, type StreamConnection } from './stream-connection.js';
@@ -24,6 +25,7 @@ export interface StreamPublisherSetup {
   readonly keys: StreamKeys;
   readonly options: ResolvedStreamOptions;
   readonly announcements: TopicAnnouncements;
+  readonly abandoned: AbandonedGroups;
   readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
   /** Whether each topic needs a script call of its own, as its keys have a slot of their own. */
   readonly bySlot: boolean;
@@ -150,7 +152,7 @@ export class PublishLane {
     this.refused = false;
     try {
       const reply = await this.storeListed();
-      this.current.settle(reply);
+      this.current.settle(reply, await this.blames(this.current.fullTopics(reply)));
       full(reply.outOfMemory);
       for (const message of this.current.messages) this.owner.accepted(message);
       for (let index = 0; index < reply.dropped.length; index += 2)
@@ -166,6 +168,13 @@ export class PublishLane {
     this.flush();
   }
 
+  private async blames(topics: readonly string[]): Promise<Map<string, string | undefined>> {
+    const { abandoned } = this.owner.setup;
+    return new Map(
+      await Promise.all(topics.map(async (topic) => [topic, await abandoned.blame(topic)] as const)),
+    );
+  }
+
   private batchOf(messages: readonly PendingPublish[]): PublishBatch {
     const { keys, options } = this.owner.setup;
     return new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
@@ -173,7 +182,7 @@ export class PublishLane {
 
   /** Nothing is accepted before those who subscribe to patterns can find its topic. */
   private async storeListed(): Promise<PublishReply> {
-    const { announcements, connection, keys } = this.owner.setup;
+    const { abandoned, announcements, connection, keys } = this.owner.setup;
     const wanted = () => this.current?.isWanted === true;
     const list = (topics: readonly string[]) =>
       topics.length === 0 ? undefined : announcements.announce(topics, wanted).catch(toDriverError);
@@ -183,6 +192,7 @@ export class PublishLane {
     const reply = readPublishReply(answer, replicas);
     // The server has lost the stream, and with it perhaps the list.
     const lost = reply.made.map((stream) => keys.topicOf(stream)).filter((topic) => !due.includes(topic));
+    if (due.length > 0) void abandoned.look(due);
     const unlisted = (await listing) ?? (await list(lost)) ?? undefined;
     return { ...reply, unlisted };
   }

@@ -18,6 +18,14 @@ export interface RedisUnreadOptions {
   maxAge?: Duration;
 }
 
+/** What becomes of a group that nobody reads any more, as after a service was renamed: its topic fills for it. */
+export interface RedisAbandonedOptions {
+  /** Without a member for so long it is told, as the status `abandoned` and an error in the log, to who publishes there. @default '1m' */
+  warnAfter?: Duration;
+  /** Without a member for so long it is removed, with all that is kept for it, and that is told. @default never */
+  removeAfter?: Duration;
+}
+
 /** How the Redis driver keeps and hands out messages at least once. */
 export interface RedisStreamOptions {
   /** A member of a group that was silent for so long is dead: its entries go to the others. Also how long what a closed subscription left unsettled stays with it. @default '30s' */
@@ -32,6 +40,8 @@ export interface RedisStreamOptions {
   retention?: 'reject' | 'drop-oldest';
   /** What is kept of a topic that no group has ever read; see {@link RedisUnreadOptions}. */
   unread?: RedisUnreadOptions;
+  /** What becomes of a group that nobody reads any more; see {@link RedisAbandonedOptions}. */
+  abandoned?: RedisAbandonedOptions;
   /** When a publish resolves. The replicas' `timeout` is '1s' unless given. @default 'primary' */
   durability?: StreamDurability;
   /** How often topic patterns look for topics whose announcement was lost; at most 30 s. @default '10s' */
@@ -52,6 +62,7 @@ export interface ResolvedStreamOptions {
   readonly replicasTimeoutMs: number;
   readonly maxCrashes: number;
   readonly unread: { readonly maxLength: number; readonly maxBytes: number; readonly maxAgeMs: number };
+  readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
   readonly topicDiscoveryMs: number;
 }
 
@@ -73,6 +84,7 @@ export function resolveStreamOptions(options: RedisStreamOptions = {}): Resolved
     ...resolveDurability(options.durability ?? 'primary'),
     maxCrashes: count(options.maxCrashes ?? 3, 'maxCrashes'),
     unread: resolveUnread(options.unread),
+    abandoned: resolveAbandoned(options.abandoned),
     topicDiscoveryMs: toMilliseconds(topicDiscovery, 'redisDriver.streams.topicDiscovery', {
       minMs: 100,
       maxMs: 30_000,
@@ -85,6 +97,17 @@ function resolveUnread({ maxLength, maxBytes, maxAge = '1d' }: RedisUnreadOption
     maxLength: count(maxLength ?? 10_000, 'unread.maxLength'),
     maxBytes: count(maxBytes ?? 64 * 1024 * 1024, 'unread.maxBytes'),
     maxAgeMs: toMilliseconds(maxAge, 'redisDriver.streams.unread.maxAge', { minMs: 1_000 }),
+  };
+}
+
+function resolveAbandoned({ warnAfter = '1m', removeAfter }: RedisAbandonedOptions = {}) {
+  const name = 'redisDriver.streams.abandoned';
+  return {
+    warnAfterMs: toMilliseconds(warnAfter, `${name}.warnAfter`, { minMs: 1 }),
+    removeAfterMs:
+      removeAfter === undefined
+        ? undefined
+        : toMilliseconds(removeAfter, `${name}.removeAfter`, { minMs: 1 }),
   };
 }
 

@@ -20,6 +20,7 @@ import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pat
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
+import { AbandonedGroups } from './abandoned-groups.js';
 import { ConsumerRegistry } from './consumer-registry.js';
 import { PatternSubscription } from './pattern-subscription.js';
 import { Places } from './places.js';
@@ -224,6 +225,13 @@ export class StreamsEngine {
       keys: this.keys,
       options: options.streams,
       announcements: new TopicAnnouncements(this.directory(publish)),
+      abandoned: new AbandonedGroups({
+        connection: publish,
+        keys: this.keys,
+        ...options.streams.abandoned,
+        status: this.setup.status,
+        remove: (topic, group) => this.removeGroup(topic, group),
+      }),
       bufferLimit: options.bufferLimit,
       bySlot: clustered,
       name: randomBytes(9).toString('base64url'),
