@@ -1,4 +1,4 @@
-import { type DynamicModule, Logger, Module, type Provider } from '@nestjs/common';
+import { type DynamicModule, Inject, Logger, Module, Optional, type Provider } from '@nestjs/common';
 import { DiscoBus } from '../bus/disco-bus.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { DiscoBusServer } from '../transport/disco-bus.server.js';
@@ -26,6 +26,9 @@ import {
   type DiscoBusOptionsFactory,
 } from './module-options.js';
 
+/** Tells the module of a bus from the class imported as it stands. */
+const CONFIGURED = Symbol('disco-bus:configured');
+
 /**
  * A bus within a Nest application: it connects in `onModuleInit`, subscribes the methods with `@DiscoSubscribe` in
  * `onApplicationBootstrap`, lets running handlers finish before any `onModuleDestroy` of the application, and closes in
@@ -33,6 +36,14 @@ import {
  */
 @Module({})
 export class DiscoBusModule {
+  /** Nest makes the module. Throws ConfigurationError where it was imported without options. */
+  constructor(@Optional() @Inject(CONFIGURED) configured?: true) {
+    if (configured) return;
+    throw new ConfigurationError(
+      'DiscoBusModule was imported as it stands, so there is no bus: import DiscoBusModule.forRoot() or forRootAsync() once',
+    );
+  }
+
   /** A bus with these options; without any, over redis://127.0.0.1:6379. Malformed ones are a ConfigurationError. */
   static forRoot(options: DiscoBusModuleOptions = {}): DynamicModule {
     const { name, isGlobal, ...own } = assertModuleOptions(options);
@@ -59,6 +70,7 @@ function busModule(
     imports: [...imports, DiscoBusCoreModule, ...(metrics === true ? [DiscoBusMetricsModule.load()] : [])],
     providers: [
       ...options,
+      { provide: CONFIGURED, useValue: true },
       {
         provide: token,
         inject: [optionsToken(name), { token: METRICS_SOURCE, optional: true }],

@@ -655,3 +655,23 @@ describe('enhancers', () => {
     ]);
   });
 });
+
+describe('what is no method of instances', () => {
+  it('is refused where it is decorated', () => {
+    const refused = expect.objectContaining({ code: 'DISCO_CONFIGURATION' });
+    expect(() => {
+      class Static {
+        @DiscoSubscribe('orders')
+        static handle(): void {}
+      }
+      return Static;
+    }).toThrow(refused);
+    expect(() => {
+      class Arrow {
+        @(DiscoSubscribe('orders') as PropertyDecorator)
+        handle = () => {};
+      }
+      return Arrow;
+    }).toThrow('@DiscoSubscribe("orders") is for methods of instances; handle is none');
+  });
+});

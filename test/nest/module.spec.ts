@@ -155,6 +155,13 @@ describe('forRoot', () => {
     await expect(starting).rejects.toSatisfyError();
   });
 
+  it('is needed: the module as it stands is refused, and told what to import', async () => {
+    await expect(startApp({ imports: [DiscoBusModule] })).rejects.toMatchObject({
+      code: 'DISCO_CONFIGURATION',
+      message: expect.stringContaining('import DiscoBusModule.forRoot()'),
+    });
+  });
+
   it('never quotes a password', async () => {
     const starting = (async () => startContext({ imports: [memory({ url: 'redis+x://u:secret@h' })] }))();
     await expect(starting).rejects.toThrow(ConfigurationError);

@@ -46,14 +46,19 @@ const SUBSCRIPTIONS = 'disco-bus:subscriptions';
  * `context.getArgs()` being `[payload, context]`: one that is meant for HTTP alone must look at the type.
  * A guard that refuses fails the message. A filter is shown what the method threw, and may throw another Error; it cannot undo
  * the failure. `enhancers` leaves global ones out, or all.
- * Throws TopicInvalidError for a malformed topic.
+ * Throws TopicInvalidError for a malformed topic, and ConfigurationError on what is no method of instances.
  */
 export function DiscoSubscribe(
   topicOrPattern: string,
   options: DiscoSubscribeOptions | DiscoSubscribeOptionsFactory = {},
 ): MethodDecorator {
   const metadata: SubscribeMetadata = { topic: assertTopicOrPattern(topicOrPattern), options };
-  return (target, method) => {
+  return (target, method, descriptor: TypedPropertyDescriptor<any> | undefined) => {
+    if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
+      throw new ConfigurationError(
+        `@DiscoSubscribe(${JSON.stringify(topicOrPattern)}) is for methods of instances; ${String(method)} is none`,
+      );
+    }
     const others: SubscribeMetadata[] = Reflect.getOwnMetadata(SUBSCRIPTIONS, target, method) ?? [];
     Reflect.defineMetadata(SUBSCRIPTIONS, [metadata, ...others], target, method);
     defaultParams(target, method);
