@@ -1,4 +1,5 @@
 import { joinBundle } from '../message/bundle.js';
+import { MAX_BUNDLE_MESSAGES } from '../message/frame.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import { RunWriter } from '../message/run-writer.js';
 import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from './driver.js';
@@ -95,7 +96,7 @@ export class BundleLane {
     if (this.open && !this.open.hasRoomFor(frame, this.limits.maxBytes)) this.flush();
     this.open ??= this.openBundle(options, frame.id);
     this.open.add(frame, listener);
-    if (this.open.listeners.length >= this.limits.maxMessages) this.flush();
+    if (this.open.listeners.length >= Math.min(this.limits.maxMessages, MAX_BUNDLE_MESSAGES)) this.flush();
   }
 
   /** Sends what is waiting, now. */

@@ -1,5 +1,13 @@
 import { CodecError } from '../errors/message.errors.js';
-import { BUNDLE_FLAG, type DecodedFrame, FIXED_BYTES, FRAME_MAGIC, readFlags, writeFixed } from './frame.js';
+import {
+  BUNDLE_FLAG,
+  type DecodedFrame,
+  FIXED_BYTES,
+  FRAME_MAGIC,
+  MAX_BUNDLE_MESSAGES,
+  readFlags,
+  writeFixed,
+} from './frame.js';
 import { isRun, readRun } from './run-reader.js';
 import { readVarint, varintSize, writeVarint } from './varint.js';
 
@@ -54,6 +62,9 @@ export function readBundle(bytes: Uint8Array): readonly BundledFrame[] {
     if (!isBundle(frame)) frames.push({ bytes: frame, decoded: undefined });
     else if (isRun(readFlags(frame))) for (const member of readRun(frame)) frames.push(member);
     else throw new CodecError('A bundle stands within a bundle');
+    if (frames.length > MAX_BUNDLE_MESSAGES) {
+      throw new CodecError(`The bundle holds more than ${MAX_BUNDLE_MESSAGES} messages`);
+    }
     offset = start + length;
   }
   if (frames.length === 0) throw new CodecError('The bundle is empty');

@@ -13,6 +13,9 @@ const RESERVED_FLAGS = 0x20;
 /** Magic, version and flags. */
 export const FIXED_BYTES = 4;
 
+/** The most messages that a bundle or run may hold: no writer makes larger ones, and readers refuse them. */
+export const MAX_BUNDLE_MESSAGES = 4096;
+
 /** The parts of one message's frame. */
 export interface Frame extends FrameHead {
   /** 0 to 7. */

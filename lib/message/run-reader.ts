@@ -8,6 +8,7 @@ import {
   encodeFrame,
   endOfHead,
   headText,
+  MAX_BUNDLE_MESSAGES,
   RUN_FLAG,
   readFlags,
 } from './frame.js';
@@ -112,6 +113,8 @@ function readTable(bytes: Buffer, start: number): RunTable {
   if (count < 0 || length === 0 || length * 2 > bytes.length - start) {
     throw new CodecError('The run is truncated or empty');
   }
+  if (length > MAX_BUNDLE_MESSAGES)
+    throw new CodecError(`The run holds more than ${MAX_BUNDLE_MESSAGES} messages`);
   const columns = count & WITH_IDS ? 3 : 2;
   let offset = start + varintSize(count);
   const values: number[] = [];
