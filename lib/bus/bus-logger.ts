@@ -7,9 +7,24 @@ export interface BusLogger {
   error(text: string): void;
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a log.
+const controls = /[\x00-\x1f\x7f]+/g;
+
 /** One line on an error: its name and message, without control characters, at most 300 characters. */
 export function errorLine(error: unknown): string {
   const text = isError(error) ? `${error.name}: ${error.message}` : `a value of type ${typeof error}`;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a log.
-  return text.replace(/[\x00-\x1f\x7f]+/g, ' ').slice(0, 300);
+  return text.replace(controls, ' ').slice(0, 300);
+}
+
+/** Frames of a stack that are told. */
+const FRAMES = 8;
+
+/** Where an error was thrown: lines to stand below the one that tells of it; nothing where that is not known. */
+export function stackOf(error: unknown): string {
+  if (!isError(error) || typeof error.stack !== 'string') return '';
+  const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
+  return frames
+    .slice(0, FRAMES)
+    .map((line) => `\n${line.replace(controls, ' ')}`)
+    .join('');
 }

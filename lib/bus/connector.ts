@@ -28,7 +28,10 @@ export class Connector {
     private readonly logger: BusLogger,
     private readonly clock: Clock,
   ) {
-    this.connected = this.attempts(context);
+    const forget = driver.onStatus((status) => {
+      if (status.type === 'error') this.lastError = status.error;
+    });
+    this.connected = this.attempts(context).finally(forget);
     this.connected.catch(() => {});
   }
 
@@ -44,7 +47,8 @@ export class Connector {
       this.stop();
       throw new NotConnectedError(text, { cause: this.lastError });
     }
-    this.logger.warn(`${text}; going on, and connecting in the background (${errorLine(this.lastError)})`);
+    const because = this.lastError === undefined ? 'no answer yet' : errorLine(this.lastError);
+    this.logger.warn(`${text}; going on, and connecting in the background (${because})`);
   }
 
   /** Makes no further attempt. */

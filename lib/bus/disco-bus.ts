@@ -102,7 +102,7 @@ export class DiscoBus {
     this.subscriber = new Subscriber(this.options, this.responder, onDropped);
     this.publisher = new Publisher(this.options, this.subscriber.expected);
     this.requester = this.makeRequester(this.channel, onDropped);
-    const log = new StatusLog(this.options.logger);
+    const log = new StatusLog(this.options.driver.name, this.options.logger);
     this.stopListening = this.options.driver.onStatus((status) => {
       log.hear(status);
       if (status.type === 'connected' || status.type === 'disconnected')

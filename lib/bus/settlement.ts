@@ -17,6 +17,15 @@ export type Outcome =
 /** What a {@link Settlement} tells the operator. */
 export interface SettlementReport {
   dropped(reason: DropReason): void;
+  /** An attempt has failed, and this becomes of the message. */
+  failed(attempt: FailedAttempt, error: unknown, outcome: Outcome): void;
+}
+
+/** Which attempt of which message has failed. */
+export interface FailedAttempt {
+  readonly id: string;
+  readonly attempt: number;
+  readonly attempts: number;
 }
 
 const ack: Outcome = { type: 'ack' };
@@ -41,8 +50,9 @@ export class Settlement {
   }
 
   /** After the handler threw. */
-  failed(delivery: Delivery, error: unknown, seconds: number): Promise<void> | undefined {
+  failed(delivery: Delivery, id: string, error: unknown, seconds: number): Promise<void> | undefined {
     const outcome = withAttempts(this.afterFailure(delivery, error), error);
+    this.report.failed({ id, attempt: delivery.attempt, attempts: this.policy.attempts }, error, outcome);
     const gone = outcome.type === 'give-up' && this.givenUpStatus() === 'dead_letter';
     this.metrics.processed(gone ? 'dead_letter' : failureStatus(error), seconds);
     return this.carryOut(delivery, outcome);
@@ -50,8 +60,11 @@ export class Settlement {
 
   /** For bytes that are no message: trying again cannot help. */
   undecodable(delivery: Delivery, error: unknown): Promise<void> | undefined {
+    const outcome = giveUp('undecodable', 'undecodable', error);
+    const { attempt } = delivery;
+    this.report.failed({ id: 'unreadable', attempt, attempts: this.policy.attempts }, error, outcome);
     this.metrics.processed(this.givenUpStatus(), 0);
-    return this.carryOut(delivery, giveUp('undecodable', 'undecodable', error));
+    return this.carryOut(delivery, outcome);
   }
 
   private requested(request: NonNullable<DeliveryContext['request']>, delivery: Delivery): Outcome {

@@ -1,17 +1,30 @@
 import type { DriverStatus } from '../driver/driver-status.js';
 import { ToldTopics } from '../driver/told-topics.js';
-import type { BusLogger } from './bus-logger.js';
+import type { DiscoBusError } from '../errors/disco-bus-error.js';
+import { type BusLogger, errorLine } from './bus-logger.js';
 
 /** Topics that are remembered as told. */
 const REMEMBERED = 1_000;
 
-/** Writes what a driver tells of single topics to the log: each kind once for each topic. */
+/** Writes what a driver tells to the log: of single topics each kind once for each topic, an error once until the next connection. */
 export class StatusLog {
   private readonly told = { unread: new ToldTopics(REMEMBERED), trimmed: new ToldTopics(REMEMBERED) };
 
-  constructor(private readonly logger: BusLogger) {}
+  private readonly errors = new Set<string>();
+  private lostMs: number | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly logger: BusLogger,
+  ) {}
 
   hear(status: DriverStatus): void {
+    if (status.type === 'connected') this.connected();
+    if (status.type === 'disconnected') this.disconnected(status.error);
+    if (status.type === 'error') this.error(status.error);
+    if (status.type === 'gap') this.gap(status);
+    if (status.type === 'data-loss')
+      this.logger.error(`"${status.topic}": the server has lost messages that it had stored`);
     if (status.type === 'full') {
       if (status.full)
         this.logger.error(
@@ -27,6 +40,42 @@ export class StatusLog {
     }
     if (status.type !== 'unread' && status.type !== 'trimmed') return;
     if (this.told[status.type].isNew(status.topic)) this.logger.warn(lineOf(status));
+  }
+
+  private connected(): void {
+    const { name } = this;
+    const goneS = this.lostMs === undefined ? undefined : (performance.now() - this.lostMs) / 1000;
+    this.lostMs = undefined;
+    this.errors.clear();
+    this.logger.log(
+      goneS === undefined ? `${name}: connected` : `${name}: connected again after ${goneS.toFixed(1)} s`,
+    );
+  }
+
+  /** The driver's own end is no loss. */
+  private disconnected(error: DiscoBusError | undefined): void {
+    if (error === undefined) return;
+    this.lostMs = performance.now();
+    this.logger.warn(`${this.name}: the connection is lost: ${errorLine(error)}`);
+  }
+
+  private gap({ topics, from, to }: Extract<DriverStatus, { type: 'gap' }>): void {
+    const some = topics
+      .slice(0, 5)
+      .map((topic) => `"${topic}"`)
+      .join(', ');
+    const more = topics.length > 5 ? ` and ${topics.length - 5} more` : '';
+    this.logger.warn(
+      `${this.name}: messages at most once of ${some}${more} may have been missed for ${((to - from) / 1000).toFixed(1)} s`,
+    );
+  }
+
+  /** Each once until there is a connection again; beyond so many, all again. */
+  private error(error: DiscoBusError): void {
+    if (this.errors.has(error.message)) return;
+    if (this.errors.size >= REMEMBERED) this.errors.clear();
+    this.errors.add(error.message);
+    this.logger.error(`${this.name}: ${errorLine(error)}`);
   }
 }
 

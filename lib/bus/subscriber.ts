@@ -8,7 +8,7 @@ import { retry } from '../middleware/retry.js';
 import { timeout } from '../middleware/timeout.js';
 import { validate } from '../middleware/validate.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
-import { errorLine } from './bus-logger.js';
+import { type BusLogger, errorLine, stackOf } from './bus-logger.js';
 import type { HandlerSubscribeOptions, MessageHandler } from './bus-options.js';
 import { type ExpectedSubscription, ExpectedSubscriptions } from './expected-subscriptions.js';
 import { InOrderDecoder } from './in-order-decoder.js';
@@ -16,6 +16,7 @@ import { orderedByKey } from './key-order.js';
 import { offered } from './offered.js';
 import type { Responder } from './requests/responder.js';
 import type { ResolvedOptions } from './resolved-options.js';
+import type { FailedAttempt, Outcome } from './settlement.js';
 import { heldBack, StartGate } from './start-gate.js';
 import { BusSubscription, type DispatchPolicy, type Subscription } from './subscription.js';
 import type { ResolvedTopic } from './topic-table.js';
@@ -199,11 +200,28 @@ export class Subscriber {
           logger.error(`"${label}": an outcome could not be recorded: ${errorLine(error)}`),
         abandoned: (graceMs) =>
           logger.warn(`"${label}": handlers still run ${graceMs} ms after closing; not waiting any longer`),
-        failed: ({ id, attempt }, error) =>
-          logger.warn(`"${label}": attempt ${attempt} of message ${id} failed: ${errorLine(error)}`),
+        failed: (failed, error, outcome) => tellFailure(logger, wanted, failed, error, outcome),
       },
     });
   }
+}
+
+/** An attempt that is followed by another one is a warning, and the last one an error. */
+function tellFailure(
+  logger: BusLogger,
+  { name, label, policy }: Wanted,
+  { id, attempt, attempts }: FailedAttempt,
+  error: unknown,
+  outcome: Outcome,
+): void {
+  const durable = policy.delivery === 'at-least-once';
+  const where = durable ? `${name} (group "${policy.group}")` : name;
+  const kept = durable && policy.deadLetter ? 'kept as a dead letter' : 'dropped';
+  const next =
+    outcome.type === 'retry' ? `tried again in ${Math.round(outcome.delayMs)} ms` : `given up and ${kept}`;
+  const text = `"${label}": ${where} failed on message ${id}, attempt ${attempt} of ${attempts}, ${next}: ${errorLine(error)}${stackOf(error)}`;
+  if (outcome.type === 'retry') logger.warn(text);
+  else logger.error(text);
 }
 
 /** Messages of an ordered fan-out subscription that may wait for their key's turn without holding up other keys. */

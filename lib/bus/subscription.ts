@@ -68,7 +68,6 @@ export interface SubscriptionParts {
     failedToSettle(error: unknown): void;
     /** Handlers still ran when the time to close was over. */
     abandoned(graceMs: number): void;
-    failed(context: { topic: string; id: string; attempt: number }, error: unknown): void;
   };
   readonly clock: Clock;
   /** How long running handlers may take when it closes. */
@@ -282,7 +281,6 @@ export class BusSubscription implements Subscription {
   /** `frame`: its envelope, where that could be read. */
   private refuse(delivery: Delivery, error: unknown, frame: DecodedFrame | undefined): void {
     if (frame) this.parts.refuse(frame.headers, frame.id, error);
-    this.parts.report.failed({ topic: this.topic, id: 'unreadable', attempt: delivery.attempt }, error);
     this.settle(this.settlement.undecodable(delivery, error));
   }
 
@@ -319,10 +317,9 @@ export class BusSubscription implements Subscription {
       this.unstarted();
       return;
     }
-    if (failed) this.parts.report.failed(context, error);
     this.settle(
       failed
-        ? this.settlement.failed(delivery, error, seconds)
+        ? this.settlement.failed(delivery, context.id, error, seconds)
         : this.settlement.succeeded(delivery, context, seconds),
     );
   }

@@ -25,6 +25,8 @@ export interface ClientRequestHost {
 /** One `send`, as far as it is settled before it is sent. */
 export interface OutgoingRequest {
   readonly topic: string;
+  /** The pattern, as the client named it. */
+  readonly name: string;
   readonly payload: unknown;
   readonly timeoutMs: number;
   /** Checked. */
@@ -122,7 +124,7 @@ export class ClientRequest implements ReplyObserver {
   }
 
   private send(topic: string): void {
-    const { payload, timeoutMs, topic: asked, headers: given } = this.request;
+    const { payload, timeoutMs, topic: asked, name, headers: given } = this.request;
     // An instance's topic names the pattern; where that has wildcards it must be told what was asked for.
     const named = !this.instance || topic.endsWith(`.${asked}`);
     const headers = named ? given : { ...given, [PATTERN_HEADER]: routeOfTopic(asked) };
@@ -131,7 +133,7 @@ export class ClientRequest implements ReplyObserver {
     this.sent = this.host.bus.requestDirect(
       topic,
       payload,
-      { timeoutMs, leftMs, headers, sole: this.instance !== undefined },
+      { timeoutMs, leftMs, headers, name, sole: this.instance !== undefined },
       this,
     );
   }

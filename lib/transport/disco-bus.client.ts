@@ -138,6 +138,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     const headers = packetHeaders(packet, this.plain, options.headers);
     const request = new ClientRequest(host, {
       topic: this.topicOf(packet.pattern),
+      name: this.normalizePattern(packet.pattern as never),
       payload: this.plain ? data : this.serializer.serialize({ ...packet, data, id: random128() } as never),
       timeoutMs:
         timeout === undefined

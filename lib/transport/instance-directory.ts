@@ -2,7 +2,7 @@ import type { DiscoBus } from '../bus/disco-bus.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import { NoRespondersError, RequestTimeoutError } from '../errors/request.errors.js';
 import { WHERE_HEADER } from './packet.js';
-import { everyTopic, isInstanceTopic } from './pattern-topic.js';
+import { everyTopic, isInstanceTopic, routeOfTopic } from './pattern-topic.js';
 
 /** An instance of a service that answers a topic. */
 export interface Instance {
@@ -45,9 +45,9 @@ export class InstanceDirectory {
       known = new TopicInstances(topic);
       this.topics.set(topic, known);
     }
-    if (!(await known.askWithin(bus, leftMs))) throw new RequestTimeoutError(topic, timeoutMs);
+    if (!(await known.askWithin(bus, leftMs))) throw new RequestTimeoutError(routeOfTopic(topic), timeoutMs);
     const found = known.pick();
-    if (!found) throw new NoRespondersError(topic);
+    if (!found) throw new NoRespondersError(routeOfTopic(topic));
     return found;
   }
 
@@ -162,7 +162,7 @@ class TopicInstances {
       const question = bus.requestDirect(
         everyTopic(this.topic),
         null,
-        { timeoutMs, headers: where, aside: true },
+        { timeoutMs, headers: where, name: routeOfTopic(this.topic), aside: true },
         {
           next,
           complete: over,

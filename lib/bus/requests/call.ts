@@ -42,6 +42,8 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   aside = false;
   /** The one group that answers. */
   group: string | undefined;
+  /** What errors call the topic. */
+  name: string;
   /** The caller's async context. */
   private readonly scope = new AsyncResource('DiscoRequest');
   private orders: Map<string, ReplyOrder> | undefined;
@@ -75,6 +77,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
     private first: DeadlineQueue = deadlines,
   ) {
     super();
+    this.name = topic;
     first.track(this);
     signal?.addEventListener('abort', this, { once: true });
   }
@@ -147,13 +150,13 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
 
   expired(): void {
     const streaming = this.orders !== undefined;
-    this.fail(new RequestTimeoutError(this.topic, this.timeoutMs));
+    this.fail(new RequestTimeoutError(this.name, this.timeoutMs));
     if (streaming) this.on.abandoned(this);
   }
 
   /** A reply came and is lost: so is the whole answer, and the work on what would follow is called off. */
   private lose(kind: ReplyKind, reason: ReplyLostReason, cause?: unknown): void {
-    this.fail(new ReplyLostError(this.topic, reason, cause));
+    this.fail(new ReplyLostError(this.name, reason, cause));
     if (kind === 'value') this.on.abandoned(this);
   }
 
@@ -167,7 +170,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   }
 
   private deliver(kind: ReplyKind, message: Message): void {
-    if (kind === 'error') this.fail(remoteError(this.topic, message.payload));
+    if (kind === 'error') this.fail(remoteError(this.name, message.payload));
     else if (kind === 'gone') {
       this.turnedAway++;
       this.failIfUnheard();
@@ -179,7 +182,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   /** All that it reached were closing, and have not handled it. */
   private failIfUnheard(): void {
     if (this.turnedAway === 0 || this.receivers === undefined || this.turnedAway < this.receivers) return;
-    this.fail(new NoRespondersError(this.topic));
+    this.fail(new NoRespondersError(this.name));
   }
 
   /** A further one may take as long as the first. */

@@ -46,6 +46,8 @@ export interface DirectCall {
   readonly leftMs?: number;
   /** Only one can receive it, whether or not the driver counts receivers. @default false */
   readonly sole?: boolean;
+  /** What errors call the topic: what the caller wrote. @default the topic */
+  readonly name?: string;
   /** A question of the transport's own, which nobody's request waits for: not counted among those that wait. */
   readonly aside?: boolean;
 }
@@ -157,7 +159,7 @@ export class Requester {
 
   private begin(
     topic: string,
-    { timeoutMs, leftMs, signal }: DirectCall,
+    { timeoutMs, leftMs, signal, name }: DirectCall,
     observer: ReplyObserver,
   ): Call | undefined {
     const refusal = this.refusal(signal);
@@ -168,6 +170,7 @@ export class Requester {
     const deadlines = this.deadlinesOf(timeoutMs);
     const first = leftMs === undefined ? deadlines : this.deadlinesOf(leftMs);
     const call = new Call(random128(), topic, deadlines, observer, signal, this.bookkeeping, first);
+    if (name !== undefined) call.name = name;
     this.pending.set(call.id, call);
     return call;
   }
@@ -223,7 +226,7 @@ export class Requester {
     if (waiting)
       await Promise.all([waiting, this.parts.check(call.topic, payload, { headers: own, delivery })]);
     if (call.settled) return;
-    if (await this.presence.isKnownEmpty(call.topic, call.group)) throw new NoRespondersError(call.topic);
+    if (await this.presence.isKnownEmpty(call.topic, call.group)) throw new NoRespondersError(call.name);
     if (call.settled) return;
     const headers = {
       ...own,
@@ -251,7 +254,7 @@ export class Requester {
   private lost(concerned: (call: Call) => boolean, cause?: unknown): void {
     for (const call of [...this.pending.values()]) {
       if (!concerned(call)) continue;
-      call.fail(new RequestTimeoutError(call.topic, call.timeoutMs, { reason: 'connection-lost', cause }));
+      call.fail(new RequestTimeoutError(call.name, call.timeoutMs, { reason: 'connection-lost', cause }));
     }
   }
 
@@ -266,7 +269,7 @@ export class Requester {
     abandoned: (call: Call) => this.callOff(call.id),
     accepted: (call: Call, { receivers }: DriverReceipt) => {
       call.taken = true;
-      if (receivers === 0) call.fail(new NoRespondersError(call.topic));
+      if (receivers === 0) call.fail(new NoRespondersError(call.name));
     },
     unsent: (call: Call, error: unknown) => call.fail(this.toCallError(call, error)),
   };
@@ -291,9 +294,9 @@ export class Requester {
   private toCallError(call: Call, error: unknown): unknown {
     const timedOut = isDiscoBusError(error, 'DISCO_PUBLISH_TIMEOUT');
     if (timedOut && call.timeoutMs <= this.parts.publishTimeoutMs)
-      return new RequestTimeoutError(call.topic, call.timeoutMs, { cause: error });
+      return new RequestTimeoutError(call.name, call.timeoutMs, { cause: error });
     if (!isDiscoBusError(error, 'DISCO_PUBLISH_OUTCOME_UNKNOWN')) return error;
-    return new RequestTimeoutError(call.topic, call.timeoutMs, { reason: 'connection-lost', cause: error });
+    return new RequestTimeoutError(call.name, call.timeoutMs, { reason: 'connection-lost', cause: error });
   }
 
   private deadlinesOf(timeoutMs: number): DeadlineQueue {

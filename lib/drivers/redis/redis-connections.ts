@@ -3,6 +3,7 @@ import type { DiscoBusError } from '../../errors/disco-bus-error.js';
 import { ClusterNodes } from './cluster-nodes.js';
 import { createRedisClient, type RedisRole } from './redis-client.js';
 import { isCluster, type RedisEndpoint } from './redis-endpoint.js';
+import { isLastingRefusal } from './redis-error.js';
 import { RedisLink, type RedisLinkHooks } from './redis-link.js';
 import type { ResolvedRedisOptions } from './redis-options.js';
 
@@ -10,6 +11,8 @@ import type { ResolvedRedisOptions } from './redis-options.js';
 export interface ConnectionListener {
   /** Every link is up. */
   connected(): void;
+  /** A connection could not be made, for another reason than the last time; before the first one, or for a lasting reason. */
+  failing(error: DiscoBusError): void;
   /** The first link of those that were all up went down. */
   disconnected(error: DiscoBusError): void;
 }
@@ -19,6 +22,9 @@ export class RedisConnections {
   private readonly links = new Set<RedisLink>();
   private readonly nodes = new Map<RedisEndpoint, ClusterNodes>();
   private complete = false;
+  private wasUp = false;
+  /** Why there is no connection, as it was told. */
+  private reason: string | undefined;
 
   constructor(
     private readonly options: ResolvedRedisOptions,
@@ -42,6 +48,7 @@ export class RedisConnections {
           hooks.up?.(client);
           this.linkUp();
         },
+        failed: (error) => this.linkFailed(error),
         down: (error) => {
           hooks.down?.(error);
           this.linkDown(error);
@@ -111,7 +118,15 @@ export class RedisConnections {
     for (const link of this.links) if (link.client === undefined) return;
     if (this.complete) return;
     this.complete = true;
+    this.wasUp = true;
+    this.reason = undefined;
     this.listener.connected();
+  }
+
+  private linkFailed(error: DiscoBusError): void {
+    if (error.message === this.reason || (this.wasUp && !isLastingRefusal(error.cause))) return;
+    this.reason = error.message;
+    this.listener.failing(error);
   }
 
   private linkDown(error: DiscoBusError): void {

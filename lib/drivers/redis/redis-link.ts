@@ -14,6 +14,8 @@ export interface RedisLinkHooks {
   prepare?(client: Redis): Promise<void>;
   /** The connection is up, everything is prepared. */
   up?(client: Redis): void;
+  /** A connection could not be made. */
+  failed?(error: DiscoBusError): void;
   /** The connection that was up is gone; a new one is being made. */
   down?(error: DiscoBusError): void;
 }
@@ -191,6 +193,7 @@ export class RedisLink {
     this.lastError = error;
     this.retryLater();
     if (wasUp) this.hooks.down?.(error);
+    else this.hooks.failed?.(error);
     if (isLastingRefusal(error.cause)) this.settle((waiter) => waiter.reject(error));
   }
 

@@ -198,6 +198,7 @@ export class RedisDriver
     const status = this.#listeners.emit.bind(this.#listeners);
     const connections = new RedisConnections(options, service, {
       connected: () => status({ type: 'connected' }),
+      failing: (error) => status({ type: 'error', error }),
       disconnected: (error) => status({ type: 'disconnected', error }),
     });
     const chosen = assertPrefix(options.prefix ?? prefix ?? 'disco');

@@ -32,7 +32,7 @@ export class LockInbox {
     },
   ) {
     this.channel = `${prefix}:locks:${randomBytes(16).toString('hex')}`;
-    const silent = { connected() {}, disconnected() {} };
+    const silent = { connected() {}, failing() {}, disconnected() {} };
     this.connections = new RedisConnections(options, service, silent);
   }
 
