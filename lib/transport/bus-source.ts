@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { busKinds } from '../bus/bus-option-kinds.js';
 import { DiscoBus } from '../bus/disco-bus.js';
 import { driverOfAddress, driverOfUrl } from '../drivers/driver-of-url.js';
+import { pickOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import type { BusHolder, DiscoTransportOptions } from './transport-options.js';
 
@@ -108,7 +110,7 @@ export class BusSource {
       (await driverOfAddress(this.options)) ??
       (await driverOfUrl(sharedMemory(this.options.url)));
     return new DiscoBus({
-      ...this.options,
+      ...pickOptions(this.options, busKinds),
       driver,
       logger,
       connection: { critical: true, ...connection },

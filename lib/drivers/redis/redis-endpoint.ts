@@ -7,6 +7,15 @@ import type {
   SentinelConnectionOptions,
 } from 'ioredis';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import {
+  aBoolean,
+  anObject,
+  aString,
+  checkedElsewhere,
+  either,
+  type OptionKinds,
+  options as within,
+} from '../../errors/option-kinds.js';
 import type { RedisAddress } from './redis-address.js';
 import { parseRedisUrl } from './redis-url.js';
 
@@ -21,6 +30,23 @@ export interface RedisEndpointOptions extends RedisAddress {
   /** An ioredis client of your own to take all settings from. It is duplicated, never used and never closed. @default none */
   client?: Redis | Cluster;
 }
+
+/** What each of {@link RedisEndpointOptions} may be. */
+export const endpointKinds: OptionKinds<RedisEndpointOptions> = {
+  host: checkedElsewhere,
+  port: checkedElsewhere,
+  db: checkedElsewhere,
+  username: aString,
+  password: aString,
+  tls: either(aBoolean, anObject),
+  url: checkedElsewhere,
+  cluster: within<NonNullable<RedisEndpointOptions['cluster']>>({
+    nodes: checkedElsewhere,
+    options: anObject,
+  }),
+  sentinel: anObject,
+  client: checkedElsewhere,
+};
 
 /** A checked endpoint: what ioredis needs to make a client for it. */
 export type RedisEndpoint =
