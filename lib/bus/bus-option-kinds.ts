@@ -1,6 +1,6 @@
 import { compressionKinds } from '../codec/gzip.codec.js';
 import { bundlingKinds } from '../driver/bundling-driver.js';
-import { optionNames } from '../errors/assert-options.js';
+import { optionNames, type Replacements } from '../errors/assert-options.js';
 import {
   aBoolean,
   aClock,
@@ -118,6 +118,11 @@ const connectionKinds: OptionKinds<ConnectionOptions> = {
   timeout: checkedElsewhere,
   critical: aBoolean,
 };
+
+/** Where options of topics belong that are given to a bus. */
+export const placesOfTopicOptions: Replacements = Object.fromEntries(
+  Object.keys(topicKinds).map((name) => [name, 'it belongs into "defaults" or "topics"']),
+);
 
 /** What each of {@link DiscoBusOptions} may be. */
 export const busKinds: OptionKinds<DiscoBusOptions> = {

@@ -17,7 +17,7 @@ import { type Clock, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import { AgreeingDriver } from './agreeing-driver.js';
 import type { BusLogger } from './bus-logger.js';
-import { busKinds } from './bus-option-kinds.js';
+import { busKinds, placesOfTopicOptions } from './bus-option-kinds.js';
 import type { DiscoBusOptions } from './bus-options.js';
 import { resolveService, type ServiceSource } from './service-name.js';
 import { TopicTable } from './topic-table.js';
@@ -65,7 +65,10 @@ const LARGEST_MESSAGE_BYTES = 512 * 1024 * 1024;
 /** Checks `options` once, completely; throws DriverMissingError or ConfigurationError naming the option. */
 export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   if (typeof options?.driver?.publish !== 'function') throw new DriverMissingError();
-  assertOptions('DiscoBus', options, busKinds, { path: '' });
+  assertOptions('DiscoBus', options, busKinds, {
+    path: '',
+    replacements: { ...placesOfTopicOptions, url: 'give it a driver: redisDriver({ url })' },
+  });
   const { driver, prefix = 'disco', metrics = noopMetrics, logger = console } = options;
   const { clock = systemClock, middleware = [] } = options;
   const { service, source: serviceSource } = resolveService(options.service);

@@ -23,7 +23,8 @@ export function assertOptions<Options>(
   { path = where, replacements }: OptionsPlace = {},
 ): void {
   if (given === undefined) return;
-  if (!anObject.fits(given)) throw new ConfigurationError(`${where} must be an object, not ${shown(given)}`);
+  if (!anObject.fits(given))
+    throw new ConfigurationError(`The options of ${where} must be an object, not ${shown(given)}`);
   for (const [name, value] of Object.entries(given as object)) {
     if (!Object.hasOwn(kinds, name)) throw unknownOption(where, name, kinds, replacements);
     const kind = kinds[name as keyof Options];
@@ -100,7 +101,7 @@ function unknownOption(
 function nearest(name: string, kinds: object): string | undefined {
   const given = name.toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let bestDistance = Math.max(2, Math.ceil(name.length / 2.5)) + 1;
   for (const known of Object.keys(kinds)) {
     const differs = distance(given, known.toLowerCase());
     if (differs >= bestDistance || differs >= known.length) continue;

@@ -66,7 +66,7 @@ export function resolveLockOptions(
   options: LockOptions,
   defaults: { readonly ttlMs: number; readonly waitMs: number },
 ): ResolvedLockOptions {
-  assertOptions('The lock', options, lockKinds, { path: '' });
+  assertOptions('a lock', options, lockKinds, { path: '' });
   const { ttl, wait, signal, autoExtend = false, fair = false, minReplicas = 0 } = options;
   const { replicaTimeout, minHold } = options;
   if (!Number.isInteger(minReplicas) || minReplicas < 0) {

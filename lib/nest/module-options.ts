@@ -1,5 +1,5 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common';
-import { busKinds } from '../bus/bus-option-kinds.js';
+import { busKinds, placesOfTopicOptions } from '../bus/bus-option-kinds.js';
 import type { DiscoBusOptions } from '../bus/bus-options.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import type { RedisAddress } from '../drivers/redis/redis-address.js';
@@ -125,7 +125,7 @@ export function assertBusName(name: unknown = DEFAULT_BUS): string {
 
 /** Returns the options of `forRoot`. Throws ConfigurationError for what is wrong in itself; the bus checks the rest. */
 export function assertModuleOptions(given: DiscoBusModuleOptions): DiscoBusModuleOptions {
-  return assertOwnOptions('forRoot', given, moduleKinds);
+  return assertOwnOptions('forRoot', given, moduleKinds, placesOfTopicOptions);
 }
 
 /** The same for what a factory has made. */
@@ -143,6 +143,7 @@ export function assertAsyncOptions(given: DiscoBusModuleAsyncOptions): void {
 }
 
 const saidAtTheImport: Replacements = {
+  ...placesOfTopicOptions,
   name: 'give it beside useFactory',
   isGlobal: 'give it beside useFactory',
 };
