@@ -5,13 +5,20 @@ import type { BusLogger } from './bus-logger.js';
 /** Topics that are remembered as told. */
 const REMEMBERED = 1_000;
 
-/** Writes what a driver tells of single topics to the log: each kind once for each topic. */
+/** Writes what a driver tells to the log: where it is connected, and of single topics each kind once. */
 export class StatusLog {
   private readonly told = { unread: new ToldTopics(REMEMBERED), trimmed: new ToldTopics(REMEMBERED) };
 
   constructor(private readonly logger: BusLogger) {}
 
   hear(status: DriverStatus): void {
+    if (status.type === 'connected' && status.target !== undefined) {
+      if (status.fallback)
+        this.logger.warn(
+          `Connected to ${status.target}, since nothing says where the server is: set url or DISCO_BUS_URL`,
+        );
+      else this.logger.log(`Connected to ${status.target}`);
+    }
     if (status.type === 'full') {
       if (status.full)
         this.logger.error(

@@ -2,6 +2,7 @@ import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } 
 import { busKinds, placesOfTopicOptions } from '../bus/bus-option-kinds.js';
 import type { DiscoBusOptions } from '../bus/bus-options.js';
 import type { DiscoDriver } from '../driver/driver.js';
+import { assertUrl } from '../drivers/driver-of-url.js';
 import type { RedisAddress } from '../drivers/redis/redis-address.js';
 import { assertOptions, type Replacements } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
@@ -159,6 +160,7 @@ function assertOwnOptions<Options extends DiscoBusFactoryOptions>(
   assertOptions(where, given, kinds, { path: '', replacements });
   const { url, driver, metrics = true, registerHandlers = true } = given;
   if (url !== undefined && typeof url !== 'string') throw new ConfigurationError('url must be a string');
+  assertUrl(where, given, driver !== undefined);
   if (url !== undefined && driver !== undefined)
     throw new ConfigurationError('url and driver exclude each other');
   if (typeof registerHandlers !== 'boolean')

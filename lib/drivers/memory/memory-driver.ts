@@ -104,7 +104,7 @@ export class MemoryDriver
       if (of === prefix) this.listeners.emit({ type: 'trimmed', topic, entries });
     });
     this.broker.attach();
-    this.listeners.emit({ type: 'connected' });
+    this.listeners.emit({ type: 'connected', target: 'the memory of this process' });
   }
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {

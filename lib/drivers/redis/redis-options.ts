@@ -7,6 +7,7 @@ import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import {
   describeEndpoint,
   endpointKinds,
+  isFallback,
   type RedisEndpoint,
   type RedisEndpointOptions,
   resolveEndpoint,
@@ -104,6 +105,8 @@ export class ResolvedRedisOptions {
   readonly reconnect: Backoff;
   readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
   readonly streams: ResolvedStreamOptions;
+  /** Nothing says where Redis is. */
+  readonly isFallback: boolean;
 
   /** Throws {@link ConfigurationError}, without any secret, for what cannot be. */
   constructor(options: RedisDriverOptions = {}) {
@@ -126,6 +129,7 @@ export class ResolvedRedisOptions {
       messages: count(bufferLimit.messages ?? 1000, 'bufferLimit.messages'),
       bytes: count(bufferLimit.bytes ?? 8 * 1024 * 1024, 'bufferLimit.bytes'),
     };
+    this.isFallback = isFallback(options);
     this.streams = resolveStreamOptions(options.streams);
   }
 

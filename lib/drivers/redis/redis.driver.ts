@@ -183,7 +183,7 @@ export class RedisDriver
     const options = this.#options;
     const status = this.#listeners.emit.bind(this.#listeners);
     const connections = new RedisConnections(options, service, {
-      connected: () => status({ type: 'connected' }),
+      connected: () => status({ type: 'connected', target: options.target, fallback: options.isFallback }),
       disconnected: (error) => status({ type: 'disconnected', error }),
     });
     const chosen = assertPrefix(options.prefix ?? prefix ?? 'disco');
