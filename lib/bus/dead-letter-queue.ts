@@ -1,5 +1,7 @@
 import type { DeadLetter, DeadLetterStore } from '../driver/dead-letters.js';
+import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { aFunction, aSignal, aString, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
 import type { Message } from '../message/message.js';
 import { type Clock, sleep } from '../timing/clock.js';
 import type { MessageDecoder } from './message-decoder.js';
@@ -43,6 +45,15 @@ export interface ReplayReport {
   readonly capped: number;
 }
 
+const peekKinds: OptionKinds<PeekOptions> = { limit: checkedElsewhere, after: aString };
+
+const replayKinds: OptionKinds<ReplayOptions> = {
+  filter: aFunction,
+  maxReplays: checkedElsewhere,
+  rate: checkedElsewhere,
+  signal: aSignal,
+};
+
 const PAGE = 100;
 
 /**
@@ -64,7 +75,9 @@ export class DeadLetterQueue {
   }
 
   /** The oldest first; looks without changing anything. */
-  async peek({ limit = PAGE, after }: PeekOptions = {}): Promise<DeadLetteredMessage[]> {
+  async peek(options: PeekOptions = {}): Promise<DeadLetteredMessage[]> {
+    assertOptions('peek', options, peekKinds);
+    const { limit = PAGE, after } = options;
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
       throw new ConfigurationError('peek: limit must be a whole number from 1 to 1000');
     }
@@ -79,8 +92,10 @@ export class DeadLetterQueue {
 
   /** Hands back all that are there now, oldest first, in one pass. */
   async replayAll(options: ReplayOptions = {}): Promise<ReplayReport> {
+    assertOptions('replayAll', options, replayKinds);
     const { maxReplays = 3, rate = 100, filter = () => true, signal } = options;
-    if (!(rate > 0)) throw new ConfigurationError('replayAll: rate must be above 0 messages per second');
+    if (typeof rate !== 'number' || !(rate > 0))
+      throw new ConfigurationError('replayAll: rate must be above 0 messages per second');
     if (!Number.isInteger(maxReplays) || maxReplays < 1) {
       throw new ConfigurationError('replayAll: maxReplays must be a whole number above 0');
     }

@@ -1,7 +1,7 @@
 import type { Delivery } from '../driver/delivery.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
-import type { DiscoMessageContext } from '../middleware/message-context.js';
+import { assertRetryRequest, type DiscoMessageContext } from '../middleware/message-context.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 
 /** What a handler has asked for beyond returning or throwing. */
@@ -56,7 +56,9 @@ export class DeliveryContext implements DiscoMessageContext {
     return this.controller.signal;
   }
 
-  retry({ delay }: { delay?: Duration } = {}): void {
+  retry(options: { delay?: Duration } = {}): void {
+    assertRetryRequest(options);
+    const { delay } = options;
     const delayMs = delay === undefined ? undefined : toMilliseconds(delay, 'retry.delay');
     this.request ??= { type: 'retry', delayMs };
   }

@@ -2,6 +2,7 @@ import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabiliti
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import type { DriverReceipt } from '../driver/driver.js';
 import { offersGroupRemoval } from '../driver/group-removal.js';
+import { assertOptionNames, assertSignal } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
@@ -11,6 +12,7 @@ import { sleep } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import type { BatchHandler } from './batch.js';
 import { errorLine } from './bus-logger.js';
+import { publishNames, requestNames } from './bus-option-kinds.js';
 import type {
   BatchSubscribeOptions,
   DiscoBusOptions,
@@ -197,6 +199,13 @@ export class DiscoBus {
    * PublishOutcomeUnknownError when that cannot be told. Messages of one caller to one topic keep their order.
    */
   publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+    if (options !== undefined) {
+      try {
+        assertOptionNames('publish', options, publishNames);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     return this.publisher.publish(topic, payload, options);
   }
 
@@ -213,6 +222,7 @@ export class DiscoBus {
     options?: PublishOptions,
   ): Promise<PublishReceipt[]> {
     if (!Array.isArray(payloads)) throw new ConfigurationError('publishBatch takes an array of payloads');
+    if (options !== undefined) assertOptionNames('publishBatch', options, publishNames);
     return this.publisher.publishBatch(topic, payloads, options);
   }
 
@@ -294,6 +304,8 @@ export class DiscoBus {
     options: RequestOptions = {},
     observer: ReplyObserver,
   ): () => void {
+    assertOptionNames('request', options, requestNames);
+    if (options.signal !== undefined) assertSignal('request', options.signal);
     const { timeout, ...rest } = options;
     const { requestTimeoutMs } = this.options;
     const timeoutMs =

@@ -6,6 +6,7 @@ import { BundlingDriver, type BundlingOptions, unbundled } from '../driver/bundl
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { BufferLimit, DiscoDriver } from '../driver/driver.js';
 import type { MessageDriver } from '../driver/message-driver.js';
+import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
 import { boundedMetrics } from '../metrics/bounded-metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -16,6 +17,7 @@ import { type Clock, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import { AgreeingDriver } from './agreeing-driver.js';
 import type { BusLogger } from './bus-logger.js';
+import { busKinds, placesOfTopicOptions } from './bus-option-kinds.js';
 import type { DiscoBusOptions } from './bus-options.js';
 import { resolveService, type ServiceSource } from './service-name.js';
 import { TopicTable } from './topic-table.js';
@@ -63,6 +65,10 @@ const LARGEST_MESSAGE_BYTES = 512 * 1024 * 1024;
 /** Checks `options` once, completely; throws DriverMissingError or ConfigurationError naming the option. */
 export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   if (typeof options?.driver?.publish !== 'function') throw new DriverMissingError();
+  assertOptions('DiscoBus', options, busKinds, {
+    path: '',
+    replacements: { ...placesOfTopicOptions, url: 'give it a driver: redisDriver({ url })' },
+  });
   const { driver, prefix = 'disco', metrics = noopMetrics, logger = console } = options;
   const { clock = systemClock, middleware = [] } = options;
   const { service, source: serviceSource } = resolveService(options.service);
@@ -70,9 +76,6 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     throw new ConfigurationError('service must be a name: letters, digits, ".", "_", ":" or "-"');
   if (!names.test(prefix))
     throw new ConfigurationError('prefix must be a name: letters, digits, ".", "_", ":" or "-"');
-  if (!Array.isArray(middleware) || middleware.some((each) => typeof each !== 'function')) {
-    throw new ConfigurationError('middleware must be an array of functions');
-  }
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
   const topics = new TopicTable(service, options.defaults, options.topics, usualDelivery(driver));
   const bundles = resolveBundling(options.bundling, maxMessageBytes);

@@ -19,7 +19,7 @@ export class StatusLog {
   ) {}
 
   hear(status: DriverStatus): void {
-    if (status.type === 'connected') this.connected();
+    if (status.type === 'connected') this.connected(status);
     if (status.type === 'disconnected') this.disconnected(status.error);
     if (status.type === 'error') this.error(status.error);
     if (status.type === 'gap') this.gap(status);
@@ -42,14 +42,16 @@ export class StatusLog {
     if (this.told[status.type].isNew(status.topic)) this.logger.warn(lineOf(status));
   }
 
-  private connected(): void {
-    const { name } = this;
+  private connected({ target = this.name, fallback }: Extract<DriverStatus, { type: 'connected' }>): void {
     const goneS = this.lostMs === undefined ? undefined : (performance.now() - this.lostMs) / 1000;
     this.lostMs = undefined;
     this.errors.clear();
-    this.logger.log(
-      goneS === undefined ? `${name}: connected` : `${name}: connected again after ${goneS.toFixed(1)} s`,
-    );
+    if (goneS !== undefined) this.logger.log(`Connected to ${target} again after ${goneS.toFixed(1)} s`);
+    else if (fallback)
+      this.logger.warn(
+        `Connected to ${target}, since nothing says where the server is: set url or DISCO_BUS_URL`,
+      );
+    else this.logger.log(`Connected to ${target}`);
   }
 
   /** The driver's own end is no loss. */

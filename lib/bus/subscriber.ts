@@ -1,3 +1,4 @@
+import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
 import { assertTopicOrPattern, isTopicPattern } from '../message/topic-pattern.js';
@@ -9,6 +10,7 @@ import { timeout } from '../middleware/timeout.js';
 import { validate } from '../middleware/validate.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { type BusLogger, errorLine, stackOf } from './bus-logger.js';
+import { subscribeKinds } from './bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from './bus-options.js';
 import { type ExpectedSubscription, ExpectedSubscriptions } from './expected-subscriptions.js';
 import { InOrderDecoder } from './in-order-decoder.js';
@@ -50,6 +52,7 @@ export class Subscriber {
    */
   declare(topic: string, options: HandlerSubscribeOptions, name: string): Wanted {
     assertTopicOrPattern(topic);
+    assertOptions(`subscribe("${topic}")`, options, subscribeKinds, { path: `"${topic}"` });
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy);
@@ -161,7 +164,10 @@ export class Subscriber {
       this.onDropped(label, reason);
     });
     const chain: Middleware[] = [answering, recover];
-    if (policy.ordered) chain.push(orderedByKey(policy.concurrency), retry(policy, clock), heldBack(gate));
+    if (policy.ordered) {
+      const { attempts, backoff, concurrency } = policy;
+      chain.push(orderedByKey(concurrency), retry({ attempts, backoff }, clock), heldBack(gate));
+    }
     chain.push(timeout(policy.timeoutMs, clock), ...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(

@@ -1,6 +1,8 @@
 import { types } from 'node:util';
+import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError } from '../errors/message.errors.js';
+import { checkedElsewhere, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Codec, Compression, type EncodedBody, type EncodingBody } from './codec.js';
 import { deflate, inflate } from './gzip.js';
 
@@ -20,6 +22,20 @@ export interface InflateLimit {
   maxBytes?: number;
 }
 
+/** What each of {@link CompressionOptions} may be. */
+export const compressionKinds: OptionKinds<CompressionOptions> = {
+  algorithm: checkedElsewhere,
+  level: checkedElsewhere,
+  threshold: checkedElsewhere,
+};
+
+const gzipKinds: OptionKinds<CompressionOptions & InflateLimit> = {
+  ...compressionKinds,
+  maxBytes: checkedElsewhere,
+};
+
+const aCodec = having('a codec', 'encode', 'decode');
+
 /**
  * Compresses what another codec has encoded, from `threshold` bytes up to `maxBytes` and only where it gets smaller: it
  * writes nothing that it would not read again. Inflating is bounded; a corrupt, truncated or trailing-garbage body, or
@@ -35,11 +51,16 @@ export class GzipCodec implements Codec {
     private readonly inner: Codec,
     options: CompressionOptions & InflateLimit = {},
   ) {
+    if (!aCodec.fits(inner)) throw new ConfigurationError('GzipCodec needs the codec that it compresses for');
+    assertOptions('GzipCodec', options, gzipKinds, { path: 'compression' });
     const { algorithm = 'gzip', level = 1, threshold = 1024, maxBytes = 10 * 1024 * 1024 } = options;
     if (algorithm !== 'gzip') throw new ConfigurationError("compression.algorithm must be 'gzip'");
     assertLevel(level);
     if (!Number.isInteger(threshold) || threshold < 0) {
       throw new ConfigurationError('compression.threshold must be a number of bytes, 0 or more');
+    }
+    if (!Number.isInteger(maxBytes) || maxBytes < 1) {
+      throw new ConfigurationError('GzipCodec: maxBytes must be a number of bytes, 1 or more');
     }
     this.name = `${inner.name}+gzip`;
     this.thresholdBytes = threshold;

@@ -1,4 +1,6 @@
-import { ClosedError } from '../errors/bus.errors.js';
+import { assertOptions } from '../errors/assert-options.js';
+import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
+import { checkedElsewhere, type OptionKinds, options } from '../errors/option-kinds.js';
 import { encodeFrame } from '../message/frame.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import { inNobodysContext } from './async-context.js';
@@ -21,6 +23,17 @@ import { partPosition } from './part-position.js';
 
 /** How large a bundle may grow, per delivery guarantee. */
 export type BundlingOptions = { readonly [guarantee in DeliveryGuarantee]?: Partial<BundleLimits> };
+
+const limitKinds: OptionKinds<Partial<BundleLimits>> = {
+  maxMessages: checkedElsewhere,
+  maxBytes: checkedElsewhere,
+};
+
+/** What each of {@link BundlingOptions} may be. */
+export const bundlingKinds: OptionKinds<BundlingOptions> = {
+  'at-most-once': options(limitKinds),
+  'at-least-once': options(limitKinds),
+};
 
 const defaultLimits: Record<DeliveryGuarantee, BundleLimits> = {
   'at-most-once': { maxMessages: 256, maxBytes: 64 * 1024 },
@@ -53,11 +66,12 @@ export class BundlingDriver implements MessageDriver {
     private readonly inner: DiscoDriver,
     options: BundlingOptions = {},
   ) {
+    assertOptions('bundling', options, bundlingKinds);
     this.name = inner.name;
     this.capabilities = inner.capabilities;
     this.limits = {
-      'at-most-once': { ...defaultLimits['at-most-once'], ...options['at-most-once'] },
-      'at-least-once': { ...defaultLimits['at-least-once'], ...options['at-least-once'] },
+      'at-most-once': resolveLimits('at-most-once', options),
+      'at-least-once': resolveLimits('at-least-once', options),
     };
   }
 
@@ -183,4 +197,17 @@ function travelsAlone(options: MessagePublishOptions): boolean {
 function partReceipt(receipt: DriverReceipt, part: number | undefined): DriverReceipt {
   if (part === undefined || receipt.position === undefined) return receipt;
   return { ...receipt, position: partPosition(receipt.position, part) };
+}
+
+function resolveLimits(guarantee: DeliveryGuarantee, options: BundlingOptions): BundleLimits {
+  const usual = defaultLimits[guarantee];
+  const { maxMessages = usual.maxMessages, maxBytes = usual.maxBytes } = options[guarantee] ?? {};
+  for (const [name, value, least] of [
+    ['maxMessages', maxMessages, 1],
+    ['maxBytes', maxBytes, 0],
+  ] as const) {
+    if (Number.isInteger(value) && value >= least) continue;
+    throw new ConfigurationError(`bundling.${guarantee}.${name} must be a whole number, ${least} or more`);
+  }
+  return { maxMessages, maxBytes };
 }

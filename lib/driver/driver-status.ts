@@ -1,7 +1,8 @@
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 
 /**
- * What a driver tells of its connection. `gap`: messages of these topics may have been missed between the two moments
+ * What a driver tells of its connection. `connected`: to that target, without credentials; `fallback` where nothing says
+ * where the server is, so that it is the one of this machine. `gap`: messages of these topics may have been missed between the two moments
  * (milliseconds since the epoch). `data-loss`: the server lost what it had stored for the topic. `trimmed`: so many stored
  * entries of a full topic, or of one that no group reads, gave way to newer ones, as the driver was told to. `unread`: a message
  * was stored for a topic that no group reads, told once for each topic; no more than these bounds is kept for it. `abandoned`: nobody reads
@@ -11,7 +12,7 @@ import type { DiscoBusError } from '../errors/disco-bus-error.js';
  * server may drop keys when its memory is full, and with them messages, retries and locks.
  */
 export type DriverStatus =
-  | { readonly type: 'connected' }
+  | { readonly type: 'connected'; readonly target?: string; readonly fallback?: boolean }
   | { readonly type: 'disconnected'; readonly error?: DiscoBusError }
   | { readonly type: 'gap'; readonly topics: readonly string[]; readonly from: number; readonly to: number }
   | { readonly type: 'data-loss'; readonly topic: string }

@@ -5,21 +5,35 @@ import { memoryDriver } from './memory/memory-driver.js';
 import type * as redisDrivers from './redis/index.js';
 import type { RedisAddress } from './redis/redis-address.js';
 
-const DEFAULT_URL = 'redis://127.0.0.1:6379';
+/**
+ * Throws ConfigurationError for a URL that is empty, or given as undefined where nothing else says where the server is: an
+ * absent setting must not lead to this machine.
+ */
+export function assertUrl(where: string, given: { readonly url?: unknown }, elsewhere: boolean): void {
+  const { url } = given;
+  if (url === '') throw new ConfigurationError(`${where}: url is empty; ${without}`);
+  if (url === undefined && !elsewhere && Object.hasOwn(given, 'url')) {
+    throw new ConfigurationError(`${where}: url is undefined; ${without}`);
+  }
+}
+
+const without = 'without the option it is DISCO_BUS_URL of the environment, else redis://127.0.0.1:6379';
 
 /**
  * The driver that `url` names, else the environment's DISCO_BUS_URL, else Redis on this machine. Throws
  * ConfigurationError, which never quotes the URL, as it may hold a password.
  */
 export async function driverOfUrl(url: string | undefined): Promise<DiscoDriver> {
-  const chosen = (url ?? process.env.DISCO_BUS_URL) || DEFAULT_URL;
+  const option = url === undefined ? 'DISCO_BUS_URL' : 'url';
+  const chosen = url ?? process.env.DISCO_BUS_URL;
+  if (chosen === undefined) return (await loadRedisDriver()).redisDriver();
+  if (chosen === '') throw new ConfigurationError(`${option} is empty`);
   const scheme = chosen.slice(0, chosen.indexOf(':') + 1);
   if (scheme === 'memory:') return memoryDriverOf(chosen.slice(scheme.length));
   if (scheme === 'redis:' || scheme === 'rediss:') {
     const { redisDriver } = await loadRedisDriver();
     return redisDriver({ url: chosen });
   }
-  const option = url === undefined ? 'DISCO_BUS_URL' : 'url';
   throw new ConfigurationError(`${option} must begin with redis://, rediss:// or memory:`);
 }
 

@@ -1,6 +1,8 @@
 import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-store.js';
+import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { LockNotAcquiredError } from '../errors/lock.errors.js';
+import { aClock, checkedElsewhere, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { PATIENT_WAIT_MS } from './answer-in-time.js';
@@ -34,6 +36,13 @@ export interface LockManagerOptions {
   observer?: LockObserver;
 }
 
+const managerKinds: OptionKinds<LockManagerOptions> = {
+  ttl: checkedElsewhere,
+  wait: checkedElsewhere,
+  clock: aClock,
+  observer: having('an observer of locks', 'operation', 'waited', 'held', 'lost'),
+};
+
 /** Locks, semaphores and read-write locks over a {@link LockStore}. Usable alone: connect it, and close it in the end. */
 export class LockManager {
   private readonly defaults: { readonly ttlMs: number; readonly waitMs: number };
@@ -52,6 +61,7 @@ export class LockManager {
     private readonly store: LockStore,
     options: LockManagerOptions = {},
   ) {
+    assertOptions('LockManager', options, managerKinds);
     const { ttl = '5m', wait = '10s', clock = systemClock, observer = silentObserver } = options;
     this.defaults = { ttlMs: toTtlMs(ttl), waitMs: toMilliseconds(wait, 'wait') };
     this.keeper = {

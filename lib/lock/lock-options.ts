@@ -1,4 +1,6 @@
+import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { aBoolean, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 
 /** How one lock is acquired and held. */
@@ -30,6 +32,18 @@ export interface LockOptions {
   minHold?: Duration;
 }
 
+/** What each of {@link LockOptions} may be. */
+export const lockKinds: OptionKinds<LockOptions> = {
+  ttl: checkedElsewhere,
+  wait: checkedElsewhere,
+  signal: checkedElsewhere,
+  autoExtend: aBoolean,
+  fair: aBoolean,
+  minReplicas: checkedElsewhere,
+  replicaTimeout: checkedElsewhere,
+  minHold: checkedElsewhere,
+};
+
 /** {@link LockOptions}, checked and complete. */
 export interface ResolvedLockOptions {
   readonly ttlMs: number;
@@ -52,6 +66,7 @@ export function resolveLockOptions(
   options: LockOptions,
   defaults: { readonly ttlMs: number; readonly waitMs: number },
 ): ResolvedLockOptions {
+  assertOptions('a lock', options, lockKinds, { path: '' });
   const { ttl, wait, signal, autoExtend = false, fair = false, minReplicas = 0 } = options;
   const { replicaTimeout, minHold } = options;
   if (!Number.isInteger(minReplicas) || minReplicas < 0) {

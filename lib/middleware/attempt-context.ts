@@ -1,6 +1,6 @@
 import type { Duration } from '../timing/duration.js';
 import { DerivedContext } from './derived-context.js';
-import type { DiscoMessageContext } from './message-context.js';
+import { assertRetryRequest, type DiscoMessageContext } from './message-context.js';
 
 /** What a handler asked of an attempt. */
 export type AttemptRequest =
@@ -29,7 +29,9 @@ export class AttemptContext extends DerivedContext {
     return AbortSignal.any([this.controller.signal, this.whole.signal]);
   }
 
-  override retry({ delay }: { delay?: Duration } = {}): void {
+  override retry(options: { delay?: Duration } = {}): void {
+    assertRetryRequest(options);
+    const { delay } = options;
     this.request ??= { type: 'retry', delay };
   }
 

@@ -1,4 +1,6 @@
+import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
 import { isThenable, type Middleware } from './middleware.js';
 
 /** What {@link deduplicate} remembers. */
@@ -7,12 +9,16 @@ export interface DeduplicateOptions {
   size?: number;
 }
 
+const deduplicateKinds: OptionKinds<DeduplicateOptions> = { size: checkedElsewhere };
+
 /**
  * Skips a message whose id this process has handled already, or is handling now: a redelivery after a lost
  * acknowledgement, or a message that two overlapping patterns matched. A failed attempt is not remembered. Process-local
  * and bounded: a help, not a promise of exactly-once handling.
  */
-export function deduplicate({ size = 10_000 }: DeduplicateOptions = {}): Middleware {
+export function deduplicate(options: DeduplicateOptions = {}): Middleware {
+  assertOptions('deduplicate', options, deduplicateKinds);
+  const { size = 10_000 } = options;
   if (!Number.isInteger(size) || size < 1)
     throw new ConfigurationError('deduplicate: size must be a whole number above 0');
   const seen = new Set<string>();

@@ -1,3 +1,5 @@
+import { assertOptionNames, optionNames } from '../errors/assert-options.js';
+import { checkedElsewhere } from '../errors/option-kinds.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { Duration } from '../timing/duration.js';
@@ -25,4 +27,11 @@ export interface DiscoMessageContext<T = unknown> {
   terminate(reason?: string): void;
   /** For middleware: aborts `signal` with `reason`. */
   abort(reason: Error): void;
+}
+
+const retryNames = optionNames<{ delay?: Duration }>({ delay: checkedElsewhere });
+
+/** Throws ConfigurationError for what a handler cannot ask of {@link DiscoMessageContext.retry}. */
+export function assertRetryRequest(options: object): void {
+  assertOptionNames('context.retry', options, retryNames);
 }

@@ -1,6 +1,9 @@
+import { assertOptions } from '../errors/assert-options.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import { HandlerPanicError } from '../errors/handler.errors.js';
 import { isError } from '../errors/is-error.js';
+import { aBoolean, checkedElsewhere, type OptionKinds, oneOf, options } from '../errors/option-kinds.js';
 import { type Backoff, backoffDelay } from '../timing/backoff.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
@@ -16,13 +19,35 @@ export interface RetryPolicy {
   readonly backoff: Backoff;
 }
 
+const policyKinds: OptionKinds<RetryPolicy> = {
+  attempts: checkedElsewhere,
+  backoff: options<Backoff>({
+    type: oneOf('fixed', 'exponential'),
+    delayMs: checkedElsewhere,
+    maxMs: checkedElsewhere,
+    jitter: aBoolean,
+  }),
+};
+
 /**
  * Repeats a failed attempt within this process, up to `attempts` in all, and one whose handler asked for it. Each attempt
  * has its own number and signal. Nothing is kept over a restart, and a waiting message holds its place among the
  * concurrent ones. An UnrecoverableError, `terminate` or an aborted signal ends it at once.
  */
 export function retry(policy: RetryPolicy, clock: Clock = systemClock): Middleware {
+  assertPolicy(policy);
   return (next) => (context) => repeat(next, context, policy, clock);
+}
+
+function assertPolicy(policy: RetryPolicy): void {
+  assertOptions('retry', policy, policyKinds);
+  const { attempts, backoff } = policy ?? {};
+  if (!Number.isInteger(attempts) || attempts < 1) {
+    throw new ConfigurationError('retry.attempts must be a whole number above 0');
+  }
+  if (backoff === undefined) throw new ConfigurationError('retry.backoff is missing');
+  toMilliseconds(backoff.delayMs, 'retry.backoff.delayMs');
+  toMilliseconds(backoff.maxMs, 'retry.backoff.maxMs');
 }
 
 async function repeat(

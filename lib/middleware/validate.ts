@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors/bus.errors.js';
 import { UnrecoverableError } from '../errors/handler.errors.js';
 import { DerivedContext } from './derived-context.js';
 import type { DiscoMessageContext } from './message-context.js';
@@ -28,12 +29,18 @@ export interface SchemaIssue {
  * not the values.
  */
 export function validate(schema: StandardSchema): Middleware {
+  if (!isSchema(schema)) throw new ConfigurationError('validate needs a Standard Schema');
   return (next) => (context) => {
     const result = schema['~standard'].validate(context.message.payload);
     return isThenable(result)
       ? result.then((settled) => next(accepted(context, settled as SchemaResult<unknown>)))
       : next(accepted(context, result as SchemaResult<unknown>));
   };
+}
+
+/** Whether `value` is a Standard Schema: an object, or a function, as arktype's are. */
+export function isSchema(value: unknown): value is StandardSchema {
+  return typeof (value as StandardSchema | null | undefined)?.['~standard']?.validate === 'function';
 }
 
 function accepted(context: DiscoMessageContext, result: SchemaResult<unknown>): DiscoMessageContext {

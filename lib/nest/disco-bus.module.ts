@@ -1,5 +1,7 @@
 import { type DynamicModule, Inject, Logger, Module, Optional, type Provider } from '@nestjs/common';
+import { busKinds } from '../bus/bus-option-kinds.js';
 import { DiscoBus } from '../bus/disco-bus.js';
+import { pickOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { DiscoBusServer } from '../transport/disco-bus.server.js';
 import { BusRegistry } from './bus-registry.js';
@@ -18,7 +20,9 @@ import { locksOf } from './locks/bus-locks.js';
 import { DiscoBusMetricsModule } from './metrics.module.js';
 import type { MetricsSource, OwnedMetrics } from './metrics-source.js';
 import {
+  assertAsyncOptions,
   assertBusName,
+  assertFactoryOptions,
   assertModuleOptions,
   type DiscoBusFactoryOptions,
   type DiscoBusModuleAsyncOptions,
@@ -53,6 +57,7 @@ export class DiscoBusModule {
 
   /** A bus whose options the container makes. */
   static forRootAsync(options: DiscoBusModuleAsyncOptions): DynamicModule {
+    assertAsyncOptions(options);
     const token = optionsToken(assertBusName(options.name));
     return busModule(options, optionsProviders(token, options), true);
   }
@@ -99,12 +104,13 @@ function optionsProviders(token: string, options: DiscoBusModuleAsyncOptions): P
     throw new ConfigurationError('forRootAsync needs exactly one of useFactory, useClass and useExisting');
   }
   if (useFactory) {
-    const make = async (...dependencies: unknown[]) => assertModuleOptions(await useFactory(...dependencies));
+    const make = async (...dependencies: unknown[]) =>
+      assertFactoryOptions(await useFactory(...dependencies));
     return [{ provide: token, inject, useFactory: make }];
   }
   const maker = useExisting ?? useClass!;
   const make = async (factory: DiscoBusOptionsFactory) =>
-    assertModuleOptions(await factory.createDiscoBusOptions());
+    assertFactoryOptions(await factory.createDiscoBusOptions());
   const own: Provider[] = useClass ? [useClass] : [];
   return [...own, { provide: token, inject: [maker], useFactory: make }];
 }
@@ -119,7 +125,7 @@ async function createService(
   const driver = await chooseDriver(options);
   const owned: OwnedMetrics | undefined = metrics === true ? source?.open() : undefined;
   const sink = typeof metrics === 'object' ? metrics : owned;
-  const bus = new DiscoBus({ ...options, driver, logger, metrics: sink });
+  const bus = new DiscoBus({ ...pickOptions(options, busKinds), driver, logger, metrics: sink });
   const locks = locksOf({ ...options, driver, metrics: sink });
   return new DiscoBusService(bus, locks, () => owned?.close());
 }

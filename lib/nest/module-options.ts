@@ -1,15 +1,32 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common';
+import { busKinds, placesOfTopicOptions } from '../bus/bus-option-kinds.js';
 import type { DiscoBusOptions } from '../bus/bus-options.js';
 import type { DiscoDriver } from '../driver/driver.js';
+import { assertUrl } from '../drivers/driver-of-url.js';
+import type { RedisAddress } from '../drivers/redis/redis-address.js';
+import { assertOptions, type Replacements } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import {
+  aBoolean,
+  aFunction,
+  aList,
+  checkedElsewhere,
+  having,
+  type OptionKinds,
+  options,
+} from '../errors/option-kinds.js';
 import type { Metrics } from '../metrics/metrics.js';
+import { serverKinds } from '../transport/transport-option-kinds.js';
 import type { DiscoBusServerOptions } from '../transport/transport-options.js';
 import { DEFAULT_BUS } from './disco-bus.tokens.js';
 import { assertEnhancers, type Enhancers } from './handlers/disco-subscribe.decorator.js';
-import { assertLockOptions, type BusLockOptions } from './locks/bus-locks.js';
+import { assertLockOptions, type BusLockOptions, busLockKinds } from './locks/bus-locks.js';
 
 /** What the server of a module can be told; the rest it takes from the bus that it shares. */
-export type TransportOptions = Omit<DiscoBusServerOptions, keyof DiscoBusOptions | 'bus' | 'driver' | 'url'>;
+export type TransportOptions = Omit<
+  DiscoBusServerOptions,
+  keyof DiscoBusOptions | keyof RedisAddress | 'bus' | 'url'
+>;
 
 /** Everything `DiscoBusModule` can be told of a bus. Nothing is needed. */
 export interface DiscoBusModuleOptions extends Omit<DiscoBusOptions, 'driver' | 'metrics'> {
@@ -61,6 +78,44 @@ export interface DiscoBusModuleAsyncOptions extends Pick<ModuleMetadata, 'import
 
 const names = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
 
+const { events, requests, serializer, deserializer, eventOptions, concurrency } = serverKinds;
+
+const transportKinds: OptionKinds<TransportOptions> = {
+  events,
+  requests,
+  serializer,
+  deserializer,
+  eventOptions,
+  concurrency,
+};
+
+const factoryKinds: OptionKinds<DiscoBusFactoryOptions> = {
+  ...busKinds,
+  url: checkedElsewhere,
+  driver: having('a driver', 'publish', 'subscribe'),
+  registerHandlers: checkedElsewhere,
+  enhancers: checkedElsewhere,
+  metrics: checkedElsewhere,
+  transport: options(transportKinds),
+  lock: options(busLockKinds),
+};
+
+const moduleKinds: OptionKinds<DiscoBusModuleOptions> = {
+  ...factoryKinds,
+  name: checkedElsewhere,
+  isGlobal: aBoolean,
+};
+
+const asyncKinds: OptionKinds<DiscoBusModuleAsyncOptions> = {
+  name: checkedElsewhere,
+  isGlobal: aBoolean,
+  imports: aList,
+  inject: aList,
+  useFactory: aFunction,
+  useClass: aFunction,
+  useExisting: checkedElsewhere,
+};
+
 /** Returns the name of a bus; throws ConfigurationError for what is none. */
 export function assertBusName(name: unknown = DEFAULT_BUS): string {
   if (typeof name === 'string' && names.test(name)) return name;
@@ -69,12 +124,43 @@ export function assertBusName(name: unknown = DEFAULT_BUS): string {
   );
 }
 
-/** Returns `options` if the Nest ring's own are well-formed; the bus checks the rest. Throws ConfigurationError. */
-export function assertModuleOptions<Options extends DiscoBusFactoryOptions>(options: Options): Options {
-  if (typeof options !== 'object' || options === null)
+/** Returns the options of `forRoot`. Throws ConfigurationError for what is wrong in itself; the bus checks the rest. */
+export function assertModuleOptions(given: DiscoBusModuleOptions): DiscoBusModuleOptions {
+  return assertOwnOptions('forRoot', given, moduleKinds, placesOfTopicOptions);
+}
+
+/** The same for what a factory has made. */
+export function assertFactoryOptions(given: DiscoBusFactoryOptions): DiscoBusFactoryOptions {
+  return assertOwnOptions('forRootAsync', given, factoryKinds, saidAtTheImport);
+}
+
+/** Throws ConfigurationError for options of `forRootAsync` that cannot be. */
+export function assertAsyncOptions(given: DiscoBusModuleAsyncOptions): void {
+  const inFactory = Object.keys(factoryKinds).map((name) => [name, 'return it from the factory']);
+  assertOptions('forRootAsync', given, asyncKinds, {
+    path: '',
+    replacements: Object.fromEntries(inFactory),
+  });
+}
+
+const saidAtTheImport: Replacements = {
+  ...placesOfTopicOptions,
+  name: 'give it beside useFactory',
+  isGlobal: 'give it beside useFactory',
+};
+
+function assertOwnOptions<Options extends DiscoBusFactoryOptions>(
+  where: string,
+  given: Options,
+  kinds: OptionKinds<Options>,
+  replacements?: Replacements,
+): Options {
+  if (typeof given !== 'object' || given === null)
     throw new ConfigurationError('The options of DiscoBusModule must be an object');
-  const { url, driver, metrics = true, registerHandlers = true } = options;
+  assertOptions(where, given, kinds, { path: '', replacements });
+  const { url, driver, metrics = true, registerHandlers = true } = given;
   if (url !== undefined && typeof url !== 'string') throw new ConfigurationError('url must be a string');
+  assertUrl(where, given, driver !== undefined);
   if (url !== undefined && driver !== undefined)
     throw new ConfigurationError('url and driver exclude each other');
   if (typeof registerHandlers !== 'boolean')
@@ -82,7 +168,7 @@ export function assertModuleOptions<Options extends DiscoBusFactoryOptions>(opti
   if (typeof metrics !== 'boolean' && typeof metrics?.topic !== 'function') {
     throw new ConfigurationError('metrics must be true, false or a sink');
   }
-  assertEnhancers(options.enhancers);
-  assertLockOptions(options.lock);
-  return options;
+  assertEnhancers(given.enhancers);
+  assertLockOptions(given.lock);
+  return given;
 }

@@ -1,5 +1,7 @@
 import { type DiscoDriver, type DriverPublishOptions, type DriverReceipt } from '../driver/driver.js';
+import { assertOptions } from '../errors/assert-options.js';
 import { DriverError } from '../errors/driver.errors.js';
+import { aClock, aNumber, type OptionKinds } from '../errors/option-kinds.js';
 import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
 import { DriverDecorator } from './driver-decorator.js';
@@ -25,6 +27,17 @@ export interface ChaosRules {
   clock?: Clock;
 }
 
+const ruleKinds: OptionKinds<ChaosRules> = {
+  fail: aNumber,
+  unconfirmed: aNumber,
+  drop: aNumber,
+  duplicate: aNumber,
+  delay: aNumber,
+  maxDelayMs: aNumber,
+  seed: aNumber,
+  clock: aClock,
+};
+
 /** How many publishes had each trouble: a test asserts with it that there was any. */
 export type ChaosCounts = Record<'failed' | 'unconfirmed' | 'dropped' | 'duplicated' | 'delayed', number>;
 
@@ -36,6 +49,7 @@ export class ChaosDriver extends DriverDecorator {
 
   constructor(inner: DiscoDriver, rules: ChaosRules = {}) {
     super(inner);
+    assertOptions('ChaosDriver', rules, ruleKinds);
     const none = { fail: 0, unconfirmed: 0, drop: 0, duplicate: 0, delay: 0 };
     this.rules = { ...none, maxDelayMs: 50, seed: 1, clock: systemClock, ...rules };
     this.random = seededRandom(this.rules.seed);

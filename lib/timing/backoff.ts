@@ -1,4 +1,6 @@
+import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { aBoolean, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from './duration.js';
 
 /** How long to wait before each further attempt. */
@@ -13,6 +15,14 @@ export interface BackoffOptions {
   jitter?: boolean;
 }
 
+/** What each of {@link BackoffOptions} may be. */
+export const backoffKinds: OptionKinds<BackoffOptions> = {
+  type: checkedElsewhere,
+  delay: checkedElsewhere,
+  max: checkedElsewhere,
+  jitter: aBoolean,
+};
+
 /** {@link BackoffOptions}, checked and complete. */
 export interface Backoff {
   readonly type: 'fixed' | 'exponential';
@@ -23,6 +33,7 @@ export interface Backoff {
 
 /** Checks and completes `options`; throws {@link ConfigurationError} naming `option`. */
 export function resolveBackoff(options: BackoffOptions = {}, option = 'backoff'): Backoff {
+  assertOptions(option, options, backoffKinds);
   const { type = 'exponential', delay = '200ms', max = '30s', jitter = true } = options;
   if (type !== 'fixed' && type !== 'exponential') {
     throw new ConfigurationError(`${option}.type must be 'fixed' or 'exponential'`);
@@ -31,7 +42,7 @@ export function resolveBackoff(options: BackoffOptions = {}, option = 'backoff')
     type,
     delayMs: toMilliseconds(delay, `${option}.delay`),
     maxMs: toMilliseconds(max, `${option}.max`),
-    jitter: Boolean(jitter),
+    jitter,
   };
 }
 

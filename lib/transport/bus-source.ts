@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
+import { busKinds } from '../bus/bus-option-kinds.js';
 import { DiscoBus } from '../bus/disco-bus.js';
-import { driverOfAddress, driverOfUrl } from '../drivers/driver-of-url.js';
+import { assertUrl, driverOfAddress, driverOfUrl } from '../drivers/driver-of-url.js';
+import { pickOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import type { BusHolder, DiscoTransportOptions } from './transport-options.js';
 
@@ -24,6 +26,7 @@ export class BusSource {
     const { bus, driver, url } = options;
     const { host, port, db, username, password, tls } = options;
     const address = [host, port, db, username, password, tls].find((each) => each !== undefined);
+    assertUrl(label, options, (bus ?? driver ?? address) !== undefined);
     const given = [bus, driver, url, address].filter((each) => each !== undefined);
     if (given.length > 1) {
       throw new ConfigurationError(
@@ -108,7 +111,7 @@ export class BusSource {
       (await driverOfAddress(this.options)) ??
       (await driverOfUrl(sharedMemory(this.options.url)));
     return new DiscoBus({
-      ...this.options,
+      ...pickOptions(this.options, busKinds),
       driver,
       logger,
       connection: { critical: true, ...connection },

@@ -17,6 +17,7 @@ import { packetHeaders } from './packet.js';
 import { NEWS_TOPIC, topicOfRoute } from './pattern-topic.js';
 import { ReplyReader } from './reply-reader.js';
 import { type StatusEvents, StatusRelay } from './status-relay.js';
+import { assertClientOptions } from './transport-option-kinds.js';
 import type { DiscoBusClientOptions } from './transport-options.js';
 
 /**
@@ -44,6 +45,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(private readonly options: DiscoBusClientOptions = {}) {
     super();
+    assertClientOptions(options);
     this.source = new BusSource(options, 'DiscoBusClient');
     this.relay = new StatusRelay((status) => this._status$.next(status));
     this.initializeSerializer(options as never);

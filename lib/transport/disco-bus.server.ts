@@ -21,6 +21,7 @@ import {
   topicOfRoute,
 } from './pattern-topic.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
+import { assertServerOptions } from './transport-option-kinds.js';
 import type { DiscoBusServerOptions } from './transport-options.js';
 import { noteTrueFailures } from './true-failures.js';
 
@@ -59,6 +60,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(private readonly options: DiscoBusServerOptions = {}) {
     super();
+    assertServerOptions(options);
     noteTrueFailures();
     this.source = new BusSource(options, 'DiscoBusServer');
     this.relay = new StatusRelay((status) => this._status$.next(status));

@@ -1,3 +1,5 @@
+import { assertOptions } from '../errors/assert-options.js';
+import { anObject, aSignal, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
 import type { Duration } from '../timing/duration.js';
 
 /** What is said of one message beside its data. */
@@ -20,12 +22,26 @@ export interface DiscoRecordOptions {
   readonly timeout?: Duration;
 }
 
+const recordKinds: OptionKinds<DiscoRecordOptions> = {
+  headers: anObject,
+  id: checkedElsewhere,
+  delay: checkedElsewhere,
+  at: checkedElsewhere,
+  key: checkedElsewhere,
+  signal: aSignal,
+  ttl: checkedElsewhere,
+  timeout: checkedElsewhere,
+};
+
 /** Data with options, for `client.send` and `client.emit`. */
 export class DiscoRecord<T = unknown> {
+  /** Throws ConfigurationError for an option that there is not. */
   constructor(
     readonly data: T,
     readonly options: DiscoRecordOptions = {},
-  ) {}
+  ) {
+    assertOptions('DiscoRecord', options, recordKinds);
+  }
 }
 
 /** Builds a {@link DiscoRecord}: `new DiscoRecordBuilder(order).setHeader('tenant', 'a').setDelay('5s').build()`. */

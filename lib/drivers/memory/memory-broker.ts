@@ -1,6 +1,8 @@
 import type { DeadLetter } from '../../driver/dead-letters.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
+import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import { aClock, checkedElsewhere, type OptionKinds, options as within } from '../../errors/option-kinds.js';
 import { type Clock, systemClock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { Agenda } from './agenda.js';
@@ -48,6 +50,26 @@ export interface MemoryUnreadOptions {
   maxAge?: Duration;
 }
 
+const abandonedKinds: OptionKinds<MemoryAbandonedOptions> = {
+  warnAfter: checkedElsewhere,
+  removeAfter: checkedElsewhere,
+};
+const unreadKinds: OptionKinds<MemoryUnreadOptions> = {
+  maxLength: checkedElsewhere,
+  maxBytes: checkedElsewhere,
+  maxAge: checkedElsewhere,
+};
+
+/** What each of {@link MemoryBrokerOptions} may be. */
+export const brokerKinds: OptionKinds<MemoryBrokerOptions> = {
+  clock: aClock,
+  deduplicationWindow: checkedElsewhere,
+  maxLength: checkedElsewhere,
+  maxBytes: checkedElsewhere,
+  unread: within(unreadKinds),
+  abandoned: within(abandonedKinds),
+};
+
 /** The topics, groups and locks below one prefix: drivers with different prefixes do not meet. */
 export interface BrokerSpace {
   readonly fanOut: FanOut;
@@ -82,6 +104,7 @@ export class MemoryBroker {
     options: MemoryBrokerOptions = {},
     private readonly onUnused: () => void = () => {},
   ) {
+    assertOptions('MemoryBroker', options, brokerKinds);
     const { clock = systemClock, deduplicationWindow = '2m' } = options;
     const { maxLength = 1_000_000, maxBytes = 256 * 1024 * 1024 } = options;
     assertCount('maxLength', maxLength);

@@ -15,12 +15,14 @@ import type { GroupRemoval } from '../../driver/group-removal.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { ToldTopics } from '../../driver/told-topics.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
+import { assertOptions } from '../../errors/assert-options.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
+import { checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { type FanOut } from './fan-out.js';
 import { MemoryLockStore } from './locks/memory-lock-store.js';
-import { type BrokerSpace, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
+import { type BrokerSpace, brokerKinds, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
 import { fanOutSubscription, groupSubscription, type MemorySubscription } from './memory-subscription.js';
 
 /** Options of {@link memoryDriver}. Those of {@link MemoryBrokerOptions} are for the broker it makes itself. */
@@ -30,6 +32,12 @@ export interface MemoryDriverOptions extends MemoryBrokerOptions {
   /** After this, what a closed subscription has left unsettled goes back to its group. @default '30s' */
   visibilityTimeout?: Duration;
 }
+
+const driverKinds: OptionKinds<MemoryDriverOptions> = {
+  ...brokerKinds,
+  broker: { told: 'a MemoryBroker', fits: (value) => value instanceof MemoryBroker },
+  visibilityTimeout: checkedElsewhere,
+};
 
 /** Topics without a group that are remembered as told. */
 const UNREAD_TOLD = 10_000;
@@ -81,6 +89,7 @@ export class MemoryDriver
 
   /** Throws {@link ConfigurationError} for malformed options. */
   constructor(options: MemoryDriverOptions = {}) {
+    assertOptions('memoryDriver', options, driverKinds);
     const { broker, visibilityTimeout = '30s', ...brokerOptions } = options;
     if (broker) refuseBrokerOptions(broker, brokerOptions);
     this.broker = broker ?? new MemoryBroker(brokerOptions);
@@ -96,7 +105,7 @@ export class MemoryDriver
       if (of === prefix) this.listeners.emit(status);
     });
     this.broker.attach();
-    this.listeners.emit({ type: 'connected' });
+    this.listeners.emit({ type: 'connected', target: 'the memory of this process' });
   }
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {

@@ -4,10 +4,10 @@ import type { ConnectionOptions } from 'node:tls';
 export interface RedisAddress {
   /** @default '127.0.0.1' */
   host?: string;
-  /** @default 6379 */
-  port?: number;
-  /** Database number; streams and locks live in it, pub/sub channels are common to all. @default 0 */
-  db?: number;
+  /** A number or its digits. @default 6379 */
+  port?: number | string;
+  /** Database number; streams and locks live in it, pub/sub channels are common to all. A number or its digits. @default 0 */
+  db?: number | string;
   /** ACL user. @default none */
   username?: string;
   /** Also used for the nodes behind `cluster` and `sentinel`. @default none */

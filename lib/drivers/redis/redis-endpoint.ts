@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type {
   Cluster,
   ClusterNode,
@@ -7,6 +8,15 @@ import type {
   SentinelConnectionOptions,
 } from 'ioredis';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import {
+  aBoolean,
+  anObject,
+  aString,
+  checkedElsewhere,
+  either,
+  type OptionKinds,
+  options as within,
+} from '../../errors/option-kinds.js';
 import type { RedisAddress } from './redis-address.js';
 import { parseRedisUrl } from './redis-url.js';
 
@@ -22,6 +32,23 @@ export interface RedisEndpointOptions extends RedisAddress {
   client?: Redis | Cluster;
 }
 
+/** What each of {@link RedisEndpointOptions} may be. */
+export const endpointKinds: OptionKinds<RedisEndpointOptions> = {
+  host: checkedElsewhere,
+  port: checkedElsewhere,
+  db: checkedElsewhere,
+  username: aString,
+  password: aString,
+  tls: either(aBoolean, anObject),
+  url: checkedElsewhere,
+  cluster: within<NonNullable<RedisEndpointOptions['cluster']>>({
+    nodes: checkedElsewhere,
+    options: anObject,
+  }),
+  sentinel: anObject,
+  client: checkedElsewhere,
+};
+
 /** A checked endpoint: what ioredis needs to make a client for it. */
 export type RedisEndpoint =
   | { readonly kind: 'standalone' | 'sentinel'; readonly options: RedisOptions }
@@ -29,19 +56,21 @@ export type RedisEndpoint =
   | { readonly kind: 'client'; readonly client: Redis }
   | { readonly kind: 'cluster-client'; readonly client: Cluster };
 
-/** Checks `options` and settles which kind of endpoint is meant; throws {@link ConfigurationError} without any secret. */
+/**
+ * Checks `options` as a whole and settles which kind of endpoint is meant; throws {@link ConfigurationError} without any
+ * secret.
+ */
 export function resolveEndpoint(options: RedisEndpointOptions, option = 'redisDriver'): RedisEndpoint {
   refuseTwo(options, option);
   if (options.client !== undefined) return clientEndpoint(options.client, option);
   if (options.cluster !== undefined) return clusterEndpoint(options, option);
-  const plain = { ...plainOptions(options, option), ...credentials(options, option) };
-  if (options.sentinel === undefined) return { kind: 'standalone', options: plain };
-  const { sentinels, name } = options.sentinel;
-  if (!Array.isArray(sentinels) || sentinels.length === 0 || typeof name !== 'string' || name === '') {
-    throw new ConfigurationError(`${option}.sentinel needs "sentinels" and the "name" of the primary`);
-  }
-  refuseKeyPrefix(options.sentinel, option);
-  return { kind: 'sentinel', options: { ...credentials(options, option), ...options.sentinel } };
+  if (options.sentinel !== undefined) return sentinelEndpoint(options, options.sentinel, option);
+  return { kind: 'standalone', options: standaloneOptions(options, option) };
+}
+
+/** Whether nothing says where Redis is, so that it is looked for on this machine. */
+export function isFallback({ url, host, cluster, sentinel, client }: RedisEndpointOptions): boolean {
+  return [url, host, cluster, sentinel, client].every((each) => each === undefined);
 }
 
 /** Whether the endpoint is a Redis Cluster. */
@@ -56,7 +85,7 @@ export function describeEndpoint(endpoint: RedisEndpoint): string {
     case 'cluster-client':
       return 'a Redis Cluster';
     case 'sentinel':
-      return `Redis "${endpoint.options.name}" behind Sentinels`;
+      return `Redis "${endpoint.options.name}" behind Sentinels${database(endpoint.options)}`;
     case 'client':
       return address(endpoint.client.options);
     case 'standalone':
@@ -64,46 +93,150 @@ export function describeEndpoint(endpoint: RedisEndpoint): string {
   }
 }
 
-function address({ path, host, port, sentinels }: RedisOptions): string {
-  if (sentinels) return 'Redis behind Sentinels';
-  return path ? `Redis at ${path}` : `Redis at ${host ?? '127.0.0.1'}:${port ?? 6379}`;
+function address(options: RedisOptions): string {
+  const { path, host, port, sentinels, tls } = options;
+  if (sentinels) return `Redis behind Sentinels${database(options)}`;
+  const at = path ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`;
+  return `Redis at ${at}${tls ? ' over TLS' : ''}${database(options)}`;
 }
 
+function database({ db }: RedisOptions): string {
+  return db ? `, database ${db}` : '';
+}
+
+/** What says where Redis is: one of these. */
+const places = ['url', 'host', 'cluster', 'sentinel', 'client'] as const;
+/** What each of them has no place for. */
+const strangers = {
+  url: [],
+  host: [],
+  cluster: ['port', 'db'],
+  sentinel: ['port'],
+  client: ['port', 'db', 'username', 'password', 'tls'],
+} as const;
+
 function refuseTwo(options: RedisEndpointOptions, option: string): void {
-  const given = (['url', 'host', 'cluster', 'sentinel', 'client'] as const).filter(
-    (name) => options[name] !== undefined,
-  );
+  const given = places.filter((name) => options[name] !== undefined);
   if (given.length > 1) {
     throw new ConfigurationError(
       `${option}: give only one of ${given.map((name) => `"${name}"`).join(' and ')}`,
     );
   }
+  const [place] = given;
+  if (place === undefined && Object.hasOwn(options, 'url')) {
+    throw new ConfigurationError(`${option}.url is undefined; without the option it is ${FALLBACK_URL}`);
+  }
+  const stranger = place && strangers[place].find((name) => options[name] !== undefined);
+  if (stranger) throw new ConfigurationError(`${option}: "${stranger}" has no meaning beside "${place}"`);
 }
 
-function plainOptions(options: RedisEndpointOptions, option: string): RedisOptions {
+const FALLBACK_URL = 'redis://127.0.0.1:6379';
+
+/** What the URL and the other options say together. */
+function standaloneOptions(options: RedisEndpointOptions, option: string): RedisOptions {
   if (options.url !== undefined && typeof options.url !== 'string') {
     throw new ConfigurationError(`${option}.url is not a string`);
   }
-  const { host = '127.0.0.1', port = 6379 } = options;
-  if (typeof host !== 'string' || host === '') throw new ConfigurationError(`${option}.host is not a name`);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new ConfigurationError(`${option}.port is not a port number`);
+  const said = options.url === undefined ? {} : parseRedisUrl(options.url, `${option}.url`);
+  const given = credentials(options, option);
+  const port = options.port === undefined ? undefined : portOf(options.port, option);
+  const merged: RedisOptions = {
+    username: agreed('username', said.username, given.username, option),
+    password: agreed('password', said.password, given.password, option),
+    db: agreed('db', said.db, given.db, option),
+    family: said.family,
+  };
+  if (merged.username !== undefined && merged.password === undefined) {
+    throw new ConfigurationError(`${option}: a "username" needs a "password"`);
   }
-  return options.url === undefined ? { host, port } : parseRedisUrl(options.url, `${option}.url`);
+  if (said.secure && options.tls === false) {
+    throw new ConfigurationError(`${option}: the url says TLS and "tls" says false`);
+  }
+  if (said.path !== undefined) {
+    const stranger = port === undefined ? options.tls && 'tls' : 'port';
+    if (stranger)
+      throw new ConfigurationError(`${option}: "${stranger}" has no meaning beside a socket's path`);
+    return defined({ path: said.path, ...merged });
+  }
+  const host = options.host === undefined ? said.host : hostOf(options.host, option);
+  if (host === undefined && options.url !== undefined) {
+    throw new ConfigurationError(`${option}.url names no host`);
+  }
+  const at = { host: host ?? '127.0.0.1', port: agreed('port', said.port, port, option) };
+  if (options.url === undefined) at.port ??= 6379;
+  else if (at.port !== undefined) portOf(at.port, `${option}.url:`);
+  const tls = said.secure || given.tls ? tlsFor(at.host, given.tls) : undefined;
+  return defined({ ...at, ...merged, tls });
+}
+
+/** A certificate is for a name; an address is not asked for by one. */
+function tlsFor(host: string, given: RedisOptions['tls']): RedisOptions['tls'] {
+  return { ...(isIP(host) === 0 && { servername: host }), ...given };
+}
+
+/** What one of them says, or both; the values of secrets are not told. */
+function agreed<Value>(
+  name: 'port' | 'db' | 'username' | 'password',
+  inUrl: Value | undefined,
+  given: Value | undefined,
+  option: string,
+): Value | undefined {
+  if (inUrl === undefined || given === undefined || inUrl === given) return given ?? inUrl;
+  const told = name === 'port' || name === 'db' ? `: ${inUrl} and ${given}` : '';
+  throw new ConfigurationError(`${option}: the url and "${name}" contradict each other${told}`);
+}
+
+function hostOf(host: unknown, option: string): string {
+  if (typeof host !== 'string' || host === '') throw new ConfigurationError(`${option}.host is not a name`);
+  if (/[\s/@]/.test(host) || (host.includes(':') && isIP(host) === 0)) {
+    throw new ConfigurationError(`${option}.host is not a name or an address alone; a URL is given as "url"`);
+  }
+  return host;
+}
+
+/** A number, or its digits, as an environment has them. */
+function portOf(port: unknown, option: string): number {
+  const number = digits(port);
+  if (number >= 1 && number <= 65_535) return number;
+  throw new ConfigurationError(
+    `${option}${option.endsWith(':') ? ' the port' : '.port'} is not a port number`,
+  );
+}
+
+function digits(value: unknown): number {
+  if (typeof value === 'string' && /^\d{1,5}$/.test(value)) return Number(value);
+  return typeof value === 'number' && Number.isInteger(value) ? value : Number.NaN;
+}
+
+function defined(options: RedisOptions): RedisOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** What is common to every kind of endpoint: who logs in, over what, to which database. */
 function credentials(options: RedisEndpointOptions, option: string): RedisOptions {
   const { db, username, password, tls } = options;
-  if (db !== undefined && !(Number.isInteger(db) && db >= 0)) {
+  if (db !== undefined && !(digits(db) >= 0)) {
     throw new ConfigurationError(`${option}.db is not a database number`);
   }
-  const given: RedisOptions = {};
-  if (db !== undefined) given.db = db;
-  if (username !== undefined) given.username = username;
-  if (password !== undefined) given.password = password;
-  if (tls) given.tls = tls === true ? {} : tls;
-  return given;
+  return defined({
+    db: db === undefined ? undefined : digits(db),
+    username,
+    password,
+    tls: tls === true ? {} : tls || undefined,
+  });
+}
+
+function sentinelEndpoint(
+  options: RedisEndpointOptions,
+  sentinel: SentinelConnectionOptions & { name: string },
+  option: string,
+): RedisEndpoint {
+  const { sentinels, name } = sentinel;
+  if (!Array.isArray(sentinels) || sentinels.length === 0 || typeof name !== 'string' || name === '') {
+    throw new ConfigurationError(`${option}.sentinel needs "sentinels" and the "name" of the primary`);
+  }
+  refuseKeyPrefix(sentinel, option);
+  return { kind: 'sentinel', options: { ...credentials(options, option), ...sentinel } };
 }
 
 function clusterEndpoint(options: RedisEndpointOptions, option: string): RedisEndpoint {
@@ -113,8 +246,7 @@ function clusterEndpoint(options: RedisEndpointOptions, option: string): RedisEn
   }
   refuseKeyPrefix(clusterOptions, option);
   refuseKeyPrefix(clusterOptions.redisOptions, option);
-  const { db: _none, ...common } = credentials(options, option);
-  const redisOptions = { ...common, ...clusterOptions.redisOptions };
+  const redisOptions = { ...credentials(options, option), ...clusterOptions.redisOptions };
   return { kind: 'cluster', nodes, options: { ...clusterOptions, redisOptions } };
 }
 

@@ -1,10 +1,10 @@
 import type { Redis } from 'ioredis';
-import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
-import type { DiscoBusError } from '../../errors/disco-bus-error.js';
+import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
+import { type DiscoBusError, isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { type Backoff, backoffDelay } from '../../timing/backoff.js';
 import { Heartbeat } from './heartbeat.js';
 import { discardClient } from './redis-client.js';
-import { isLastingRefusal, toDriverError } from './redis-error.js';
+import { isLastingRefusal, replyCode, toDriverError } from './redis-error.js';
 
 /** What a {@link RedisLink} does with its connections. */
 export interface RedisLinkHooks {
@@ -124,6 +124,7 @@ export class RedisLink {
       if (this.closed) return discardClient(client);
       this.adopt(client);
       await this.connected(client);
+      await selectDatabase(client);
       await this.hooks.prepare?.(client);
       if (this.current === client) this.becomeUp(client);
     } catch (error) {
@@ -194,7 +195,8 @@ export class RedisLink {
     this.retryLater();
     if (wasUp) this.hooks.down?.(error);
     else this.hooks.failed?.(error);
-    if (isLastingRefusal(error.cause)) this.settle((waiter) => waiter.reject(error));
+    if (isLastingRefusal(error.cause) || isDiscoBusError(error, 'DISCO_CONFIGURATION'))
+      this.settle((waiter) => waiter.reject(error));
   }
 
   /** The time that the failed attempt itself took counts as waiting. */
@@ -218,5 +220,22 @@ export class RedisLink {
     const cause = this.lastError === undefined ? undefined : toDriverError(this.lastError);
     const told = cause ? `: ${cause.message}` : '';
     return new NotConnectedError(`No connection to Redis within ${timeoutMs} ms${told}`, { cause });
+  }
+}
+
+/**
+ * ioredis asks for the database of a connection and goes on in database 0 when the server refuses: here a refusal is a
+ * ConfigurationError.
+ */
+async function selectDatabase(client: Redis): Promise<void> {
+  const { db } = client.options;
+  if (!db) return;
+  try {
+    await client.select(db);
+  } catch (error) {
+    if (replyCode(error) !== 'ERR') throw error;
+    throw new ConfigurationError(`Redis refuses the database ${db}: ${(error as Error).message}`, {
+      cause: toDriverError(error),
+    });
   }
 }

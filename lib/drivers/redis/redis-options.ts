@@ -1,17 +1,24 @@
 import { inspect } from 'node:util';
+import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { type Backoff, type BackoffOptions, resolveBackoff } from '../../timing/backoff.js';
+import { checkedElsewhere, type OptionKinds, options as within } from '../../errors/option-kinds.js';
+import { type Backoff, type BackoffOptions, backoffKinds, resolveBackoff } from '../../timing/backoff.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import {
   describeEndpoint,
+  endpointKinds,
+  isFallback,
   type RedisEndpoint,
   type RedisEndpointOptions,
   resolveEndpoint,
 } from './redis-endpoint.js';
 import {
+  type RedisAbandonedOptions,
   type RedisStreamOptions,
+  type RedisUnreadOptions,
   type ResolvedStreamOptions,
   resolveStreamOptions,
+  type StreamDurability,
 } from './streams/stream-options.js';
 
 /** How much may wait while there is no connection, the first one included. What comes on top is rejected with BackpressureError. */
@@ -44,6 +51,49 @@ export interface RedisDriverOptions extends RedisEndpointOptions {
   streams?: RedisStreamOptions;
 }
 
+const bufferKinds: OptionKinds<RedisBufferLimit> = { messages: checkedElsewhere, bytes: checkedElsewhere };
+
+const abandonedKinds: OptionKinds<RedisAbandonedOptions> = {
+  warnAfter: checkedElsewhere,
+  removeAfter: checkedElsewhere,
+};
+const unreadKinds: OptionKinds<RedisUnreadOptions> = {
+  maxLength: checkedElsewhere,
+  maxBytes: checkedElsewhere,
+  maxAge: checkedElsewhere,
+};
+
+const durabilityKinds: OptionKinds<Exclude<StreamDurability, string>> = {
+  replicas: checkedElsewhere,
+  timeout: checkedElsewhere,
+};
+
+const streamKinds: OptionKinds<RedisStreamOptions> = {
+  claimAfter: checkedElsewhere,
+  block: checkedElsewhere,
+  deduplicationWindow: checkedElsewhere,
+  maxLength: checkedElsewhere,
+  retention: checkedElsewhere,
+  unread: within(unreadKinds),
+  abandoned: within(abandonedKinds),
+  durability: { ...checkedElsewhere, within: durabilityKinds },
+  topicDiscovery: checkedElsewhere,
+  maxCrashes: checkedElsewhere,
+};
+
+const driverKinds: OptionKinds<RedisDriverOptions> = {
+  ...endpointKinds,
+  reader: within(endpointKinds),
+  workers: checkedElsewhere,
+  prefix: checkedElsewhere,
+  connectTimeout: checkedElsewhere,
+  commandTimeout: checkedElsewhere,
+  heartbeat: checkedElsewhere,
+  reconnect: within(backoffKinds),
+  bufferLimit: within(bufferKinds),
+  streams: within(streamKinds),
+};
+
 const prefixGrammar = /^[A-Za-z0-9._:-]{0,64}$/;
 
 /** {@link RedisDriverOptions}, checked and complete. Printing or serialising it shows no credential. */
@@ -61,9 +111,12 @@ export class ResolvedRedisOptions {
   readonly reconnect: Backoff;
   readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
   readonly streams: ResolvedStreamOptions;
+  /** Nothing says where Redis is. */
+  readonly isFallback: boolean;
 
   /** Throws {@link ConfigurationError}, without any secret, for what cannot be. */
   constructor(options: RedisDriverOptions = {}) {
+    assertOptions('redisDriver', options, driverKinds);
     const endpoint = resolveEndpoint(options);
     const reader = options.reader ? resolveEndpoint(options.reader, 'redisDriver.reader') : endpoint;
     // Not enumerable, so that neither spreading nor printing carries the credentials along.
@@ -82,6 +135,7 @@ export class ResolvedRedisOptions {
       messages: count(bufferLimit.messages ?? 1000, 'bufferLimit.messages'),
       bytes: count(bufferLimit.bytes ?? 8 * 1024 * 1024, 'bufferLimit.bytes'),
     };
+    this.isFallback = isFallback(options);
     this.streams = resolveStreamOptions(options.streams);
   }
 

@@ -197,7 +197,7 @@ export class RedisDriver
     const options = this.#options;
     const status = this.#listeners.emit.bind(this.#listeners);
     const connections = new RedisConnections(options, service, {
-      connected: () => status({ type: 'connected' }),
+      connected: () => status({ type: 'connected', target: options.target, fallback: options.isFallback }),
       failing: (error) => status({ type: 'error', error }),
       disconnected: (error) => status({ type: 'disconnected', error }),
     });

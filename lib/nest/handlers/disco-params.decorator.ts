@@ -1,6 +1,8 @@
 import 'reflect-metadata';
 import type { PipeTransform, Type } from '@nestjs/common';
-import type { StandardSchema } from '../../middleware/validate.js';
+import { assertOptions } from '../../errors/assert-options.js';
+import { aList, type OptionKinds } from '../../errors/option-kinds.js';
+import { isSchema, type StandardSchema } from '../../middleware/validate.js';
 
 /** A pipe, or the class of one. */
 export type PayloadPipe = PipeTransform | Type<PipeTransform>;
@@ -11,6 +13,11 @@ export interface DiscoPayloadOptions {
   schema?: StandardSchema;
   pipes?: PayloadPipe[];
 }
+
+const payloadKinds: OptionKinds<DiscoPayloadOptions> = {
+  schema: { told: 'a Standard Schema', fits: isSchema },
+  pipes: aList,
+};
 
 /** One decorated parameter, in the shape that Nest's context creators read. */
 export interface ParamMetadata {
@@ -43,6 +50,7 @@ export function DiscoPayload(...args: (string | PayloadPipe | DiscoPayloadOption
   let schema: StandardSchema | undefined;
   for (const arg of args) {
     if (isPayloadOptions(arg)) {
+      assertOptions('@DiscoPayload', arg, payloadKinds);
       schema ??= arg.schema;
       pipes.push(...(arg.pipes ?? []));
     } else if (typeof arg !== 'string' && arg) pipes.push(arg);
@@ -92,7 +100,7 @@ function paramDecorator(type: number, metadata: Omit<ParamMetadata, 'index'>): P
 function isPayloadOptions(arg: unknown): arg is DiscoPayloadOptions {
   if (typeof arg !== 'object' || arg === null || typeof (arg as PipeTransform).transform === 'function')
     return false;
-  return 'schema' in arg || 'pipes' in arg;
+  return true;
 }
 
 /** Only a value's own properties: a path off the wire's object never leads to a prototype. */

@@ -1,7 +1,10 @@
 import 'reflect-metadata';
 import type { ModuleRef } from '@nestjs/core';
+import { subscribeKinds } from '../../bus/bus-option-kinds.js';
 import type { HandlerSubscribeOptions } from '../../bus/bus-options.js';
+import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import { aString, checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
 import { assertTopicOrPattern } from '../../message/topic-pattern.js';
 import { defaultParams } from './disco-params.decorator.js';
 
@@ -25,6 +28,17 @@ export interface DiscoSubscribeOptions extends HandlerSubscribeOptions {
   enhancers?: Enhancers;
 }
 
+const handlerKinds: OptionKinds<DiscoSubscribeOptions> = {
+  ...subscribeKinds,
+  bus: aString,
+  enhancers: checkedElsewhere,
+};
+
+/** Throws ConfigurationError for what a `@DiscoSubscribe` cannot be told. */
+export function assertHandlerOptions(topic: string, options: DiscoSubscribeOptions): void {
+  assertOptions(`@DiscoSubscribe("${topic}")`, options, handlerKinds);
+}
+
 /** Makes options when the application starts. `moduleRef` is that of the module the method's class belongs to. */
 export type DiscoSubscribeOptionsFactory = (
   moduleRef: ModuleRef,
@@ -46,13 +60,16 @@ const SUBSCRIPTIONS = 'disco-bus:subscriptions';
  * `context.getArgs()` being `[payload, context]`: one that is meant for HTTP alone must look at the type.
  * A guard that refuses fails the message. A filter is shown what the method threw, and may throw another Error; it cannot undo
  * the failure. `enhancers` leaves global ones out, or all.
- * Throws TopicInvalidError for a malformed topic, and ConfigurationError on what is no method of instances.
+ * Throws TopicInvalidError for a malformed topic, and ConfigurationError for an option that there is not, and on what is no
+ * method of instances.
  */
 export function DiscoSubscribe(
   topicOrPattern: string,
   options: DiscoSubscribeOptions | DiscoSubscribeOptionsFactory = {},
 ): MethodDecorator {
-  const metadata: SubscribeMetadata = { topic: assertTopicOrPattern(topicOrPattern), options };
+  assertTopicOrPattern(topicOrPattern);
+  if (typeof options !== 'function') assertHandlerOptions(topicOrPattern, options);
+  const metadata: SubscribeMetadata = { topic: topicOrPattern, options };
   return (target, method, descriptor: TypedPropertyDescriptor<any> | undefined) => {
     if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
       throw new ConfigurationError(

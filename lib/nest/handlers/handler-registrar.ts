@@ -7,6 +7,7 @@ import { type BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
 import {
   assertEnhancers,
+  assertHandlerOptions,
   type DiscoSubscribeOptionsFactory,
   type Enhancers,
 } from './disco-subscribe.decorator.js';
@@ -64,7 +65,9 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
 
   private async subscribeAll(): Promise<void> {
     for (const { method, options } of this.undecided) {
-      this.place({ ...method, options: (await options(method.moduleRef)) ?? {} });
+      const made = (await options(method.moduleRef)) ?? {};
+      assertHandlerOptions(method.metadata.topic, made);
+      this.place({ ...method, options: made });
     }
     this.tellGlobals();
     const subscribing = this.placed.map((each) => ({ ...each, live: this.subscribe(each) }));

@@ -1,6 +1,7 @@
 import type { DiscoDriver } from '../../driver/driver.js';
 import { type LockStore, offersLocks } from '../../driver/lock-store.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import { aString, checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
 import { LockManager } from '../../lock/lock-manager.js';
 import type { LockObserver } from '../../lock/lock-observer.js';
 import { toTtlMs } from '../../lock/lock-options.js';
@@ -23,6 +24,14 @@ export interface BusLockOptions {
   /** Where the locks are kept, as a `redlockStore([…])`; the bus connects and closes it. @default the driver's own server */
   store?: LockStore;
 }
+
+/** What each of {@link BusLockOptions} may be. */
+export const busLockKinds: OptionKinds<BusLockOptions> = {
+  ttl: checkedElsewhere,
+  wait: checkedElsewhere,
+  prefix: aString,
+  store: checkedElsewhere,
+};
 
 /** What the locks of a bus need to know of it. */
 export interface BusLockParts {

@@ -1,6 +1,8 @@
+import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import { aString, checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
 import type { Lock } from '../../lock/lock.js';
-import { type LockOptions, resolveLockOptions } from '../../lock/lock-options.js';
+import { type LockOptions, lockKinds, resolveLockOptions } from '../../lock/lock-options.js';
 import type { BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
 import { assertBusName } from '../module-options.js';
@@ -21,6 +23,14 @@ export interface WithLockOptions extends Omit<LockOptions, 'signal'> {
   bus?: string;
 }
 
+const { signal: _, ...methodKinds } = lockKinds;
+
+const withLockKinds: OptionKinds<WithLockOptions> = {
+  ...methodKinds,
+  onBusy: checkedElsewhere,
+  bus: aString,
+};
+
 /** One `@WithLock`: what is to be locked, and how. */
 export class LockedMethod {
   private readonly keysFor: LockKeyMaker;
@@ -29,7 +39,9 @@ export class LockedMethod {
   private readonly options: LockOptions;
 
   /** Throws ConfigurationError for what can be told to be wrong beforehand. */
-  constructor(key: LockKey, { onBusy = 'wait', bus = DEFAULT_BUS, ...options }: WithLockOptions) {
+  constructor(key: LockKey, given: WithLockOptions) {
+    assertOptions('@WithLock', given, withLockKinds);
+    const { onBusy = 'wait', bus = DEFAULT_BUS, ...options } = given;
     this.keysFor = compileLockKey(key);
     if (!['wait', 'skip', 'throw'].includes(onBusy)) {
       throw new ConfigurationError("@WithLock: onBusy must be 'wait', 'skip' or 'throw'");

@@ -36,7 +36,7 @@ class Shipping {
 }
 
 @Module({
-  imports: [DiscoBusModule.forRoot({ url: process.env.DISCO_BUS_URL, service: 'shop' })],
+  imports: [DiscoBusModule.forRoot({ service: 'shop' })],
   providers: [Shipping],
 })
 class AppModule {}

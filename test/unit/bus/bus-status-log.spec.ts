@@ -24,10 +24,10 @@ describe('what a driver tells', () => {
     log.hear({ type: 'disconnected' });
     expect(logger.lines).toEqual([
       'redis: DriverError: Redis refused a command: WRONGPASS',
-      'redis: connected',
+      'Connected to redis',
       'redis: the connection is lost: NotConnectedError: Connection is closed.',
       'redis: DriverError: Redis refused a command: WRONGPASS',
-      expect.stringMatching(/^redis: connected again after \d+\.\d s$/),
+      expect.stringMatching(/^Connected to redis again after \d+\.\d s$/),
       'redis: messages at most once of "a", "b", "c", "d", "e" and 1 more may have been missed for 2.5 s',
       '"orders": the server has lost messages that it had stored',
     ]);

@@ -1,0 +1,124 @@
+import { distance } from 'fastest-levenshtein';
+import { ConfigurationError } from './bus.errors.js';
+import { anObject, aSignal, type OptionKind, type OptionKinds } from './option-kinds.js';
+
+/** By the name of an option that others have and this library does not: what to use in its place. */
+export type Replacements = Readonly<Record<string, string>>;
+
+/** What {@link assertOptions} is told beside the options. */
+export interface OptionsPlace {
+  /** What stands before the names of options in errors. @default the place itself */
+  readonly path?: string;
+  readonly replacements?: Replacements;
+}
+
+/**
+ * Throws ConfigurationError for an option of `given` that `kinds` does not list, with the nearest name that it does list,
+ * and for one of another kind. A listed option may be undefined. No value is told that may be a secret.
+ */
+export function assertOptions<Options>(
+  where: string,
+  given: unknown,
+  kinds: OptionKinds<Options>,
+  { path = where, replacements }: OptionsPlace = {},
+): void {
+  if (given === undefined) return;
+  if (!anObject.fits(given))
+    throw new ConfigurationError(`The options of ${where} must be an object, not ${shown(given)}`);
+  for (const [name, value] of Object.entries(given as object)) {
+    if (!Object.hasOwn(kinds, name)) throw unknownOption(where, name, kinds, replacements);
+    const kind = kinds[name as keyof Options];
+    if (value !== undefined) assertKind(path === '' ? name : `${path}.${name}`, name, value, kind);
+  }
+}
+
+/**
+ * The same for names alone, where it is called for every message: `known` has the names as keys and no prototype. Costs
+ * one look-up for each option that is given.
+ */
+export function assertOptionNames(
+  where: string,
+  given: object,
+  known: Readonly<Record<string, unknown>>,
+): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new ConfigurationError(`The options of ${where} must be an object, not ${shown(given)}`);
+  }
+  for (const name in given) if (known[name] === undefined) throw unknownOption(where, name, known);
+}
+
+/** Throws ConfigurationError for what is no AbortSignal. */
+export function assertSignal(where: string, signal: unknown): void {
+  if (!aSignal.fits(signal))
+    throw new ConfigurationError(`${where}.signal must be ${aSignal.told}, not ${shown(signal)}`);
+}
+
+/** The names of `kinds` for {@link assertOptionNames}. */
+export function optionNames<Options>(kinds: OptionKinds<Options>): Readonly<Record<string, true>> {
+  const names: Record<string, true> = Object.create(null);
+  for (const name of Object.keys(kinds)) names[name] = true;
+  return names;
+}
+
+/** Those of `given` that `kinds` lists: the rest is for somebody else. */
+export function pickOptions<Options>(given: object, kinds: OptionKinds<Options>): Partial<Options> {
+  return Object.fromEntries(
+    Object.entries(given).filter(([name]) => Object.hasOwn(kinds, name)),
+  ) as Partial<Options>;
+}
+
+function assertKind(path: string, name: string, value: unknown, kind: OptionKind): void {
+  if (!kind.fits(value)) {
+    const told = secrets.test(name) ? typeof value : shown(value);
+    throw new ConfigurationError(`${path} must be ${kind.told}, not ${told}`);
+  }
+  if (!anObject.fits(value)) return;
+  if (kind.within) assertOptions(path, value, kind.within);
+  if (kind.each) {
+    for (const [key, each] of Object.entries(value as object)) {
+      if (each !== undefined) assertKind(`${path}["${shortened(key)}"]`, key, each, kind.each);
+    }
+  }
+}
+
+const secrets = /password|username|url|client|tls/i;
+
+function unknownOption(
+  where: string,
+  name: string,
+  kinds: object,
+  replacements?: Replacements,
+): ConfigurationError {
+  const said = `${where}: there is no option "${shortened(name)}"`;
+  const instead = replacements && Object.hasOwn(replacements, name) ? replacements[name] : undefined;
+  if (instead !== undefined) return new ConfigurationError(`${said}: ${instead}`);
+  const near = nearest(name, kinds);
+  if (near !== undefined) return new ConfigurationError(`${said}; did you mean "${near}"?`);
+  return new ConfigurationError(`${said}; there are ${Object.keys(kinds).join(', ')}`);
+}
+
+/** The name that differs least, if it differs little. */
+function nearest(name: string, kinds: object): string | undefined {
+  const given = name.toLowerCase();
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.ceil(name.length / 2.5)) + 1;
+  for (const known of Object.keys(kinds)) {
+    const differs = distance(given, known.toLowerCase());
+    if (differs >= bestDistance || differs >= known.length) continue;
+    best = known;
+    bestDistance = differs;
+  }
+  return best;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value.includes('://') ? 'a URL' : `'${shortened(value)}'`;
+  if (typeof value === 'function') return 'a function';
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return String(value);
+}
+
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
