@@ -112,23 +112,27 @@ describe('an announced subscription', () => {
 });
 
 describe('a service without a name', () => {
+  const connected = 'Connected to the memory of this process';
   it('takes that of package.json, and warns once when it reads at least once', async () => {
     const logger = new KeepingLogger();
     const bus = await started({ defaults: {}, service: undefined, logger });
     expect(bus.service).toBe('nestjs-disco-bus');
     await bus.subscribe('fanned', () => {}, { delivery: 'at-most-once' });
     await bus.subscribe('named', () => {}, { group: 'own' });
-    expect(logger.lines).toEqual([]);
+    expect(logger.lines).toEqual([connected]);
     await bus.subscribe('orders', () => {}, { name: 'Shop.on' });
     await bus.subscribe('refunds', () => {});
-    expect(logger.lines).toEqual([expect.stringMatching(/No service is named.*Shop\.on.*nestjs-disco-bus/)]);
+    expect(logger.lines).toEqual([
+      connected,
+      expect.stringMatching(/No service is named.*Shop\.on.*nestjs-disco-bus/),
+    ]);
   });
 
   it('is told nothing when it has one', async () => {
     const logger = new KeepingLogger();
     const bus = await started({ ...plain, logger });
     await bus.subscribe('orders', () => {});
-    expect(logger.lines).toEqual([]);
+    expect(logger.lines).toEqual([connected]);
   });
 });
 
