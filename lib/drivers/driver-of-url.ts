@@ -20,30 +20,31 @@ export function assertUrl(where: string, given: { readonly url?: unknown }, else
 const without = 'without the option it is DISCO_BUS_URL of the environment, else redis://127.0.0.1:6379';
 
 /**
- * The driver that `url` names, else the environment's DISCO_BUS_URL, else Redis on this machine. Throws
- * ConfigurationError, which never quotes the URL, as it may hold a password.
+ * The driver that `url` and the parts of an `address` name together, else the environment's DISCO_BUS_URL, else Redis on
+ * this machine. `usualMemory` names the memory of a `memory:` without a name. Throws ConfigurationError, which never quotes the URL, as it may hold a password.
  */
-export async function driverOfUrl(url: string | undefined): Promise<DiscoDriver> {
+export async function driverOfUrl(
+  url: string | undefined,
+  address: RedisAddress = {},
+  usualMemory = '',
+): Promise<DiscoDriver> {
+  const { host, port, db, username, password, tls } = address;
+  const parts = { host, port, db, username, password, tls };
+  const [part] = Object.entries(parts).find(([, value]) => value !== undefined) ?? [];
   const option = url === undefined ? 'DISCO_BUS_URL' : 'url';
-  const chosen = url ?? process.env.DISCO_BUS_URL;
-  if (chosen === undefined) return (await loadRedisDriver()).redisDriver();
+  const chosen = url ?? (part === undefined ? process.env.DISCO_BUS_URL : undefined);
+  if (chosen === undefined) return (await loadRedisDriver()).redisDriver(parts);
   if (chosen === '') throw new ConfigurationError(`${option} is empty`);
   const scheme = chosen.slice(0, chosen.indexOf(':') + 1);
-  if (scheme === 'memory:') return memoryDriverOf(chosen.slice(scheme.length));
   if (scheme === 'redis:' || scheme === 'rediss:') {
     const { redisDriver } = await loadRedisDriver();
-    return redisDriver({ url: chosen });
+    return redisDriver({ url: chosen, ...parts });
   }
-  throw new ConfigurationError(`${option} must begin with redis://, rediss:// or memory:`);
-}
-
-/** The driver for a Redis at `address`; undefined where nothing is said of one. Throws ConfigurationError without any secret. */
-export async function driverOfAddress(address: RedisAddress): Promise<DiscoDriver | undefined> {
-  const { host, port, db, username, password, tls } = address;
-  const given = { host, port, db, username, password, tls };
-  if (Object.values(given).every((each) => each === undefined)) return undefined;
-  const { redisDriver } = await loadRedisDriver();
-  return redisDriver(given);
+  if (scheme !== 'memory:') {
+    throw new ConfigurationError(`${option} must begin with redis://, rediss:// or memory:`);
+  }
+  if (part !== undefined) throw new ConfigurationError(`"${part}" has no meaning beside a url with memory:`);
+  return memoryDriverOf(chosen.slice(scheme.length) || usualMemory);
 }
 
 function memoryDriverOf(name: string): DiscoDriver {

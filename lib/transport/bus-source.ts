@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { busKinds } from '../bus/bus-option-kinds.js';
 import { DiscoBus } from '../bus/disco-bus.js';
-import { assertUrl, driverOfAddress, driverOfUrl } from '../drivers/driver-of-url.js';
+import { assertUrl, driverOfUrl } from '../drivers/driver-of-url.js';
 import { pickOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import type { BusHolder, DiscoTransportOptions } from './transport-options.js';
@@ -27,10 +27,11 @@ export class BusSource {
     const { host, port, db, username, password, tls } = options;
     const address = [host, port, db, username, password, tls].find((each) => each !== undefined);
     assertUrl(label, options, (bus ?? driver ?? address) !== undefined);
-    const given = [bus, driver, url, address].filter((each) => each !== undefined);
-    if (given.length > 1) {
+    // A URL and the rest of an address are read together.
+    const given = [bus, driver, url ?? address].filter((each) => each !== undefined);
+    if (given.length > 1 || (url !== undefined && host !== undefined)) {
       throw new ConfigurationError(
-        `${label}: bus, driver, url and an address (host, port …) exclude each other`,
+        `${label}: bus, driver, url and host exclude each other; port, db, username, password and tls are for url or host`,
       );
     }
     const { requests = 'one' } = options;
@@ -106,10 +107,7 @@ export class BusSource {
 
   private async make(): Promise<DiscoBus> {
     const { logger = new Logger(this.label), connection } = this.options;
-    const driver =
-      this.options.driver ??
-      (await driverOfAddress(this.options)) ??
-      (await driverOfUrl(sharedMemory(this.options.url)));
+    const driver = this.options.driver ?? (await driverOfUrl(this.options.url, this.options, SHARED_MEMORY));
     return new DiscoBus({
       ...pickOptions(this.options, busKinds),
       driver,
@@ -120,9 +118,7 @@ export class BusSource {
 }
 
 /** An engine that one server or one client had to itself would be of no use to it. */
-function sharedMemory(url = process.env.DISCO_BUS_URL): string | undefined {
-  return url === 'memory:' ? 'memory:transport' : url;
-}
+const SHARED_MEMORY = 'transport';
 
 function held(holder: BusHolder): DiscoBus {
   const bus = 'requestStream' in holder ? holder : holder.bus;
