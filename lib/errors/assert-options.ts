@@ -20,16 +20,31 @@ export function assertOptions<Options>(
   where: string,
   given: unknown,
   kinds: OptionKinds<Options>,
-  { path = where, replacements }: OptionsPlace = {},
+  place?: OptionsPlace,
 ): void {
-  if (given === undefined) return;
-  if (!anObject.fits(given))
+  if (given === undefined || isPlainlyRight(given, kinds)) return;
+  if (!anObject.fits(given)) {
     throw new ConfigurationError(`The options of ${where} must be an object, not ${shown(given)}`);
+  }
+  const { path = where, replacements } = place ?? {};
   for (const [name, value] of Object.entries(given as object)) {
     if (!Object.hasOwn(kinds, name)) throw unknownOption(where, name, kinds, replacements);
     const kind = kinds[name as keyof Options];
     if (value !== undefined) assertKind(path === '' ? name : `${path}.${name}`, name, value, kind);
   }
+}
+
+/** The common case, without allocating anything: every option is listed, fits and has none within. */
+function isPlainlyRight(given: unknown, kinds: OptionKinds<any>): boolean {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
+  for (const name in given) {
+    const kind: OptionKind | undefined = kinds[name];
+    // What every object inherits is no kind.
+    if (kind?.fits === undefined || kind.within !== undefined || kind.each !== undefined) return false;
+    const value = (given as Record<string, unknown>)[name];
+    if (value !== undefined && !kind.fits(value)) return false;
+  }
+  return true;
 }
 
 /**
