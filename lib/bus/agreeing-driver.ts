@@ -12,6 +12,7 @@ import type {
 } from '../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../driver/driver-status.js';
 import {
+  isSameUse,
   offersTopicAgreements,
   type TopicAgreements,
   type TopicDissent,
@@ -97,7 +98,7 @@ export class AgreeingDriver implements DiscoDriver {
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
     const known = this.known.get(topic);
-    if (known !== undefined && isSame(known.use, options)) {
+    if (known !== undefined && isSameUse(known.use, options)) {
       const nowMs = this.clock.monotonic();
       if (nowMs < known.renewMs) return this.inner.publish(topic, frame, options);
       if (nowMs < known.untilMs) {
@@ -164,44 +165,48 @@ export class AgreeingDriver implements DiscoDriver {
   /** Asks once at a time; whoever comes meanwhile waits for the same answer. */
   private ask(topic: string, use: TopicUse, reads = false): Question {
     const name = `${use.delivery} ${use.bare === true} ${topic}`;
-    let question = this.questions.get(name);
-    if (question === undefined) {
-      const calls = new WaitingCalls(this.clock, this.deadlines);
-      const holdMs = reads || this.known.size < HELD_TOPICS || this.known.has(topic) ? HOLD_MS : 0;
-      const answer = this.answer(topic, use, holdMs, reads).then((contradiction) => {
-        this.questions.delete(name);
-        if (contradiction) calls.turnAllAway(contradiction);
-        else calls.letAllIn();
-        return contradiction;
-      });
-      question = { calls, answer };
-      this.questions.set(name, question);
-    }
+    const present = this.questions.get(name);
+    if (present) return present;
+    const calls = new WaitingCalls(this.clock, this.deadlines);
+    const question = { calls, answer: this.answer(name, calls, topic, use, reads) };
+    this.questions.set(name, question);
     return question;
   }
 
   private async answer(
+    name: string,
+    calls: WaitingCalls,
     topic: string,
     use: TopicUse,
-    holdMs: number,
     reads: boolean,
   ): Promise<TopicConflictError | undefined> {
+    const holdMs = reads || this.known.size < HELD_TOPICS || this.known.has(topic) ? HOLD_MS : 0;
     const askedMs = this.clock.monotonic();
+    let dissent: TopicDissent | undefined;
+    let failure: DiscoBusError | undefined;
     try {
-      const dissent = await this.server?.agreeOn(topic, use, this.by, holdMs);
-      if (dissent === undefined) this.remember(topic, use, askedMs, !reads);
-      else this.known.delete(topic);
-      return dissent && conflict(topic, use, this.by, dissent);
+      dissent = await this.server?.agreeOn(topic, use, this.by, holdMs);
     } catch (error) {
-      this.unable(error as DiscoBusError);
-      return undefined;
+      failure = error as DiscoBusError;
     }
+    // Nothing is awaited from here on: what comes once the topic is known must not overtake what waits.
+    this.questions.delete(name);
+    if (dissent) {
+      this.known.delete(topic);
+      const contradiction = conflict(topic, use, this.by, dissent);
+      calls.turnAllAway(contradiction);
+      return contradiction;
+    }
+    if (failure) this.unable(failure);
+    else this.remember(topic, use, askedMs, !reads);
+    calls.letAllIn();
+    return undefined;
   }
 
   private remember(topic: string, use: TopicUse, askedMs: number, published: boolean): void {
     const times = { renewMs: askedMs + RENEW_MS, untilMs: askedMs + HOLD_MS };
     const known = this.known.get(topic);
-    if (known && isSame(known.use, use)) {
+    if (known && isSameUse(known.use, use)) {
       Object.assign(known, times);
       return;
     }
@@ -216,7 +221,7 @@ export class AgreeingDriver implements DiscoDriver {
 
   private joined(topic: string, use: TopicUse): KnownTopic {
     let known = this.known.get(topic);
-    if (known === undefined || !isSame(known.use, use)) {
+    if (known === undefined || !isSameUse(known.use, use)) {
       known = { use, subscriptions: 0, published: false, renewMs: 0, untilMs: 0 };
       this.known.set(topic, known);
     }
@@ -280,10 +285,6 @@ export class AgreeingDriver implements DiscoDriver {
 
 function useOf({ delivery, bare }: TopicUse): TopicUse {
   return { delivery, bare: bare === true };
-}
-
-function isSame(one: TopicUse, other: TopicUse): boolean {
-  return one.delivery === other.delivery && (one.bare === true) === (other.bare === true);
 }
 
 function conflict(topic: string, use: TopicUse, by: string, other: TopicDissent): TopicConflictError {

@@ -1,5 +1,5 @@
 import type { DriverStatus } from '../driver/driver-status.js';
-import { ToldTopics } from '../driver/told-topics.js';
+import { ToldOnce } from '../driver/told-once.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { type BusLogger, errorLine } from './bus-logger.js';
 
@@ -8,9 +8,9 @@ const REMEMBERED = 1_000;
 
 /** Writes what a driver tells to the log: of single topics each kind once for each topic, an error once until the next connection. */
 export class StatusLog {
-  private readonly told = { unread: new ToldTopics(REMEMBERED), trimmed: new ToldTopics(REMEMBERED) };
+  private readonly told = { unread: new ToldOnce(REMEMBERED), trimmed: new ToldOnce(REMEMBERED) };
 
-  private readonly errors = new Set<string>();
+  private errors = new ToldOnce(REMEMBERED);
   private lostMs: number | undefined;
 
   constructor(
@@ -45,7 +45,7 @@ export class StatusLog {
   private connected({ target = this.name, fallback }: Extract<DriverStatus, { type: 'connected' }>): void {
     const goneS = this.lostMs === undefined ? undefined : (performance.now() - this.lostMs) / 1000;
     this.lostMs = undefined;
-    this.errors.clear();
+    this.errors = new ToldOnce(REMEMBERED);
     if (goneS !== undefined) this.logger.log(`Connected to ${target} again after ${goneS.toFixed(1)} s`);
     else if (fallback)
       this.logger.warn(
@@ -74,10 +74,7 @@ export class StatusLog {
 
   /** Each once until there is a connection again; beyond so many, all again. */
   private error(error: DiscoBusError): void {
-    if (this.errors.has(error.message)) return;
-    if (this.errors.size >= REMEMBERED) this.errors.clear();
-    this.errors.add(error.message);
-    this.logger.error(`${this.name}: ${errorLine(error)}`);
+    if (this.errors.isNew(error.message)) this.logger.error(`${this.name}: ${errorLine(error)}`);
   }
 }
 

@@ -8,6 +8,11 @@ export interface TopicUse {
   readonly bare?: boolean;
 }
 
+/** Whether two uses agree. */
+export function isSameUse(one: TopicUse, other: TopicUse): boolean {
+  return one.delivery === other.delivery && (one.bare === true) === (other.bare === true);
+}
+
 /** Who uses a topic otherwise. */
 export interface TopicDissent extends TopicUse {
   /** Names, each to be read behind "used by"; some of them where they are many. */

@@ -35,6 +35,8 @@ export function having(told: string, ...methods: readonly string[]): OptionKind 
   return { told, fits };
 }
 
+export const aDriver: OptionKind = having('a driver', 'publish', 'subscribe');
+
 /** An object with options of its own. */
 export function options<Options>(within: OptionKinds<Options>): OptionKind {
   return { ...anObject, within };

@@ -8,10 +8,10 @@ import { assertOptions, type Replacements } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import {
   aBoolean,
+  aDriver,
   aFunction,
   aList,
   checkedElsewhere,
-  having,
   type OptionKinds,
   options,
 } from '../errors/option-kinds.js';
@@ -92,7 +92,7 @@ const transportKinds: OptionKinds<TransportOptions> = {
 const factoryKinds: OptionKinds<DiscoBusFactoryOptions> = {
   ...busKinds,
   url: checkedElsewhere,
-  driver: having('a driver', 'publish', 'subscribe'),
+  driver: aDriver,
   registerHandlers: checkedElsewhere,
   enhancers: checkedElsewhere,
   metrics: checkedElsewhere,

@@ -1,7 +1,7 @@
 import { busKinds, topicKinds } from '../bus/bus-option-kinds.js';
 import type { TopicOptions } from '../bus/bus-options.js';
 import { assertOptions, type Replacements } from '../errors/assert-options.js';
-import { checkedElsewhere, having, type OptionKinds, options } from '../errors/option-kinds.js';
+import { aDriver, checkedElsewhere, having, type OptionKinds, options } from '../errors/option-kinds.js';
 import type {
   DiscoBusClientOptions,
   DiscoBusServerOptions,
@@ -11,7 +11,7 @@ import type {
 const commonKinds: OptionKinds<DiscoTransportOptions> = {
   ...busKinds,
   bus: checkedElsewhere,
-  driver: having('a driver', 'publish', 'subscribe'),
+  driver: aDriver,
   url: checkedElsewhere,
   host: checkedElsewhere,
   port: checkedElsewhere,

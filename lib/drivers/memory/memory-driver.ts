@@ -13,7 +13,7 @@ import { type DriverStatusListener, DriverStatusListeners } from '../../driver/d
 import type { GroupCensus } from '../../driver/group-census.js';
 import type { GroupRemoval } from '../../driver/group-removal.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
-import { ToldTopics } from '../../driver/told-topics.js';
+import { ToldOnce } from '../../driver/told-once.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
@@ -85,7 +85,7 @@ export class MemoryDriver
   private space: BrokerSpace | undefined;
   private closed = false;
   private stopListening: (() => void) | undefined;
-  private readonly unread = new ToldTopics(UNREAD_TOLD);
+  private readonly unread = new ToldOnce(UNREAD_TOLD);
 
   /** Throws {@link ConfigurationError} for malformed options. */
   constructor(options: MemoryDriverOptions = {}) {

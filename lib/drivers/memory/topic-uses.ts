@@ -1,4 +1,4 @@
-import type { TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
+import { isSameUse, type TopicDissent, type TopicUse } from '../../driver/topic-agreements.js';
 import type { Clock } from '../../timing/clock.js';
 import type { TopicLogs } from './topic-logs.js';
 
@@ -28,7 +28,7 @@ export class TopicUses {
   agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): TopicDissent | undefined {
     const nowMs = this.clock.monotonic();
     const present = this.present(topic, nowMs);
-    if (present && !isSame(present.use, use))
+    if (present && !isSameUse(present.use, use))
       return { ...present.use, by: [...present.users.keys()].slice(0, NAMED) };
     const stored = use.delivery === 'at-most-once' ? this.storedUse(topic) : undefined;
     if (stored || holdMs <= 0) return stored;
@@ -64,8 +64,4 @@ export class TopicUses {
     for (const topic of this.agreements.keys()) this.present(topic, nowMs);
     this.sweepAt = Math.max(SWEPT, this.agreements.size * 2);
   }
-}
-
-function isSame(one: TopicUse, other: TopicUse): boolean {
-  return one.delivery === other.delivery && Boolean(one.bare) === Boolean(other.bare);
 }

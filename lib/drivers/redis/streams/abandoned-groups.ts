@@ -1,5 +1,5 @@
 import type { DriverStatus } from '../../../driver/driver-status.js';
-import { ToldTopics } from '../../../driver/told-topics.js';
+import { ToldOnce } from '../../../driver/told-once.js';
 import { abandonedScript } from './scripts/abandoned-script.js';
 import type { StreamConnection } from './stream-connection.js';
 import type { StreamKeys } from './stream-keys.js';
@@ -32,7 +32,7 @@ interface Abandoned {
 
 /** Groups that nobody reads any more, as after a service was renamed: each is told once, and removed where that is wished. */
 export class AbandonedGroups {
-  private readonly told = new ToldTopics(TOLD);
+  private readonly told = new ToldOnce(TOLD);
 
   constructor(private readonly setup: AbandonedGroupsSetup) {}
 

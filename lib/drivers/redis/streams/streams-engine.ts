@@ -11,7 +11,7 @@ import type {
   DriverSubscription,
 } from '../../../driver/driver.js';
 import type { DriverStatus } from '../../../driver/driver-status.js';
-import { ToldTopics } from '../../../driver/told-topics.js';
+import { ToldOnce } from '../../../driver/told-once.js';
 import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { TopicInvalidError } from '../../../errors/message.errors.js';
@@ -89,7 +89,7 @@ export class StreamsEngine {
   private droppedEntries = 0;
   private full = false;
   private refusedMs = 0;
-  private readonly unread = new ToldTopics(UNREAD_TOLD);
+  private readonly unread = new ToldOnce(UNREAD_TOLD);
 
   constructor(private readonly setup: StreamsSetup) {
     this.connections = new StreamConnections(setup);
