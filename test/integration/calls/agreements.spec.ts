@@ -3,36 +3,21 @@ import type { TopicOptions } from '../../../lib/bus/bus-options.js';
 import type { BusStatus } from '../../../lib/bus/bus-status.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import type { DiscoDriver } from '../../../lib/driver/driver.js';
-import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
-import { RedisCluster } from '../../support/redis-cluster.js';
-import { RedisServer } from '../../support/redis-server.js';
 import { Inbox } from '../../unit/bus/support.js';
+import { engines, useEngines } from './engines.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 
-let redis: RedisServer;
-let cluster: RedisCluster;
-let broker: MemoryBroker;
 let topics = 0;
 let topic: string;
 const running: DiscoBus[] = [];
+const { redis } = useEngines();
 
-const engines: { name: string; driver(): DiscoDriver }[] = [
-  { name: 'memory', driver: () => memoryDriver({ broker }) },
-  { name: 'redis', driver: () => redisDriver({ url: redis.url }) },
-  { name: 'redis cluster', driver: () => redisDriver({ cluster: { nodes: [...cluster.addresses] } }) },
-];
-
-beforeAll(async () => {
-  broker = new MemoryBroker();
-  [redis, cluster] = await Promise.all([RedisServer.start(), RedisCluster.start()]);
-}, 60_000);
 beforeEach(() => {
   topic = `orders.${++topics}`;
 });
 afterEach(() => Promise.all(running.splice(0).map((bus) => bus.stop())));
-afterAll(() => Promise.all([redis.stop(), cluster.stop()]));
 
 async function started(driver: DiscoDriver, service: string, said?: TopicOptions): Promise<DiscoBus> {
   const agreed = said && { [topic]: said };
@@ -116,11 +101,11 @@ describe.each(engines)('Services that share topics on $name', ({ driver }) => {
 
 describe('A server that does not let itself be asked', () => {
   it('is used without, and that is told once', async () => {
-    const admin = new Redis({ port: redis.port });
+    const admin = new Redis({ port: redis().port });
     await admin.call('ACL', 'SETUSER', 'fan', 'on', 'nopass', '&*', '+@pubsub', '+@connection', '+info');
     admin.disconnect();
     const bus = new DiscoBus({
-      driver: redisDriver({ url: `redis://fan:x@127.0.0.1:${redis.port}` }),
+      driver: redisDriver({ url: `redis://fan:x@127.0.0.1:${redis().port}` }),
       service: 'web',
       logger: silent,
       defaults: { delivery: 'at-most-once' },
