@@ -19,27 +19,42 @@ export class StatusLog {
   ) {}
 
   hear(status: DriverStatus): void {
-    if (status.type === 'connected') this.connected(status);
-    if (status.type === 'disconnected') this.disconnected(status.error);
-    if (status.type === 'error') this.error(status.error);
-    if (status.type === 'gap') this.gap(status);
-    if (status.type === 'data-loss')
-      this.logger.error(`"${status.topic}": the server has lost messages that it had stored`);
-    if (status.type === 'full') {
-      if (status.full)
-        this.logger.error(
-          'The server has no memory left: publishes at least once are refused until there is room',
+    const { logger } = this;
+    switch (status.type) {
+      case 'connected':
+        this.connected(status);
+        break;
+      case 'disconnected':
+        this.disconnected(status.error);
+        break;
+      case 'error':
+        this.error(status.error);
+        break;
+      case 'gap':
+        this.gap(status);
+        break;
+      case 'data-loss':
+        logger.error(`"${status.topic}": the server has lost messages that it had stored`);
+        break;
+      case 'full':
+        if (status.full)
+          logger.error(
+            'The server has no memory left: publishes at least once are refused until there is room',
+          );
+        else logger.log('The server has room again: publishes are accepted');
+        break;
+      case 'evicts':
+        logger.warn(
+          `The server drops keys when its memory is full (maxmemory-policy ${status.policy}): messages, retries and locks may vanish. Set it to noeviction`,
         );
-      else this.logger.log('The server has room again: publishes are accepted');
+        break;
+      case 'abandoned':
+        logger.error(abandonedLine(status));
+        break;
+      case 'unread':
+      case 'trimmed':
+        if (this.told[status.type].isNew(status.topic)) logger.warn(lineOf(status));
     }
-    if (status.type === 'abandoned') this.logger.error(abandonedLine(status));
-    if (status.type === 'evicts') {
-      this.logger.warn(
-        `The server drops keys when its memory is full (maxmemory-policy ${status.policy}): messages, retries and locks may vanish. Set it to noeviction`,
-      );
-    }
-    if (status.type !== 'unread' && status.type !== 'trimmed') return;
-    if (this.told[status.type].isNew(status.topic)) this.logger.warn(lineOf(status));
   }
 
   private connected({ target = this.name, fallback }: Extract<DriverStatus, { type: 'connected' }>): void {
