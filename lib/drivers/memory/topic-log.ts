@@ -31,7 +31,7 @@ export interface UnreadBounds {
 }
 
 const never = Number.POSITIVE_INFINITY;
-/** How often groups that nobody reads are looked for. */
+/** How often groups that nobody reads are looked for, unless they are to be told or removed sooner. */
 const LOOK_MS = 30_000;
 
 /**
@@ -212,8 +212,8 @@ export class TopicLog implements GroupLog {
 
   /** Groups that nobody reads any more are told once each, and removed where that is wished. */
   private lookForAbandoned(nowMs: number): void {
-    this.lookMs = nowMs + LOOK_MS;
     const { warnAfterMs, removeAfterMs = never } = this.settings.abandoned;
+    this.lookMs = nowMs + Math.min(LOOK_MS, warnAfterMs, removeAfterMs);
     for (const [group, { size, leftMs: since, waiting: messages }] of this.groups) {
       const aloneMs = this.now() - since;
       if (size > 0 || aloneMs < warnAfterMs) continue;
