@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from 'node:tls';
+import type { RedisPasswordSource } from './redis-password.js';
 
 /** A standalone Redis by its address. */
 export interface RedisAddress {
@@ -10,8 +11,8 @@ export interface RedisAddress {
   db?: number | string;
   /** ACL user. @default none */
   username?: string;
-  /** Also used for the nodes behind `cluster` and `sentinel`. @default none */
-  password?: string;
+  /** Also used for the nodes behind `cluster` and `sentinel`. A function is asked again at each connection. @default none */
+  password?: string | RedisPasswordSource;
   /** `true`, or the options of Node's `tls.connect`. @default no TLS, or what the URL says */
   tls?: boolean | ConnectionOptions;
 }

@@ -1,10 +1,11 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { DriverError } from '../../errors/driver.errors.js';
 import { backoffDelay } from '../../timing/backoff.js';
 import { DeadlineQueue } from '../../timing/deadline-queue.js';
 import type { RedisEndpoint } from './redis-endpoint.js';
 import { toDriverError } from './redis-error.js';
 import type { ResolvedRedisOptions } from './redis-options.js';
+import { askPassword, renewPassword } from './redis-password.js';
 
 /** What a connection is for. No two roles share one. */
 export type RedisRole = 'publish' | 'subscribe' | 'read' | 'admin' | 'locks';
@@ -35,6 +36,29 @@ export function createRedisClient(
   const client = build(endpoint, options, connectionOptions(options, role, settings), settings);
   client.on('error', ignore);
   return client;
+}
+
+/**
+ * A client of one server for one connection: asks for the password first where that is a function. Rejects as
+ * {@link askPassword} does, with whatever the client throws for its options.
+ */
+export async function createSingleClient(
+  options: ResolvedRedisOptions,
+  role: RedisRole,
+  settings: RedisClientSettings = {},
+): Promise<Redis> {
+  const endpoint = role === 'subscribe' ? options.reader : options.endpoint;
+  const further = { ...settings.options, ...(await askedPassword(endpoint, options)) };
+  return createRedisClient(options, role, { ...settings, reconnect: false, options: further }) as Redis;
+}
+
+/** The password of the next connection to `endpoint` as an ioredis option, where it is asked for; else nothing. */
+export async function askedPassword(
+  endpoint: RedisEndpoint,
+  { connectTimeoutMs }: ResolvedRedisOptions,
+): Promise<{ password?: string }> {
+  const source = 'password' in endpoint ? endpoint.password : undefined;
+  return source ? { password: await askPassword(source, connectTimeoutMs) } : {};
 }
 
 /** Ends a client at once: what it had not sent is dropped, what it had sent stays unanswered. Never throws. */
@@ -94,12 +118,14 @@ function build(
       return endpoint.client.duplicate({ ...single, ...rotated(endpoint.client.options, failures) });
     case 'cluster': {
       const redisOptions = { ...endpoint.options.redisOptions, ...connection };
-      return new Cluster([...endpoint.nodes], {
+      const client = new Cluster([...endpoint.nodes], {
         slotsRefreshInterval: 5_000,
         ...endpoint.options,
         ...cluster,
         redisOptions,
       });
+      if (endpoint.password) renewPassword(client, endpoint.password, options.connectTimeoutMs);
+      return client;
     }
     case 'cluster-client':
       return endpoint.client.duplicate([], { ...cluster, redisOptions: connection });
@@ -107,11 +133,16 @@ function build(
 }
 
 /** A command whose outcome is unknown must not be sent again by the client: hence no retry on failover. */
-const clusterOptions = {
+const clusterOptions: ClusterOptions = {
   lazyConnect: true,
   enableOfflineQueue: false,
   enableAutoPipelining: false,
   retryDelayOnFailover: 0,
+  // Whatever a client that is handed in has for its own commands.
+  scaleReads: 'master',
+  maxRedirections: 16,
+  clusterNodeRetryStrategy: null,
+  scripts: undefined,
 };
 
 function connectionOptions(
@@ -134,9 +165,22 @@ function connectionOptions(
     replyMapping: 'legacy',
     disableClientInfo: true,
     sentinelCommandTimeout: sentinelTimeoutMs(options),
+    ...neutral,
     ...further,
   };
 }
+
+/** What of ioredis' options changes replies, ends commands that take their time, or stands before commands of the same name. */
+const neutral: RedisOptions = {
+  commandTimeout: undefined,
+  blockingTimeout: undefined,
+  blockingTimeoutGrace: undefined,
+  socketTimeout: undefined,
+  stringNumbers: false,
+  readOnly: false,
+  monitor: false,
+  scripts: undefined,
+};
 
 /** Every new client asks its Sentinels from the first on, and one that is silent would stop it there each time. */
 function rotated({ sentinels }: RedisOptions, failures: number): RedisOptions {

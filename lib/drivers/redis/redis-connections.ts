@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { DiscoBusError } from '../../errors/disco-bus-error.js';
 import { ClusterNodes } from './cluster-nodes.js';
-import { createRedisClient, type RedisRole } from './redis-client.js';
+import { askedPassword, createSingleClient, type RedisRole } from './redis-client.js';
 import { isCluster, type RedisEndpoint } from './redis-endpoint.js';
 import { isLastingRefusal } from './redis-error.js';
 import { RedisLink, type RedisLinkHooks } from './redis-link.js';
@@ -81,28 +81,29 @@ export class RedisConnections {
     this.nodes.clear();
   }
 
-  private make(role: RedisRole, failures: number): Redis | Promise<Redis> {
+  private async make(role: RedisRole, failures: number): Promise<Redis> {
     const endpoint = role === 'subscribe' ? this.options.reader : this.options.endpoint;
     const behindSentinels = 'options' in endpoint && 'sentinels' in endpoint.options;
     const ownSentinels = endpoint.kind === 'client' && Boolean(endpoint.client.options.sentinels);
     const settings = {
       service: this.service,
-      reconnect: false,
       failures,
       // Pub/sub works while Redis loads its data; behind Sentinels the check also tells a primary from a replica.
       options: { enableReadyCheck: behindSentinels || ownSentinels },
     };
-    if (!isCluster(endpoint)) return createRedisClient(this.options, role, settings) as Redis;
-    return this.nodesFor(endpoint, role).pick(role, (node) => this.nodeClient(node, role));
+    if (!isCluster(endpoint)) return createSingleClient(this.options, role, settings);
+    const asked = await askedPassword(endpoint, this.options);
+    return this.nodesFor(endpoint, role).pick(role, (node) => this.nodeClient(node, role, asked));
   }
 
-  private nodeClient(node: Redis, role: RedisRole): Redis {
+  private nodeClient(node: Redis, role: RedisRole, asked: { password?: string }): Redis {
     const connectionName = `disco:${this.service ?? 'disco'}:${role}`;
     const client = node.duplicate({
       connectionName,
       enableOfflineQueue: false,
       readOnly: false,
       retryStrategy: null,
+      ...asked,
     });
     client.on('error', () => undefined);
     return client;

@@ -10,6 +10,7 @@ import type {
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import {
   aBoolean,
+  aFunction,
   anObject,
   aString,
   checkedElsewhere,
@@ -18,6 +19,7 @@ import {
   options as within,
 } from '../../errors/option-kinds.js';
 import type { RedisAddress } from './redis-address.js';
+import type { RedisPasswordSource } from './redis-password.js';
 import { parseRedisUrl } from './redis-url.js';
 
 /** Where Redis is. At most one of `url` (or `host`/`port`), `cluster`, `sentinel` and `client` may be given. */
@@ -38,7 +40,7 @@ export const endpointKinds: OptionKinds<RedisEndpointOptions> = {
   port: checkedElsewhere,
   db: checkedElsewhere,
   username: aString,
-  password: aString,
+  password: either(aString, aFunction),
   tls: either(aBoolean, anObject),
   url: checkedElsewhere,
   cluster: within<NonNullable<RedisEndpointOptions['cluster']>>({
@@ -49,10 +51,19 @@ export const endpointKinds: OptionKinds<RedisEndpointOptions> = {
   client: checkedElsewhere,
 };
 
-/** A checked endpoint: what ioredis needs to make a client for it. */
+/** A checked endpoint: what ioredis needs to make a client for it. `password` stands for the one of the options where it is asked for. */
 export type RedisEndpoint =
-  | { readonly kind: 'standalone' | 'sentinel'; readonly options: RedisOptions }
-  | { readonly kind: 'cluster'; readonly nodes: readonly ClusterNode[]; readonly options: ClusterOptions }
+  | {
+      readonly kind: 'standalone' | 'sentinel';
+      readonly options: RedisOptions;
+      readonly password?: RedisPasswordSource;
+    }
+  | {
+      readonly kind: 'cluster';
+      readonly nodes: readonly ClusterNode[];
+      readonly options: ClusterOptions;
+      readonly password?: RedisPasswordSource;
+    }
   | { readonly kind: 'client'; readonly client: Redis }
   | { readonly kind: 'cluster-client'; readonly client: Cluster };
 
@@ -65,7 +76,7 @@ export function resolveEndpoint(options: RedisEndpointOptions, option = 'redisDr
   if (options.client !== undefined) return clientEndpoint(options.client, option);
   if (options.cluster !== undefined) return clusterEndpoint(options, option);
   if (options.sentinel !== undefined) return sentinelEndpoint(options, options.sentinel, option);
-  return { kind: 'standalone', options: standaloneOptions(options, option) };
+  return { kind: 'standalone', options: standaloneOptions(options, option), ...passwordSource(options) };
 }
 
 /** Whether nothing says where Redis is, so that it is looked for on this machine. */
@@ -146,7 +157,9 @@ function standaloneOptions(options: RedisEndpointOptions, option: string): Redis
     db: agreed('db', said.db, given.db, option),
     family: said.family,
   };
-  if (merged.username !== undefined && merged.password === undefined) {
+  const asked = typeof options.password === 'function';
+  if (asked && said.password !== undefined) contradict('password', option);
+  if (merged.username !== undefined && merged.password === undefined && !asked) {
     throw new ConfigurationError(`${option}: a "username" needs a "password"`);
   }
   if (said.secure && options.tls === false) {
@@ -182,7 +195,10 @@ function agreed<Value>(
   option: string,
 ): Value | undefined {
   if (inUrl === undefined || given === undefined || inUrl === given) return given ?? inUrl;
-  const told = name === 'port' || name === 'db' ? `: ${inUrl} and ${given}` : '';
+  return contradict(name, option, name === 'port' || name === 'db' ? `: ${inUrl} and ${given}` : '');
+}
+
+function contradict(name: string, option: string, told = ''): never {
   throw new ConfigurationError(`${option}: the url and "${name}" contradict each other${told}`);
 }
 
@@ -221,9 +237,13 @@ function credentials(options: RedisEndpointOptions, option: string): RedisOption
   return defined({
     db: db === undefined ? undefined : digits(db),
     username,
-    password,
+    password: typeof password === 'function' ? undefined : password,
     tls: tls === true ? {} : tls || undefined,
   });
+}
+
+function passwordSource({ password }: RedisEndpointOptions): { password?: RedisPasswordSource } {
+  return typeof password === 'function' ? { password } : {};
 }
 
 function sentinelEndpoint(
@@ -236,7 +256,12 @@ function sentinelEndpoint(
     throw new ConfigurationError(`${option}.sentinel needs "sentinels" and the "name" of the primary`);
   }
   refuseKeyPrefix(sentinel, option);
-  return { kind: 'sentinel', options: { ...credentials(options, option), ...sentinel } };
+  refuseReplicas(sentinel, option);
+  return {
+    kind: 'sentinel',
+    options: { ...credentials(options, option), ...sentinel },
+    ...passwordSource(options),
+  };
 }
 
 function clusterEndpoint(options: RedisEndpointOptions, option: string): RedisEndpoint {
@@ -247,7 +272,7 @@ function clusterEndpoint(options: RedisEndpointOptions, option: string): RedisEn
   refuseKeyPrefix(clusterOptions, option);
   refuseKeyPrefix(clusterOptions.redisOptions, option);
   const redisOptions = { ...credentials(options, option), ...clusterOptions.redisOptions };
-  return { kind: 'cluster', nodes, options: { ...clusterOptions, redisOptions } };
+  return { kind: 'cluster', nodes, options: { ...clusterOptions, redisOptions }, ...passwordSource(options) };
 }
 
 function clientEndpoint(client: Redis | Cluster, option: string): RedisEndpoint {
@@ -255,6 +280,7 @@ function clientEndpoint(client: Redis | Cluster, option: string): RedisEndpoint 
     throw new ConfigurationError(`${option}.client is not an ioredis client`);
   }
   refuseKeyPrefix(client.options, option);
+  refuseReplicas(client.options, option);
   if (!client.isCluster) return { kind: 'client', client: client as Redis };
   refuseKeyPrefix((client as Cluster).options.redisOptions, option);
   return { kind: 'cluster-client', client: client as Cluster };
@@ -264,5 +290,14 @@ function clientEndpoint(client: Redis | Cluster, option: string): RedisEndpoint 
 function refuseKeyPrefix(options: object | undefined, option: string): void {
   if ((options as { keyPrefix?: string } | undefined)?.keyPrefix) {
     throw new ConfigurationError(`${option}: ioredis' keyPrefix is not supported; use the driver's "prefix"`);
+  }
+}
+
+/** Replicas take no writes; where only listening is wanted of them, they are the `reader`. */
+function refuseReplicas(options: object, option: string): void {
+  if (!option.endsWith('.reader') && (options as RedisOptions).role === 'slave') {
+    throw new ConfigurationError(
+      `${option}: ioredis' role "slave" leads to a replica, which takes no writes; give it as the driver's "reader"`,
+    );
   }
 }

@@ -9,7 +9,7 @@ import { isLastingRefusal, replyCode, toDriverError } from './redis-error.js';
 /** What a {@link RedisLink} does with its connections. */
 export interface RedisLinkHooks {
   /** Makes the client for one connection; not yet connected, and never reconnecting by itself. `failures` counts the attempts since the last connection. */
-  make(failures: number): Redis | Promise<Redis>;
+  make(failures: number): Promise<Redis>;
   /** Runs on every new connection before it counts as up; a rejection drops the connection. */
   prepare?(client: Redis): Promise<void>;
   /** The connection is up, everything is prepared. */

@@ -350,7 +350,7 @@ const wrong: [EntryPoint, unknown, string][] = [
   ['redisDriver', 'redis://user:secret@h', `The options of redisDriver must be an object, not a URL`],
   ['redisDriver', { streams: true }, `redisDriver.streams must be an object, not true`],
   ['redisDriver', { bufferLimit: 1000 }, `redisDriver.bufferLimit must be an object, not 1000`],
-  ['redisDriver', { password: 12345 }, `redisDriver.password must be a string, not number`],
+  ['redisDriver', { password: 12345 }, `redisDriver.password must be a string or a function, not number`],
   ['redisDriver', { tls: 'yes' }, `redisDriver.tls must be true or false or an object, not string`],
   ['redisDriver', { sentinel: [] }, `redisDriver.sentinel must be an object, not an array`],
   ['memoryDriver', { broker: 'shared' }, `memoryDriver.broker must be a MemoryBroker, not 'shared'`],

@@ -3,7 +3,7 @@ import { ClosedError, NotConnectedError } from '../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { LockUnavailableError } from '../../../errors/lock.errors.js';
 import { DeadlineQueue } from '../../../timing/deadline-queue.js';
-import { createRedisClient, discardClient, RedisCommands } from '../redis-client.js';
+import { createRedisClient, createSingleClient, discardClient, RedisCommands } from '../redis-client.js';
 import { isCluster } from '../redis-endpoint.js';
 import { replyCode, toDriverError } from '../redis-error.js';
 import { RedisLink } from '../redis-link.js';
@@ -30,7 +30,7 @@ export class LockServer {
     this.commands = new RedisCommands(options.commandTimeoutMs);
     this.deadlines = new DeadlineQueue(options.commandTimeoutMs);
     const { connectTimeoutMs, reconnect } = options;
-    const make = () => createRedisClient(options, 'locks', { service, reconnect: false }) as Redis;
+    const make = () => createSingleClient(options, 'locks', { service });
     // Not needed, as a script that is not known is sent in whole: it spares the first operations that way round.
     const prepare = async (client: Redis) =>
       void (await client.script('LOAD', lockScript).catch(() => undefined));
