@@ -12,8 +12,17 @@ const controls = /[\x00-\x1f\x7f]+/g;
 
 /** One line on an error: its name and message, without control characters, at most 300 characters. */
 export function errorLine(error: unknown): string {
-  const text = isError(error) ? `${error.name}: ${error.message}` : `a value of type ${typeof error}`;
-  return text.replace(controls, ' ').slice(0, 300);
+  return textOf(error).replace(controls, ' ').slice(0, 300);
+}
+
+/** Total, whatever an error of a caller's own holds. */
+function textOf(error: unknown): string {
+  if (!isError(error)) return `a value of type ${typeof error}`;
+  try {
+    return `${error.name}: ${error.message}`;
+  } catch {
+    return 'an error that cannot be read';
+  }
 }
 
 /** Frames of a stack that are told. */

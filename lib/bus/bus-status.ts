@@ -1,5 +1,6 @@
 import { inNobodysContext } from '../driver/async-context.js';
 import type { DriverStatus } from '../driver/driver-status.js';
+import { callGuest } from '../errors/guest.js';
 import type { DropReason } from '../metrics/metrics.js';
 
 /** Where a bus is in its life. It only ever moves forward, save back from `connecting` to `idle` after a failed start. */
@@ -40,12 +41,6 @@ export class Lifecycle {
   }
 
   private readonly tell = (status: BusStatus): void => {
-    for (const listener of this.listeners) {
-      try {
-        listener(status);
-      } catch {
-        // A listener's fault is not the bus's: the others are still told.
-      }
-    }
+    for (const listener of this.listeners) callGuest(listener, 'A status listener', () => listener(status));
   };
 }

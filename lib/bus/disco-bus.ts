@@ -483,7 +483,7 @@ export class DiscoBus {
 
   private sayFarewell(): Promise<unknown> | undefined {
     if (this.farewells.size === 0) return undefined;
-    return Promise.allSettled([...this.farewells].map((farewell) => farewell()));
+    return Promise.allSettled([...this.farewells].map(async (farewell) => farewell()));
   }
 
   private async drainAndClose(): Promise<void> {

@@ -1,6 +1,7 @@
 import { inNobodysContext } from '../driver/async-context.js';
 import type { Delivery } from '../driver/delivery.js';
 import type { Clock } from '../timing/clock.js';
+import { turnBudget } from '../timing/turn-budget.js';
 import { type Backlog, sizeOf } from './backlog.js';
 import type { StartGate } from './start-gate.js';
 
@@ -39,6 +40,8 @@ export class Dispatcher {
   private head = 0;
   private idleWaiters: (() => void)[] = [];
   private draining = false;
+  /** The present turn of the event loop is over for it; it goes on in the next. */
+  private yielding = false;
   /** Something gave way, and what came before still waits. */
   private overflowing = false;
 
@@ -50,7 +53,7 @@ export class Dispatcher {
   }
 
   push(delivery: Delivery): void {
-    if (this.length > 0 || !this.mayStart()) this.enqueue(delivery);
+    if (this.length > 0 || !this.mayStart() || this.yields()) this.enqueue(delivery);
     else if (this.running < this.options.handlers) this.start(delivery);
     else this.startBehind(delivery);
   }
@@ -136,7 +139,9 @@ export class Dispatcher {
   /** `countedBytes`: what it counts as in the backlog until it has ended; undefined where it does not count. */
   private start(delivery: Delivery, cameMs?: number, countedBytes?: number): void {
     this.running++;
+    const startedMs = performance.now();
     const handling = this.options.handle(delivery, cameMs);
+    turnBudget.spend(performance.now() - startedMs);
     if (countedBytes === undefined) {
       if (handling) handling.then(this.ended, this.ended);
       else this.ended();
@@ -164,7 +169,7 @@ export class Dispatcher {
 
   private readonly startWaiting = (): void => {
     this.draining = true;
-    while (this.length > 0 && this.mayStart()) {
+    while (this.length > 0 && this.mayStart() && !this.yields()) {
       const cameMs = this.came[this.head];
       const bytes = this.sizes[this.head];
       const delivery = this.shift();
@@ -173,6 +178,20 @@ export class Dispatcher {
       this.start(delivery, cameMs, counted ? bytes : undefined);
     }
     this.draining = false;
+  };
+
+  /** Many messages that take long to read, or to handle, in one go must not hold up the process. */
+  private yields(): boolean {
+    if (this.yielding || !turnBudget.spent) return this.yielding;
+    this.yielding = true;
+    turnBudget.later(this.goOn);
+    return true;
+  }
+
+  private readonly goOn = (): void => {
+    this.yielding = false;
+    this.drain();
+    this.wakeIfIdle();
   };
 
   private mayStart(): boolean {

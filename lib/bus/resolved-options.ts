@@ -8,7 +8,9 @@ import type { BufferLimit, DiscoDriver } from '../driver/driver.js';
 import type { MessageDriver } from '../driver/message-driver.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
+import { guardedGuest } from '../errors/guest.js';
 import { boundedMetrics } from '../metrics/bounded-metrics.js';
+import { guardedMetrics } from '../metrics/guarded-metrics.js';
 import type { Metrics } from '../metrics/metrics.js';
 import { noopMetrics } from '../metrics/noop-metrics.js';
 import { TopicLabels } from '../metrics/topic-labels.js';
@@ -103,8 +105,8 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
     connection: resolveConnection(options.connection),
     middleware,
-    metrics: boundedMetrics(metrics, new TopicLabels(topics.names)),
-    logger,
+    metrics: boundedMetrics(guardedMetrics(metrics), new TopicLabels(topics.names)),
+    logger: guardedGuest(logger, 'logger', ['log', 'warn', 'error']),
     clock,
   };
 }

@@ -1,6 +1,6 @@
 import type { DeadLetterReason, Delivery } from '../driver/delivery.js';
+import { errorDetails } from '../driver/guarded-delivery.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
-import { isError } from '../errors/is-error.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../metrics/metrics.js';
 import { attemptsMade } from '../middleware/attempts-made.js';
 import { isPanic } from '../middleware/recover.js';
@@ -120,8 +120,7 @@ export class Settlement {
 }
 
 function giveUp(reason: string, drop: DropReason, error?: unknown): Outcome {
-  const told = isError(error) ? { name: error.name, message: error.message.slice(0, 1000) } : undefined;
-  return { type: 'give-up', reason: { reason, error: told }, drop };
+  return { type: 'give-up', reason: { reason, error: errorDetails(error) }, drop };
 }
 
 /** A dead letter tells also of the attempts that were made in place. */

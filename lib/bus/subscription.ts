@@ -240,7 +240,17 @@ export class BusSubscription implements Subscription {
     }
   }
 
+  /** Whatever happens, the delivery is settled and its place is free again. */
   private handle(delivery: Delivery, cameMs: number | undefined): void | Promise<void> {
+    try {
+      const handling = this.read(delivery, cameMs);
+      return handling?.catch((error) => this.refuse(delivery, error, undefined));
+    } catch (error) {
+      this.refuse(delivery, error, undefined);
+    }
+  }
+
+  private read(delivery: Delivery, cameMs: number | undefined): void | Promise<void> {
     const { refusal } = delivery;
     let frame: DecodedFrame | undefined;
     let message: Message | Promise<Message>;
@@ -280,8 +290,12 @@ export class BusSubscription implements Subscription {
 
   /** `frame`: its envelope, where that could be read. */
   private refuse(delivery: Delivery, error: unknown, frame: DecodedFrame | undefined): void {
-    if (frame) this.parts.refuse(frame.headers, frame.id, error);
-    this.settle(this.settlement.undecodable(delivery, error));
+    try {
+      if (frame) this.parts.refuse(frame.headers, frame.id, error);
+    } catch (failure) {
+      this.parts.report.failedToSettle(failure);
+    }
+    this.settle(() => this.settlement.undecodable(delivery, error));
   }
 
   private run(delivery: Delivery, message: Message, cameMs: number | undefined): void | Promise<void> {
@@ -317,7 +331,7 @@ export class BusSubscription implements Subscription {
       this.unstarted();
       return;
     }
-    this.settle(
+    this.settle(() =>
       failed
         ? this.settlement.failed(delivery, context.id, error, seconds)
         : this.settlement.succeeded(delivery, context, seconds),
@@ -325,7 +339,13 @@ export class BusSubscription implements Subscription {
   }
 
   /** Recording an outcome holds no place among the running handlers, but is waited for when closing. */
-  private settle(settling: Promise<void> | undefined): void {
+  private settle(outcome: () => Promise<void> | undefined): void {
+    let settling: Promise<void> | undefined;
+    try {
+      settling = outcome();
+    } catch (error) {
+      settling = Promise.reject(error);
+    }
     if (!settling) return;
     this.settling++;
     settling.then(this.recorded, this.unrecorded);

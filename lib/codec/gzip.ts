@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import { promisify } from 'node:util';
 import { gunzip, gunzipSync, gzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import { CodecError } from '../errors/message.errors.js';
@@ -5,6 +6,13 @@ import { CodecError } from '../errors/message.errors.js';
 /** Above this many bytes the work goes to a thread: at 100 MB/s, deflating more would hold the event loop for over a millisecond. */
 const ASYNC_DEFLATE_BYTES = 96 * 1024;
 const ASYNC_INFLATE_BYTES = 32 * 1024;
+/** The same for what comes out: 32 KiB of gzip can hold 32 MiB. */
+const ASYNC_INFLATED_BYTES = 256 * 1024;
+
+/** zlib's own. */
+const CHUNK_BYTES = 16 * 1024;
+
+const NOT_SOLE = 'The compressed body is not exactly one gzip member';
 
 const gzipAsync = promisify<Uint8Array, ZlibOptions, Buffer>(gzip);
 const gunzipAsync = promisify<Uint8Array, ZlibOptions, Buffer>(gunzip);
@@ -26,20 +34,34 @@ function compact(bytes: Buffer): Buffer {
  * for what is not exactly one gzip member, whole and to its last byte.
  */
 export function inflate(bytes: Uint8Array, maxBytes: number): Buffer | Promise<Buffer> {
-  const options = { maxOutputLength: maxBytes, info: true };
-  if (bytes.length >= ASYNC_INFLATE_BYTES) {
-    return gunzipAsync(bytes, options).then(
-      (result) => soleMember(result as unknown as Inflated, bytes),
-      (error) => Promise.reject(notGzip(error)),
+  const toldBytes = trailerOf(bytes);
+  // What is longer than its trailer tells is refused in any case, and so is not inflated further.
+  const options = { maxOutputLength: Math.min(maxBytes, Math.max(1, toldBytes)), info: true };
+  const refusal = (error: unknown) => (toldBytes > maxBytes ? notGzip(error) : notSole(error));
+  if (bytes.length >= ASYNC_INFLATE_BYTES || options.maxOutputLength >= ASYNC_INFLATED_BYTES) {
+    // In one chunk: each is a trip to the thread and back, and to join them is a copy.
+    const chunkSize = Math.max(CHUNK_BYTES, options.maxOutputLength + 1);
+    return gunzipAsync(bytes, { ...options, chunkSize }).then(
+      (result) => inTurn(soleMember(result as unknown as Inflated, toldBytes, bytes.length)),
+      (error) => Promise.reject(refusal(error)),
     );
   }
   let result: unknown;
   try {
     result = gunzipSync(bytes, options);
   } catch (error) {
-    throw notGzip(error);
+    throw refusal(error);
   }
-  return soleMember(result as Inflated, bytes);
+  return soleMember(result as Inflated, toldBytes, bytes.length);
+}
+
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+/** Large bodies are handed on one in each turn of the event loop, however many are ready: to read one takes long. */
+function inTurn<Value>(value: Value): Promise<Value> {
+  const mine = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve)));
+  lastTurn = mine;
+  return mine.then(() => value);
 }
 
 /** Whether `error` is that of an {@link inflate} which went beyond its limit. */
@@ -53,13 +75,20 @@ interface Inflated {
   readonly engine: { readonly bytesWritten: number };
 }
 
+/** How many bytes a gzip member says that it holds; 0 where there is no room for one. */
+function trailerOf({ buffer, byteOffset, byteLength }: Uint8Array): number {
+  return byteLength < 4 ? 0 : new DataView(buffer, byteOffset + byteLength - 4, 4).getUint32(0, true);
+}
+
 /** The inflated bytes, if the input was one gzip member to its last byte: its trailer tells the length that it held. */
-function soleMember({ buffer, engine }: Inflated, bytes: Uint8Array): Buffer {
-  const trailer = new DataView(bytes.buffer, bytes.byteOffset + bytes.byteLength - 4, 4);
-  if (engine.bytesWritten !== bytes.byteLength || trailer.getUint32(0, true) !== buffer.length) {
-    throw new CodecError('The compressed body is not exactly one gzip member');
-  }
+function soleMember({ buffer, engine }: Inflated, toldBytes: number, givenBytes: number): Buffer {
+  if (engine.bytesWritten !== givenBytes || toldBytes !== buffer.length) throw new CodecError(NOT_SOLE);
   return buffer;
+}
+
+/** It is longer than its trailer tells, or corrupt. */
+function notSole(error: unknown): CodecError {
+  return causeCode(error) === 'ERR_BUFFER_TOO_LARGE' ? new CodecError(NOT_SOLE) : notGzip(error);
 }
 
 function notGzip(error: unknown): CodecError {

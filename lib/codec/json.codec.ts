@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { CodecError } from '../errors/message.errors.js';
 import { type Codec, Compression, type EncodedBody } from './codec.js';
 import { assertNoProto, assertShallow, maySpellProto, spellsProto } from './hostile-json.js';
@@ -7,7 +8,8 @@ export const JSON_CODEC_ID = 0;
 
 /**
  * JSON in UTF-8. Refuses with {@link CodecError}, on both sides alike: what JSON cannot say (`undefined`, functions,
- * bigint, cycles), nesting deeper than 64 levels, the key `__proto__`, and text that is not JSON.
+ * bigint, cycles), nesting deeper than 64 levels, the key `__proto__`, text that is not JSON, and
+ * bytes that are not UTF-8.
  */
 export class JsonCodec implements Codec {
   readonly name = 'json';
@@ -56,5 +58,6 @@ function parse(text: string): unknown {
 }
 
 function utf8(bytes: Uint8Array): string {
+  if (!isUtf8(bytes)) throw new CodecError('The body is not UTF-8');
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }

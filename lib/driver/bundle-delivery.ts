@@ -2,15 +2,20 @@ import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { type BundledFrame, isBundle, readBundle } from '../message/bundle.js';
 import type { DecodedFrame } from '../message/frame.js';
 import type { DeadLetterReason, Delivery, DeliveryPart } from './delivery.js';
+import { handOver } from './guarded-delivery.js';
 import { partPosition } from './part-position.js';
 
 const settled = Promise.resolve();
 
 /** Hands over each frame of a fanned-out bundle as a delivery of its own, in order; a frame that is no bundle as it is. */
-export function splitFanOut(delivery: Delivery, onDelivery: (delivery: Delivery) => void): void {
+export function splitFanOut(
+  delivery: Delivery,
+  onDelivery: (delivery: Delivery) => void,
+  onFault: (thrown: unknown) => void,
+): void {
   const frames = framesOf(delivery);
-  if (!frames) onDelivery(delivery);
-  else for (const frame of frames) onDelivery(new FanOutPart(delivery, frame));
+  if (!frames) handOver(delivery, onDelivery, onFault);
+  else for (const frame of frames) handOver(new FanOutPart(delivery, frame), onDelivery, onFault);
 }
 
 /**
@@ -180,17 +185,28 @@ class StoredDelivery implements Delivery {
 
   ack(part?: DeliveryPart): Promise<void> {
     if (part) return this.stored.ack(part);
-    return this.settle() ? this.ledger.record(this.stored.ack(this.part)) : settled;
+    return this.settle() ? this.record(() => this.stored.ack(this.part)) : settled;
   }
 
   retry(delayMs: number, part?: DeliveryPart): Promise<void> {
     if (part) return this.stored.retry(delayMs, part);
-    return this.settle() ? this.ledger.record(this.stored.retry(delayMs, this.part)) : settled;
+    return this.settle() ? this.record(() => this.stored.retry(delayMs, this.part)) : settled;
   }
 
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part) return this.stored.deadLetter(reason, part);
-    return this.settle() ? this.ledger.record(this.stored.deadLetter(reason, this.part)) : settled;
+    return this.settle() ? this.record(() => this.stored.deadLetter(reason, this.part)) : settled;
+  }
+
+  /** An outcome that cannot even be asked for is one that could not be recorded. */
+  private record(outcome: () => Promise<void>): Promise<void> {
+    let recording: Promise<void>;
+    try {
+      recording = outcome();
+    } catch (error) {
+      recording = Promise.reject(error);
+    }
+    return this.ledger.record(recording);
   }
 
   /** True for the one call that settles. */

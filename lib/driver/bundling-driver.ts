@@ -1,7 +1,8 @@
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
+import { DriverError } from '../errors/driver.errors.js';
 import { checkedElsewhere, type OptionKinds, options } from '../errors/option-kinds.js';
-import { encodeFrame } from '../message/frame.js';
+import { encodeFrame, isFrame } from '../message/frame.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import { inNobodysContext } from './async-context.js';
 import { splitFanOut } from './bundle-delivery.js';
@@ -17,7 +18,8 @@ import type {
   DriverSubscribeOptions,
   DriverSubscription,
 } from './driver.js';
-import type { DriverStatusListener } from './driver-status.js';
+import { type DriverStatusListener, DriverStatusListeners } from './driver-status.js';
+import { handOver } from './guarded-delivery.js';
 import type { MessageDriver, MessagePublishOptions, PublishListener } from './message-driver.js';
 import { partPosition } from './part-position.js';
 
@@ -60,6 +62,7 @@ export class BundlingDriver implements MessageDriver {
     'at-most-once': new Map(),
     'at-least-once': new Map(),
   };
+  private readonly listeners = new DriverStatusListeners();
   private closed = false;
 
   constructor(
@@ -104,7 +107,8 @@ export class BundlingDriver implements MessageDriver {
       return;
     }
     const lane = this.laneOf(topic, options);
-    if (lane?.accepts(options) && !travelsAlone(options)) lane.add(frame, options, listener);
+    if (lane?.accepts(options) && !travelsAlone(options) && canBeJoined(frame))
+      lane.add(frame, options, listener);
     else {
       lane?.flush();
       this.sendAlone(topic, frame, options, listener);
@@ -116,17 +120,18 @@ export class BundlingDriver implements MessageDriver {
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
+    const onFault = (thrown: unknown) => this.tellFault(topicOrPattern, thrown);
     if (options.bare) {
       return this.inner.subscribe(topicOrPattern, options, (delivery) =>
-        inNobodysContext(onDelivery, delivery),
+        inNobodysContext(handOver, delivery, onDelivery, onFault),
       );
     }
     if (options.delivery === 'at-most-once') {
       return this.inner.subscribe(topicOrPattern, options, (delivery) =>
-        inNobodysContext(splitFanOut, delivery, onDelivery),
+        inNobodysContext(splitFanOut, delivery, onDelivery, onFault),
       );
     }
-    const gate = new DeliveryGate(options.maxInFlight, onDelivery);
+    const gate = new DeliveryGate(options.maxInFlight, onDelivery, onFault);
     return gate.subscription(await this.inner.subscribe(topicOrPattern, options, gate.receive));
   }
 
@@ -141,7 +146,15 @@ export class BundlingDriver implements MessageDriver {
   }
 
   onStatus(listener: DriverStatusListener): () => void {
-    return this.inner.onStatus(listener);
+    const removals = [this.inner.onStatus(listener), this.listeners.add(listener)];
+    return () => {
+      for (const remove of removals) remove();
+    };
+  }
+
+  private tellFault(topicOrPattern: string, cause: unknown): void {
+    const error = new DriverError(`The subscriber of "${topicOrPattern}" threw`, { cause, retryable: false });
+    this.listeners.emit({ type: 'error', error });
   }
 
   private sendAlone(
@@ -181,6 +194,11 @@ export class BundlingDriver implements MessageDriver {
     lanes.set(topic, lane);
     return lane;
   }
+}
+
+/** Readers take a bundle of messages, and of nothing else. */
+function canBeJoined(frame: OutgoingFrame | EncodedFrame): boolean {
+  return !(frame instanceof EncodedFrame) || isFrame(frame.bytes);
 }
 
 function travelsAlone(options: MessagePublishOptions): boolean {

@@ -2,6 +2,7 @@ import { inNobodysContext } from './async-context.js';
 import { storedDeliveries } from './bundle-delivery.js';
 import type { Delivery } from './delivery.js';
 import type { DriverSubscription } from './driver.js';
+import { handOver } from './guarded-delivery.js';
 
 /**
  * Keeps the promise of `maxInFlight` for bundles: a driver counts one for each, so what a bundle holds beyond the free
@@ -15,11 +16,13 @@ export class DeliveryGate {
   constructor(
     private readonly maxInFlight: number,
     private readonly onDelivery: (delivery: Delivery) => void,
+    /** It has thrown. */
+    private readonly onFault: (thrown: unknown) => void,
   ) {}
 
   /** What the driver calls. */
   readonly receive = (delivery: Delivery): void => {
-    this.waiting.push(...storedDeliveries(delivery, this.onSettled));
+    for (const each of storedDeliveries(delivery, this.onSettled)) this.waiting.push(each);
     this.handOver();
   };
 
@@ -55,7 +58,7 @@ export class DeliveryGate {
   private readonly handOverAll = (): void => {
     while (this.mayHandOver()) {
       this.inFlight++;
-      this.onDelivery(this.waiting.shift() as Delivery);
+      handOver(this.waiting.shift() as Delivery, this.onDelivery, this.onFault);
     }
   };
 

@@ -1,4 +1,5 @@
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
+import { callGuest } from '../errors/guest.js';
 
 /**
  * What a driver tells of its connection. `connected`: to that target, without credentials; `fallback` where nothing says
@@ -49,12 +50,6 @@ export class DriverStatusListeners {
   }
 
   emit(status: DriverStatus): void {
-    for (const listener of this.listeners) {
-      try {
-        listener(status);
-      } catch {
-        // A listener's fault is not the driver's: the others are still told.
-      }
-    }
+    for (const listener of this.listeners) callGuest(listener, 'A status listener', () => listener(status));
   }
 }

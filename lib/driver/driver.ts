@@ -8,7 +8,7 @@ export interface DriverContext {
   readonly prefix?: string;
   /** The service's name, for connection names. */
   readonly service?: string;
-  /** No frame handed over is larger than this; of larger incoming ones nothing is, or the head with a `refusal`. Bytes. */
+  /** No frame handed over is larger than this; of larger incoming ones the head, or nothing, with a `refusal`. Bytes. */
   readonly maxFrameBytes?: number;
 }
 

@@ -1,3 +1,4 @@
+import { callGuest } from '../errors/guest.js';
 import type { DriverContext } from './driver.js';
 
 /**
@@ -152,13 +153,7 @@ export class LockHintListeners {
   }
 
   emit(hint: LockHint): void {
-    for (const listener of this.listeners) {
-      try {
-        listener(hint);
-      } catch {
-        // A listener's fault is not the store's: the others are still told.
-      }
-    }
+    for (const listener of this.listeners) callGuest(listener, 'A lock listener', () => listener(hint));
   }
 
   clear(): void {

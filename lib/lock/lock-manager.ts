@@ -1,6 +1,7 @@
 import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-store.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
+import { guardedGuest } from '../errors/guest.js';
 import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { aClock, checkedElsewhere, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
@@ -67,7 +68,7 @@ export class LockManager {
     this.keeper = {
       store,
       clock,
-      observer,
+      observer: guardedGuest(observer, 'observer', ['operation', 'waited', 'held', 'lost']),
       returns: new ClaimReturns(store, clock),
       begin: () => void this.underWay++,
       end: () => this.end(),

@@ -1,5 +1,6 @@
 import { CodecError } from '../errors/message.errors.js';
 import {
+  assertFrame,
   BUNDLE_FLAG,
   type DecodedFrame,
   FIXED_BYTES,
@@ -45,8 +46,9 @@ export function isBundle(bytes: Uint8Array): boolean {
 }
 
 /**
- * The messages of a bundle, in order. Total: any bytes give messages or a {@link CodecError}; frames that stand for
- * themselves are not looked into, save that a bundle other than a run within a bundle is refused.
+ * The messages of a bundle, in order. Total: any bytes give messages or a {@link CodecError}. Frames that stand for
+ * themselves are read no further than to where their head ends: one that is not the frame of a message, and a bundle other
+ * than a run, is the fault of the whole bundle, which no writer made.
  */
 export function readBundle(bytes: Uint8Array): readonly BundledFrame[] {
   const flags = readFlags(bytes);
@@ -59,9 +61,11 @@ export function readBundle(bytes: Uint8Array): readonly BundledFrame[] {
     const start = offset + varintSize(length);
     if (length < 0 || start + length > bytes.length) throw new CodecError('The bundle is truncated');
     const frame = bytes.subarray(start, start + length);
-    if (!isBundle(frame)) frames.push({ bytes: frame, decoded: undefined });
-    else if (isRun(readFlags(frame))) for (const member of readRun(frame)) frames.push(member);
-    else throw new CodecError('A bundle stands within a bundle');
+    if (isBundle(frame) && isRun(readFlags(frame))) for (const member of readRun(frame)) frames.push(member);
+    else {
+      assertFrame(frame);
+      frames.push({ bytes: frame, decoded: undefined });
+    }
     if (frames.length > MAX_BUNDLE_MESSAGES) {
       throw new CodecError(`The bundle holds more than ${MAX_BUNDLE_MESSAGES} messages`);
     }

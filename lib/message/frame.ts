@@ -16,6 +16,12 @@ export const FIXED_BYTES = 4;
 /** The most messages that a bundle or run may hold: no writer makes larger ones, and readers refuse them. */
 export const MAX_BUNDLE_MESSAGES = 4096;
 
+/**
+ * The most bytes that the headers of a run may take where each of its messages stands alone. Shared headers are written
+ * once, but kept with every dead letter: without a bound a small run would become a large store.
+ */
+export const MAX_RUN_HEADERS_BYTES = 16 * 1024 * 1024;
+
 /** The parts of one message's frame. */
 export interface Frame extends FrameHead {
   /** 0 to 7. */
@@ -111,6 +117,23 @@ export function headOf(bytes: Uint8Array): Buffer | undefined {
     return Buffer.from(bytes.subarray(0, endOfHead(bytes)));
   } catch {
     return undefined;
+  }
+}
+
+/** Throws {@link CodecError} unless the bytes have the outline of one message's frame: fixed bytes, and a head of the length told. */
+export function assertFrame(bytes: Uint8Array): void {
+  if (readFlags(bytes) & (BUNDLE_FLAG | RUN_FLAG))
+    throw new CodecError('The bytes are not the frame of one message');
+  endOfHead(bytes);
+}
+
+/** Whether the bytes have the outline of one message's frame. */
+export function isFrame(bytes: Uint8Array): boolean {
+  try {
+    assertFrame(bytes);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { CodecError } from '../errors/message.errors.js';
 import {
   asBuffer,
@@ -9,18 +10,23 @@ import {
   endOfHead,
   headText,
   MAX_BUNDLE_MESSAGES,
+  MAX_RUN_HEADERS_BYTES,
   RUN_FLAG,
   readFlags,
 } from './frame.js';
-import { type FrameHead, readHead } from './frame-head.js';
-import type { Headers } from './headers.js';
+import { type FrameHead, MAX_HEADER_BYTES, readHead, writeHead } from './frame-head.js';
+import { type Headers, noHeaders } from './headers.js';
 import { TEXT, WITH_IDS } from './run-writer.js';
 import { readVarint, varintSize } from './varint.js';
 
 /** Bodies of this size on are worth a copy of the whole run's, so that each may be handed on without one of its own. */
 const LARGE_BODY_BYTES = 4096;
 const LONGEST_ID = 200;
+/** `id` and `time` of one message, each character of the id escaped. */
+const LONGEST_OWN_HEAD_BYTES = LONGEST_ID * 6 + 64;
 const LARGEST_NUMBER = Number.MAX_SAFE_INTEGER;
+/** All that the table tells of an id: printable ASCII, as writers take no other. */
+const plainId = /^[\x20-\x7e]+$/;
 
 /** One message of a run that was read. Its own bytes are made when they are asked for. */
 export class RunFrame implements DecodedFrame {
@@ -82,7 +88,19 @@ export function readRun(bytes: Uint8Array): RunFrame[] {
     frames.push(new RunFrame(shape, idOf(index), timestamp, body, bodies.sizeOf(body), bodies.owned));
   }
   if (!bodies.exhausted) throw new CodecError('The bodies of the run do not have the lengths that it tells');
+  if (head.headers !== noHeaders) assertHeadsFit(head.headers, frames);
   return frames;
+}
+
+/** Each message can stand alone, as it does when it is tried again or kept as a dead letter; all their heads have a bound. */
+function assertHeadsFit(headers: Headers, frames: readonly RunFrame[]): void {
+  const sharedBytes = Buffer.byteLength(JSON.stringify(headers));
+  if (sharedBytes * frames.length > MAX_RUN_HEADERS_BYTES)
+    throw new CodecError(
+      `The headers of the run, for each of its messages, exceed ${MAX_RUN_HEADERS_BYTES} bytes`,
+    );
+  if (sharedBytes + LONGEST_OWN_HEAD_BYTES <= MAX_HEADER_BYTES) return;
+  for (const frame of frames) writeHead(frame);
 }
 
 /** The ids that follow from that of the first message. */
@@ -138,6 +156,7 @@ function readIds(bytes: Buffer, start: number, lengths: readonly number[]): stri
     if (length === 0 || length > LONGEST_ID || end > bytes.length)
       throw new CodecError('The run has no valid ids');
     const id = bytes.toString('latin1', offset, end);
+    if (!plainId.test(id)) throw new CodecError('The run has no valid ids');
     offset = end;
     return id;
   });
@@ -157,6 +176,7 @@ class TextBodies {
   private offset = 0;
 
   constructor(region: Buffer) {
+    if (!isUtf8(region)) throw new CodecError('The bodies of the run are not UTF-8');
     this.text = region.toString('utf8');
     this.isAscii = this.text.length === region.length;
   }

@@ -1,5 +1,6 @@
-import { BUNDLE_FLAG, encodeFrame, RUN_FLAG, startFrame } from './frame.js';
+import { BUNDLE_FLAG, encodeFrame, MAX_RUN_HEADERS_BYTES, RUN_FLAG, startFrame } from './frame.js';
 import { writeHead } from './frame-head.js';
+import { type Headers, noHeaders } from './headers.js';
 import type { OutgoingFrame } from './outgoing-frame.js';
 import { varintSize, writeVarint } from './varint.js';
 
@@ -20,8 +21,11 @@ export class RunWriter {
   /** Where the ids do not follow from the first one. */
   private readonly ids: string[] | undefined;
   private regionBytes = 0;
+  private readonly headersBytes: number;
 
   constructor(private readonly first: OutgoingFrame) {
+    const { headers } = first;
+    this.headersBytes = headers === noHeaders ? 0 : mostHeadersBytes(headers);
     if (first.idPrefix === undefined) this.ids = [];
     this.add(first);
   }
@@ -43,7 +47,8 @@ export class RunWriter {
       frame.compression === first.compression &&
       typeof frame.body === typeof first.body &&
       ageMs >= 0 &&
-      ageMs <= LONGEST_AGE_MS
+      ageMs <= LONGEST_AGE_MS &&
+      (this.length + 1) * this.headersBytes <= MAX_RUN_HEADERS_BYTES
     );
   }
 
@@ -88,6 +93,13 @@ export class RunWriter {
     let offset = start;
     for (const text of texts) offset += bytes.write(text, offset, encoding);
   }
+}
+
+/** At the most, without encoding them: a UTF-16 unit takes three bytes, or six where it is escaped. */
+function mostHeadersBytes(headers: Headers): number {
+  let bytes = 2;
+  for (const name in headers) bytes += name.length + 6 * headers[name].length + 6;
+  return bytes;
 }
 
 function sizeOf(table: readonly number[]): number {

@@ -51,7 +51,8 @@ export class DiscoBusModule {
   /** A bus with these options; without any, over redis://127.0.0.1:6379. Malformed ones are a ConfigurationError. */
   static forRoot(options: DiscoBusModuleOptions = {}): DynamicModule {
     const { name, isGlobal, ...own } = assertModuleOptions(options);
-    const provider = { provide: optionsToken(assertBusName(name)), useValue: own };
+    // A function, since they may hold a password, and modules get printed.
+    const provider = { provide: optionsToken(assertBusName(name)), useFactory: () => own };
     return busModule({ name, isGlobal }, [provider], own.metrics);
   }
 

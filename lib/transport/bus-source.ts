@@ -18,11 +18,15 @@ export class BusSource {
   private opening: Opening | undefined;
   private stopping: Promise<void> = Promise.resolve();
 
+  /** Holds passwords, and so is not shown by whoever looks at this. */
+  readonly #options: DiscoTransportOptions;
+
   /** Throws ConfigurationError for options that exclude each other. */
   constructor(
-    private readonly options: DiscoTransportOptions,
+    options: DiscoTransportOptions,
     private readonly label: string,
   ) {
+    this.#options = options;
     const { bus, driver, url } = options;
     const { host, port, db, username, password, tls } = options;
     const address = [host, port, db, username, password, tls].find((each) => each !== undefined);
@@ -47,7 +51,7 @@ export class BusSource {
 
   /** Whether the bus is closed with its user. */
   get owned(): boolean {
-    return this.options.bus === undefined;
+    return this.#options.bus === undefined;
   }
 
   /** Resolves with a bus that is started; called again it returns the same one. May be tried again after it rejected. */
@@ -100,16 +104,17 @@ export class BusSource {
 
   private async firstMake(onMade: (bus: DiscoBus) => void): Promise<DiscoBus> {
     await this.stopping;
-    const bus = this.options.bus ? held(this.options.bus) : await this.make();
+    const bus = this.#options.bus ? held(this.#options.bus) : await this.make();
     onMade(bus);
     return bus;
   }
 
   private async make(): Promise<DiscoBus> {
-    const { logger = new Logger(this.label), connection } = this.options;
-    const driver = this.options.driver ?? (await driverOfUrl(this.options.url, this.options, SHARED_MEMORY));
+    const { logger = new Logger(this.label), connection } = this.#options;
+    const driver =
+      this.#options.driver ?? (await driverOfUrl(this.#options.url, this.#options, SHARED_MEMORY));
     return new DiscoBus({
-      ...pickOptions(this.options, busKinds),
+      ...pickOptions(this.#options, busKinds),
       driver,
       logger,
       connection: { critical: true, ...connection },

@@ -42,9 +42,13 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   private news: Promise<Subscription> | undefined;
   private fallbackTold = false;
 
+  /** Holds passwords, and so is not shown by whoever looks at this. */
+  readonly #options: DiscoBusClientOptions;
+
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
-  constructor(private readonly options: DiscoBusClientOptions = {}) {
+  constructor(options: DiscoBusClientOptions = {}) {
     super();
+    this.#options = options;
     assertClientOptions(options);
     this.source = new BusSource(options, 'DiscoBusClient');
     this.relay = new StatusRelay((status) => this._status$.next(status));
@@ -124,7 +128,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     const bus = this.source.bus ?? (await this.made());
     const { data, options } = this.opened(packet);
     const topic = this.topicOf(packet.pattern);
-    const delivery = eventDelivery(bus, topic, this.options.events, () => this.tellFallback());
+    const delivery = eventDelivery(bus, topic, this.#options.events, () => this.tellFallback());
     const plainPacket = { ...packet, data };
     const payload = this.plain ? data : await this.serializer.serialize(plainPacket);
     const headers = packetHeaders(packet, this.plain, options.headers);
@@ -170,7 +174,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
 
   private hostOf(bus: DiscoBus): ClientRequestHost {
     if (this.requests?.bus === bus) return this.requests;
-    const { requests: mode = 'one', deserializer } = this.options;
+    const { requests: mode = 'one', deserializer } = this.#options;
     if (mode === 'one') this.listen(bus);
     this.requests = {
       bus,

@@ -57,9 +57,13 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private answersAlone = false;
   private forgetFarewell: (() => void) | undefined;
 
+  /** Holds passwords, and so is not shown by whoever looks at this. */
+  readonly #options: DiscoBusServerOptions;
+
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
-  constructor(private readonly options: DiscoBusServerOptions = {}) {
+  constructor(options: DiscoBusServerOptions = {}) {
     super();
+    this.#options = options;
     assertServerOptions(options);
     noteTrueFailures();
     this.source = new BusSource(options, 'DiscoBusServer');
@@ -129,7 +133,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const opening: Promise<Subscription>[] = [];
     const answers = [...this.messageHandlers.values()].some((handler) => requestHandler(handler));
     if (answers) await bus.prepareToRespond();
-    this.answersAlone = answers && (this.options.requests ?? 'one') === 'one';
+    this.answersAlone = answers && (this.#options.requests ?? 'one') === 'one';
     for (const [route, handler] of this.messageHandlers) {
       const answering = requestHandler(handler);
       if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
@@ -155,7 +159,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     route: string,
     handler: MessageHandler,
   ): Promise<Subscription>[] {
-    const { concurrency = CONCURRENCY, requests = 'one' } = this.options;
+    const { concurrency = CONCURRENCY, requests = 'one' } = this.#options;
     const topic = topicOfRoute(route);
     const ownTopic = instanceTopic(this.instance, topic);
     const here = whereabouts(ownTopic);
@@ -186,13 +190,13 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   ): Promise<Subscription> {
     const topic = subscriptionOfRoute(route);
     const extras = topicOptionsOf(handler.extras);
-    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options.events, () =>
+    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.#options.events, () =>
       this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`),
     );
     const handle = (data: unknown, context: DiscoMessageContext) =>
       calls.event(route, handler, data, context);
     const name = `@EventPattern(${JSON.stringify(route)})`;
-    return bus.subscribe(topic, handle, { name, ...this.options.eventOptions, ...extras, delivery });
+    return bus.subscribe(topic, handle, { name, ...this.#options.eventOptions, ...extras, delivery });
   }
 
   /** Clients that know other instances learn of this one at once, and not only when they ask again. */
@@ -216,9 +220,9 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private host(): HandlerCallsHost {
     return {
       transportId: this.transportId,
-      serializer: this.options.serializer && this.serializer,
+      serializer: this.#options.serializer && this.serializer,
       deserializer: this.deserializer,
-      readsPlainly: this.options.deserializer === undefined,
+      readsPlainly: this.#options.deserializer === undefined,
       hooked: () =>
         this.onProcessingStartHook !== this.usualStartHook || this.onProcessingEndHook !== undefined,
       logger: this.logger,

@@ -1,5 +1,6 @@
 import type { BusStatus } from '../bus/bus-status.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
+import { callGuest } from '../errors/guest.js';
 
 /** What `status` emits. */
 export type TransportStatus = 'connected' | 'disconnected';
@@ -34,6 +35,7 @@ export class StatusRelay {
 
   private tell(status: BusStatus): void {
     if (status.type === 'connected' || status.type === 'disconnected') this.onConnection(status.type);
-    for (const { type, call } of this.callbacks) if (type === status.type) call(status);
+    for (const { type, call } of this.callbacks)
+      if (type === status.type) callGuest(call, 'A status listener', () => call(status));
   }
 }

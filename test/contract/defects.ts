@@ -171,7 +171,7 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
   },
   'splits what begins like a bundle, bare or not': {
     noticedBy: ['bare-bytes'],
-    make: () => ({ deliver: (delivery, hand) => splitFanOut(delivery, hand) }),
+    make: () => ({ deliver: (delivery, hand) => splitFanOut(delivery, hand, () => {}) }),
   },
   'takes * for any number of segments': {
     noticedBy: ['patterns'],

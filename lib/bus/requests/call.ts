@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import type { DriverReceipt } from '../../driver/driver.js';
 import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError } from '../../errors/bus.errors.js';
+import { callGuest } from '../../errors/guest.js';
 import {
   NoRespondersError,
   RemoteError,
@@ -204,15 +205,20 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   }
 
   private tellNext(payload: unknown, headers: Headers): void {
-    this.scope.runInAsyncScope(this.observer.next, this.observer, payload, headers);
+    this.tell(() => this.observer.next(payload, headers));
   }
 
   private tellComplete(): void {
-    this.scope.runInAsyncScope(this.observer.complete, this.observer);
+    this.tell(() => this.observer.complete());
   }
 
   private tellError(error: unknown): void {
-    this.scope.runInAsyncScope(this.observer.error, this.observer, error);
+    this.tell(() => this.observer.error(error));
+  }
+
+  /** An observer that throws must keep no reply from others. */
+  private tell(call: () => unknown): void {
+    this.scope.runInAsyncScope(callGuest, undefined, this.observer, 'An observer of replies', call);
   }
 
   private settle(): boolean {

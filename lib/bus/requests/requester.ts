@@ -9,9 +9,11 @@ import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
+import type { Message } from '../../message/message.js';
 import { CORRELATION_HEADER, currentCorrelationId } from '../../middleware/correlation.js';
 import type { Clock } from '../../timing/clock.js';
 import { DeadlineQueue } from '../../timing/deadline-queue.js';
+import { turnBudget } from '../../timing/turn-budget.js';
 import type { PublishOptions, PublishReceipt } from '../bus-options.js';
 import { Call, type ReplyObserver } from './call.js';
 import type { Arrival, DirectChannel } from './direct-channel.js';
@@ -258,8 +260,24 @@ export class Requester {
     }
   }
 
+  /** Of many replies that take long to read, those that follow are read in a turn to come. */
+  private read(arrival: Arrival): Message | Promise<Message> {
+    if (turnBudget.spent)
+      return new Promise<void>((resolve) => turnBudget.later(resolve)).then(() => this.readNow(arrival));
+    return this.readNow(arrival);
+  }
+
+  private readNow(arrival: Arrival): Message | Promise<Message> {
+    const startedMs = performance.now();
+    try {
+      return this.parts.channel.read(arrival);
+    } finally {
+      turnBudget.spend(performance.now() - startedMs);
+    }
+  }
+
   private readonly bookkeeping = {
-    read: (arrival: Arrival) => this.parts.channel.read(arrival),
+    read: (arrival: Arrival) => this.read(arrival),
     holds: (bytes: number) => bytes <= this.parts.replyBufferBytes,
     unwanted: () => this.parts.onStrayReply(),
     settled: (call: Call) => {

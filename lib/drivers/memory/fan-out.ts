@@ -1,4 +1,5 @@
 import { type Delivery } from '../../driver/delivery.js';
+import { handOver } from '../../driver/guarded-delivery.js';
 import { isTopicPattern, type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
 import { type Turn } from './turn.js';
 
@@ -54,11 +55,7 @@ export class FanOutSubscription {
 
   deliver(delivery: Delivery): void {
     if (!this.open || this.paused) return;
-    try {
-      this.onDelivery(delivery);
-    } catch (thrown) {
-      this.onFault(thrown);
-    }
+    handOver(delivery, this.onDelivery, this.onFault);
   }
 }
 

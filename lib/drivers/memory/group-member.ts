@@ -1,4 +1,5 @@
 import { type Delivery } from '../../driver/delivery.js';
+import { handOver } from '../../driver/guarded-delivery.js';
 
 /** A delivery that can be ended from outside. */
 export interface MemberDelivery extends Delivery {
@@ -56,11 +57,7 @@ export class GroupMember {
 
   hand(delivery: MemberDelivery): void {
     this.inFlight.add(delivery);
-    try {
-      this.onDelivery(delivery);
-    } catch (thrown) {
-      this.onFault(thrown);
-    }
+    handOver(delivery, this.onDelivery, this.onFault);
   }
 
   /** The delivery is settled: its place is free. */

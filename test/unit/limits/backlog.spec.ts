@@ -164,7 +164,7 @@ describe('a message that waits for its next attempt', () => {
       onOverflow: nothing,
       onLost: nothing,
     });
-    splitFanOut(bundle, (delivery) => void retries.wrap(delivery).retry(1));
+    splitFanOut(bundle, (delivery) => void retries.wrap(delivery).retry(1), nothing);
     await clock.advance(1);
     const waited = await again.until(20);
     for (const [n, { frame, attempt }] of waited.entries()) {

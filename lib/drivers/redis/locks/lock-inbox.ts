@@ -67,7 +67,7 @@ export class LockInbox {
   }
 
   private receive(message: string): void {
-    const match = /^([0-9a-f]{32}) (\d+) (\d+) (\d+) (\d+)$/.exec(message);
+    const match = /^([0-9a-f]{32}) (\d{1,20}) (\d{1,15}) (\d{1,15}) (\d{1,9})$/.exec(message);
     if (match === null) return;
     const [, token, fence, ttl, server, keys] = match;
     this.listener.handedOver({

@@ -10,7 +10,7 @@ import type { RedisLink } from '../redis-link.js';
 
 /** Who is told of the messages of a channel. */
 export interface ChannelListener {
-  /** With `refusal`, the frame is too large to be read, and only its head is there. */
+  /** With `refusal`, the frame is too large to be read, and only its head is there, or nothing where it has none. */
   receive(topic: string, frame: Uint8Array, refusal?: DiscoBusError): void;
 }
 
@@ -62,6 +62,9 @@ class ChannelEntry implements TopicChannel {
     this.topicOf = topicOf;
   }
 }
+
+/** What is told of a frame that is too large and has no head. */
+const nothing = Buffer.alloc(0);
 
 /** Redis takes many channels in one command; an answer comes for each. */
 const CHANNELS_PER_COMMAND = 500;
@@ -219,8 +222,7 @@ export class SubscriberConnection {
   /** A listener that throws must neither reach ioredis nor keep the message from the others. */
   private handOver(entry: ChannelEntry, topic: string, frame: Buffer): void {
     const refusal = this.refusalOf(frame);
-    const told = refusal ? headOf(frame) : frame;
-    if (told === undefined) return;
+    const told = refusal ? (headOf(frame) ?? nothing) : frame;
     for (const listener of entry.listeners) {
       try {
         listener.receive(topic, told, refusal);

@@ -22,6 +22,8 @@ export interface StreamEntry {
 }
 
 const FRAME = 0x66;
+/** An entry's id, or of a part of a bundle its id and number. */
+const place = /^\d{1,20}-\d{1,20}(#\d{1,4})*$/;
 const none: readonly number[] = [];
 
 /** Reads the fields of an entry; total, whatever they hold. */
@@ -46,7 +48,7 @@ export function readEntry(
     failures: count(text('a')),
     crashes: count(text('c')),
     releases: count(text('n')),
-    origin: text('o') || id,
+    origin: place.test(text('o')) ? text('o') : id,
     expiresMs: count(text('x')),
     replays: count(text('r')),
     settledParts: partsOf(settled || text('s')),

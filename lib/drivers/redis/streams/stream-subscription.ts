@@ -1,5 +1,6 @@
 import type { Delivery } from '../../../driver/delivery.js';
 import type { DriverSubscription } from '../../../driver/driver.js';
+import { handOver } from '../../../driver/guarded-delivery.js';
 import type { Places } from './places.js';
 import type { StreamDelivery } from './stream-delivery.js';
 
@@ -35,11 +36,7 @@ export class StreamSubscription implements DriverSubscription {
     this.deliveries.add(delivery);
     this.places.take();
     delivery.holder = this;
-    try {
-      this.onDelivery(delivery);
-    } catch (thrown) {
-      this.owner.fault(thrown);
-    }
+    handOver(delivery, this.onDelivery, this.onFault);
   }
 
   /** The delivery is settled or given up; true if it was one of this subscription's. */
@@ -48,6 +45,8 @@ export class StreamSubscription implements DriverSubscription {
     this.places.release();
     return true;
   }
+
+  private readonly onFault = (thrown: unknown): void => this.owner.fault(thrown);
 
   pause(): void {
     this.paused = true;

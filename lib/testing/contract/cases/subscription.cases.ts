@@ -160,6 +160,22 @@ export const subscriptionCases: readonly DriverCase[] = [
     },
   },
   {
+    id: 'throwing-handler',
+    name: 'what a subscriber throws at is settled, and keeps no place',
+    async run(stage) {
+      const driver = await stage.driver();
+      const handler = (...[delivery, count]: Parameters<typeof acknowledge>) => {
+        if (count <= 3) throw new Error('thrown by the contract suite');
+        void delivery.ack();
+      };
+      const inbox = await stage.inbox(driver, stage.topic(), { handler, maxInFlight: 2 });
+      for (const text of ['1', '2', '3', 'last']) await stage.publish(driver, stage.topic(), text);
+      await stage.until('the last arrives', () => inbox.texts.includes('last'));
+      await stage.quiet();
+      expectOnceEach(inbox.texts, ['1', '2', '3', 'last'], 'each handed over once');
+    },
+  },
+  {
     id: 'pause',
     name: 'nothing is handed over between pause and resume',
     async run(stage) {

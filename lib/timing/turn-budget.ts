@@ -1,0 +1,38 @@
+import { setImmediate } from 'node:timers';
+
+/** How long one turn of the event loop may go on with work that can wait. */
+const TURN_MS = 15;
+
+/** What is spent on work in one turn of the event loop, so that who has much to do lets others have theirs. */
+class TurnBudget {
+  private usedMs = 0;
+  private running = false;
+  private readonly waiting: (() => void)[] = [];
+
+  /** Whether the present turn has no time left for such work. */
+  get spent(): boolean {
+    return this.usedMs > TURN_MS;
+  }
+
+  /** So much was spent in the present turn. */
+  spend(ms: number): void {
+    this.usedMs += ms;
+    if (this.running) return;
+    this.running = true;
+    setImmediate(this.end);
+  }
+
+  /** Calls `resume`, which must not throw, in a turn to come, behind what waits already. To be called when all is spent. */
+  later(resume: () => void): void {
+    this.waiting.push(resume);
+  }
+
+  private readonly end = (): void => {
+    this.running = false;
+    this.usedMs = 0;
+    for (let due = this.waiting.length; due > 0 && !this.spent; due--) this.waiting.shift()?.();
+  };
+}
+
+/** Of this process: whatever reads messages shares it. */
+export const turnBudget = new TurnBudget();
