@@ -88,6 +88,7 @@ export {
   HandlerMissingError,
   HandlerPanicError,
   HandlerTimeoutError,
+  PayloadInvalidError,
   UnrecoverableError,
 } from './errors/handler.errors.js';
 export {

@@ -20,6 +20,7 @@ import {
   subscriptionOfRoute,
   topicOfRoute,
 } from './pattern-topic.js';
+import { notePipeFailures } from './pipe-failures.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import { assertServerOptions } from './transport-option-kinds.js';
 import type { DiscoBusServerOptions } from './transport-options.js';
@@ -62,6 +63,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     super();
     assertServerOptions(options);
     noteTrueFailures();
+    notePipeFailures();
     this.source = new BusSource(options, 'DiscoBusServer');
     this.relay = new StatusRelay((status) => this._status$.next(status));
     this.initializeSerializer(options as never);
