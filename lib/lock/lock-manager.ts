@@ -2,7 +2,7 @@ import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-st
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { LockNotAcquiredError } from '../errors/lock.errors.js';
-import { aClock, checkedElsewhere, having, type OptionKinds } from '../errors/option-kinds.js';
+import { aClock, aDuration, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { PATIENT_WAIT_MS } from './answer-in-time.js';
@@ -37,8 +37,8 @@ export interface LockManagerOptions {
 }
 
 const managerKinds: OptionKinds<LockManagerOptions> = {
-  ttl: checkedElsewhere,
-  wait: checkedElsewhere,
+  ttl: aDuration,
+  wait: aDuration,
   clock: aClock,
   observer: having('an observer of locks', 'operation', 'waited', 'held', 'lost'),
 };

@@ -2,7 +2,7 @@ import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { HandlerPanicError, isUnrecoverable } from '../errors/handler.errors.js';
 import { isError } from '../errors/is-error.js';
-import { aBoolean, checkedElsewhere, type OptionKinds, oneOf, options } from '../errors/option-kinds.js';
+import { aBoolean, aDuration, aNumber, type OptionKinds, oneOf, options } from '../errors/option-kinds.js';
 import { type Backoff, backoffDelay } from '../timing/backoff.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
@@ -19,11 +19,11 @@ export interface RetryPolicy {
 }
 
 const policyKinds: OptionKinds<RetryPolicy> = {
-  attempts: checkedElsewhere,
+  attempts: aNumber,
   backoff: options<Backoff>({
     type: oneOf('fixed', 'exponential'),
-    delayMs: checkedElsewhere,
-    maxMs: checkedElsewhere,
+    delayMs: aDuration,
+    maxMs: aDuration,
     jitter: aBoolean,
   }),
 };
