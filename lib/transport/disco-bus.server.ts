@@ -20,7 +20,7 @@ import {
   subscriptionOfRoute,
   topicOfRoute,
 } from './pattern-topic.js';
-import { notePipeFailures } from './pipe-failures.js';
+import { expectShutdownHooks } from './shutdown-hooks.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import { assertServerOptions } from './transport-option-kinds.js';
 import type { DiscoBusServerOptions } from './transport-options.js';
@@ -57,13 +57,13 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   /** Clients may choose this instance. */
   private answersAlone = false;
   private forgetFarewell: (() => void) | undefined;
+  private forgetHooks = () => {};
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(private readonly options: DiscoBusServerOptions = {}) {
     super();
     assertServerOptions(options);
     noteTrueFailures();
-    notePipeFailures();
     this.source = new BusSource(options, 'DiscoBusServer');
     this.relay = new StatusRelay((status) => this._status$.next(status));
     this.initializeSerializer(options as never);
@@ -74,7 +74,10 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   /** Calls back without an argument when every subscription is live, with the error when that fails. */
   listen(callback: (error?: unknown) => void): void {
     this.start().then(
-      () => callback(),
+      () => {
+        this.forgetHooks = expectShutdownHooks((text) => this.logger.warn(text));
+        callback();
+      },
       (error: unknown) => callback(error),
     );
   }
@@ -89,6 +92,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     this.listening = undefined;
     await this.sayGoodbye();
     this.forgetFarewell?.();
+    this.forgetHooks();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
     this.relay.detach();
