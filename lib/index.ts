@@ -88,6 +88,7 @@ export {
   HandlerMissingError,
   HandlerPanicError,
   HandlerTimeoutError,
+  PayloadInvalidError,
   UnrecoverableError,
 } from './errors/handler.errors.js';
 export {
@@ -140,6 +141,7 @@ export { recover } from './middleware/recover.js';
 export { type RetryPolicy, retry } from './middleware/retry.js';
 export { timeout } from './middleware/timeout.js';
 export { type SchemaIssue, type SchemaResult, type StandardSchema, validate } from './middleware/validate.js';
+export { BusFailureInterceptor, busHttpException } from './nest/bus-failure.interceptor.js';
 export { DiscoBusModule } from './nest/disco-bus.module.js';
 export { type AnyEvents, DiscoBusService, type TopicPattern } from './nest/disco-bus.service.js';
 export { getDiscoBusServerToken, getDiscoBusToken, InjectDiscoBus } from './nest/disco-bus.tokens.js';

@@ -1,11 +1,15 @@
 import { compressionKinds } from '../codec/gzip.codec.js';
 import { bundlingKinds } from '../driver/bundling-driver.js';
-import { optionNames, type Replacements } from '../errors/assert-options.js';
+import { messageKinds, type Replacements } from '../errors/assert-options.js';
 import {
   aBoolean,
   aClock,
+  aCodec,
+  aDuration,
   aFunction,
   aList,
+  aMoment,
+  aNumber,
   anObject,
   aSignal,
   aString,
@@ -13,6 +17,7 @@ import {
   having,
   type OptionKind,
   type OptionKinds,
+  oneOf,
   options,
   optionsByName,
   orFalse,
@@ -32,33 +37,35 @@ import type {
   TopicOptions,
 } from './bus-options.js';
 
+const aGuarantee = oneOf('at-most-once', 'at-least-once');
+
 const retryKinds: OptionKinds<RetryOptions> = {
-  attempts: checkedElsewhere,
+  attempts: aNumber,
   backoff: options(backoffKinds),
 };
 
 const backlogKinds: OptionKinds<BacklogOptions> = {
-  limit: checkedElsewhere,
-  maxBytes: checkedElsewhere,
-  overflow: checkedElsewhere,
+  limit: aNumber,
+  maxBytes: aNumber,
+  overflow: oneOf('drop-new', 'drop-old'),
 };
 
 /** What each of {@link TopicOptions} may be. */
 export const topicKinds: OptionKinds<TopicOptions> = {
-  wire: checkedElsewhere,
-  delivery: checkedElsewhere,
+  wire: oneOf('disco', 'go'),
+  delivery: aGuarantee,
   group: aString,
-  concurrency: checkedElsewhere,
-  prefetch: checkedElsewhere,
+  concurrency: aNumber,
+  prefetch: aNumber,
   retry: orFalse(options(retryKinds)),
   deadLetter: aBoolean,
-  timeout: checkedElsewhere,
-  startFrom: checkedElsewhere,
-  orderBy: checkedElsewhere,
+  timeout: aDuration,
+  startFrom: oneOf('beginning', 'new'),
+  orderBy: oneOf('key'),
   backlog: options(backlogKinds),
 };
 
-const batchKinds: OptionKinds<BatchOptions> = { size: checkedElsewhere, linger: checkedElsewhere };
+const batchKinds: OptionKinds<BatchOptions> = { size: aNumber, linger: aDuration };
 
 export const aSchema: OptionKind = {
   told: 'a Standard Schema',
@@ -85,37 +92,37 @@ export const subscribeKinds: OptionKinds<HandlerSubscribeOptions> = {
 export const publishKinds: OptionKinds<PublishOptions> = {
   headers: anObject,
   id: checkedElsewhere,
-  delivery: checkedElsewhere,
-  timeout: checkedElsewhere,
+  delivery: aGuarantee,
+  timeout: aDuration,
   signal: aSignal,
-  delay: checkedElsewhere,
-  at: checkedElsewhere,
+  delay: aDuration,
+  at: aMoment,
   key: checkedElsewhere,
-  ttl: checkedElsewhere,
+  ttl: aDuration,
 };
 
-/** The names of {@link PublishOptions}. */
-export const publishNames = optionNames(publishKinds);
+/** The same, for every message. */
+export const publishMessageKinds = messageKinds(publishKinds);
 
 const requestKinds: OptionKinds<RequestOptions> = {
-  timeout: checkedElsewhere,
+  timeout: aDuration,
   signal: aSignal,
   headers: anObject,
-  delivery: checkedElsewhere,
+  delivery: aGuarantee,
   group: aString,
 };
 
-/** The names of {@link RequestOptions}. */
-export const requestNames = optionNames(requestKinds);
+/** What each of {@link RequestOptions} may be, for every message. */
+export const requestMessageKinds = messageKinds(requestKinds);
 
 const publishLimitKinds: OptionKinds<PublishLimitOptions> = {
-  messages: checkedElsewhere,
-  bytes: checkedElsewhere,
+  messages: aNumber,
+  bytes: aNumber,
 };
 
 const connectionKinds: OptionKinds<ConnectionOptions> = {
   wait: aBoolean,
-  timeout: checkedElsewhere,
+  timeout: aDuration,
   critical: aBoolean,
 };
 
@@ -131,14 +138,14 @@ export const busKinds: OptionKinds<DiscoBusOptions> = {
   prefix: aString,
   defaults: options(topicKinds),
   topics: optionsByName(options(topicKinds)),
-  codec: checkedElsewhere,
+  codec: aCodec,
   compression: orFalse(options(compressionKinds)),
-  maxMessageSize: checkedElsewhere,
-  publishTimeout: checkedElsewhere,
+  maxMessageSize: aNumber,
+  publishTimeout: aDuration,
   publishLimit: options(publishLimitKinds),
-  requestTimeout: checkedElsewhere,
-  maxPendingRequests: checkedElsewhere,
-  shutdownTimeout: checkedElsewhere,
+  requestTimeout: aDuration,
+  maxPendingRequests: aNumber,
+  shutdownTimeout: aDuration,
   connection: options(connectionKinds),
   middleware: middlewares,
   bundling: orFalse(options(bundlingKinds)),

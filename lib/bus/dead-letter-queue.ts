@@ -1,7 +1,7 @@
 import type { DeadLetter, DeadLetterStore } from '../driver/dead-letters.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { aFunction, aSignal, aString, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
+import { aFunction, aNumber, aSignal, aString, type OptionKinds } from '../errors/option-kinds.js';
 import type { Message } from '../message/message.js';
 import { type Clock, sleep } from '../timing/clock.js';
 import type { MessageDecoder } from './message-decoder.js';
@@ -45,12 +45,12 @@ export interface ReplayReport {
   readonly capped: number;
 }
 
-const peekKinds: OptionKinds<PeekOptions> = { limit: checkedElsewhere, after: aString };
+const peekKinds: OptionKinds<PeekOptions> = { limit: aNumber, after: aString };
 
 const replayKinds: OptionKinds<ReplayOptions> = {
   filter: aFunction,
-  maxReplays: checkedElsewhere,
-  rate: checkedElsewhere,
+  maxReplays: aNumber,
+  rate: aNumber,
   signal: aSignal,
 };
 

@@ -2,17 +2,18 @@ import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabiliti
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import type { DriverReceipt } from '../driver/driver.js';
 import { offersGroupRemoval } from '../driver/group-removal.js';
-import { assertOptionNames, assertSignal } from '../errors/assert-options.js';
+import { assertMessageOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
+import { assertMessageId } from '../message/message-id.js';
 import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import type { BatchHandler } from './batch.js';
 import { errorLine } from './bus-logger.js';
-import { publishNames, requestNames } from './bus-option-kinds.js';
+import { publishMessageKinds, requestMessageKinds } from './bus-option-kinds.js';
 import type {
   BatchSubscribeOptions,
   DiscoBusOptions,
@@ -201,7 +202,7 @@ export class DiscoBus {
   publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
     if (options !== undefined) {
       try {
-        assertOptionNames('publish', options, publishNames);
+        assertMessageOptions('publish', options, publishMessageKinds);
       } catch (error) {
         return Promise.reject(error);
       }
@@ -222,7 +223,10 @@ export class DiscoBus {
     options?: PublishOptions,
   ): Promise<PublishReceipt[]> {
     if (!Array.isArray(payloads)) throw new ConfigurationError('publishBatch takes an array of payloads');
-    if (options !== undefined) assertOptionNames('publishBatch', options, publishNames);
+    if (options !== undefined) {
+      assertMessageOptions('publishBatch', options, publishMessageKinds);
+      if (options.id !== undefined) assertMessageId(options.id);
+    }
     return this.publisher.publishBatch(topic, payloads, options);
   }
 
@@ -304,8 +308,7 @@ export class DiscoBus {
     options: RequestOptions = {},
     observer: ReplyObserver,
   ): () => void {
-    assertOptionNames('request', options, requestNames);
-    if (options.signal !== undefined) assertSignal('request', options.signal);
+    assertMessageOptions('request', options, requestMessageKinds);
     const { timeout, ...rest } = options;
     const { requestTimeoutMs } = this.options;
     const timeoutMs =

@@ -2,7 +2,6 @@ import { types } from 'node:util';
 import type { Codec, EncodedBody, EncodingBody } from '../codec/codec.js';
 import type { BufferLimit } from '../driver/driver.js';
 import type { MessagePublishOptions } from '../driver/message-driver.js';
-import { assertSignal } from '../errors/assert-options.js';
 import { AbortedError, ConfigurationError } from '../errors/bus.errors.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import { CodecError, MessageTooLargeError, MessageUndefinedError } from '../errors/message.errors.js';
@@ -258,7 +257,6 @@ export class Publisher {
     if (isUsual(options)) return lane.usual;
     const { clock, driver } = this.options;
     const { signal, ttl, key } = options;
-    if (signal !== undefined) assertSignal('publish', signal);
     if (signal?.aborted) throw new AbortedError(signal.reason);
     const delayMs = delayOf(options, clock.now());
     const ttlMs = ttl === undefined ? undefined : toMilliseconds(ttl, 'ttl', { minMs: 1 });

@@ -1,6 +1,7 @@
 import type { DeadLetterReason, Delivery } from '../driver/delivery.js';
 import { errorDetails } from '../driver/guarded-delivery.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
+import { isUnrecoverable } from '../errors/handler.errors.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../metrics/metrics.js';
 import { attemptsMade } from '../middleware/attempts-made.js';
 import { isPanic } from '../middleware/recover.js';
@@ -80,7 +81,7 @@ export class Settlement {
   }
 
   private afterFailure(delivery: Delivery, error: unknown): Outcome {
-    if (isDiscoBusError(error, 'DISCO_UNRECOVERABLE')) return giveUp('unrecoverable', 'failed', error);
+    if (isUnrecoverable(error)) return giveUp('unrecoverable', 'failed', error);
     if (this.isLast(delivery)) return giveUp('attempts', 'failed', error);
     return { type: 'retry', delayMs: backoffDelay(this.policy.backoff, delivery.attempt) };
   }

@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError } from '../errors/message.errors.js';
-import { checkedElsewhere, having, type OptionKinds } from '../errors/option-kinds.js';
+import { aCodec, aNumber, type OptionKinds, oneOf } from '../errors/option-kinds.js';
 import { type Codec, Compression, type EncodedBody, type EncodingBody } from './codec.js';
 import { deflate, inflate } from './gzip.js';
 
@@ -24,17 +24,15 @@ export interface InflateLimit {
 
 /** What each of {@link CompressionOptions} may be. */
 export const compressionKinds: OptionKinds<CompressionOptions> = {
-  algorithm: checkedElsewhere,
-  level: checkedElsewhere,
-  threshold: checkedElsewhere,
+  algorithm: oneOf('gzip'),
+  level: aNumber,
+  threshold: aNumber,
 };
 
 const gzipKinds: OptionKinds<CompressionOptions & InflateLimit> = {
   ...compressionKinds,
-  maxBytes: checkedElsewhere,
+  maxBytes: aNumber,
 };
-
-const aCodec = having('a codec', 'encode', 'decode');
 
 /**
  * Compresses what another codec has encoded, from `threshold` bytes up to `maxBytes` and only where it gets smaller: it

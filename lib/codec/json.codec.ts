@@ -2,14 +2,17 @@ import { isUtf8 } from 'node:buffer';
 import { CodecError } from '../errors/message.errors.js';
 import { type Codec, Compression, type EncodedBody } from './codec.js';
 import { assertNoProto, assertShallow, maySpellProto, spellsProto } from './hostile-json.js';
+import { assertJsonContent } from './json-content.js';
 
 /** The number of JSON in a frame. */
 export const JSON_CODEC_ID = 0;
 
 /**
- * JSON in UTF-8. Refuses with {@link CodecError}, on both sides alike: what JSON cannot say (`undefined`, functions,
- * bigint, cycles), nesting deeper than 64 levels, the key `__proto__`, text that is not JSON, and
- * bytes that are not UTF-8.
+ * JSON in UTF-8. Refuses with {@link CodecError}: nesting deeper than 64 levels and the key `__proto__`, on both sides
+ * alike; on reading, text that is not JSON and bytes that are not UTF-8; on writing, cycles and every value that a reader would not find again, wherever
+ * it stands in the payload: NaN, infinities, bigint, functions, symbols, invalid dates, `undefined` and holes in arrays,
+ * promises, and objects whose content is not in their properties (Map, Set, Error, RegExp, typed arrays …). The error
+ * names the value's `path`. What `toJSON` returns stands for its object; a property that is `undefined` is left out.
  */
 export class JsonCodec implements Codec {
   readonly name = 'json';
@@ -18,7 +21,6 @@ export class JsonCodec implements Codec {
 
   encode(payload: unknown): EncodedBody {
     const data = stringify(payload);
-    assertShallow(data);
     if (spellsProto(data)) assertNoProto(JSON.parse(data));
     return { data, codec: JSON_CODEC_ID, compression: Compression.none };
   }
@@ -36,13 +38,17 @@ export class JsonCodec implements Codec {
 
 function stringify(payload: unknown): string {
   let text: string | undefined;
+  let shallow: boolean;
   try {
+    shallow = assertJsonContent(payload);
     text = JSON.stringify(payload);
   } catch (error) {
+    if (error instanceof CodecError) throw error;
     throw new CodecError('The payload cannot be written as JSON', { cause: error });
   }
   if (text === undefined)
     throw new CodecError(`A payload of type ${typeof payload} cannot be written as JSON`);
+  if (!shallow) assertShallow(text);
   return text;
 }
 

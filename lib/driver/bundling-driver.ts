@@ -1,7 +1,7 @@
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { DriverError } from '../errors/driver.errors.js';
-import { checkedElsewhere, type OptionKinds, options } from '../errors/option-kinds.js';
+import { aNumber, type OptionKinds, options } from '../errors/option-kinds.js';
 import { encodeFrame, isFrame } from '../message/frame.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import { inNobodysContext } from './async-context.js';
@@ -27,8 +27,8 @@ import { partPosition } from './part-position.js';
 export type BundlingOptions = { readonly [guarantee in DeliveryGuarantee]?: Partial<BundleLimits> };
 
 const limitKinds: OptionKinds<Partial<BundleLimits>> = {
-  maxMessages: checkedElsewhere,
-  maxBytes: checkedElsewhere,
+  maxMessages: aNumber,
+  maxBytes: aNumber,
 };
 
 /** What each of {@link BundlingOptions} may be. */

@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { ConfigurationError } from './bus.errors.js';
-import { anObject, aSignal, type OptionKind, type OptionKinds } from './option-kinds.js';
+import { anObject, type OptionKind, type OptionKinds } from './option-kinds.js';
 
 /** By the name of an option that others have and this library does not: what to use in its place. */
 export type Replacements = Readonly<Record<string, string>>;
@@ -47,32 +47,28 @@ function isPlainlyRight(given: unknown, kinds: OptionKinds<any>): boolean {
   return true;
 }
 
+/** Kinds by name, without a prototype: for {@link assertMessageOptions}. */
+export type MessageKinds = Readonly<Record<string, OptionKind>>;
+
+/** What {@link assertMessageOptions} is told of the options of a message. */
+export function messageKinds<Options>(kinds: OptionKinds<Options>): MessageKinds {
+  return Object.assign(Object.create(null), kinds);
+}
+
 /**
- * The same for names alone, where it is called for every message: `known` has the names as keys and no prototype. Costs
- * one look-up for each option that is given.
+ * The same where it is called for every message: options that have none within. Costs a look-up and a comparison for each
+ * option that is given, and allocates nothing where all are right.
  */
-export function assertOptionNames(
-  where: string,
-  given: object,
-  known: Readonly<Record<string, unknown>>,
-): void {
-  if (typeof given !== 'object' || given === null) {
+export function assertMessageOptions(where: string, given: object, kinds: MessageKinds): void {
+  if (!anObject.fits(given)) {
     throw new ConfigurationError(`The options of ${where} must be an object, not ${shown(given)}`);
   }
-  for (const name in given) if (known[name] === undefined) throw unknownOption(where, name, known);
-}
-
-/** Throws ConfigurationError for what is no AbortSignal. */
-export function assertSignal(where: string, signal: unknown): void {
-  if (!aSignal.fits(signal))
-    throw new ConfigurationError(`${where}.signal must be ${aSignal.told}, not ${shown(signal)}`);
-}
-
-/** The names of `kinds` for {@link assertOptionNames}. */
-export function optionNames<Options>(kinds: OptionKinds<Options>): Readonly<Record<string, true>> {
-  const names: Record<string, true> = Object.create(null);
-  for (const name of Object.keys(kinds)) names[name] = true;
-  return names;
+  for (const name in given) {
+    const kind = kinds[name];
+    if (kind === undefined) throw unknownOption(where, name, kinds);
+    const value = (given as Record<string, unknown>)[name];
+    if (value !== undefined && !kind.fits(value)) assertKind(`${where}.${name}`, name, value, kind);
+  }
 }
 
 /** Those of `given` that `kinds` lists: the rest is for somebody else. */

@@ -1,4 +1,4 @@
-import { DiscoBusError } from './disco-bus-error.js';
+import { DiscoBusError, isDiscoBusError } from './disco-bus-error.js';
 
 /** A subscription was asked for without a handler function (`ErrNilHandler` of the Go library). */
 export class HandlerMissingError extends DiscoBusError {
@@ -35,4 +35,31 @@ export class HandlerPanicError extends DiscoBusError {
 /** Thrown by a handler to say that trying again is useless: the message is dead-lettered (or dropped) at once. */
 export class UnrecoverableError extends DiscoBusError {
   readonly code = 'DISCO_UNRECOVERABLE';
+}
+
+/**
+ * A pipe refused the payload before the handler ran, or the option `schema` did: the message is not tried again. `cause` is
+ * the validator's own error.
+ */
+export class PayloadInvalidError extends UnrecoverableError {
+  constructor(
+    /** What is wrong, field and rule, at most five: `'count must be an integer number'`, `'items.0.count: invalid_type'`. */
+    readonly problems: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super(`The payload is not valid: ${problems.join('; ')}`, options);
+  }
+}
+
+const unrecoverable = new WeakSet<Error>();
+
+/** Says of an error of another kind that trying again is useless, and returns it. */
+export function unrecoverably<E extends Error>(error: E): E {
+  unrecoverable.add(error);
+  return error;
+}
+
+/** Whether trying again after `error` is useless. */
+export function isUnrecoverable(error: unknown): boolean {
+  return isDiscoBusError(error, 'DISCO_UNRECOVERABLE') || unrecoverable.has(error as Error);
 }

@@ -41,4 +41,14 @@ export class MessageTooLargeError extends DiscoBusError {
 /** A value could not be encoded, or bytes could not be decoded: corrupt, truncated, hostile, or of an unknown version. */
 export class CodecError extends DiscoBusError {
   readonly code = 'DISCO_CODEC';
+  /**
+   * Where in the payload the value stands that cannot be encoded, as `order.items[2].tags`; `''` for the payload itself,
+   * undefined where the error is about no single value. At most about 200 characters.
+   */
+  readonly path: string | undefined;
+
+  constructor(message: string, options?: ErrorOptions & { readonly path?: string | undefined }) {
+    super(message, options);
+    this.path = options?.path;
+  }
 }

@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /** What an option may be. */
 export interface OptionKind {
   /** What it is called after "must be". */
@@ -26,6 +28,24 @@ export const aSignal: OptionKind = {
   fits: (value) => isPlain(value) && typeof (value as AbortSignal).aborted === 'boolean',
 };
 export const aClock: OptionKind = having('a clock', 'now', 'monotonic');
+
+/** A length of time by its looks: what it says, and its bounds, are checked where it is read. */
+export const aDuration: OptionKind = {
+  told: "a duration (milliseconds, or '250ms', '30s', '5m')",
+  fits: (value) => typeof value === 'number' || typeof value === 'string',
+};
+/** A moment in time. */
+export const aMoment: OptionKind = {
+  told: 'a Date or milliseconds since the epoch',
+  fits: (value) => Number.isFinite(types.isDate(value) ? value.getTime() : value),
+};
+export const aCodec: OptionKind = having('a codec', 'encode', 'decode');
+
+/** What a container provides something by. */
+export const aToken: OptionKind = {
+  told: 'a class, a string or a symbol',
+  fits: (value) => ['function', 'string', 'symbol'].includes(typeof value),
+};
 
 /** An object with these methods. */
 export function having(told: string, ...methods: readonly string[]): OptionKind {

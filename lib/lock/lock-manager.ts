@@ -3,7 +3,7 @@ import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { guardedGuest } from '../errors/guest.js';
 import { LockNotAcquiredError } from '../errors/lock.errors.js';
-import { aClock, checkedElsewhere, having, type OptionKinds } from '../errors/option-kinds.js';
+import { aClock, aDuration, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { PATIENT_WAIT_MS } from './answer-in-time.js';
@@ -38,8 +38,8 @@ export interface LockManagerOptions {
 }
 
 const managerKinds: OptionKinds<LockManagerOptions> = {
-  ttl: checkedElsewhere,
-  wait: checkedElsewhere,
+  ttl: aDuration,
+  wait: aDuration,
   clock: aClock,
   observer: having('an observer of locks', 'operation', 'waited', 'held', 'lost'),
 };

@@ -1,6 +1,6 @@
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { aBoolean, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
+import { aBoolean, aDuration, aNumber, aSignal, type OptionKinds } from '../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 
 /** How one lock is acquired and held. */
@@ -34,14 +34,14 @@ export interface LockOptions {
 
 /** What each of {@link LockOptions} may be. */
 export const lockKinds: OptionKinds<LockOptions> = {
-  ttl: checkedElsewhere,
-  wait: checkedElsewhere,
-  signal: checkedElsewhere,
+  ttl: aDuration,
+  wait: aDuration,
+  signal: aSignal,
   autoExtend: aBoolean,
   fair: aBoolean,
-  minReplicas: checkedElsewhere,
-  replicaTimeout: checkedElsewhere,
-  minHold: checkedElsewhere,
+  minReplicas: aNumber,
+  replicaTimeout: aDuration,
+  minHold: aDuration,
 };
 
 /** {@link LockOptions}, checked and complete. */

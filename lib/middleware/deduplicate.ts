@@ -1,6 +1,6 @@
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
+import { aNumber, type OptionKinds } from '../errors/option-kinds.js';
 import { isThenable, type Middleware } from './middleware.js';
 
 /** What {@link deduplicate} remembers. */
@@ -9,7 +9,7 @@ export interface DeduplicateOptions {
   size?: number;
 }
 
-const deduplicateKinds: OptionKinds<DeduplicateOptions> = { size: checkedElsewhere };
+const deduplicateKinds: OptionKinds<DeduplicateOptions> = { size: aNumber };
 
 /**
  * Skips a message whose id this process has handled already, or is handling now: a redelivery after a lost

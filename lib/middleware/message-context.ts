@@ -1,5 +1,5 @@
-import { assertOptionNames, optionNames } from '../errors/assert-options.js';
-import { checkedElsewhere } from '../errors/option-kinds.js';
+import { assertMessageOptions, messageKinds } from '../errors/assert-options.js';
+import { aDuration } from '../errors/option-kinds.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import type { Duration } from '../timing/duration.js';
@@ -29,9 +29,9 @@ export interface DiscoMessageContext<T = unknown> {
   abort(reason: Error): void;
 }
 
-const retryNames = optionNames<{ delay?: Duration }>({ delay: checkedElsewhere });
+const retryKinds = messageKinds<{ delay?: Duration }>({ delay: aDuration });
 
 /** Throws ConfigurationError for what a handler cannot ask of {@link DiscoMessageContext.retry}. */
 export function assertRetryRequest(options: object): void {
-  assertOptionNames('context.retry', options, retryNames);
+  assertMessageOptions('context.retry', options, retryKinds);
 }

@@ -1,9 +1,8 @@
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { isDiscoBusError } from '../errors/disco-bus-error.js';
-import { HandlerPanicError } from '../errors/handler.errors.js';
+import { HandlerPanicError, isUnrecoverable } from '../errors/handler.errors.js';
 import { isError } from '../errors/is-error.js';
-import { aBoolean, checkedElsewhere, type OptionKinds, oneOf, options } from '../errors/option-kinds.js';
+import { aBoolean, aDuration, aNumber, type OptionKinds, oneOf, options } from '../errors/option-kinds.js';
 import { type Backoff, backoffDelay } from '../timing/backoff.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
@@ -20,11 +19,11 @@ export interface RetryPolicy {
 }
 
 const policyKinds: OptionKinds<RetryPolicy> = {
-  attempts: checkedElsewhere,
+  attempts: aNumber,
   backoff: options<Backoff>({
     type: oneOf('fixed', 'exponential'),
-    delayMs: checkedElsewhere,
-    maxMs: checkedElsewhere,
+    delayMs: aDuration,
+    maxMs: aDuration,
     jitter: aBoolean,
   }),
 };
@@ -69,7 +68,7 @@ async function repeat(
       if (last) return whole.retry({ delay: request.delay });
       if (request.delay !== undefined) delayMs = toMilliseconds(request.delay, 'retry.delay');
     } catch (error) {
-      if (last || isDiscoBusError(error, 'DISCO_UNRECOVERABLE') || whole.signal.aborted) {
+      if (last || isUnrecoverable(error) || whole.signal.aborted) {
         const failure = isError(error) ? error : new HandlerPanicError(error);
         noteAttempts(failure, made);
         throw failure;

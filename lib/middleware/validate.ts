@@ -1,5 +1,6 @@
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { UnrecoverableError } from '../errors/handler.errors.js';
+import { PayloadInvalidError } from '../errors/handler.errors.js';
+import { payloadProblems } from '../errors/payload-problems.js';
 import { DerivedContext } from './derived-context.js';
 import type { DiscoMessageContext } from './message-context.js';
 import { isThenable, type Middleware } from './middleware.js';
@@ -25,8 +26,8 @@ export interface SchemaIssue {
 }
 
 /**
- * Hands on what `schema` makes of the payload. What it refuses fails with an UnrecoverableError that names the paths,
- * not the values.
+ * Hands on what `schema` makes of the payload. What it refuses fails with a PayloadInvalidError that names the
+ * paths and, where the schema tells them apart, the rules; not the values.
  */
 export function validate(schema: StandardSchema): Middleware {
   if (!isSchema(schema)) throw new ConfigurationError('validate needs a Standard Schema');
@@ -44,15 +45,6 @@ export function isSchema(value: unknown): value is StandardSchema {
 }
 
 function accepted(context: DiscoMessageContext, result: SchemaResult<unknown>): DiscoMessageContext {
-  if (result.issues)
-    throw new UnrecoverableError(`The payload does not fit its schema: ${paths(result.issues)}`);
+  if (result.issues) throw new PayloadInvalidError(payloadProblems(result) ?? []);
   return new DerivedContext(context, { ...context.message, payload: result.value });
-}
-
-function paths(issues: readonly SchemaIssue[]): string {
-  const told = issues.slice(0, 5).map(({ path = [] }) => {
-    const keys = path.map((part) => String(typeof part === 'object' ? part.key : part).slice(0, 40));
-    return keys.length ? keys.join('.') : 'the value itself';
-  });
-  return told.join(', ');
 }

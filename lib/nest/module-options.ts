@@ -11,6 +11,7 @@ import {
   aDriver,
   aFunction,
   aList,
+  aToken,
   checkedElsewhere,
   type OptionKinds,
   options,
@@ -113,7 +114,7 @@ const asyncKinds: OptionKinds<DiscoBusModuleAsyncOptions> = {
   inject: aList,
   useFactory: aFunction,
   useClass: aFunction,
-  useExisting: checkedElsewhere,
+  useExisting: aToken,
 };
 
 /** Returns the name of a bus; throws ConfigurationError for what is none. */

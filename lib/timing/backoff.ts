@@ -1,6 +1,6 @@
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { aBoolean, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
+import { aBoolean, aDuration, type OptionKinds, oneOf } from '../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from './duration.js';
 
 /** How long to wait before each further attempt. */
@@ -17,9 +17,9 @@ export interface BackoffOptions {
 
 /** What each of {@link BackoffOptions} may be. */
 export const backoffKinds: OptionKinds<BackoffOptions> = {
-  type: checkedElsewhere,
-  delay: checkedElsewhere,
-  max: checkedElsewhere,
+  type: oneOf('fixed', 'exponential'),
+  delay: aDuration,
+  max: aDuration,
   jitter: aBoolean,
 };
 

@@ -20,6 +20,7 @@ import {
   subscriptionOfRoute,
   topicOfRoute,
 } from './pattern-topic.js';
+import { expectShutdownHooks } from './shutdown-hooks.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import { assertServerOptions } from './transport-option-kinds.js';
 import type { DiscoBusServerOptions } from './transport-options.js';
@@ -56,6 +57,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   /** Clients may choose this instance. */
   private answersAlone = false;
   private forgetFarewell: (() => void) | undefined;
+  private forgetHooks = () => {};
 
   /** Holds passwords, and so is not shown by whoever looks at this. */
   readonly #options: DiscoBusServerOptions;
@@ -76,7 +78,10 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   /** Calls back without an argument when every subscription is live, with the error when that fails. */
   listen(callback: (error?: unknown) => void): void {
     this.start().then(
-      () => callback(),
+      () => {
+        this.forgetHooks = expectShutdownHooks((text) => this.logger.warn(text));
+        callback();
+      },
       (error: unknown) => callback(error),
     );
   }
@@ -91,6 +96,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     this.listening = undefined;
     await this.sayGoodbye();
     this.forgetFarewell?.();
+    this.forgetHooks();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
     this.relay.detach();

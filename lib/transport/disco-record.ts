@@ -1,5 +1,5 @@
 import { assertOptions } from '../errors/assert-options.js';
-import { anObject, aSignal, checkedElsewhere, type OptionKinds } from '../errors/option-kinds.js';
+import { aDuration, aMoment, anObject, aSignal, aString, type OptionKinds } from '../errors/option-kinds.js';
 import type { Duration } from '../timing/duration.js';
 
 /** What is said of one message beside its data. */
@@ -24,13 +24,13 @@ export interface DiscoRecordOptions {
 
 const recordKinds: OptionKinds<DiscoRecordOptions> = {
   headers: anObject,
-  id: checkedElsewhere,
-  delay: checkedElsewhere,
-  at: checkedElsewhere,
-  key: checkedElsewhere,
+  id: aString,
+  delay: aDuration,
+  at: aMoment,
+  key: aString,
   signal: aSignal,
-  ttl: checkedElsewhere,
-  timeout: checkedElsewhere,
+  ttl: aDuration,
+  timeout: aDuration,
 };
 
 /** Data with options, for `client.send` and `client.emit`. */
@@ -44,7 +44,7 @@ export class DiscoRecord<T = unknown> {
   }
 }
 
-/** Builds a {@link DiscoRecord}: `new DiscoRecordBuilder(order).setHeader('tenant', 'a').setDelay('5s').build()`. */
+/** Builds a {@link DiscoRecord}, and throws ConfigurationError for an option of a wrong kind where it is set: `new DiscoRecordBuilder(order).setHeader('tenant', 'a').setDelay('5s').build()`. */
 export class DiscoRecordBuilder<T = unknown> {
   private options: DiscoRecordOptions = {};
 
@@ -103,6 +103,7 @@ export class DiscoRecordBuilder<T = unknown> {
   }
 
   private with(changes: DiscoRecordOptions): this {
+    assertOptions('DiscoRecordBuilder', changes, recordKinds);
     this.options = { ...this.options, ...changes };
     return this;
   }

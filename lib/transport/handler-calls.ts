@@ -11,14 +11,15 @@ import { finalize } from 'rxjs/operators';
 import { errorLine } from '../bus/bus-logger.js';
 import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
-import { isFilterFault } from '../errors/filter-fault.js';
 import { isError } from '../errors/is-error.js';
 import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { DiscoBusContext } from './disco-bus.context.js';
 import { incomingPacket, PACKET_HEADER, PATTERN_HEADER, readMetadata } from './packet.js';
 import { isWildcard, routeOfTopic } from './pattern-topic.js';
-import { INTERNAL_ERROR, ReplyPump } from './reply-pump.js';
+import { decisiveFailure, payloadRefusal } from './pipe-failures.js';
+import { ReplyPump } from './reply-pump.js';
+import { INTERNAL_ERROR, tellableFailure } from './tellable-failure.js';
 
 /** What handler calls need of their server. */
 export interface HandlerCallsHost {
@@ -56,11 +57,11 @@ export class HandlerCalls {
         const result = await handler(packet.data, host);
         if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
       } catch (thrown) {
-        const failure = DiscoBusContext.failureOf(host) ?? { error: thrown };
-        throw asError(isError(thrown) && !isFilterFault(thrown) ? thrown : failure.error);
+        const { error } = DiscoBusContext.failureOf(host) ?? { error: thrown };
+        throw asError(decisiveFailure(error, thrown));
       }
       const failure = DiscoBusContext.failureOf(host);
-      if (failure) throw asError(failure.error);
+      if (failure) throw asError(decisiveFailure(failure.error, undefined));
     });
   }
 
@@ -110,7 +111,7 @@ export class HandlerCalls {
     sink: ReplySink,
     handler: MessageHandler,
     data: unknown,
-    host: DiscoBusContext,
+    told: DiscoBusContext,
   ): (() => void) | undefined {
     let replies: RxSubscription | undefined;
     let stopped = false;
@@ -121,9 +122,9 @@ export class HandlerCalls {
     const answered = (result: unknown) => {
       if (stopped) return;
       if (!isObservable(result)) answerOnce(sink, result);
-      else replies = result.subscribe(new ReplyPump(sink, undefined, undefined));
+      else replies = result.subscribe(new ReplyPump(sink, undefined, undefined, this.failureTeller(told)));
     };
-    handler(data, host).then(answered, failed);
+    handler(data, told).then(answered, failed);
     return () => {
       stopped = true;
       replies?.unsubscribe();
@@ -136,7 +137,7 @@ export class HandlerCalls {
     packet: IncomingRequest,
     host: DiscoBusContext,
   ): () => void {
-    const pump = new ReplyPump(sink, this.host.serializer, packet.id);
+    const pump = new ReplyPump(sink, this.host.serializer, packet.id, this.failureTeller(host));
     const replies = new RxSubscription();
     const work = async () => {
       const replies$ = this.host.toObservable(await handler(packet.data, host));
@@ -150,6 +151,16 @@ export class HandlerCalls {
       sink.fail(INTERNAL_ERROR);
     });
     return () => replies.unsubscribe();
+  }
+
+  /** Nest's log names the exception of a pipe and not what is wrong with the payload. */
+  private failureTeller(context: DiscoBusContext): (thrown: unknown) => unknown {
+    return (thrown) => {
+      const failure = DiscoBusContext.failureOf(context);
+      const refusal = failure && payloadRefusal(failure.error);
+      if (refusal) this.host.logger.warn(`A request to "${context.getPattern()}": ${errorLine(refusal)}`);
+      return tellableFailure(thrown, refusal);
+    };
   }
 
   private async read(

@@ -1,9 +1,6 @@
 import type { Serializer } from '@nestjs/microservices';
 import type { ReplySink } from '../bus/requests/reply-stream.js';
-import { isError } from '../errors/is-error.js';
-
-/** What Nest tells a client of a failure that it must know nothing of. */
-export const INTERNAL_ERROR = Object.freeze({ status: 'error', message: 'Internal server error' });
+import { INTERNAL_ERROR } from './tellable-failure.js';
 
 /**
  * Turns what a handler's Observable emits into replies. A value waits for the rest of its turn: where the end comes with
@@ -12,11 +9,15 @@ export const INTERNAL_ERROR = Object.freeze({ status: 'error', message: 'Interna
 export class ReplyPump {
   private held: { readonly value: unknown } | undefined;
 
-  /** `serializer`: undefined where the values themselves are sent; `id` names the packet for it. */
+  /**
+   * `serializer`: undefined where the values themselves are sent; `id` names the packet for it; `tellable` makes of what was
+   * thrown what the client may see.
+   */
   constructor(
     private readonly sink: ReplySink,
     private readonly serializer: Serializer | undefined,
     private readonly id: unknown,
+    private readonly tellable: (thrown: unknown) => unknown,
   ) {}
 
   readonly next = (value: unknown): void => {
@@ -35,7 +36,7 @@ export class ReplyPump {
 
   readonly error = (thrown: unknown): void => {
     this.flush();
-    const err = tellable(thrown);
+    const err = this.tellable(thrown);
     if (this.serializer) this.packet({ err, isDisposed: true });
     else this.sink.fail(err);
   };
@@ -58,10 +59,4 @@ export class ReplyPump {
       sink.fail(INTERNAL_ERROR);
     }
   }
-}
-
-/** An error as the client may see it: what a filter made of it, and of an Error no more than its message. */
-function tellable(thrown: unknown): unknown {
-  if (isError(thrown)) return { status: 'error', message: thrown.message };
-  return thrown || INTERNAL_ERROR;
 }

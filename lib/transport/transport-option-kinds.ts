@@ -1,7 +1,19 @@
 import { busKinds, topicKinds } from '../bus/bus-option-kinds.js';
 import type { TopicOptions } from '../bus/bus-options.js';
 import { assertOptions, type Replacements } from '../errors/assert-options.js';
-import { aDriver, checkedElsewhere, having, type OptionKinds, options } from '../errors/option-kinds.js';
+import {
+  aBoolean,
+  aDriver,
+  aDuration,
+  aNumber,
+  anObject,
+  aString,
+  either,
+  having,
+  type OptionKinds,
+  oneOf,
+  options,
+} from '../errors/option-kinds.js';
 import type {
   DiscoBusClientOptions,
   DiscoBusServerOptions,
@@ -10,17 +22,17 @@ import type {
 
 const commonKinds: OptionKinds<DiscoTransportOptions> = {
   ...busKinds,
-  bus: checkedElsewhere,
+  bus: { ...anObject, told: 'a bus' },
   driver: aDriver,
-  url: checkedElsewhere,
-  host: checkedElsewhere,
-  port: checkedElsewhere,
-  db: checkedElsewhere,
-  username: checkedElsewhere,
-  password: checkedElsewhere,
-  tls: checkedElsewhere,
-  events: checkedElsewhere,
-  requests: checkedElsewhere,
+  url: aString,
+  host: aString,
+  port: either(aNumber, aString),
+  db: either(aNumber, aString),
+  username: aString,
+  password: aString,
+  tls: either(aBoolean, anObject),
+  events: oneOf('at-most-once', 'at-least-once'),
+  requests: oneOf('one', 'every'),
   serializer: having('a serializer', 'serialize'),
   deserializer: having('a deserializer', 'deserialize'),
 };
@@ -31,10 +43,10 @@ const { delivery: _, ...eventKinds } = topicKinds;
 export const serverKinds: OptionKinds<DiscoBusServerOptions> = {
   ...commonKinds,
   eventOptions: options<Omit<TopicOptions, 'delivery'>>(eventKinds),
-  concurrency: checkedElsewhere,
+  concurrency: aNumber,
 };
 
-const clientKinds: OptionKinds<DiscoBusClientOptions> = { ...commonKinds, timeout: checkedElsewhere };
+const clientKinds: OptionKinds<DiscoBusClientOptions> = { ...commonKinds, timeout: aDuration };
 
 const reconnects = 'reconnection never ends; driver: redisDriver({ reconnect }) sets the waits';
 const times = 'give driver: redisDriver({ connectTimeout, commandTimeout, heartbeat })';

@@ -11,7 +11,7 @@ const notJson = ['', '{', '{"a":', '"\\u12"', 'nul', '[1,]'].map((text) => ({
   codec: 0,
   compression: 0,
 }));
-const refused = [undefined, () => 1, 10n];
+const refused = [undefined, () => 1, 10n, Number.NaN, [undefined], { deep: [new Map(), new Error('x')] }];
 const compression = { maxBytes: 100_000, threshold: 1024 };
 const gzip = (inner: Codec) => new GzipCodec(inner, { maxBytes: compression.maxBytes });
 

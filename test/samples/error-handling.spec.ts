@@ -7,7 +7,7 @@ function expectToLive({ output, code }: SampleResult): void {
     'Error: out of fog machines',
     'HandlerPanicError',
     'HandlerTimeoutError',
-    'The payload does not fit its schema: number',
+    'The payload is not valid: number: invalid_type',
     'CodecError: The bytes are not a Disco frame',
     'order 7 shipped: a dance floor',
     'disco_bus_messages_published_total{topic="orders",status="success"} 6',

@@ -11,7 +11,7 @@ function expectTheStory({ output, code }: { output: string; code: number | null 
     '1',
     '0',
   ]);
-  expect(output).toMatch(/after closing time: 503/);
+  expect(output).toMatch(/after closing time: 404/);
   expect(code).toBe(0);
 }
 

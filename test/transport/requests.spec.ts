@@ -348,7 +348,12 @@ describe.each(engines)('Requests over $name', (engine) => {
     expect(await failure('rejecting')).toEqual(internal);
     expect(await failure('no-error')).toEqual(internal);
     expect(await failure('guarded')).toEqual({ status: 'error', message: 'Forbidden resource' });
-    expect(await failure('piped', { id: 'x' })).toEqual(internal);
+    expect(await failure('piped', { id: 'x' })).toEqual({
+      status: 'error',
+      message: 'The payload is not valid: id: Validation failed (numeric string is expected)',
+      name: 'PayloadInvalidError',
+      code: 'DISCO_UNRECOVERABLE',
+    });
     expect(await failure('filtered')).toEqual({ status: 'error', message: 'range: too far' });
     expect(await failure({ cmd: 'hosted' })).toBe('rpc {"cmd":"hosted"}');
     const unwritable = await failure('unwritable');

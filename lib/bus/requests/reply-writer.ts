@@ -45,13 +45,18 @@ export class ReplyWriter implements PublishListener {
     return this.unsent === 0;
   }
 
-  /** Never throws: what the codec refuses becomes an error reply. */
+  /**
+   * Never throws: what the codec refuses becomes an error reply. Of a failure's details that it refuses, their name,
+   * message and code are sent.
+   */
   write(kind: ReplyKind, payload: unknown): void {
     this.unsent++;
+    const refused = (error: unknown) => this.refuse(kind === 'error' ? payload : error);
     if (this.encoding) {
       this.queue(
         this.encoding.then(() => this.channel.encode(payload)),
         kind,
+        refused,
       );
       return;
     }
@@ -59,10 +64,10 @@ export class ReplyWriter implements PublishListener {
     try {
       body = this.channel.encode(payload);
     } catch (error) {
-      this.refuse(error);
+      refused(error);
       return;
     }
-    if (types.isPromise(body)) this.queue(body, kind);
+    if (types.isPromise(body)) this.queue(body, kind, refused);
     else this.send(kind, body);
   }
 
@@ -76,21 +81,18 @@ export class ReplyWriter implements PublishListener {
     this.settled();
   }
 
-  private queue(body: Promise<EncodedBody>, kind: ReplyKind): void {
+  private queue(body: Promise<EncodedBody>, kind: ReplyKind, refused: (error: unknown) => void): void {
     const encoding = body
-      .then(
-        (encoded) => this.send(kind, encoded),
-        (error: unknown) => this.refuse(error),
-      )
+      .then((encoded) => this.send(kind, encoded), refused)
       .then(() => {
         if (this.encoding === encoding) this.encoding = undefined;
       });
     this.encoding = encoding;
   }
 
-  private refuse(error: unknown): void {
+  private refuse(failure: unknown): void {
     this.host.onUnwritable();
-    Promise.resolve(this.channel.encode(failureOf(error))).then(
+    Promise.resolve(this.channel.encode(failureOf(failure))).then(
       (body) => this.send('error', body),
       (unsent: unknown) => this.failed(unsent),
     );

@@ -2,7 +2,13 @@ import type { DeadLetter } from '../../driver/dead-letters.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { aClock, checkedElsewhere, type OptionKinds, options as within } from '../../errors/option-kinds.js';
+import {
+  aClock,
+  aDuration,
+  aNumber,
+  type OptionKinds,
+  options as within,
+} from '../../errors/option-kinds.js';
 import { type Clock, systemClock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { Agenda } from './agenda.js';
@@ -51,21 +57,21 @@ export interface MemoryUnreadOptions {
 }
 
 const abandonedKinds: OptionKinds<MemoryAbandonedOptions> = {
-  warnAfter: checkedElsewhere,
-  removeAfter: checkedElsewhere,
+  warnAfter: aDuration,
+  removeAfter: aDuration,
 };
 const unreadKinds: OptionKinds<MemoryUnreadOptions> = {
-  maxLength: checkedElsewhere,
-  maxBytes: checkedElsewhere,
-  maxAge: checkedElsewhere,
+  maxLength: aNumber,
+  maxBytes: aNumber,
+  maxAge: aDuration,
 };
 
 /** What each of {@link MemoryBrokerOptions} may be. */
 export const brokerKinds: OptionKinds<MemoryBrokerOptions> = {
   clock: aClock,
-  deduplicationWindow: checkedElsewhere,
-  maxLength: checkedElsewhere,
-  maxBytes: checkedElsewhere,
+  deduplicationWindow: aDuration,
+  maxLength: aNumber,
+  maxBytes: aNumber,
   unread: within(unreadKinds),
   abandoned: within(abandonedKinds),
 };

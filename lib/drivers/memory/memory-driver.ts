@@ -18,7 +18,7 @@ import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic
 import { assertOptions } from '../../errors/assert-options.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
-import { checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
+import { aDuration, type OptionKinds } from '../../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { type FanOut } from './fan-out.js';
 import { MemoryLockStore } from './locks/memory-lock-store.js';
@@ -36,7 +36,7 @@ export interface MemoryDriverOptions extends MemoryBrokerOptions {
 const driverKinds: OptionKinds<MemoryDriverOptions> = {
   ...brokerKinds,
   broker: { told: 'a MemoryBroker', fits: (value) => value instanceof MemoryBroker },
-  visibilityTimeout: checkedElsewhere,
+  visibilityTimeout: aDuration,
 };
 
 /** Topics without a group that are remembered as told. */

@@ -1,7 +1,15 @@
 import { inspect } from 'node:util';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { checkedElsewhere, type OptionKinds, options as within } from '../../errors/option-kinds.js';
+import {
+  aDuration,
+  aNumber,
+  aString,
+  either,
+  type OptionKinds,
+  oneOf,
+  options as within,
+} from '../../errors/option-kinds.js';
 import { type Backoff, type BackoffOptions, backoffKinds, resolveBackoff } from '../../timing/backoff.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import {
@@ -51,44 +59,44 @@ export interface RedisDriverOptions extends RedisEndpointOptions {
   streams?: RedisStreamOptions;
 }
 
-const bufferKinds: OptionKinds<RedisBufferLimit> = { messages: checkedElsewhere, bytes: checkedElsewhere };
+const bufferKinds: OptionKinds<RedisBufferLimit> = { messages: aNumber, bytes: aNumber };
 
 const abandonedKinds: OptionKinds<RedisAbandonedOptions> = {
-  warnAfter: checkedElsewhere,
-  removeAfter: checkedElsewhere,
+  warnAfter: aDuration,
+  removeAfter: aDuration,
 };
 const unreadKinds: OptionKinds<RedisUnreadOptions> = {
-  maxLength: checkedElsewhere,
-  maxBytes: checkedElsewhere,
-  maxAge: checkedElsewhere,
+  maxLength: aNumber,
+  maxBytes: aNumber,
+  maxAge: aDuration,
 };
 
 const durabilityKinds: OptionKinds<Exclude<StreamDurability, string>> = {
-  replicas: checkedElsewhere,
-  timeout: checkedElsewhere,
+  replicas: aNumber,
+  timeout: aDuration,
 };
 
 const streamKinds: OptionKinds<RedisStreamOptions> = {
-  claimAfter: checkedElsewhere,
-  block: checkedElsewhere,
-  deduplicationWindow: checkedElsewhere,
-  maxLength: checkedElsewhere,
-  retention: checkedElsewhere,
+  claimAfter: aDuration,
+  block: aDuration,
+  deduplicationWindow: aDuration,
+  maxLength: aNumber,
+  retention: oneOf('reject', 'drop-oldest'),
   unread: within(unreadKinds),
   abandoned: within(abandonedKinds),
-  durability: { ...checkedElsewhere, within: durabilityKinds },
-  topicDiscovery: checkedElsewhere,
-  maxCrashes: checkedElsewhere,
+  durability: either(within(durabilityKinds), oneOf('primary')),
+  topicDiscovery: aDuration,
+  maxCrashes: aNumber,
 };
 
 const driverKinds: OptionKinds<RedisDriverOptions> = {
   ...endpointKinds,
   reader: within(endpointKinds),
-  workers: checkedElsewhere,
-  prefix: checkedElsewhere,
-  connectTimeout: checkedElsewhere,
-  commandTimeout: checkedElsewhere,
-  heartbeat: checkedElsewhere,
+  workers: aNumber,
+  prefix: aString,
+  connectTimeout: aDuration,
+  commandTimeout: aDuration,
+  heartbeat: aDuration,
   reconnect: within(backoffKinds),
   bufferLimit: within(bufferKinds),
   streams: within(streamKinds),

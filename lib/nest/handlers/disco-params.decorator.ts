@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { PipeTransform, Type } from '@nestjs/common';
 import { assertOptions } from '../../errors/assert-options.js';
-import { aList, type OptionKinds } from '../../errors/option-kinds.js';
+import { aList, having, type OptionKinds } from '../../errors/option-kinds.js';
 import { isSchema, type StandardSchema } from '../../middleware/validate.js';
 
 /** A pipe, or the class of one. */
@@ -16,8 +16,16 @@ export interface DiscoPayloadOptions {
 
 const payloadKinds: OptionKinds<DiscoPayloadOptions> = {
   schema: { told: 'a Standard Schema', fits: isSchema },
-  pipes: aList,
+  pipes: {
+    told: 'an array of pipes',
+    fits: (value) => aList.fits(value) && (value as unknown[]).every(isPipe),
+  },
 };
+
+/** A class is looked at by Nest, which makes it. */
+function isPipe(value: unknown): boolean {
+  return typeof value === 'function' || having('a pipe', 'transform').fits(value);
+}
 
 /** One decorated parameter, in the shape that Nest's context creators read. */
 export interface ParamMetadata {

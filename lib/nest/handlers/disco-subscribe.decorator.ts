@@ -4,7 +4,7 @@ import { subscribeKinds } from '../../bus/bus-option-kinds.js';
 import type { HandlerSubscribeOptions } from '../../bus/bus-options.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { aString, checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
+import { aString, type OptionKinds, oneOf } from '../../errors/option-kinds.js';
 import { assertTopicOrPattern } from '../../message/topic-pattern.js';
 import { defaultParams } from './disco-params.decorator.js';
 
@@ -31,7 +31,7 @@ export interface DiscoSubscribeOptions extends HandlerSubscribeOptions {
 const handlerKinds: OptionKinds<DiscoSubscribeOptions> = {
   ...subscribeKinds,
   bus: aString,
-  enhancers: checkedElsewhere,
+  enhancers: oneOf('all', 'own', false),
 };
 
 /** Throws ConfigurationError for what a `@DiscoSubscribe` cannot be told. */

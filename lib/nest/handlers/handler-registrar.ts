@@ -1,8 +1,15 @@
-import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from '@nestjs/common';
+import {
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { errorLine } from '../../bus/bus-logger.js';
 import type { DeclaredSubscription } from '../../bus/disco-bus.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { expectShutdownHooks } from '../../transport/shutdown-hooks.js';
 import { type BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
 import {
@@ -24,9 +31,10 @@ interface PlacedHandler {
 
 /** Subscribes the methods with `@DiscoSubscribe` when the application starts. */
 @Injectable()
-export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
+export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger('DiscoBus');
   private readonly placed: PlacedHandler[] = [];
+  private forgetHooks = () => {};
   private readonly undecided: { method: SubscribedMethod; options: DiscoSubscribeOptionsFactory }[] = [];
 
   constructor(
@@ -52,6 +60,11 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap {
    */
   async onApplicationBootstrap(): Promise<void> {
     await this.orStop(() => this.subscribeAll());
+    if (this.placed.length > 0) this.forgetHooks = expectShutdownHooks((text) => this.logger.warn(text));
+  }
+
+  onModuleDestroy(): void {
+    this.forgetHooks();
   }
 
   private async orStop(work: () => Promise<void>): Promise<void> {

@@ -5,6 +5,7 @@ import { ApplicationConfig, ContextIdFactory, ExternalContextCreator, ModuleRef 
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { MessageHandler } from '../../bus/bus-options.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
+import { decisiveFailure, notePipeFailures } from '../../transport/pipe-failures.js';
 import { ParamType, paramsOf, paramValue } from './disco-params.decorator.js';
 import type { Enhancers } from './disco-subscribe.decorator.js';
 import { DISCO_CONTEXT_TYPE, HandlerExecutionContext } from './handler-arguments-host.js';
@@ -43,7 +44,9 @@ export class HandlerRunner {
   constructor(
     private readonly contexts: ExternalContextCreator,
     private readonly config: ApplicationConfig,
-  ) {}
+  ) {
+    notePipeFailures();
+  }
 
   /** A method that nothing surrounds is called directly: Nest's context costs half a microsecond. */
   handlerFor(handler: HandlerMethod, enhancers: Enhancers): MessageHandler {
@@ -201,12 +204,12 @@ async function resolve({ host, token }: InstanceWrapper, contextId: ContextId): 
 }
 
 function filtered(run: Run, filter: FailureFilter | undefined): Run {
-  if (!filter) return run;
   return async (payload, context) => {
     try {
       return await run(payload, context);
     } catch (error) {
-      return filter(error, [payload, context]);
+      const thrown: unknown = await filter?.(error, [payload, context]).catch((other: unknown) => other);
+      throw decisiveFailure(error, thrown);
     }
   };
 }

@@ -1,7 +1,7 @@
 import type { DiscoDriver } from '../../driver/driver.js';
 import { type LockStore, offersLocks } from '../../driver/lock-store.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { aString, checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
+import { aDuration, aString, checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
 import { LockManager } from '../../lock/lock-manager.js';
 import type { LockObserver } from '../../lock/lock-observer.js';
 import { toTtlMs } from '../../lock/lock-options.js';
@@ -27,8 +27,8 @@ export interface BusLockOptions {
 
 /** What each of {@link BusLockOptions} may be. */
 export const busLockKinds: OptionKinds<BusLockOptions> = {
-  ttl: checkedElsewhere,
-  wait: checkedElsewhere,
+  ttl: aDuration,
+  wait: aDuration,
   prefix: aString,
   store: checkedElsewhere,
 };

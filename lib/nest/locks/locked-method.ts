@@ -1,6 +1,6 @@
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { aString, checkedElsewhere, type OptionKinds } from '../../errors/option-kinds.js';
+import { aString, type OptionKinds, oneOf } from '../../errors/option-kinds.js';
 import type { Lock } from '../../lock/lock.js';
 import { type LockOptions, lockKinds, resolveLockOptions } from '../../lock/lock-options.js';
 import type { BusEntry, BusRegistry } from '../bus-registry.js';
@@ -27,7 +27,7 @@ const { signal: _, ...methodKinds } = lockKinds;
 
 const withLockKinds: OptionKinds<WithLockOptions> = {
   ...methodKinds,
-  onBusy: checkedElsewhere,
+  onBusy: oneOf('wait', 'skip', 'throw'),
   bus: aString,
 };
 

@@ -325,6 +325,34 @@ const wrong: [EntryPoint, unknown, string][] = [
   ['DiscoBus', { clock: Date }, `clock must be a clock, not a function`],
   ['DiscoBus', { defaults: { deadLetter: 'yes' } }, `defaults.deadLetter must be true or false, not 'yes'`],
   ['DiscoBus', { publishLimit: 100 }, `publishLimit must be an object, not 100`],
+  [
+    'publish',
+    { delay: null },
+    `publish.delay must be a duration (milliseconds, or '250ms', '30s', '5m'), not null`,
+  ],
+  [
+    'publish',
+    { at: '2030-01-01' },
+    `publish.at must be a Date or milliseconds since the epoch, not '2030-01-01'`,
+  ],
+  [
+    'publish',
+    { at: new Date(Number.NaN) },
+    `publish.at must be a Date or milliseconds since the epoch, not an object`,
+  ],
+  ['request', { group: 7 }, `request.group must be a string, not 7`],
+  [
+    'request',
+    { timeout: true },
+    `request.timeout must be a duration (milliseconds, or '250ms', '30s', '5m'), not true`,
+  ],
+  [
+    'publishBatch',
+    { delivery: 'once' },
+    `publishBatch.delivery must be 'at-most-once' or 'at-least-once', not 'once'`,
+  ],
+  ['subscribe', { concurrency: '8' }, `"orders".concurrency must be a number, not '8'`],
+  ['DiscoBusClient', { password: null }, `DiscoBusClient.password must be a string, not object`],
   ['publish', '5s', `The options of publish must be an object, not '5s'`],
   ['publish', null, `The options of publish must be an object, not null`],
   ['publish', { signal: new AbortController() }, `publish.signal must be an AbortSignal, not an object`],
@@ -359,7 +387,7 @@ const wrong: [EntryPoint, unknown, string][] = [
   ['retry', { attempts: 3 }, `retry.backoff is missing`],
   ['deduplicate', 1000, `The options of deduplicate must be an object, not 1000`],
   ['validate', {}, `validate needs a Standard Schema`],
-  ['GzipCodec', { maxBytes: '1MB' }, `GzipCodec: maxBytes must be a number of bytes, 1 or more`],
+  ['GzipCodec', { maxBytes: '1MB' }, `compression.maxBytes must be a number, not '1MB'`],
   ['BundlingDriver', { 'at-most-once': 10 }, `bundling.at-most-once must be an object, not 10`],
   ['ChaosDriver', { fail: 'often' }, `ChaosDriver.fail must be a number, not 'often'`],
   [
