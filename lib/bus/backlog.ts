@@ -38,7 +38,8 @@ export class Backlog {
     return true;
   }
 
-  private hasRoom(bytes: number): boolean {
+  /** Whether one more message of so many bytes may wait as it is. */
+  hasRoom(bytes: number): boolean {
     return this.messages < this.bounds.limit && this.bytes + bytes <= this.bounds.maxBytes;
   }
 }

@@ -54,8 +54,7 @@ export class Dispatcher {
 
   push(delivery: Delivery): void {
     if (this.length > 0 || !this.mayStart() || this.yields()) this.enqueue(delivery);
-    else if (this.running < this.options.handlers) this.start(delivery);
-    else this.startBehind(delivery);
+    else this.startNew(delivery);
   }
 
   /** The gate was opened: starts what waits. */
@@ -86,6 +85,10 @@ export class Dispatcher {
     const { backlog, clock, detached } = this.options;
     if (backlog) {
       const bytes = sizeOf(delivery);
+      if (this.yielding && this.startsForRoom(bytes, backlog)) {
+        this.startNew(delivery);
+        return;
+      }
       if (!this.admits(delivery, bytes)) return;
       backlog.add(bytes);
       this.sizes.push(bytes);
@@ -93,6 +96,23 @@ export class Dispatcher {
     // Of a bundle that is taken in part, no part that waits may keep the others.
     this.waiting.push(this.overflowing ? detached(delivery) : delivery);
     this.came.push(clock.monotonic());
+  }
+
+  /**
+   * What waits for its turn alone is begun out of turn before anything is given up. True when nothing waits any more and one
+   * may start, but what has failed fills the backlog.
+   */
+  private startsForRoom(bytes: number, backlog: Backlog): boolean {
+    while (!backlog.hasRoom(bytes) && this.mayStart()) {
+      if (this.length === 0) return true;
+      this.startOldest();
+    }
+    return false;
+  }
+
+  private startNew(delivery: Delivery): void {
+    if (this.running < this.options.handlers) this.start(delivery);
+    else this.startBehind(delivery);
   }
 
   /** Starts what waits for its key, not for a place: it counts until it has ended. */
@@ -169,16 +189,18 @@ export class Dispatcher {
 
   private readonly startWaiting = (): void => {
     this.draining = true;
-    while (this.length > 0 && this.mayStart() && !this.yields()) {
-      const cameMs = this.came[this.head];
-      const bytes = this.sizes[this.head];
-      const delivery = this.shift();
-      const counted = this.running >= this.options.handlers && bytes !== undefined;
-      if (counted) this.options.backlog?.add(bytes);
-      this.start(delivery, cameMs, counted ? bytes : undefined);
-    }
+    while (this.length > 0 && this.mayStart() && !this.yields()) this.startOldest();
     this.draining = false;
   };
+
+  private startOldest(): void {
+    const cameMs = this.came[this.head];
+    const bytes = this.sizes[this.head];
+    const delivery = this.shift();
+    const counted = this.running >= this.options.handlers && bytes !== undefined;
+    if (counted) this.options.backlog?.add(bytes);
+    this.start(delivery, cameMs, counted ? bytes : undefined);
+  }
 
   /** Many messages that take long to read, or to handle, in one go must not hold up the process. */
   private yields(): boolean {

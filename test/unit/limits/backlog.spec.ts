@@ -118,6 +118,33 @@ describe('the backlog of a subscription at most once', () => {
       expect(counted.items).toEqual(dropped.items);
     });
 
+    it.each([['drop-new'], ['drop-old']] as const)(
+      'does not count what only waits for its turn, %s',
+      async (overflow) => {
+        const bus = await started({ driver: drivers[name](), compression: false });
+        const dropped = new Inbox<string>();
+        bus.onStatus((status) => {
+          if (status.type === 'dropped') dropped.push(status.reason);
+        });
+        const handled = new Inbox<number>();
+        await bus.subscribe(
+          'big',
+          (bytes: Buffer) => {
+            if (bytes[0] === 0)
+              for (const startedMs = performance.now(); performance.now() < startedMs + 40; );
+            handled.push(bytes[0]);
+          },
+          { backlog: { limit: 2, overflow } },
+        );
+        await bus.publishBatch(
+          'big',
+          Array.from({ length: 20 }, (_, n) => Buffer.from([n])),
+        );
+        expect(await handled.until(20)).toEqual(Array.from({ length: 20 }, (_, n) => n));
+        expect(dropped.items).toEqual([]);
+      },
+    );
+
     it('has room again once what waited is handled', async () => {
       const { bus, dropped, handled, open } = await busy({ backlog: { limit: 2 } });
       for (let n = 0; n < 4; n++) await bus.publish('big', Buffer.from([n]));
