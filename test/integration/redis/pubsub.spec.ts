@@ -175,7 +175,7 @@ describe('Redis pub/sub on one server', () => {
     expect(errors).toEqual(['DISCO_DRIVER', 'DISCO_DRIVER']);
   });
 
-  it('drops frames above the agreed size and tells of it', async () => {
+  it('hands on frames above the agreed size as refused, without what they hold, and tells of it', async () => {
     const driver = drivers.make({ url: server.url });
     await driver.connect({ maxFrameBytes: 10, prefix: 'small', service: 'a b' });
     const errors: string[] = [];
@@ -184,8 +184,12 @@ describe('Redis pub/sub on one server', () => {
     await driver.subscribe('x', fanOut, inbox.take);
     await admin.publish('small:x', 'x'.repeat(11));
     await admin.publish('small:x', 'x'.repeat(10));
-    await inbox.received(1);
-    expect(inbox.texts).toEqual(['x'.repeat(10)]);
+    await inbox.received(2);
+    expect(inbox.texts).toEqual(['', 'x'.repeat(10)]);
+    expect(inbox.deliveries.map(({ refusal }) => refusal?.code)).toEqual([
+      'DISCO_MESSAGE_TOO_LARGE',
+      undefined,
+    ]);
     expect(errors).toEqual(['DISCO_MESSAGE_TOO_LARGE']);
   });
 
