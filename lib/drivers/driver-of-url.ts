@@ -1,5 +1,6 @@
 import type { DiscoDriver } from '../driver/driver.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { isMissingPackage } from '../errors/missing-package.js';
 import { memoryBroker } from './memory/memory-broker.js';
 import { memoryDriver } from './memory/memory-driver.js';
 import type * as redisDrivers from './redis/index.js';
@@ -56,16 +57,9 @@ async function loadRedisDriver(): Promise<typeof redisDrivers> {
   try {
     return await import('./redis/index.js');
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isMissingPackage(error, ['ioredis'])) throw error;
     throw new ConfigurationError('The Redis driver needs the package "ioredis": npm install ioredis', {
       cause: error,
     });
   }
-}
-
-function isMissing(error: unknown): boolean {
-  const { code, message } = error as { code?: string; message?: string };
-  return (
-    (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && /['"]ioredis['"]/.test(message ?? '')
-  );
 }

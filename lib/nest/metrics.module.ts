@@ -1,10 +1,7 @@
 import { type DynamicModule, Logger, Module } from '@nestjs/common';
-import type * as prometheusSink from '../prometheus/index.js';
+import type { PrometheusSink } from '../prometheus/prometheus-sink.js';
 import { METRICS_SOURCE } from './disco-bus.tokens.js';
 import type { MetricsSource } from './metrics-source.js';
-import { isMissingPackage } from './optional-package.js';
-
-const packages = ['prom-client', '@willsoto/nestjs-prometheus'];
 
 /**
  * Provides the metrics to the whole application, so that `@InjectMetric` finds them. It is global because a dynamic
@@ -22,27 +19,23 @@ export class DiscoBusMetricsModule {
 let loaded: Promise<DynamicModule> | undefined;
 
 async function load(): Promise<DynamicModule> {
-  try {
-    return prometheusModule(await import('../prometheus/index.js'));
-  } catch (error) {
-    if (!isMissingPackage(error, packages)) throw error;
-    new Logger('DiscoBus').log(`No metrics: they need the packages ${packages.join(' and ')}`);
-    return { module: DiscoBusMetricsModule };
-  }
+  const { loadSink, sinkPackages } = await import('../prometheus/prometheus-sink.js');
+  const sink = await loadSink();
+  if (sink !== undefined) return prometheusModule(sink);
+  new Logger('DiscoBus').log(`No metrics: they need the packages ${sinkPackages.join(' and ')}`);
+  return { module: DiscoBusMetricsModule };
 }
 
-function prometheusModule(prometheus: typeof prometheusSink): DynamicModule {
+function prometheusModule({ providers, setToken, tokens, open }: PrometheusSink): DynamicModule {
   const source = {
     provide: METRICS_SOURCE,
-    inject: [prometheus.METRIC_SET],
-    useFactory: (set: prometheusSink.MetricSet): MetricsSource => ({
-      open: () => new prometheus.PrometheusMetrics(set),
-    }),
+    inject: [setToken],
+    useFactory: (set: Parameters<typeof open>[0]): MetricsSource => ({ open: () => open(set) }),
   };
   return {
     module: DiscoBusMetricsModule,
     global: true,
-    providers: [...prometheus.metricProviders(), source],
-    exports: [...prometheus.metricTokens(), METRICS_SOURCE],
+    providers: [...providers, source],
+    exports: [...tokens, METRICS_SOURCE],
   };
 }

@@ -1,10 +1,5 @@
 import type { Provider } from '@nestjs/common';
-import {
-  getToken,
-  makeCounterProvider,
-  makeGaugeProvider,
-  makeHistogramProvider,
-} from '@willsoto/nestjs-prometheus';
+import type * as prometheusModule from '@willsoto/nestjs-prometheus';
 import type { Counter, Gauge, Histogram } from 'prom-client';
 import { type MetricDefinition, metricDefinitions } from './metric-definitions.js';
 
@@ -32,16 +27,19 @@ export const METRIC_SET = Symbol('DISCO_BUS_METRIC_SET');
 
 const keys = Object.keys(metricDefinitions) as (keyof MetricSet)[];
 
-/**
- * Providers of the {@link MetricSet} and of each metric under the token that `@InjectMetric(name)` asks for. A metric
- * that the registry holds already is used as it is; a global PrometheusModule's `customMetricPrefix` is honoured.
- */
-export function metricProviders(): Provider[] {
+/** What of `@willsoto/nestjs-prometheus` makes providers. It is handed over, as an application may do without it. */
+export type MetricMakers = Pick<
+  typeof prometheusModule,
+  'getToken' | 'makeCounterProvider' | 'makeGaugeProvider' | 'makeHistogramProvider'
+>;
+
+/** Providers of the {@link MetricSet} and of each metric under its token. */
+export function providersBy(makers: MetricMakers): Provider[] {
   return [
-    ...keys.map((key) => metricProvider(metricDefinitions[key])),
+    ...keys.map((key) => metricProvider(makers, metricDefinitions[key])),
     {
       provide: METRIC_SET,
-      inject: metricTokens(),
+      inject: tokensBy(makers),
       useFactory: (...metrics: unknown[]) =>
         Object.fromEntries(keys.map((key, index) => [key, metrics[index]])),
     },
@@ -49,13 +47,14 @@ export function metricProviders(): Provider[] {
 }
 
 /** The token of every metric, in the order of their definition. */
-export function metricTokens(): string[] {
+export function tokensBy({ getToken }: MetricMakers): string[] {
   return keys.map((key) => getToken(metricDefinitions[key].name));
 }
 
-function metricProvider({ kind, name, help, labelNames, buckets = [] }: MetricDefinition): Provider {
+function metricProvider(makers: MetricMakers, definition: MetricDefinition): Provider {
+  const { kind, name, help, labelNames, buckets = [] } = definition;
   const options = { name, help, labelNames: [...labelNames] };
-  if (kind === 'counter') return makeCounterProvider(options);
-  if (kind === 'gauge') return makeGaugeProvider(options);
-  return makeHistogramProvider({ ...options, buckets: [...buckets] });
+  if (kind === 'counter') return makers.makeCounterProvider(options);
+  if (kind === 'gauge') return makers.makeGaugeProvider(options);
+  return makers.makeHistogramProvider({ ...options, buckets: [...buckets] });
 }

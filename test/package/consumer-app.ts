@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type CommandResult, mustRun, runCommand } from './run-command.js';
@@ -77,7 +77,16 @@ export class ConsumerApp {
     return runCommand('npm', ['ls', '--all'], { cwd: this.directory });
   }
 
+  /** A copy of one of its folders, in a place from which no packages can be reached. */
+  async alone(folder: string): Promise<string> {
+    const copy = `${this.directory}-alone`;
+    await rm(copy, { recursive: true, force: true });
+    await cp(join(this.directory, folder), copy, { recursive: true });
+    return copy;
+  }
+
   async remove(): Promise<void> {
+    await rm(`${this.directory}-alone`, { recursive: true, force: true });
     await rm(this.directory, { recursive: true, force: true });
   }
 }
