@@ -2,17 +2,19 @@ import { types } from 'node:util';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError, MessageTooLargeError } from '../errors/message.errors.js';
 import { type Codec, type CodecId, Compression, type EncodedBody } from './codec.js';
-import { deflate, inflate, isBeyondLimit } from './gzip.js';
+import { deflate, deflateOptions, inflate, isBeyondLimit } from './gzip.js';
 import { RAW_CODEC_ID } from './raw.codec.js';
 
 /** What a {@link GoCodec} must know beside the codec of its payloads. */
 export interface GoCodecOptions {
-  /** 1 (fastest) to 9 (smallest). @default 9, as the Go library */
+  /** -2 to 9, as Go's. @default 9, as the Go library */
   readonly level?: number;
   /** The most bytes of a payload, uncompressed, in and out. */
   readonly maxBytes: number;
 }
 
+/** Where a gzip header tells how hard was tried, by the level. */
+const EFFORT_AT = 8;
 /** Where a gzip header names the operating system, and what Go writes there: unknown. */
 const OS_AT = 9;
 const OS_UNKNOWN = 255;
@@ -26,7 +28,9 @@ const OS_UNKNOWN = 255;
  */
 export class GoCodec implements Codec {
   readonly name: string;
-  private readonly deflateOptions: { readonly level: number };
+  private readonly deflateOptions: ReturnType<typeof deflateOptions>;
+  /** What Go writes where a gzip header tells how hard was tried. */
+  private readonly effort: number;
   private readonly maxBytes: number;
   private readonly codecId: CodecId;
 
@@ -40,7 +44,8 @@ export class GoCodec implements Codec {
     }
     this.name = `go(${codec.name})`;
     this.codecId = codec.id;
-    this.deflateOptions = { level };
+    this.deflateOptions = deflateOptions(level);
+    this.effort = level === 9 ? 2 : level === 1 ? 4 : 0;
     this.maxBytes = maxBytes;
   }
 
@@ -74,7 +79,7 @@ export class GoCodec implements Codec {
   private compress(bytes: Uint8Array): EncodedBody | Promise<EncodedBody> {
     if (bytes.length > this.maxBytes) throw new MessageTooLargeError(bytes.length, this.maxBytes);
     const compressed = deflate(bytes, this.deflateOptions);
-    const written = (member: Buffer) => asGoWrites(member, bytes.length);
+    const written = (member: Buffer) => asGoWrites(member, this.effort, bytes.length);
     return types.isPromise(compressed) ? compressed.then(written) : written(compressed);
   }
 
@@ -102,7 +107,8 @@ function bytesOf({ data, compression }: EncodedBody): Uint8Array {
   return typeof data === 'string' ? Buffer.from(data) : data;
 }
 
-function asGoWrites(member: Buffer, plainBytes: number): EncodedBody {
+function asGoWrites(member: Buffer, effort: number, plainBytes: number): EncodedBody {
+  member[EFFORT_AT] = effort;
   member[OS_AT] = OS_UNKNOWN;
   return { data: member, codec: RAW_CODEC_ID, compression: Compression.gzip, plainBytes };
 }

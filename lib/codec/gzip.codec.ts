@@ -4,13 +4,13 @@ import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError } from '../errors/message.errors.js';
 import { aCodec, aNumber, type OptionKinds, oneOf } from '../errors/option-kinds.js';
 import { type Codec, Compression, type EncodedBody, type EncodingBody } from './codec.js';
-import { deflate, inflate } from './gzip.js';
+import { deflate, deflateOptions, inflate } from './gzip.js';
 
 /** How bodies are compressed. */
 export interface CompressionOptions {
   /** @default 'gzip' */
   algorithm?: 'gzip';
-  /** 1 (fastest) to 9 (smallest). @default 1 */
+  /** 1 (fastest) to 9 (smallest); or 0 (none), -1 (zlib's default), -2 (Huffman coding alone), as in Go. @default 1 */
   level?: number;
   /** Bodies below this many bytes travel as they are. @default 1024 */
   threshold?: number;
@@ -42,7 +42,7 @@ const gzipKinds: OptionKinds<CompressionOptions & InflateLimit> = {
 export class GzipCodec implements Codec {
   readonly name: string;
   private readonly thresholdBytes: number;
-  private readonly deflateOptions: { readonly level: number };
+  private readonly deflateOptions: ReturnType<typeof deflateOptions>;
   private readonly maxBytes: number;
 
   constructor(
@@ -62,7 +62,7 @@ export class GzipCodec implements Codec {
     }
     this.name = `${inner.name}+gzip`;
     this.thresholdBytes = threshold;
-    this.deflateOptions = { level };
+    this.deflateOptions = deflateOptions(level);
     this.maxBytes = maxBytes;
   }
 
@@ -98,10 +98,10 @@ export class GzipCodec implements Codec {
   }
 }
 
-/** Throws ConfigurationError unless `level` is one of gzip's, 1 to 9. */
+/** Throws ConfigurationError unless `level` is one of gzip's, -2 to 9. */
 export function assertLevel(level: number): void {
-  if (Number.isInteger(level) && level >= 1 && level <= 9) return;
-  throw new ConfigurationError('compression.level must be a whole number from 1 to 9');
+  if (Number.isInteger(level) && level >= -2 && level <= 9) return;
+  throw new ConfigurationError('compression.level must be a whole number from -2 to 9');
 }
 
 /** A UTF-16 unit takes three bytes at most: short texts need not be measured. */

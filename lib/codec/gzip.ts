@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers';
 import { promisify } from 'node:util';
-import { gunzip, gunzipSync, gzip, gzipSync, type ZlibOptions } from 'node:zlib';
+import { constants, gunzip, gunzipSync, gzip, gzipSync, type ZlibOptions } from 'node:zlib';
 import { CodecError } from '../errors/message.errors.js';
 
 /** Above this many bytes the work goes to a thread: at 100 MB/s, deflating more would hold the event loop for over a millisecond. */
@@ -17,8 +17,13 @@ const NOT_SOLE = 'The compressed body is not exactly one gzip member';
 const gzipAsync = promisify<Uint8Array, ZlibOptions, Buffer>(gzip);
 const gunzipAsync = promisify<Uint8Array, ZlibOptions, Buffer>(gunzip);
 
+/** What gzip is asked for at a level of -2 to 9. Below 0 the levels are those of Go: -1 zlib's default, -2 Huffman coding alone. */
+export function deflateOptions(level: number): ZlibOptions {
+  return level === -2 ? { level: -1, strategy: constants.Z_HUFFMAN_ONLY } : { level };
+}
+
 /** One gzip member of `bytes`; a promise of it where that takes long. */
-export function deflate(bytes: Uint8Array, options: { readonly level: number }): Buffer | Promise<Buffer> {
+export function deflate(bytes: Uint8Array, options: ZlibOptions): Buffer | Promise<Buffer> {
   return bytes.length < ASYNC_DEFLATE_BYTES
     ? compact(gzipSync(bytes, options))
     : gzipAsync(bytes, options).then(compact);

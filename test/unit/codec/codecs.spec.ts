@@ -158,7 +158,7 @@ describe('GzipCodec', () => {
     expect(() => gzip.decode({ data: '1', codec: 0, compression: 2 })).toThrow(codecError);
   });
 
-  it.each([{ level: 0 }, { level: 10 }, { level: 1.5 }, { threshold: -1 }, { algorithm: 'zip' as 'gzip' }])(
+  it.each([{ level: -3 }, { level: 10 }, { level: 1.5 }, { threshold: -1 }, { algorithm: 'zip' as 'gzip' }])(
     'refuses the options %p',
     (options) => {
       expect(() => new GzipCodec(json, options)).toThrow(

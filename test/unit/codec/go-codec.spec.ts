@@ -30,11 +30,29 @@ describe('GoCodec', () => {
     [9, '1f 8b 08 00 00 00 00 00 02 ff'],
     [6, '1f 8b 08 00 00 00 00 00 00 ff'],
     [1, '1f 8b 08 00 00 00 00 00 04 ff'],
+    [0, '1f 8b 08 00 00 00 00 00 00 ff'],
+    [-1, '1f 8b 08 00 00 00 00 00 00 ff'],
+    [-2, '1f 8b 08 00 00 00 00 00 00 ff'],
   ])('writes at level %d the header that Go writes', async (level, header) => {
     const codec = new GoCodec(new JsonCodec(), { level, maxBytes });
     const member = await encoded(codec, { order_id: '123' });
     expect(member.subarray(0, 10)).toEqual(bytes(header));
     expect(gunzipSync(member).toString()).toBe('{"order_id":"123"}');
+  });
+
+  it("takes Go's levels for what they are: none, the default, Huffman coding alone", async () => {
+    const text = Buffer.from('abcabcabcabd'.repeat(50));
+    const sizes: Record<string, number> = {};
+    for (const level of [0, -1, 6, -2]) {
+      const member = await encoded(new GoCodec(new JsonCodec(), { level, maxBytes }), text);
+      expect(gunzipSync(member)).toEqual(text);
+      sizes[level] = member.length;
+    }
+    expect(sizes[0]).toBeGreaterThan(text.length);
+    expect(sizes[-1]).toBe(sizes[6]);
+    // Without repetitions found, about two bits for each of the four letters are left.
+    expect(sizes[-2]).toBeGreaterThan(sizes[6] * 2);
+    expect(sizes[-2]).toBeLessThan(text.length / 3);
   });
 
   it('writes at level 9 unless told otherwise, bytes as they are, also none', async () => {

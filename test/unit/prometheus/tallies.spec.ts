@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { CounterTally } from '../../../lib/prometheus/counter-tally.js';
 import { HistogramTally } from '../../../lib/prometheus/histogram-tally.js';
+import { metricDefinitions } from '../../../lib/prometheus/metric-definitions.js';
 
 const buckets = [0.001, 0.01, 0.1, 1];
 
@@ -81,5 +82,13 @@ describe('tallies', () => {
     const direct = jest.spyOn(closed, 'observe');
     known.observe(1);
     expect(direct).not.toHaveBeenCalled();
+  });
+});
+
+describe('the duration of processing', () => {
+  it('has every bucket of the original', () => {
+    // The default buckets of client_golang, which the Go library takes.
+    const original = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+    expect(metricDefinitions.processingDuration.buckets).toEqual([0.0005, 0.001, 0.0025, ...original]);
   });
 });
