@@ -83,15 +83,7 @@ export class RedisConnections {
 
   private make(role: RedisRole, failures: number): Redis | Promise<Redis> {
     const endpoint = role === 'subscribe' ? this.options.reader : this.options.endpoint;
-    const behindSentinels = 'options' in endpoint && 'sentinels' in endpoint.options;
-    const ownSentinels = endpoint.kind === 'client' && Boolean(endpoint.client.options.sentinels);
-    const settings = {
-      service: this.service,
-      reconnect: false,
-      failures,
-      // Pub/sub works while Redis loads its data; behind Sentinels the check also tells a primary from a replica.
-      options: { enableReadyCheck: behindSentinels || ownSentinels },
-    };
+    const settings = { service: this.service, reconnect: false, failures };
     if (!isCluster(endpoint)) return createRedisClient(this.options, role, settings) as Redis;
     return this.nodesFor(endpoint, role).pick(role, (node) => this.nodeClient(node, role));
   }
