@@ -9,3 +9,6 @@ export function documentedRules(heading: string): string[] {
   if (line === undefined) throw new Error(`docs/least-rights.md has no rules for "${heading}"`);
   return line.split(' ').filter((word) => word !== 'on' && !word.startsWith('>'));
 }
+
+/** The user that the documented rules are given to, in tests. */
+export const leastUser = { username: 'app', password: 'pw' } as const;
