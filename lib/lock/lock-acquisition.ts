@@ -8,7 +8,7 @@ import { type GrantedClaim, Lock, type LockKeeper } from './lock.js';
 import type { LockLane } from './lock-lane.js';
 import type { ResolvedLockOptions } from './lock-options.js';
 import { type Inheritance, LockWaiter } from './lock-waiter.js';
-import { asLockError } from './store-error.js';
+import { asLockError, isPassing } from './store-error.js';
 
 /** What an acquisition came to: a lock, or the store's last word. */
 export type AcquisitionOutcome =
@@ -137,7 +137,7 @@ export class LockAcquisition {
       return first;
     } catch (thrown) {
       const error = asLockError(thrown);
-      if (error.code !== 'DISCO_LOCK_UNAVAILABLE') throw error;
+      if (!isPassing(error)) throw error;
       this.lastError = error;
       this.failures++;
       return undefined;

@@ -23,7 +23,7 @@ import { holding, type LockedWork } from './lock-scope.js';
 import { ownerToken } from './owner-token.js';
 import { ReadWriteLock } from './read-write-lock.js';
 import { type ScopeClaims, Semaphore } from './semaphore.js';
-import { asLockError } from './store-error.js';
+import { asLockError, isPassing } from './store-error.js';
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
 export interface LockManagerOptions {
@@ -226,7 +226,7 @@ export class LockManager {
     // Unanswered, the same claim is made again, so that a grant of which the answer was lost is found.
     const answer = await this.store.acquire(claim).catch((thrown: unknown) => {
       const error = asLockError(thrown);
-      if (error.code !== 'DISCO_LOCK_UNAVAILABLE') throw error;
+      if (!isPassing(error)) throw error;
     });
     if (answer && !answer.granted) {
       this.lanes.found(claim.keys[0], false);

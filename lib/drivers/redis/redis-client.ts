@@ -152,6 +152,8 @@ function connectionOptions(
 ): RedisOptions {
   return {
     lazyConnect: true,
+    // It asks INFO, which not everyone may; behind Sentinels it also tells a primary from a replica.
+    enableReadyCheck: isBehindSentinels(role === 'subscribe' ? options.reader : options.endpoint),
     connectionName: `disco:${service.replace(/[^\w.-]/g, '_').slice(0, 40)}:${role}`,
     connectTimeout: options.connectTimeoutMs,
     // How long a client that was told to disconnect waits for its peer's goodbye.
@@ -181,6 +183,11 @@ const neutral: RedisOptions = {
   monitor: false,
   scripts: undefined,
 };
+
+function isBehindSentinels(endpoint: RedisEndpoint): boolean {
+  if (endpoint.kind === 'client') return Boolean(endpoint.client.options.sentinels);
+  return endpoint.kind === 'sentinel';
+}
 
 /** Every new client asks its Sentinels from the first on, and one that is silent would stop it there each time. */
 function rotated({ sentinels }: RedisOptions, failures: number): RedisOptions {

@@ -83,14 +83,7 @@ export class RedisConnections {
 
   private async make(role: RedisRole, failures: number): Promise<Redis> {
     const endpoint = role === 'subscribe' ? this.options.reader : this.options.endpoint;
-    const behindSentinels = 'options' in endpoint && 'sentinels' in endpoint.options;
-    const ownSentinels = endpoint.kind === 'client' && Boolean(endpoint.client.options.sentinels);
-    const settings = {
-      service: this.service,
-      failures,
-      // Pub/sub works while Redis loads its data; behind Sentinels the check also tells a primary from a replica.
-      options: { enableReadyCheck: behindSentinels || ownSentinels },
-    };
+    const settings = { service: this.service, failures };
     if (!isCluster(endpoint)) return createSingleClient(this.options, role, settings);
     const asked = await askedPassword(endpoint, this.options);
     return this.nodesFor(endpoint, role).pick(role, (node) => this.nodeClient(node, role, asked));

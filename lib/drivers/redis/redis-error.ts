@@ -6,6 +6,9 @@ import { DriverError } from '../../errors/driver.errors.js';
 /** Server answers that a repetition will not change: somebody has to change the set-up first. */
 const lastingRefusals = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM', 'WRONGTYPE', 'NOPROTO', 'DENIED']);
 
+/** How servers say inside a script that the user lacks a right. */
+export const refusedInScript = /^ERR (ACL failure in script|The user executing the script can't)/;
+
 /** ioredis tells these only by their text; all mean that the connection went or was never there. */
 const connectionLost =
   /^(Connection is closed|Stream isn't writeable|Command aborted due to connection|connect ETIMEDOUT|Socket timeout|Cluster isn't ready|Cluster is |None of startup nodes|Failed to refresh slots cache|All sentinels are|Reached the max retries)/;
@@ -34,7 +37,9 @@ export function isRefusal(error: unknown): boolean {
 
 /** The first word of a server's error, as `'NOPERM'`; undefined for other errors. */
 export function replyCode(error: unknown): string | undefined {
-  return isRefusal(error) ? /^[A-Z]+(?= |$)/.exec((error as Error).message)?.[0] : undefined;
+  if (!isRefusal(error)) return undefined;
+  const { message } = error as Error;
+  return refusedInScript.test(message) ? 'NOPERM' : /^[A-Z]+(?= |$)/.exec(message)?.[0];
 }
 
 /** Whether trying again is useless until somebody changes the set-up: wrong password, missing right. */

@@ -111,7 +111,10 @@ local function serve(lock, fence, queue, self)
         if token == self then mine = true break end
         local granted = math.max(lastOf(fence) + ${FENCING_STEP}, micros)
         local news = table.concat({ token, text(granted), ttl, text(now), keys }, ' ')
-        if call('PUBLISH', box, news) > 0 or not exact then
+        local told = box ~= '-' and redis.pcall('PUBLISH', box, news)
+        -- Whoever may not be told looks by himself, and finds the lock free, with nobody before him.
+        if type(told) ~= 'number' then break end
+        if told > 0 or not exact then
           if keys == '1' then
             take(lock, token, permits, ttl)
             note(fence, granted, queue)

@@ -39,7 +39,8 @@ local function handOver(arg, lock, fence, queue)
   if tonumber(ttl) > tonumber(handOff) then ttl = handOff end
   local granted = string.format('%.0f', math.max(sub(last, 1, -2) + ${FENCING_STEP}, tonumber(clock)))
   local news = string.format('%s %s %s %.0f 1', token, granted, ttl, now)
-  if call('PUBLISH', box, news) == 0 and exact == '1' then return nil end
+  local told = box ~= '-' and redis.pcall('PUBLISH', box, news)
+  if type(told) ~= 'number' or told == 0 and exact == '1' then return nil end
   call('SET', lock, token, 'PX', ttl)
   if head == ends[2] then
     call('DEL', queue)

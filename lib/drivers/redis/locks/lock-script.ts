@@ -6,7 +6,7 @@ import { lockQueueScript } from './lock-queue-script.js';
  * Carries out the lock operations of one turn, in order, and answers `<server time in ms, or 0> <reply> <reply> …`.
  *
  * ARGV: `waiterTtl handOff exact inbox`: ms until a waiter that is not heard of loses its place, most ms of a hand-over,
- * whether the count of PUBLISH covers all subscribers (not on a cluster: 0), the inbox channel; then ms for which a fencing
+ * whether the count of PUBLISH covers all subscribers (not on a cluster: 0), the inbox channel, or - for who may not listen; then ms for which a fencing
  * counter is kept, no less than waiterTtl; then one for each operation. KEYS: three for each key of each operation.
  *
  * An operation is `kind keys token permits ttl floor succeeds` with single spaces between. Kinds: A acquire and wait, T try

@@ -10,6 +10,7 @@ import { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import type { LockCall } from './lock-call.js';
 import type { LockKeys } from './lock-keys.js';
+import { LockRights, type LockRightsSetup } from './lock-rights.js';
 import { lockScript, peekScript } from './lock-script.js';
 
 /** Runs scripts over one connection of the role `locks`, or over a Cluster client that finds the node by the first key. */
@@ -17,6 +18,7 @@ export class LockServer {
   readonly clustered: boolean;
   private readonly link: RedisLink | undefined;
   private cluster: Cluster | undefined;
+  readonly rights: LockRights;
   private readonly commands: RedisCommands;
   private readonly deadlines: DeadlineQueue;
   private phase: 'new' | 'open' | 'closed' = 'new';
@@ -24,16 +26,19 @@ export class LockServer {
   constructor(
     private readonly options: ResolvedRedisOptions,
     private readonly service: string | undefined,
+    used: LockRightsSetup,
     heartbeatMs: number = options.heartbeatMs,
   ) {
+    this.rights = new LockRights(used);
     this.clustered = isCluster(options.endpoint);
     this.commands = new RedisCommands(options.commandTimeoutMs);
     this.deadlines = new DeadlineQueue(options.commandTimeoutMs);
     const { connectTimeoutMs, reconnect } = options;
     const make = () => createSingleClient(options, 'locks', { service });
     // Not needed, as a script that is not known is sent in whole: it spares the first operations that way round.
-    const prepare = async (client: Redis) =>
-      void (await client.script('LOAD', lockScript).catch(() => undefined));
+    const prepare = async (client: Redis) => {
+      await Promise.all([client.script('LOAD', lockScript).catch(() => undefined), this.rights.look(client)]);
+    };
     if (!this.clustered) {
       this.link = new RedisLink({ make, prepare }, { connectTimeoutMs, reconnect, heartbeatMs });
     }
@@ -122,7 +127,9 @@ export class LockServer {
     if (this.cluster !== undefined) return;
     const cluster = createRedisClient(this.options, 'locks', { service: this.service }) as Cluster;
     try {
-      await new RedisCommands(this.options.connectTimeoutMs).run(cluster.connect());
+      const commands = new RedisCommands(this.options.connectTimeoutMs);
+      await commands.run(cluster.connect());
+      await commands.run(this.rights.look(cluster));
       if (this.isClosed) throw closed();
       this.cluster = cluster;
     } catch (error) {

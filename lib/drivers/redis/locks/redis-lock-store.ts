@@ -16,6 +16,7 @@ import { LockCall, LockCallHeader } from './lock-call.js';
 import { type HandOver, LockInbox } from './lock-inbox.js';
 import { LockKeyring, type LockKeys } from './lock-keys.js';
 import { lockOperation } from './lock-operation.js';
+import type { LockRightsSetup } from './lock-rights.js';
 import { LockServer } from './lock-server.js';
 
 /** How a {@link RedisLockStore} treats its queues. */
@@ -46,7 +47,9 @@ export class RedisLockStore implements LockStore {
   private readonly service: string | undefined;
   private readonly keyring: LockKeyring;
   private readonly pollMs: number;
-  private readonly header: LockCallHeader;
+  /** For a store that can be told when it is its turn, and for one that cannot. */
+  private readonly headers: { readonly heard: LockCallHeader; readonly deaf: LockCallHeader };
+  private readonly used: LockRightsSetup;
   private readonly server: LockServer;
   private readonly batch: LockBatch;
   private readonly inbox: LockInbox;
@@ -69,18 +72,23 @@ export class RedisLockStore implements LockStore {
     // Bare keys are asked for to meet somebody else's, so a prefix of the driver must not come between.
     const prefix = context.prefix === '' ? '' : (this.options.prefix ?? context.prefix ?? 'disco');
     this.keyring = new LockKeyring(prefix);
-    this.server = new LockServer(this.options, this.service);
     this.inbox = new LockInbox(this.options, prefix, this.service, {
       heard: () => this.hints.emit({}),
       handedOver: (news) => this.hints.emit(this.toHint(news)),
     });
+    const { lock, fence, queue } = this.keyring.of('{}');
+    this.used = { keys: [lock, fence, queue], channel: this.inbox.channel };
+    this.server = new LockServer(this.options, this.service, this.used);
     const { clustered } = this.server;
     const { pollMs = 1_000, waiterTtlMs = 5_000, fenceTtlMs = 7 * dayMs } = tuning;
     const { handOffMs = clustered ? 2_000 : 10_000 } = tuning;
     this.pollMs = pollMs;
     const exact = clustered ? '0' : '1';
-    const tuned = `${waiterTtlMs} ${handOffMs} ${exact} ${this.inbox.channel}`;
-    this.header = new LockCallHeader([tuned, String(Math.max(fenceTtlMs, waiterTtlMs))]);
+    const header = (inbox: string) => {
+      const tuned = `${waiterTtlMs} ${handOffMs} ${exact} ${inbox}`;
+      return new LockCallHeader([tuned, String(Math.max(fenceTtlMs, waiterTtlMs))]);
+    };
+    this.headers = { heard: header(this.inbox.channel), deaf: header('-') };
     this.batch = new LockBatch((keys, operations) => {
       return this.server.run(new LockCall(this.header, keys, operations));
     }, clustered);
@@ -91,7 +99,7 @@ export class RedisLockStore implements LockStore {
   }
 
   acquire(claim: LockClaim, options: LockAcquireOptions = atOnce): Promise<LockAnswer> {
-    if (!options.replicas && (!options.wait || this.inbox.listening)) return this.claim(claim, options);
+    if (!options.replicas && (!options.wait || this.hears)) return this.claim(claim, options);
     return this.inSteps(claim, options);
   }
 
@@ -133,7 +141,7 @@ export class RedisLockStore implements LockStore {
   /** A claim that takes more than one step, or another connection: known for as long as it does. */
   private async inSteps(claim: LockClaim, options: LockAcquireOptions): Promise<LockAnswer> {
     const onItsWay: ClaimOnItsWay = { givenUp: false, settled: Promise.resolve() };
-    const listen = options.wait && !this.inbox.listening;
+    const listen = options.wait && !this.hears;
     const answer = listen ? this.claimThenListen(claim, options, onItsWay) : this.claim(claim, options);
     onItsWay.settled = answer.catch(() => undefined);
     this.onTheirWay.set(claim.token, onItsWay);
@@ -157,6 +165,15 @@ export class RedisLockStore implements LockStore {
     if (onItsWay.givenUp) return first;
     const second = await this.claim(claim, others);
     return succeeds === undefined ? second : { ...second, succeeded: first.succeeded };
+  }
+
+  private get header(): LockCallHeader {
+    return this.server.rights.tellsWaiters ? this.headers.heard : this.headers.deaf;
+  }
+
+  /** Whether there is nothing to wait for before the place in the queue: news are heard, or there never will be any. */
+  private get hears(): boolean {
+    return this.inbox.listening || !this.server.rights.tellsWaiters;
   }
 
   private async releaseAfter(onItsWay: ClaimOnItsWay, claim: LockClaim): Promise<boolean> {
@@ -234,7 +251,7 @@ export class RedisLockStore implements LockStore {
       throw new ConfigurationError('minReplicas is not available on a Redis Cluster');
     if (this.closed) throw new ClosedError('The lock store is closed');
     const sinceMs = performance.now();
-    this.replicated ??= new LockServer(this.options, this.service, replicaHeartbeatMs);
+    this.replicated ??= new LockServer(this.options, this.service, this.used, replicaHeartbeatMs);
     await this.replicated.connect();
     const call = new LockCall(this.header, this.keysOf(claim), [operation]);
     const [serverMs, reply] = (await this.replicated.run(call)).split(' ');

@@ -5,7 +5,7 @@ import { MessageTooLargeError } from '../../../errors/message.errors.js';
 import { headOf } from '../../../message/frame.js';
 import { RedisCommands } from '../redis-client.js';
 import type { RedisConnections } from '../redis-connections.js';
-import { toDriverError } from '../redis-error.js';
+import { isLastingRefusal, toDriverError } from '../redis-error.js';
 import type { RedisLink } from '../redis-link.js';
 
 /** Who is told of the messages of a channel. */
@@ -131,9 +131,15 @@ export class SubscriberConnection {
     entry.ended = entry.leaving.size === entry.listeners.length;
     const { client } = this.link;
     // Unanswered, the connection is dying; the next one does not subscribe to this channel any more.
-    if (client !== undefined) await this.commands.run(farewell(client, entry)).catch(() => undefined);
+    if (client !== undefined) await this.commands.run(farewell(client, entry)).catch(this.notLeft);
     this.remove(this.table(glob), name, listener);
   }
+
+  /** Refused for good, the server goes on sending what nobody wants. */
+  private readonly notLeft = (error: unknown): void => {
+    const told = toDriverError(error);
+    if (isLastingRefusal(told.cause)) this.setup.error(told);
+  };
 
   private remove(table: Map<string, ChannelEntry>, name: string, listener: ChannelListener): void {
     const entry = table.get(name);

@@ -1,14 +1,20 @@
 import type { Redis } from 'ioredis';
+import { replyCode } from '../redis-error.js';
+import type { ReadWaker } from './read-waker.js';
 import type { StreamConnection } from './stream-connection.js';
 import type { TopicConsumer } from './topic-consumer.js';
 
 /** An UNBLOCK may overtake the read that it is meant for. */
 const UNBLOCK_AGAIN_MS = 5;
+/** When the right to was taken away; the next connection finds another way. */
+const REFUSED_AGAIN_MS = 1_000;
 
 /** The one read that may be blocked in Redis, and how to end it early. */
 export class BlockingRead {
   /** Of the connection that reads. */
   clientId: number | undefined;
+  /** Stands in where the user may not UNBLOCK. */
+  waker: ReadWaker | undefined;
   private reads = 0;
   /** The number of the read under way, or 0. */
   private current = 0;
@@ -61,12 +67,23 @@ export class BlockingRead {
       this.settleUnblocked = resolve;
     });
     while (this.current === read) {
-      const { clientId } = this;
-      if (admin === undefined || clientId === undefined) return;
-      const done = await admin.run((client) => (client as Redis).client('UNBLOCK', clientId)).catch(() => 0);
+      if (admin === undefined || (this.clientId ?? this.waker) === undefined) return;
+      const againMs = await this.attempt(admin);
       if (this.current !== read) return;
-      if (done === 1) return over;
-      await new Promise((resolve) => setTimeout(resolve, UNBLOCK_AGAIN_MS));
+      if (againMs === undefined) return over;
+      await new Promise((resolve) => setTimeout(resolve, againMs));
+    }
+  }
+
+  /** Undefined when it worked, else after how many milliseconds to try again. */
+  private async attempt(admin: StreamConnection): Promise<number | undefined> {
+    const { clientId, waker } = this;
+    try {
+      if (waker !== undefined) return void (await waker.wake());
+      const done = await admin.run((client) => (client as Redis).client('UNBLOCK', clientId as number));
+      return done === 1 ? undefined : UNBLOCK_AGAIN_MS;
+    } catch (error) {
+      return replyCode((error as Error).cause) === 'NOPERM' ? REFUSED_AGAIN_MS : UNBLOCK_AGAIN_MS;
     }
   }
 }

@@ -2,10 +2,12 @@ import type { Delivery } from '../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import { ClosedError } from '../../../errors/bus.errors.js';
+import { featureCommands } from '../rights/feature-commands.js';
+import { RightsCheck } from '../rights/rights-check.js';
 import type { ConsumerSetup } from './consumer-setup.js';
 import { Isolation } from './isolation.js';
 import type { Places } from './places.js';
-import { persist, type StreamConnection } from './stream-connection.js';
+import { persist, persistFor, type StreamConnection } from './stream-connection.js';
 import type { StreamDelivery } from './stream-delivery.js';
 import type { StreamKeys } from './stream-keys.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
@@ -46,6 +48,7 @@ export class ConsumerRegistry {
   private readonly readers = new Map<string, StreamReader>();
   private readonly isolation: Isolation;
   private readonly consumerSetup: ConsumerSetup;
+  private readonly rights = new RightsCheck('subscribing at least once', featureCommands.consume);
   private closed = false;
 
   constructor(private readonly setup: RegistrySetup) {
@@ -115,7 +118,13 @@ export class ConsumerRegistry {
   }
 
   private async begin(consumer: TopicConsumer, startFrom: 'beginning' | 'new'): Promise<void> {
-    await consumer.upkeep.start(startFrom, this.setup.connectTimeoutMs);
+    const { admin, connectTimeoutMs, keys, name } = this.setup;
+    const { stream, dedup: _, ...others } = consumer.keys;
+    const wake = keys.wake(name, consumer.group);
+    const used = [stream, ...Object.values(others), `${stream}:read`, keys.topics, wake];
+    if (!this.rights.passed)
+      await persistFor(admin, (client) => this.rights.assert(client, used), connectTimeoutMs);
+    await consumer.upkeep.start(startFrom, connectTimeoutMs);
   }
 
   private reader(name: string, group: string): StreamReader {
@@ -126,6 +135,7 @@ export class ConsumerRegistry {
         group,
         name: this.setup.name,
         blockMs: options.blockMs,
+        wakeKey: this.setup.keys.wake(this.setup.name, group),
         connection: this.setup.openReader(),
         admin: clustered ? undefined : admin,
       });

@@ -4,6 +4,7 @@ import { DriverError } from '../../../errors/driver.errors.js';
 import { PublishOutcomeUnknownError } from '../../../errors/publish.errors.js';
 import { NotReplicatedError, StreamFullError } from '../../../errors/stream.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
+import { refusedInScript } from '../redis-error.js';
 import type { StreamKeys } from './stream-keys.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 import type { ScriptArgument } from './stream-script.js';
@@ -128,7 +129,7 @@ function receiptOf(repeated: boolean, position: string): DriverReceipt {
 }
 
 function refusal(text: string): DriverError {
-  const retryable = !/^(WRONGTYPE|NOPERM)/.test(text);
+  const retryable = !/^(WRONGTYPE|NOPERM)/.test(text) && !refusedInScript.test(text);
   const cause = Object.assign(new Error(text.slice(0, 300)), { name: 'ReplyError' });
   return new DriverError(`Redis refused a command: ${cause.message}`, { cause, retryable });
 }

@@ -1,11 +1,13 @@
 import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../errors/bus.errors.js';
+import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import { PublishTimeoutError } from '../../../errors/publish.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
 import { isRefusal, replyCode, toDriverError } from '../redis-error.js';
 import type { RedisBufferLimit } from '../redis-options.js';
 import type { AbandonedGroups } from './abandoned-groups.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
+import type { PublishRights } from './publish-rights.js';
 import { publishScript } from './scripts/publish-script.js';
 import { persist, type StreamConnection } from './stream-connection.js';
 import type { StreamKeys } from './stream-keys.js';
@@ -33,6 +35,8 @@ export interface StreamPublisherSetup {
   readonly name: string;
   /** So many entries of a stream that was full gave way. */
   readonly dropped: (stream: string, entries: number) => void;
+  /** Something that publishing can do without is refused. */
+  readonly hindered: (error: DiscoBusError) => void;
   /** Something was stored in a stream that no group reads. */
   readonly unread: (stream: string) => void;
   /** Whether the server had no memory for what was published last. */
@@ -42,6 +46,7 @@ export interface StreamPublisherSetup {
 /** The publisher that a lane belongs to. */
 export interface PublishLaneOwner {
   readonly setup: StreamPublisherSetup;
+  readonly rights: PublishRights;
   /** Redis has it. */
   accepted(pending: PendingPublish): void;
   /** A number that no other batch of the publisher has. */
@@ -203,6 +208,7 @@ export class PublishLane {
    */
   private async store(client: Redis | Cluster): Promise<[unknown, number]> {
     const { replicas, replicasTimeoutMs } = this.owner.setup.options;
+    if (!this.owner.rights.passed) await this.assertRights(client);
     if (this.refused) this.leaveOutSettled();
     const { keys, args, messages } = this.current as PublishBatch;
     for (const message of messages) message.leaves();
@@ -219,6 +225,16 @@ export class PublishLane {
       this.refused = isRefusal(error);
       throw error;
     }
+  }
+
+  /** Nothing of the batch is sent before; who gives up meanwhile is left out. A stream comes first, as the rights are tried on it. */
+  private async assertRights(client: Redis | Cluster): Promise<void> {
+    const { messages, keys } = this.current as PublishBatch;
+    const [log, stream, ...others] = keys;
+    for (const message of messages) message.turnedDown();
+    this.refused = true;
+    const { topics } = this.owner.setup.keys;
+    await this.owner.rights.assert(client, [stream, log, ...others, `${stream}:read`, topics]);
   }
 
   /** What was turned down and has given up since is left out. */

@@ -1,5 +1,6 @@
 import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../../driver/dead-letters.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
+import type { FeatureRights } from '../rights/feature-rights.js';
 import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
 import { persistFor, type StreamConnection } from './stream-connection.js';
 import type { GroupKeys } from './stream-keys.js';
@@ -16,11 +17,12 @@ const position = /^\d{1,20}-\d{1,20}$/;
 /** The dead letters of a group; rejects with ConfigurationError if the topic has no such group. */
 export async function openDeadLetters(
   connection: StreamConnection,
+  rights: FeatureRights,
   keys: GroupKeys,
   topic: string,
   group: string,
 ): Promise<DeadLetterStore> {
-  const store = new RedisDeadLetters(connection, keys);
+  const store = new RedisDeadLetters(connection, rights, keys);
   if (await store.exists(group)) return store;
   throw new ConfigurationError(`The topic "${topic}" has no group ${JSON.stringify(group.slice(0, 80))}`);
 }
@@ -29,6 +31,7 @@ export async function openDeadLetters(
 class RedisDeadLetters implements DeadLetterStore {
   constructor(
     private readonly connection: StreamConnection,
+    private readonly rights: FeatureRights,
     private readonly keys: GroupKeys,
   ) {}
 
@@ -63,7 +66,12 @@ class RedisDeadLetters implements DeadLetterStore {
   }
 
   private ask<Reply>(command: Parameters<typeof persistFor<Reply>>[1]): Promise<Reply> {
-    return persistFor(this.connection, command, PATIENCE_MS);
+    const { stream, dead, retry } = this.keys;
+    return persistFor(
+      this.connection,
+      this.rights.before('deadLetters', [dead, stream, retry], command),
+      PATIENCE_MS,
+    );
   }
 }
 

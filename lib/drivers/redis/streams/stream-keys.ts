@@ -34,6 +34,11 @@ export class StreamKeys {
     return topic === undefined ? `${this.head}sent:${publisher}` : `${this.head}{${topic}}:sent:${publisher}`;
   }
 
+  /** A stream by which the blocking reads of a consumer for a group are ended. */
+  wake(consumer: string, group: string): string {
+    return `${this.head}wake:${consumer}:${group}`;
+  }
+
   group(topic: string, group: string): GroupKeys {
     const stream = `${this.head}{${topic}}`;
     return {

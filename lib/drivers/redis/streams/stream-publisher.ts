@@ -5,6 +5,7 @@ import { Deadlines } from '../../../timing/deadlines.js';
 import { PendingPublish, type PendingPublishOwner } from '../pubsub/pending-publish.js';
 import { DelayedPublishes } from './delayed-publishes.js';
 import { PublishLane, type StreamPublisherSetup } from './publish-lane.js';
+import { PublishRights } from './publish-rights.js';
 import { within } from './within.js';
 
 /** A server that does not answer within this finds out by itself. */
@@ -25,9 +26,11 @@ export class StreamPublisher implements PendingPublishOwner {
   private batches = 0;
   private closed = false;
 
+  readonly rights: PublishRights;
   private readonly delayed: DelayedPublishes;
 
   constructor(readonly setup: StreamPublisherSetup) {
+    this.rights = new PublishRights(setup);
     this.delayed = new DelayedPublishes(setup.connection, setup.keys);
   }
 

@@ -5,6 +5,8 @@ import { RedisCommands } from '../redis-client.js';
 import { replyCode, toDriverError } from '../redis-error.js';
 import { BlockingRead } from './blocking-read.js';
 import { type ReadTarget, sizeClasses, targetsAmong } from './read-target.js';
+import { ReadWaker } from './read-waker.js';
+import { findClientId } from './reading-client.js';
 import { isPassing, type StreamConnection } from './stream-connection.js';
 import type { StreamLetter } from './stream-entry.js';
 import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
@@ -26,6 +28,8 @@ export interface ReaderSetup {
   /** Names the consumer. */
   readonly name: string;
   readonly blockMs: number;
+  /** Of a stream by which a read is ended where CLIENT UNBLOCK may not be used. */
+  readonly wakeKey: string;
   /** A connection of the reader's own, which it closes. */
   readonly connection: StreamConnection;
   /** Where commands about the reader's connection go; undefined where there is no one connection. */
@@ -89,6 +93,8 @@ export class StreamReader implements ConsumerReader {
     this.setup.connection.close();
     // It may be waiting for the other connection, which is closed after this one: it ends with that.
     await within(CLOSE_MS, this.ended);
+    const { waker } = this.blocked;
+    if (waker !== undefined) await within(CLOSE_MS, waker.forget());
   }
 
   private readonly interrupt = (): void => {
@@ -122,6 +128,7 @@ export class StreamReader implements ConsumerReader {
     if (await this.readBack(client, targets)) return;
     const classes = sizeClasses(targets);
     if (classes.length > 1 && (await this.readNow(client, classes))) return;
+    await this.blocked.waker?.ready();
     this.handOut(targets, await this.blockingRead(client, targets));
   }
 
@@ -159,7 +166,10 @@ export class StreamReader implements ConsumerReader {
 
   private blockingRead(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<StreamReply | null> {
     const consumers = new Set(targets.map(({ consumer }) => consumer));
-    return this.blocked.during(consumers, this.read(client, targets, this.setup.blockMs), this.woken);
+    const { waker } = this.blocked;
+    const wakes = waker === undefined ? [] : [waker.key];
+    const reading = this.read(client, targets, this.setup.blockMs, undefined, wakes);
+    return this.blocked.during(consumers, reading, this.woken);
   }
 
   private async read(
@@ -167,9 +177,11 @@ export class StreamReader implements ConsumerReader {
     targets: readonly ReadTarget[],
     blockMs: number,
     streams: readonly ('retry' | 'stream')[] = ['retry', 'stream'],
+    others: readonly string[] = [],
   ): Promise<StreamReply | null> {
     const count = Math.min(...targets.map((target) => target.count));
-    const keys = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
+    const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
+    const keys = [...own, ...others];
     const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
     const args = ['GROUP', this.setup.group, this.setup.name, 'COUNT', count, ...block, 'STREAMS', ...keys];
     const command = (client as Redis).xreadgroupBuffer as (
@@ -198,7 +210,9 @@ export class StreamReader implements ConsumerReader {
       this.busy.delete(consumer);
     }
     if (reply === null) return false;
+    const { waker } = this.blocked;
     for (const [key, entries] of reply) {
+      if (key.toString() === waker?.key) waker.seen(entries.map(([id]) => id.toString()));
       const target = this.streams.get(key.toString());
       if (target === undefined) continue;
       if (this.consumers.has(target.consumer)) this.busy.add(target.consumer);
@@ -212,7 +226,11 @@ export class StreamReader implements ConsumerReader {
     const { admin } = this.setup;
     if (admin !== undefined) {
       const before = this.blocked.clientId;
-      this.blocked.clientId = Number(await (client as Redis).client('ID'));
+      this.blocked.clientId = await findClientId(client as Redis);
+      this.blocked.waker =
+        this.blocked.clientId === undefined
+          ? new ReadWaker(this.setup.wakeKey, this.setup.group, admin)
+          : undefined;
       if (before !== undefined) {
         const kill = (other: Redis | Cluster) => (other as Redis).client('KILL', 'ID', before);
         await admin.run(kill).catch(() => undefined);
@@ -225,6 +243,7 @@ export class StreamReader implements ConsumerReader {
   private async trouble(error: unknown): Promise<void> {
     const code = replyCode((error as Error)?.cause);
     if (code === 'NOGROUP' || code === 'UNBLOCKED') {
+      this.blocked.waker?.doubt();
       for (const consumer of this.consumers) await consumer.upkeep.reopen();
       return;
     }

@@ -20,6 +20,7 @@ import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pat
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
+import { FeatureRights } from '../rights/feature-rights.js';
 import { AbandonedGroups } from './abandoned-groups.js';
 import { ConsumerRegistry } from './consumer-registry.js';
 import { PatternSubscription } from './pattern-subscription.js';
@@ -86,6 +87,7 @@ export class StreamsEngine {
   private publisher: StreamPublisher | undefined;
   private registry: ConsumerRegistry | undefined;
   private topicWatch: TopicWatch | undefined;
+  private readonly rights = new FeatureRights();
   private droppedEntries = 0;
   private full = false;
   private refusedMs = 0;
@@ -125,14 +127,17 @@ export class StreamsEngine {
   async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
     if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
     assertGroup(group);
-    return openDeadLetters(this.connections.admin, this.keys.group(topic, group), topic, group);
+    return openDeadLetters(this.connections.admin, this.rights, this.keys.group(topic, group), topic, group);
   }
 
   /** Members of the group that say they are alive, by the server's clock; undefined if only members of patterns may be. */
   async countMembers(topic: string, group: string): Promise<number | undefined> {
     const { members } = this.keys.group(topic, group);
     const { publish } = this.connections;
-    const count = Number(await publish.run((client) => census.run(client, [members], [])));
+    const ask = (client: Redis | Cluster) => census.run(client, [members], []);
+    const count = Number(
+      await publish.run(this.rights.before('removal', [members, this.keys.patterns], ask)),
+    );
     if (count > 0) return count;
     return (await this.directory(publish).hasPatternFor(topic, group)) ? undefined : 0;
   }
@@ -148,7 +153,8 @@ export class StreamsEngine {
     const keys = [...shared, retry, state, delayed, bodies, dead, parts];
     const { admin } = this.connections;
     const { maxAgeMs } = this.setup.options.streams.unread;
-    const ask = (client: Redis | Cluster) => groupRemoval.run(client, keys, [group, maxAgeMs]);
+    const remove = (client: Redis | Cluster) => groupRemoval.run(client, keys, [group, maxAgeMs]);
+    const ask = this.rights.before('removal', [...keys, this.keys.topics], remove);
     const [there, streamGone] = (await persistFor(admin, ask, REMOVAL_MS)) as [number, number];
     if (there < 0) throw new ConfigurationError(`The group "${group}" of "${topic}" has live members`);
     if (streamGone === 1) await admin.run((client) => client.zrem(this.keys.topics, topic));
@@ -160,7 +166,8 @@ export class StreamsEngine {
     const keys = [this.keys.uses(topic), this.keys.topic(topic).stream];
     const args = [letterOf(use), by, Math.ceil(holdMs)];
     const { publish, clustered } = this.connections;
-    const ask = (client: Redis | Cluster) => agreement.run(client, keys, args);
+    const agree = (client: Redis | Cluster) => agreement.run(client, keys, args);
+    const ask = this.rights.before('agreements', keys, agree);
     // The client of a Cluster is made with the first question, and looks for its nodes.
     const asked = clustered ? persistFor(publish, ask, CLUSTER_READY_MS) : publish.run(ask);
     const others = (await asked) as string[];
@@ -197,6 +204,9 @@ export class StreamsEngine {
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
+    const { admin } = this.connections;
+    const known = this.rights.before('patterns', [this.keys.patterns, this.keys.topics], allowed);
+    await persistFor(admin, known, this.setup.options.connectTimeoutMs);
     this.topicWatch ??= this.openWatch();
     const { topicWatch: watch } = this;
     const places = new Places(options.maxInFlight);
@@ -237,6 +247,7 @@ export class StreamsEngine {
       name: randomBytes(9).toString('base64url'),
       dropped: (stream, entries) => this.tellDropped(stream, entries),
       unread: (stream) => this.tellUnread(stream),
+      hindered: (error) => this.setup.status({ type: 'error', error }),
       full: (full) => this.tellFull(full),
     });
   }
@@ -295,6 +306,8 @@ export class StreamsEngine {
     this.setup.status({ type: 'trimmed', topic: this.keys.topicOf(stream), entries });
   }
 }
+
+async function allowed(): Promise<void> {}
 
 function letterOf({ delivery, bare }: TopicUse): string {
   if (delivery === 'at-least-once') return letters.least;

@@ -1,0 +1,57 @@
+import { lockScript, peekScript } from '../locks/lock-script.js';
+import { wakeScripts } from '../streams/read-waker.js';
+import { abandonedScript } from '../streams/scripts/abandoned-script.js';
+import { agreementScript } from '../streams/scripts/agreement-script.js';
+import { censusScript } from '../streams/scripts/census-script.js';
+import { groupExistsScript, purgeScript, replayScript } from '../streams/scripts/dead-letter-scripts.js';
+import {
+  fetchScript,
+  heldScript,
+  openScript,
+  releaseScript,
+  upkeepScript,
+} from '../streams/scripts/group-scripts.js';
+import { promoteScript } from '../streams/scripts/promote-script.js';
+import { publishScript } from '../streams/scripts/publish-script.js';
+import { removeGroupScript } from '../streams/scripts/remove-group-script.js';
+import { settleScript } from '../streams/scripts/settle-script.js';
+import { soleReaderScript } from '../streams/scripts/sole-reader-script.js';
+import {
+  announceScript,
+  hearPatternsScript,
+  livePatternsScript,
+  tidyScript,
+} from '../streams/scripts/topic-directory-scripts.js';
+import { commandsOf } from './script-commands.js';
+
+const directory = [announceScript, tidyScript];
+
+/** What each feature sends on keys, read off the scripts themselves: the rights that its check asks for. */
+export const featureCommands = {
+  /** Publishing at least once, delayed as well. */
+  publish: union(commandsOf(publishScript, promoteScript, abandonedScript, ...directory), ['EXISTS', 'DEL']),
+  /** Subscribing at least once, with everything that keeps a group going. */
+  consume: union(
+    commandsOf(
+      openScript,
+      upkeepScript,
+      releaseScript,
+      heldScript,
+      fetchScript,
+      settleScript,
+      soleReaderScript,
+    ),
+    commandsOf(...wakeScripts, ...directory),
+    ['XREADGROUP', 'XACK', 'HSET', 'HDEL', 'EXISTS', 'PEXPIRE'],
+  ),
+  /** Subscribing to patterns, beside `consume`. */
+  patterns: union(commandsOf(hearPatternsScript, livePatternsScript), ['ZSCAN']),
+  deadLetters: union(commandsOf(groupExistsScript, replayScript, purgeScript), ['XLEN', 'XRANGE', 'XDEL']),
+  removal: union(commandsOf(removeGroupScript, censusScript, livePatternsScript), ['ZREM']),
+  agreements: union(commandsOf(agreementScript), ['ZREM']),
+  locks: commandsOf(lockScript, peekScript),
+} as const satisfies Record<string, readonly string[]>;
+
+function union(...lists: readonly (readonly string[])[]): readonly string[] {
+  return [...new Set(lists.flat())].sort();
+}

@@ -1,0 +1,45 @@
+import { Redis } from 'ioredis';
+import { RedisLockStore } from '../../lib/drivers/redis/locks/redis-lock-store.js';
+import { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
+import { describeDriver } from '../../lib/testing/contract/driver-contract.js';
+import { describeLockStore } from '../../lib/testing/lock-store-contract.js';
+import { documentedRules, leastUser } from '../support/acl-rules.js';
+import { RedisServer } from '../support/redis-server.js';
+
+const { capabilities } = new RedisDriver();
+
+describe.each([
+  ['at-least-once' as const, []],
+  // The contract uses bare channels of all names, and so needs more than the documented ones.
+  ['at-most-once' as const, ['allchannels']],
+])('A user with the documented rights, %s', (guarantee, more) => {
+  let server: RedisServer;
+  let admin: Redis;
+  const { username, password } = leastUser;
+  const options = () => ({ port: server.port, username, password });
+
+  beforeAll(async () => {
+    const rules = [...documentedRules('Everything'), ...more];
+    server = await RedisServer.start('--user', username, 'on', `>${password}`, ...rules);
+    admin = new Redis({ port: server.port });
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await server.stop();
+  });
+
+  describeDriver('redis, least rights', {
+    capabilities,
+    guarantees: [guarantee],
+    createDriver: () => new RedisDriver({ ...options(), streams: { claimAfter: 600 } }),
+    topicAgreements: true,
+    visibilityMs: 600,
+  });
+
+  if (guarantee === 'at-least-once') {
+    describeLockStore('redis, least rights', {
+      createStore: () => new RedisLockStore(options()),
+      forget: async () => void (await admin.flushall()),
+    });
+  }
+});
