@@ -327,6 +327,16 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     make: () => ({ capabilities: { 'at-most-once': undefined, 'at-least-once': undefined } }),
   },
   'ignores the signal': { noticedBy: ['abort'], make: () => withOptions({ signal: undefined }) },
+  'hands over what it has read when it is paused': {
+    noticedBy: ['pause-ahead'],
+    make: () => ({
+      subscribed: (subscription) => ({
+        pause: () => void setImmediate(() => subscription.pause()),
+        resume: () => subscription.resume(),
+        close: () => subscription.close(),
+      }),
+    }),
+  },
   'ignores pause': {
     noticedBy: ['pause'],
     make: () => ({

@@ -1,13 +1,35 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';
+import { memoryDriver } from '../../../lib/drivers/memory/index.js';
+import { redisDriver } from '../../../lib/drivers/redis/index.js';
+import { RedisServer } from '../../support/redis-server.js';
 import { buses, Inbox } from '../bus/support.js';
 
-const { make, started } = buses();
+const { make: makeOn } = buses();
 const tenant = new AsyncLocalStorage<string>();
 const who = () => tenant.getStore() ?? 'nobody';
 const guarantees: DeliveryGuarantee[] = ['at-most-once', 'at-least-once'];
 
-describe.each(guarantees)('the async context, %s,', (delivery) => {
+let server: RedisServer;
+let made = 0;
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+afterAll(() => server.stop());
+
+const drivers = { memory: () => memoryDriver(), redis: () => redisDriver({ url: server.url, prefix: `test${++made}` }) };
+const cases = (['memory', 'redis'] as const).flatMap((engine) =>
+  guarantees.map((delivery) => [engine, delivery] as const),
+);
+
+describe.each(cases)('the async context on %s, %s,', (engine, delivery) => {
+  const make = () => makeOn({ driver: drivers[engine]() });
+  const started = async () => {
+    const bus = make();
+    await bus.start();
+    return bus;
+  };
+
   it("of a handler is nobody's: neither the starter's nor the subscriber's nor the publisher's", async () => {
     const bus = make();
     const inbox = new Inbox<string>();
@@ -67,7 +89,7 @@ describe.each(guarantees)('the async context, %s,', (delivery) => {
             bus.requestStream(
               topic,
               1,
-              { delivery, timeout: 50 },
+              { delivery, timeout: 200 },
               { next: tell, complete: tell, error: tell },
             );
           }),
@@ -78,7 +100,7 @@ describe.each(guarantees)('the async context, %s,', (delivery) => {
 });
 
 it("of a status listener is nobody's", async () => {
-  const bus = make();
+  const bus = makeOn();
   const inbox = new Inbox<string>();
   tenant.run('listens', () => bus.onStatus(() => inbox.push(who())));
   await tenant.run('starts', () => bus.start());

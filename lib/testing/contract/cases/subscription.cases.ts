@@ -196,6 +196,29 @@ export const subscriptionCases: readonly DriverCase[] = [
     },
   },
   {
+    id: 'pause-ahead',
+    name: 'nothing that was read ahead is handed over after pause',
+    async run(stage) {
+      const driver = await stage.driver();
+      const numbers = Array.from({ length: 30 }, (_, n) => String(n));
+      const inbox = await stage.inbox(driver, stage.topic(), {
+        handler: (delivery, count) => {
+          if (count === 3) inbox.subscription.pause();
+          return delivery.ack();
+        },
+      });
+      await stage.publishAll(driver, stage.topic(), numbers);
+      await stage.received(inbox, 3);
+      await stage.quiet();
+      assert.equal(inbox.size, 3, 'handed over after the third had paused');
+      inbox.subscription.resume();
+      if (stage.durable) await stage.received(inbox, 30);
+      else await stage.publish(driver, stage.topic(), 'afterwards');
+      await stage.until('the last', () => inbox.texts.includes(stage.durable ? '29' : 'afterwards'));
+      if (stage.durable) expectOnceEach(inbox.texts, numbers, 'each once, in the end');
+    },
+  },
+  {
     id: 'patterns',
     name: 'a pattern gets the topics it means, with their own names, and no others',
     needs: ['patterns'],
