@@ -3,6 +3,7 @@ import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
 import { assertTopicOrPattern, isTopicPattern } from '../message/topic-pattern.js';
 import type { DropReason } from '../metrics/metrics.js';
+import { inAttempt } from '../middleware/attempt-scope.js';
 import { compose, type Handler, type Middleware } from '../middleware/middleware.js';
 import { recover } from '../middleware/recover.js';
 import { retry } from '../middleware/retry.js';
@@ -168,7 +169,7 @@ export class Subscriber {
       const { attempts, backoff, concurrency } = policy;
       chain.push(orderedByKey(concurrency), retry({ attempts, backoff }, clock), heldBack(gate));
     }
-    chain.push(timeout(policy.timeoutMs, clock), ...this.options.middleware, ...middleware);
+    chain.push(timeout(policy.timeoutMs, clock), inAttempt, ...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(
       chain,

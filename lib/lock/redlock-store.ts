@@ -144,11 +144,14 @@ class RedlockStore implements LockStore {
     for (const returns of this.returns) void returns.giveBack(claim);
   }
 
-  /** Whether a majority says true. */
+  /** Whether a majority says true, or false. Rejects with LockUnavailableError where neither does, as some have failed. */
   private async agree(question: (store: LockStore, index: number) => Promise<boolean>): Promise<boolean> {
-    const decided = (known: readonly boolean[]) =>
-      this.isMajority(known, (answer) => answer) || this.isMajority(known, (answer) => !answer);
-    return this.isMajority(await this.ask(question, decided), (answer) => answer);
+    const says = (answers: readonly boolean[], said: boolean) =>
+      this.isMajority(answers, (answer) => answer === said);
+    const answers = await this.ask(question, (known) => says(known, true) || says(known, false));
+    if (says(answers, true)) return true;
+    if (says(answers, false)) return false;
+    throw new LockUnavailableError('The lock stores that answer do not agree, and the others failed');
   }
 
   private isMajority<Answer>(answers: readonly Answer[], says: (answer: Answer) => boolean): boolean {

@@ -2,10 +2,12 @@ import { Controller, Injectable, Module, Scope, SetMetadata } from '@nestjs/comm
 import { ModuleRef, Reflector } from '@nestjs/core';
 import { EventPattern, MessagePattern } from '@nestjs/microservices';
 import { Cron } from '@nestjs/schedule';
+import { Test } from '@nestjs/testing';
 import {
   ConfigurationError,
   currentLock,
   DiscoBusModule,
+  DiscoBusServer,
   DiscoBusService,
   DiscoPayload,
   DiscoSubscribe,
@@ -608,4 +610,80 @@ describe('shutdown', () => {
     await app.close();
     await expect(running).rejects.toMatchObject({ code: 'DISCO_LOCK_LOST' });
   });
+});
+
+describe('an attempt whose time is over', () => {
+  const options = { timeout: 60, retry: { attempts: 1 } };
+  let ran: string[];
+  beforeEach(() => {
+    ran = [];
+  });
+
+  @Injectable()
+  class Stock {
+    @WithLock('stock')
+    async take(by: string): Promise<void> {
+      ran.push(by);
+    }
+  }
+
+  @Injectable()
+  class Subscriber {
+    constructor(private readonly stock: Stock) {}
+
+    @DiscoSubscribe('locked', options)
+    @WithLock('stock')
+    async locked(@DiscoPayload() _: unknown): Promise<void> {
+      ran.push('locked');
+    }
+
+    @DiscoSubscribe('deep', options)
+    async deep(): Promise<void> {
+      await Promise.resolve();
+      await this.stock.take('deep');
+    }
+  }
+
+  @Controller()
+  class Events {
+    @EventPattern('event', options)
+    @WithLock('stock')
+    async event(_: unknown): Promise<void> {
+      ran.push('event');
+    }
+  }
+
+  it.each(['locked', 'deep', 'event'])(
+    'waits for its lock no more, and does not run then: %s',
+    async (topic) => {
+      const module = await Test.createTestingModule({
+        imports: [memory()],
+        providers: [Stock, Subscriber],
+        controllers: [Events],
+      })
+        .setLogger(false as never)
+        .compile();
+      const app = module.createNestApplication();
+      app.connectMicroservice({ strategy: app.get(DiscoBusServer) });
+      await app.startAllMicroservices();
+      await app.init();
+      try {
+        const bus = app.get(DiscoBusService);
+        const held = await bus.locks.acquire('stock');
+        await bus.publish(topic, {});
+        const letters = bus.deadLetters(topic);
+        while ((await letters.count()) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        expect((await letters.peek())[0]).toMatchObject({
+          reason: 'attempts',
+          error: { name: 'HandlerTimeoutError' },
+        });
+        await held.release();
+        // Nobody has it, and nobody gets it.
+        await (await bus.locks.acquire('stock', { wait: 0 })).release();
+        expect(ran).toEqual([]);
+      } finally {
+        await app.close();
+      }
+    },
+  );
 });

@@ -3,6 +3,7 @@ import { ConfigurationError } from '../../errors/bus.errors.js';
 import { aString, type OptionKinds, oneOf } from '../../errors/option-kinds.js';
 import type { Lock } from '../../lock/lock.js';
 import { type LockOptions, lockKinds, resolveLockOptions } from '../../lock/lock-options.js';
+import { currentAttempt, keepAttempts } from '../../middleware/attempt-scope.js';
 import type { BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
 import { assertBusName } from '../module-options.js';
@@ -50,6 +51,7 @@ export class LockedMethod {
     this.onBusy = onBusy;
     this.bus = assertBusName(bus);
     this.options = { autoExtend: true, ...options };
+    keepAttempts();
   }
 
   /** Runs `work` under the lock that `args` lead to, on a bus of `buses`. */
@@ -88,12 +90,16 @@ export class LockedMethod {
     return locks.acquire(keys, options);
   }
 
-  /** An attempt that is over, by the context among the arguments, waits for its lock no more. Once it has it, it keeps it. */
+  /**
+   * An attempt that is over waits for its lock no more: that of the signal among the arguments, else the one in which the
+   * method is called. Once it has the lock, it keeps it.
+   */
   private async whileWanted(
     args: readonly unknown[],
     acquire: (signal: AbortSignal | undefined) => Promise<Lock | undefined>,
   ): Promise<Lock | undefined> {
-    const attempt = args.map(signalOf).find((signal) => signal !== undefined);
+    const given = args.map(signalOf).find((signal) => signal !== undefined);
+    const attempt = given ?? currentAttempt()?.signal;
     if (attempt === undefined) return acquire(undefined);
     const waiting = new AbortController();
     const end = () => waiting.abort(attempt.reason);

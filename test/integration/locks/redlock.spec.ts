@@ -94,6 +94,21 @@ describe('Redlock over three servers', () => {
     await lock.release();
   });
 
+  it('says that it cannot know where one server has the lock, one has not, and one is away', async () => {
+    const locks = await manager();
+    const lock = await locks.acquire('key', { ttl: '20s' });
+    // The second forgets, the third dies: whether a majority had it still, nobody can tell.
+    const { Redis } = await import('ioredis');
+    const admin = new Redis(servers[1].url);
+    await admin.flushall();
+    admin.disconnect();
+    await servers[2].kill();
+    await expect(lock.extend()).rejects.toMatchObject({ code: 'DISCO_LOCK_UNAVAILABLE' });
+    expect(lock.signal.aborted).toBe(false);
+    await expect(lock.release()).rejects.toMatchObject({ code: 'DISCO_LOCK_UNAVAILABLE' });
+    await servers[2].boot();
+  });
+
   it('refuses an even number, fewer than three, and one store twice', () => {
     const [one, two, three] = stores();
     for (const set of [[], [one], [one, two], [one, two, three, one], [one, two, two]]) {
