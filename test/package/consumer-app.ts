@@ -60,16 +60,19 @@ export class ConsumerApp {
     }
   }
 
-  /** Checks the application's types, the library's declarations included, and compiles it. */
-  async compile(): Promise<CommandResult> {
+  /** Checks the application's types, the library's declarations included, unless told otherwise, and compiles it. */
+  async compile(...args: string[]): Promise<CommandResult> {
     const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    return runCommand(process.execPath, [tsc, '-p', '.'], { cwd: this.directory });
+    return runCommand(process.execPath, [tsc, '-p', '.', ...args], {
+      cwd: this.directory,
+      timeoutMs: 120_000,
+    });
   }
 
-  /** Runs the compiled application against `url`. */
-  async run(url: string): Promise<CommandResult> {
+  /** Runs the compiled application, or another `program`, against `url`. */
+  async run(url: string, program = join(this.directory, 'out/app.js')): Promise<CommandResult> {
     const env = { ...process.env, DISCO_BUS_URL: url, NODE_ENV: 'production' };
-    return runCommand(process.execPath, ['out/app.js'], { cwd: this.directory, timeoutMs: 30_000, env });
+    return runCommand(process.execPath, [program], { cwd: dirname(program), timeoutMs: 30_000, env });
   }
 
   /** Whether all that was installed fits together, peers included. */

@@ -21,7 +21,7 @@ const everything = {
   'reflect-metadata': '^0.2.0',
   rxjs: '^7.8.0',
 };
-const consumers: Record<'esm' | 'commonjs' | 'bare', ConsumerManifest> = {
+const consumers: Record<'esm' | 'commonjs' | 'bare' | 'bundled', ConsumerManifest> = {
   esm: {
     type: 'module',
     dependencies: { '@nestjs/common': '^12', '@nestjs/core': '^12', ioredis: '^6', ...everything },
@@ -36,6 +36,18 @@ const consumers: Record<'esm' | 'commonjs' | 'bare', ConsumerManifest> = {
       '@nestjs/common': '^12',
       '@nestjs/core': '^12',
       '@nestjs/microservices': '^12',
+      'reflect-metadata': '^0.2.0',
+      rxjs: '^7.8.0',
+    },
+    installWith: ['--legacy-peer-deps'],
+  },
+  bundled: {
+    type: 'module',
+    dependencies: {
+      '@nestjs/common': '^12',
+      '@nestjs/core': '^12',
+      '@nestjs/microservices': '^12',
+      ioredis: '^6',
       'reflect-metadata': '^0.2.0',
       rxjs: '^7.8.0',
     },
@@ -56,7 +68,7 @@ const preparing = new Map<string, Promise<Prepared>>();
 beforeAll(async () => {
   staged = await StagedPackage.make();
   for (const [name, consumer] of Object.entries(consumers)) {
-    const prepared = prepare(consumer);
+    const prepared = prepare(consumer, name === 'bundled' ? ['--noCheck'] : []);
     prepared.catch(() => {}); // told by the tests that need it
     preparing.set(name, prepared);
   }
@@ -67,10 +79,10 @@ afterAll(async () => {
   await staged?.remove();
 }, 300_000);
 
-async function prepare(consumer: ConsumerManifest): Promise<Prepared> {
+async function prepare(consumer: ConsumerManifest, compilerArgs: readonly string[]): Promise<Prepared> {
   const app = await ConsumerApp.install(staged.tarball, consumer);
   try {
-    return { app, compiled: await app.compile() };
+    return { app, compiled: await app.compile(...compilerArgs) };
   } catch (error) {
     await app.remove();
     throw error;
@@ -227,14 +239,40 @@ describe('installed without ioredis, prom-client and @willsoto/nestjs-prometheus
   }, 90_000);
 });
 
+describe.each(['esbuild', 'webpack', 'rspack'])('without the optional packages, bundled by %s', (bundler) => {
+  it.each([
+    ['esm', 'app.mjs'],
+    ['cjs', 'app.cjs'],
+  ])(
+    'as %s runs from a folder without packages, embedded and on Redis',
+    async (format, file) => {
+      const { app } = await preparing.get('bundled')!;
+      const bundle = [join(root, 'test/package/bundle.mjs'), bundler, format];
+      const made = await mustRun(process.execPath, bundle, { cwd: app.directory });
+      // What is left out is said by the bundler, if by anybody.
+      const ours = made.output.split('\n').filter((line) => line.includes('disco-bus'));
+      expect(ours.filter((line) => !line.includes("'@willsoto/nestjs-prometheus'"))).toEqual([]);
+      const alone = join(await app.alone('bundled'), file);
+      await expectHandled(app, 'memory:', alone);
+      const redis = await RedisServer.start();
+      try {
+        await expectHandled(app, redis.url, alone);
+      } finally {
+        await redis.stop();
+      }
+    },
+    240_000,
+  );
+});
+
 const everyOrder = [
   ...Array(3).fill('published orders'),
   ...[1, 2, 3].map((number) => `handled order ${number} from shop`),
   'closed',
 ].sort();
 
-async function expectHandled(app: ConsumerApp, url: string): Promise<void> {
-  const { exitCode, stdout, output } = await app.run(url);
+async function expectHandled(app: ConsumerApp, url: string, program?: string): Promise<void> {
+  const { exitCode, stdout, output } = await app.run(url, program);
   const printed = stdout.trim().split('\n').sort();
   expect({ exitCode, printed, output }).toEqual({
     exitCode: 0,

@@ -1,5 +1,10 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { RedisPasswordSource } from './redis-password.js';
+
+/**
+ * What returns the password that is valid now, or a promise of it. It is asked before each connection is made, in a Cluster
+ * before each to a node; several connections may ask at once. It must answer within the driver's `connectTimeout`.
+ */
+export type RedisPasswordSource = () => string | Promise<string>;
 
 /** A standalone Redis by its address. */
 export interface RedisAddress {

@@ -18,8 +18,7 @@ import {
   type OptionKinds,
   options as within,
 } from '../../errors/option-kinds.js';
-import type { RedisAddress } from './redis-address.js';
-import type { RedisPasswordSource } from './redis-password.js';
+import type { RedisAddress, RedisPasswordSource } from './redis-address.js';
 import { parseRedisUrl } from './redis-url.js';
 
 /** Where Redis is. At most one of `url` (or `host`/`port`), `cluster`, `sentinel` and `client` may be given. */

@@ -1,11 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
-
-/**
- * What returns the password that is valid now, or a promise of it. It is asked before each connection is made, in a Cluster
- * before each to a node; several connections may ask at once. It must answer within the driver's `connectTimeout`.
- */
-export type RedisPasswordSource = () => string | Promise<string>;
+import type { RedisPasswordSource } from './redis-address.js';
 
 /**
  * The password that `source` gives. Rejects with NotConnectedError when the source throws or does not answer within

@@ -33,6 +33,10 @@ const settings: [string, RedisOptions][] = [
   ['eager connecting', { lazyConnect: false }],
 ];
 
+let made = 0;
+/** Each test has keys and channels of its own, as they run at the same time. */
+const prefix = () => `test${++made}`;
+
 /** What an application does with a bus, with pauses between. */
 async function tryAll(driver: RedisDriver): Promise<void> {
   const bus = new DiscoBus({ driver, service: 'tests', logger: quiet });
@@ -79,11 +83,11 @@ describe('A client that is handed in', () => {
   });
   afterAll(() => server.stop());
 
-  it.each(settings)('keeps %s to itself', async (_name, options) => {
+  it.concurrent.each(settings)('keeps %s to itself', async (_name, options) => {
     const client = new Redis({ port: server.port, lazyConnect: true, ...options });
     client.on('error', () => undefined);
     try {
-      await tryAll(redisDriver({ client }));
+      await tryAll(redisDriver({ client, prefix: prefix() }));
     } finally {
       client.disconnect();
     }
@@ -127,12 +131,12 @@ describe('A Cluster client that is handed in', () => {
     ['all settings of its nodes', { redisOptions: Object.assign({}, ...settings.map(([, each]) => each)) }],
   ];
 
-  it.each(own)('keeps %s to itself', async (_name, options) => {
+  it.concurrent.each(own)('keeps %s to itself', async (_name, options) => {
     const client = new Cluster(cluster.addresses, { lazyConnect: true, ...options });
     client.on('error', () => undefined);
     try {
-      await tryAll(redisDriver({ client }));
-      await tryAll(redisDriver({ cluster: { nodes: cluster.addresses, options } }));
+      await tryAll(redisDriver({ client, prefix: prefix() }));
+      await tryAll(redisDriver({ cluster: { nodes: cluster.addresses, options }, prefix: prefix() }));
     } finally {
       client.disconnect();
     }

@@ -17,7 +17,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const drivers = { memory: () => memoryDriver(), redis: () => redisDriver({ url: server.url, prefix: `test${++made}` }) };
+const drivers = {
+  memory: () => memoryDriver(),
+  redis: () => redisDriver({ url: server.url, prefix: `test${++made}` }),
+};
 const cases = (['memory', 'redis'] as const).flatMap((engine) =>
   guarantees.map((delivery) => [engine, delivery] as const),
 );
