@@ -52,9 +52,8 @@ export class RedisCluster {
 }
 
 async function startNode(): Promise<RedisServer> {
-  // The bus port is the port + 10000, so a port above 55535 cannot be used.
-  let port = await freePort();
-  while (port > 55_000) port = 20_000 + Math.floor(Math.random() * 30_000);
+  // The port of the nodes among themselves is this and 10000.
+  const port = await freePort();
   const timeout = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--repl-diskless-sync-delay', '0'];
   return RedisServer.startOn(
     port,

@@ -1,16 +1,31 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A port that is free at the moment of asking. */
+/**
+ * Below the ports that systems give to outgoing connections, each worker of the test run has some of its own, and begins
+ * anywhere in them: so nobody takes a port between the asking and the server's start.
+ */
+const PORTS_PER_WORKER = 2_000;
+const firstPort = 10_000 + ((Number(process.env.JEST_WORKER_ID ?? 1) - 1) % 10) * PORTS_PER_WORKER;
+let asked = Math.floor(Math.random() * PORTS_PER_WORKER);
+
+/** A port that is free at the moment of asking, and not given by this process before. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = firstPort + (asked++ % PORTS_PER_WORKER);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** A redis-server of the test's own. */
