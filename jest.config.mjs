@@ -29,8 +29,8 @@ export default {
     '\\.m?js$': swc({ syntax: 'ecmascript' }),
   },
   transformIgnorePatterns: ['/node_modules/(?!@nestjs/)'],
-  // Most specs wait for servers and processes: on two cores three of them keep both busy.
-  maxWorkers: 3,
+  // Most specs wait for servers and processes: two at a time keep two cores busy.
+  maxWorkers: 2,
   testTimeout: 30_000,
   coverageProvider: 'v8',
   collectCoverageFrom: ['lib/**/*.ts'],
