@@ -68,11 +68,26 @@ local function text(number) return string.format('%.0f', number) end
 `;
 
 /**
+ * bury(field, value …) adds a dead letter; what is beyond \`maxDead\` gives way to it, the oldest first, at most 1000 at a
+ * time, and counts as \`outlived\`. Trimmed first, as that makes room. Needs: dead, maxDead.
+ */
+export const buryFunction = `
+local outlived = 0
+local function bury(...)
+  local count = redis.call('XLEN', dead)
+  if count >= maxDead then
+    outlived = outlived + redis.call('XTRIM', dead, 'MAXLEN', math.max(maxDead - 1, count - 1000))
+  end
+  redis.call('XADD', dead, '*', ...)
+end
+`;
+
+/**
  * move(consumer's entry) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or
- * to the dead letters when it crashed too often. Needs: stream keys \`source\` by letter, retry, dead, parts, group, maxCrashes.
+ * to the dead letters when it crashed too often. Needs: stream keys \`source\` by letter, retry, parts, group, maxCrashes, bury.
  */
 export const moveFunction = `
-local lost, buried = 0, 0
+local lost = 0
 local function move(letter, id, crashed, released)
   local key = source[letter]
   local found = redis.call('XRANGE', key, id, id)[1]
@@ -89,9 +104,8 @@ local function move(letter, id, crashed, released)
   local releases, replays = (tonumber(entry.n) or 0) + released, tonumber(entry.r) or 0
   local settled = redis.call('HGET', parts, letter .. id) or entry.s or ''
   if not frame or crashes >= maxCrashes then
-    buried = buried + 1
     local reason = frame and 'crashes' or 'undecodable'
-    redis.call('XADD', dead, '*', 'f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts',
+    bury('f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts',
       failures + crashes + releases, 'at', text(now), 'o', origin, 'r', replays, 's', settled)
   else
     redis.call('XADD', retry, '*', 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
