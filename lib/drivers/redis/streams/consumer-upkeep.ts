@@ -144,8 +144,8 @@ export class ConsumerUpkeep {
       number,
     ];
     this.hear(Number(now));
-    // Publishers list what they make themselves; after a loss this may be first.
-    if (existed === 0) this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
+    // Publishers list what they publish to; this may be first, or the only one who uses the topic.
+    this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
     const known = this.lastId !== '0-0' || this.entriesAdded > 0;
     if (
       (evicted === 1 && known) ||

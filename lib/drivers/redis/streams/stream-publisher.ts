@@ -28,7 +28,7 @@ export class StreamPublisher implements PendingPublishOwner {
   private readonly delayed: DelayedPublishes;
 
   constructor(readonly setup: StreamPublisherSetup) {
-    this.delayed = new DelayedPublishes(setup.connection, setup.keys);
+    this.delayed = new DelayedPublishes(setup.connection, setup.keys, setup.options.unread.maxAgeMs);
   }
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {

@@ -1,5 +1,6 @@
 import {
   buryFunction,
+  DAY_MS,
   floorFunctions,
   moveFunction,
   nowFunction,
@@ -32,8 +33,10 @@ local back = redis.pcall('XGROUP', 'CREATE', retry, group, '0', 'MKSTREAM')
 if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redis.error_reply(back.err) end
 -- The retries went without their stream.
 local evicted = (created == 0 and not back.err) and 1 or 0
-redis.call('SET', stream .. ':read', '1')
+for _, name in ipairs({ ':later', ':later-bodies' }) do redis.call('PERSIST', stream .. name) end
+redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
 redis.call('ZADD', members, now + claimAfter, consumer)
+redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
 return { text(now), created, existed and 1 or 0, last, added, evicted }
 `;
@@ -93,6 +96,7 @@ redis.call('HSET', state, 'at', text(now))
 if now - last > claimAfter * 2 / 3 then redis.call('HSET', state, 'grace', text(now + claimAfter / 2)) end
 local alive = redis.call('ZSCORE', members, consumer)
 redis.call('ZADD', members, now + claimAfter, consumer)
+redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
 
 local function deadConsumers()
   local found = redis.call('ZRANGEBYSCORE', members, '-inf', now, 'LIMIT', 0, 16)

@@ -60,6 +60,12 @@ export const pastLimit = `
 redis.call('PERSIST', KEYS[1])
 `;
 
+/** How long what nobody stored messages in is kept after its last use: marks that are made again, and who was a member. Milliseconds. */
+export const DAY_MS = 86_400_000;
+
+/** How long the lists of topics and of patterns are kept after the last use of any of them. Milliseconds. */
+export const LISTS_KEPT_MS = 30 * DAY_MS;
+
 /** \`now\`: the server's clock in milliseconds. */
 export const nowFunction = `
 local time = redis.call('TIME')
@@ -128,13 +134,29 @@ end
 `;
 
 /**
+ * expireUnread(stream, later, bodies, age): what no group reads is kept for \`age\` ms more; what is delayed, for so long after the
+ * last of it is due. Needs: now.
+ */
+export const expireUnreadFunction = `
+local function expireUnread(stream, later, bodies, age)
+  redis.call('PEXPIRE', stream, age)
+  local last = tonumber(redis.call('ZRANGE', later, -1, -1, 'WITHSCORES')[2])
+  if not last then return end
+  local left = text(math.max(0, last - now) + age)
+  redis.call('PEXPIRE', later, left)
+  redis.call('PEXPIRE', bodies, left)
+end
+`;
+
+/**
  * promote(set, bodies, stream) moves what has come due into the stream, unless its time to live is over, at most 256 at a
  * time, and returns when the next is due. What the server has evicted of it counts as \`vanished\`.
  */
 export const promoteFunction = `
 local vanished = 0
 local function promote(set, bodies, stream)
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)) do
+  local members = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)
+  for _, member in ipairs(members) do
     local packed = redis.call('HGET', bodies, member)
     if packed then
       local fields = cmsgpack.unpack(packed)
@@ -146,6 +168,8 @@ local function promote(set, bodies, stream)
     end
     redis.call('ZREM', set, member)
   end
+  -- With the last one goes the number of the next, which is all that is left.
+  if #members > 0 and redis.call('EXISTS', set) == 0 and redis.call('HLEN', bodies) <= 1 then redis.call('DEL', bodies) end
   return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
 end
 `;
