@@ -110,6 +110,7 @@ export class DiscoBus {
       log.hear(status);
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
+      if (status.type === 'dead-letters-full') this.subscriber.countOutlived(status);
       this.requester.onDriverStatus(status);
       this.lifecycle.emit(status);
     });

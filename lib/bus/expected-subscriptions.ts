@@ -10,6 +10,8 @@ export interface ExpectedSubscription {
   readonly name: string;
   /** Whether it shares its group with others of the same bus. */
   readonly shared: boolean;
+  /** What its metrics are kept under. */
+  readonly label: string;
 }
 
 /** The subscriptions of one bus, from the moment they are asked for until they are closed. */
@@ -43,6 +45,15 @@ export class ExpectedSubscriptions {
         `"${topic}" is published ${published} but ${name} is subscribed to "${subscribed}" ${received} on the same bus; name it in one place, the topics table`,
       );
     }
+  }
+
+  /** What the metrics of the subscription that reads `topic` in `group` are kept under; undefined if there is none. */
+  labelOf(topic: string, group: string): string | undefined {
+    for (const { topic: subscribed, policy, label } of this.all) {
+      if (policy.delivery !== 'at-least-once' || policy.group !== group) continue;
+      if (subscribed === topic || topicMatcher(subscribed)(topic)) return label;
+    }
+    return undefined;
   }
 
   private rivalOf(wanted: ExpectedSubscription): ExpectedSubscription | undefined {

@@ -1,15 +1,18 @@
-import type { DriverStatus } from '../driver/driver-status.js';
+import type { DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
 import { ToldOnce } from '../driver/told-once.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { type BusLogger, errorLine } from './bus-logger.js';
 
 /** Topics that are remembered as told. */
 const REMEMBERED = 1_000;
+/** How often it is told that a group's dead letters are full. */
+const FULL_AGAIN_MS = 600_000;
 
 /** Writes what a driver tells to the log: of single topics each kind once for each topic, an error once until the next connection. */
 export class StatusLog {
   private readonly told = { unread: new ToldOnce(REMEMBERED), trimmed: new ToldOnce(REMEMBERED) };
 
+  private readonly full = new Map<string, { toldMs: number; dropped: number }>();
   private errors = new ToldOnce(REMEMBERED);
   private lostMs: number | undefined;
 
@@ -51,6 +54,9 @@ export class StatusLog {
       case 'abandoned':
         logger.error(abandonedLine(status));
         break;
+      case 'dead-letters-full':
+        this.deadLettersFull(status);
+        break;
       case 'unread':
       case 'trimmed':
         if (this.told[status.type].isNew(status.topic)) logger.warn(lineOf(status));
@@ -87,10 +93,26 @@ export class StatusLog {
     );
   }
 
+  /** With what gave way since it was told last. */
+  private deadLettersFull(status: DeadLettersFull): void {
+    const name = `${status.topic} ${status.group}`;
+    const nowMs = performance.now();
+    const { toldMs, dropped } = this.full.get(name) ?? { toldMs: Number.NEGATIVE_INFINITY, dropped: 0 };
+    const sum = dropped + status.dropped;
+    const tells = nowMs - toldMs >= FULL_AGAIN_MS;
+    if (this.full.size >= REMEMBERED && !this.full.has(name)) this.full.clear();
+    this.full.set(name, tells ? { toldMs: nowMs, dropped: 0 } : { toldMs, dropped: sum });
+    if (tells) this.logger.error(fullLine(status, sum));
+  }
+
   /** Each once until there is a connection again; beyond so many, all again. */
   private error(error: DiscoBusError): void {
     if (this.errors.isNew(error.message)) this.logger.error(`${this.name}: ${errorLine(error)}`);
   }
+}
+
+function fullLine({ topic, group, maxDeadLetters }: DeadLettersFull, dropped: number): string {
+  return `"${topic}": the group "${group}" keeps ${maxDeadLetters} dead letters, and the oldest ${dropped} gave way to newer ones: replay or purge them, or raise maxDeadLetters`;
 }
 
 function abandonedLine({

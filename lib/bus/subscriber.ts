@@ -1,3 +1,4 @@
+import type { DeadLettersFull } from '../driver/driver-status.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
@@ -120,6 +121,14 @@ export class Subscriber {
       await subscription.close(untilAbandoned);
     });
     await Promise.all(closing);
+  }
+
+  /** Counts dead letters that gave way to newer ones, where a subscription of this bus reads in their group. */
+  countOutlived({ topic, group, dropped }: DeadLettersFull): void {
+    const label = this.expected.labelOf(topic, group);
+    if (label === undefined) return;
+    const metrics = this.options.metrics.topic(label);
+    for (let count = 0; count < dropped; count++) metrics.dropped('dead-letters-full');
   }
 
   /** Takes their time from handlers that still run. */

@@ -10,7 +10,8 @@ import { callGuest } from '../errors/guest.js';
  * a group any more, and its topic fills for it: it holds so many entries, and was last read at `since` (milliseconds since the epoch;
  * undefined if never); told once for each group, and when it is `removed`. `full`: the server
  * has no memory for what is published, or has some again; what is stored is handled meanwhile, and makes room. `evicts`: the
- * server may drop keys when its memory is full, and with them messages, retries and locks.
+ * server may drop keys when its memory is full, and with them messages, retries and locks. `dead-letters-full`: a group keeps no more than `maxDeadLetters`, and so many of the oldest gave way
+ * to newer ones: told each time.
  */
 export type DriverStatus =
   | { readonly type: 'connected'; readonly target?: string; readonly fallback?: boolean }
@@ -33,9 +34,19 @@ export type DriverStatus =
       readonly since: number | undefined;
       readonly removed: boolean;
     }
+  | {
+      readonly type: 'dead-letters-full';
+      readonly topic: string;
+      readonly group: string;
+      readonly dropped: number;
+      readonly maxDeadLetters: number;
+    }
   | { readonly type: 'full'; readonly full: boolean }
   | { readonly type: 'evicts'; readonly policy: string }
   | { readonly type: 'error'; readonly error: DiscoBusError };
+
+/** The status `dead-letters-full`. */
+export type DeadLettersFull = Extract<DriverStatus, { type: 'dead-letters-full' }>;
 
 /** Called for each status, in order; must not throw. */
 export type DriverStatusListener = (status: DriverStatus) => void;

@@ -1,4 +1,5 @@
 import { type DriverCapabilities } from '../driver/capabilities.js';
+import { type DeadLetterProvider, offersDeadLetters } from '../driver/dead-letters.js';
 import { type Delivery } from '../driver/delivery.js';
 import {
   type BufferLimit,
@@ -19,7 +20,11 @@ export class DriverDecorator implements DiscoDriver {
   /** As the driver within; undefined where that keeps no agreements. */
   readonly releaseTopics?: TopicAgreements['releaseTopics'];
 
+  /** As the driver within; undefined where that lets nobody look at its dead letters. */
+  readonly deadLetters?: DeadLetterProvider['deadLetters'];
+
   constructor(protected readonly inner: DiscoDriver) {
+    if (offersDeadLetters(inner)) this.deadLetters = (topic, group) => inner.deadLetters(topic, group);
     if (!offersTopicAgreements(inner)) return;
     this.agreeOn = (...given) => inner.agreeOn(...given);
     this.releaseTopics = (...given) => inner.releaseTopics(...given);

@@ -13,6 +13,8 @@ import { ManualClock } from '../../lib/testing/manual-clock.js';
 import { BrokenDriver, type Defect } from './broken-driver.js';
 import { defects } from './defects.js';
 
+const MAX_DEAD_LETTERS = 5;
+
 /** Stands for a broker that keeps its messages over a restart; meanwhile it takes nothing. */
 class RestartingDriver extends DriverDecorator {
   constructor(
@@ -42,7 +44,7 @@ const persistentCapabilities: DriverCapabilities = {
 /** All that the memory driver and its surroundings can do, and restarts, crashes and absence played for it. */
 function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
   const clock = new ManualClock();
-  const broker = new MemoryBroker({ clock });
+  const broker = new MemoryBroker({ clock, maxDeadLetters: MAX_DEAD_LETTERS });
   const defect = makeDefect(clock);
   let restarting = false;
   return {
@@ -72,6 +74,7 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
       return { driver, heal: defect.heal ?? heal };
     },
     visibilityMs: 30_000,
+    maxDeadLetters: MAX_DEAD_LETTERS,
     clock,
     openHandles: () => clock.pending,
     deadlineMs: 1_500,

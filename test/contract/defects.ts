@@ -457,6 +457,15 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
       },
     }),
   },
+  'drops the newest dead letters': {
+    noticedBy: ['dead-letters-full'],
+    make: () => {
+      let count = 0;
+      return changing((delivery) => ({
+        deadLetter: (reason) => (++count === 2 ? delivery.ack() : delivery.deadLetter(reason)),
+      }));
+    },
+  },
   'brings dead letters back': {
     noticedBy: ['dead-letter', 'settle-after-close'],
     make: () => changing((delivery) => ({ deadLetter: () => delivery.retry(0) })),
@@ -519,7 +528,10 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
       };
     },
   },
-  'tells nobody that it is connected': { noticedBy: ['status-listener'], make: () => ({ mute: true }) },
+  'tells nobody that it is connected, or drops dead letters': {
+    noticedBy: ['status-listener', 'dead-letters-full'],
+    make: () => ({ mute: true }),
+  },
   'connects although it was closed': {
     noticedBy: ['after-close', 'close-connecting', 'close-unconnected'],
     make: () => ({

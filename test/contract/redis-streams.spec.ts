@@ -8,7 +8,8 @@ import { FaultProxy } from '../support/fault-proxy.js';
 import { freePort, RedisServer } from '../support/redis-server.js';
 
 const VISIBILITY_MS = 600;
-const streams = { claimAfter: VISIBILITY_MS };
+const MAX_DEAD_LETTERS = 5;
+const streams = { claimAfter: VISIBILITY_MS, maxDeadLetters: MAX_DEAD_LETTERS };
 const { capabilities } = new RedisDriver();
 
 const openHandles = () =>
@@ -29,6 +30,7 @@ describe('Redis Streams', () => {
     guarantees: ['at-least-once'],
     createDriver: () => driverOf({ url: server.url }),
     topicAgreements: true,
+    maxDeadLetters: MAX_DEAD_LETTERS,
     visibilityMs: VISIBILITY_MS,
     openHandles,
     async restartBroker() {
@@ -52,6 +54,7 @@ describe('Redis Streams', () => {
     ...harness,
     createDriver: () => new BundlingDriver(driverOf({ url: server.url })),
     topicAgreements: undefined,
+    maxDeadLetters: undefined,
   });
 
   it('dead-member a member whose connections all go and never come back is one that died', async () => {

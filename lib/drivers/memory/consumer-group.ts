@@ -12,6 +12,8 @@ export interface GroupLog {
   readonly topic: string;
   readonly turn: Turn;
   readonly agenda: Agenda;
+  /** The most dead letters a group keeps. */
+  readonly maxDeadLetters: number;
   /** The sequence number that the next entry will get. */
   readonly end: number;
   /** The entry with that number, unless it was dropped. */
@@ -24,6 +26,8 @@ export interface GroupLog {
   /** One more group is done with the entry. */
   release(entry: LogEntry): void;
   expired(entry: LogEntry): boolean;
+  /** The oldest dead letter of `group` gave way to a newer one. */
+  outlived(group: string): void;
   /** Wall-clock time. */
   now(): number;
 }
@@ -46,13 +50,18 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** `cursor`: the sequence number of the next new entry to be handed out. */
   constructor(
     private readonly log: GroupLog,
+    private readonly name: string,
     private cursor: number,
   ) {
     this.leftMs = log.now();
-    this.deadLetters = new DeadLetterList(({ frame, replays }) => {
-      const entry = this.log.privateEntry(frame, Number.POSITIVE_INFINITY, replays + 1);
-      this.again({ entry, attempt: 1 }, 0);
-    });
+    this.deadLetters = new DeadLetterList(
+      log.maxDeadLetters,
+      ({ frame, replays }) => {
+        const entry = this.log.privateEntry(frame, Number.POSITIVE_INFINITY, replays + 1);
+        this.again({ entry, attempt: 1 }, 0);
+      },
+      () => this.log.outlived(this.name),
+    );
   }
 
   get topic(): string {

@@ -4,8 +4,15 @@ import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../driver/
 export class DeadLetterList implements DeadLetterStore {
   private readonly letters = new Map<string, DeadLetter>();
 
-  /** `onReplay` hands a letter's frame back to the group. */
-  constructor(private readonly onReplay: (letter: DeadLetter) => void) {}
+  /**
+   * `onReplay` hands a letter's frame back to the group; `onOutlived` is called when the oldest gave way to one beyond
+   * `maxLength`.
+   */
+  constructor(
+    private readonly maxLength: number,
+    private readonly onReplay: (letter: DeadLetter) => void,
+    private readonly onOutlived: () => void,
+  ) {}
 
   /** All of them; a copy. */
   get all(): DeadLetter[] {
@@ -15,6 +22,10 @@ export class DeadLetterList implements DeadLetterStore {
   /** Keeps a letter; its position must be one of its own, and later than those before. */
   add(letter: DeadLetter): void {
     this.letters.set(letter.position, letter);
+    if (this.letters.size <= this.maxLength) return;
+    const [oldest] = this.letters.keys();
+    this.letters.delete(oldest);
+    this.onOutlived();
   }
 
   async count(): Promise<number> {

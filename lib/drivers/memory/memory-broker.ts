@@ -29,6 +29,8 @@ export interface MemoryBrokerOptions {
   maxLength?: number;
   /** The most bytes of frames a topic keeps at a time, delayed ones included; further ones are refused with DriverError. @default 256 MiB */
   maxBytes?: number;
+  /** The most dead letters a group keeps of a topic. At the bound the oldest gives way to each new one, which is told and counted. @default 10_000 */
+  maxDeadLetters?: number;
   /**
    * How much is kept of a topic while no group reads it. Beyond it the oldest messages are dropped, told as the status
    * `trimmed`; its publisher is told of such a topic by the status `unread`.
@@ -72,6 +74,7 @@ export const brokerKinds: OptionKinds<MemoryBrokerOptions> = {
   deduplicationWindow: aDuration,
   maxLength: aNumber,
   maxBytes: aNumber,
+  maxDeadLetters: aNumber,
   unread: within(unreadKinds),
   abandoned: within(abandonedKinds),
 };
@@ -99,6 +102,7 @@ export class MemoryBroker {
   private readonly deduplicationMs: number;
   private readonly maxLength: number;
   private readonly maxBytes: number;
+  private readonly maxDeadLetters: number;
   readonly unread: UnreadBounds;
   private readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
   /** Who is told what becomes of topics. */
@@ -112,9 +116,10 @@ export class MemoryBroker {
   ) {
     assertOptions('MemoryBroker', options, brokerKinds);
     const { clock = systemClock, deduplicationWindow = '2m' } = options;
-    const { maxLength = 1_000_000, maxBytes = 256 * 1024 * 1024 } = options;
+    const { maxLength = 1_000_000, maxBytes = 256 * 1024 * 1024, maxDeadLetters = 10_000 } = options;
     assertCount('maxLength', maxLength);
     assertCount('maxBytes', maxBytes);
+    assertCount('maxDeadLetters', maxDeadLetters);
     this.unread = resolveUnread(options.unread);
     this.abandoned = resolveAbandoned(options.abandoned);
     this.clock = clock;
@@ -122,6 +127,7 @@ export class MemoryBroker {
     this.deduplicationMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
     this.maxLength = maxLength;
     this.maxBytes = maxBytes;
+    this.maxDeadLetters = maxDeadLetters;
   }
 
   /** What `group` has given up of `topic`, oldest first. */
@@ -139,6 +145,7 @@ export class MemoryBroker {
     let space = this.spaces.get(prefix);
     if (space === undefined) {
       const { clock, turn, agenda, deduplicationMs, maxLength, maxBytes, unread, abandoned } = this;
+      const { maxDeadLetters } = this;
       const status = (told: DriverStatus) => {
         for (const listener of this.statusListeners) listener(prefix, told);
       };
@@ -149,6 +156,7 @@ export class MemoryBroker {
         deduplicationMs,
         maxLength,
         maxBytes,
+        maxDeadLetters,
         unread,
         abandoned,
         status,

@@ -17,6 +17,7 @@ export interface LogSettings {
   readonly deduplicationMs: number;
   readonly maxLength: number;
   readonly maxBytes: number;
+  readonly maxDeadLetters: number;
   /** What is kept of a topic while it has no group. */
   readonly unread: UnreadBounds;
   readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
@@ -70,6 +71,17 @@ export class TopicLog implements GroupLog {
 
   get agenda(): Agenda {
     return this.settings.agenda;
+  }
+
+  /** The most dead letters a group keeps. */
+  get maxDeadLetters(): number {
+    return this.settings.maxDeadLetters;
+  }
+
+  /** The oldest dead letter of `group` gave way to a newer one. */
+  outlived(group: string): void {
+    const { topic, maxDeadLetters } = this;
+    this.settings.status({ type: 'dead-letters-full', topic, group, dropped: 1, maxDeadLetters });
   }
 
   /** How many frames are kept: those in the log, delayed ones, and parts that wait to be tried again. */
@@ -160,7 +172,7 @@ export class TopicLog implements GroupLog {
   group(name: string, startFrom: 'beginning' | 'new'): ConsumerGroup {
     let group = this.groups.get(name);
     if (group === undefined) {
-      group = new ConsumerGroup(this, startFrom === 'new' ? this.end : this.claimAll());
+      group = new ConsumerGroup(this, name, startFrom === 'new' ? this.end : this.claimAll());
       this.groups.set(name, group);
     }
     return group;

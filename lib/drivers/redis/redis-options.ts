@@ -87,6 +87,7 @@ const streamKinds: OptionKinds<RedisStreamOptions> = {
   durability: either(within(durabilityKinds), oneOf('primary')),
   topicDiscovery: aDuration,
   maxCrashes: aNumber,
+  maxDeadLetters: aNumber,
 };
 
 const driverKinds: OptionKinds<RedisDriverOptions> = {

@@ -12,7 +12,13 @@ export type DriverNeed =
   | 'shared broker'
   | keyof Pick<
       DriverHarness,
-      'visibilityMs' | 'restartBroker' | 'kill' | 'unreachable' | 'openHandles' | 'topicAgreements'
+      | 'visibilityMs'
+      | 'restartBroker'
+      | 'kill'
+      | 'unreachable'
+      | 'openHandles'
+      | 'topicAgreements'
+      | 'maxDeadLetters'
     >;
 
 /** One thing that every driver must do. */
@@ -56,6 +62,7 @@ function met(
     case 'unreachable':
     case 'openHandles':
     case 'topicAgreements':
+    case 'maxDeadLetters':
       return harness[need] !== undefined;
     default:
       return can[need] === true;

@@ -31,6 +31,8 @@ export interface DriverHarness {
   openHandles?(): number | Promise<number>;
   /** The drivers have what {@link TopicAgreements} asks for. Without it such cases are skipped. */
   readonly topicAgreements?: true;
+  /** How many dead letters of a group the drivers keep; they let them be looked at, too. Small. Without it such cases are skipped. */
+  readonly maxDeadLetters?: number;
   /** How long to wait for what must come. Milliseconds. @default 10_000 */
   readonly deadlineMs?: number;
   /** How long to wait for what must not come. Milliseconds. @default 50 */

@@ -20,6 +20,7 @@ describe('Redis Streams: publishing', () => {
     [{ durability: { replicas: 0 } }, 'durability.replicas'],
     [{ durability: { replicas: 1, timeout: 0 } }, 'durability.timeout'],
     [{ maxCrashes: 0 }, 'maxCrashes'],
+    [{ maxDeadLetters: 0 }, 'maxDeadLetters'],
     [{ unread: { maxLength: 0 } }, 'unread.maxLength'],
     [{ unread: { maxBytes: -1 } }, 'unread.maxBytes'],
     [{ unread: { maxAge: 'soon' } }, 'unread.maxAge'],

@@ -8,6 +8,8 @@ export class ConsumerReports {
 
   constructor(
     private readonly topic: string,
+    private readonly group: string,
+    private readonly maxDeadLetters: number,
     private readonly status: (status: DriverStatus) => void,
   ) {}
 
@@ -22,6 +24,12 @@ export class ConsumerReports {
     if (error.message === this.lastTrouble) return;
     this.lastTrouble = error.message;
     this.tell(error);
+  }
+
+  /** So many dead letters gave way to newer ones. */
+  outlived(dropped: number): void {
+    const { topic, group, maxDeadLetters } = this;
+    if (dropped > 0) this.status({ type: 'dead-letters-full', topic, group, dropped, maxDeadLetters });
   }
 
   private tell(error: DiscoBusError): void {

@@ -25,7 +25,7 @@ type UpkeepReply = [
   alive: number,
   reaped: number,
   lost: number,
-  buried: number,
+  outlived: number,
   checkpoint: string,
   added: number,
   budget: number,
@@ -41,6 +41,8 @@ export interface UpkeepOwner {
   recovers: boolean;
   wake(): void;
   renewRight(): Promise<void>;
+  /** So many dead letters gave way to newer ones. */
+  outlived(deadLetters: number): void;
 }
 
 /**
@@ -142,8 +144,8 @@ export class ConsumerUpkeep {
       number,
     ];
     this.hear(Number(now));
-    // Publishers list what they make themselves; after a loss this may be first.
-    if (existed === 0) this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
+    // Publishers list what they publish to; this may be first, or the only one who uses the topic.
+    this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
     const known = this.lastId !== '0-0' || this.entriesAdded > 0;
     if (
       (evicted === 1 && known) ||
@@ -196,7 +198,7 @@ export class ConsumerUpkeep {
   /** Returns when to look again, in milliseconds from now. */
   private async once(idleMs: number): Promise<number> {
     const startedMs = performance.now();
-    const { claimAfterMs, maxCrashes } = this.setup.options;
+    const { claimAfterMs, maxCrashes, maxDeadLetters } = this.setup.options;
     const reaps = startedMs - this.reapedMs >= this.beatMs - 1;
     const trims = this.trims;
     this.trims = false;
@@ -205,13 +207,14 @@ export class ConsumerUpkeep {
     const keys = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
     const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes];
     const run = this.setup.connection.run((client) =>
-      upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE]),
+      upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE, maxDeadLetters]),
     );
     const reply = await run.catch((error: unknown) => {
       this.trims ||= trims;
       throw error;
     });
-    const [now, problem, due, mine, , , lost, , checkpoint, added, budget, lastId] = reply as UpkeepReply;
+    const [now, problem, due, mine, , , lost, outlived, checkpoint, added, budget, lastId] =
+      reply as UpkeepReply;
     this.hear(Number(now));
     if (problem !== '') {
       await this.reopen();
@@ -219,6 +222,7 @@ export class ConsumerUpkeep {
       return 1;
     }
     this.lost(lost);
+    this.owner.outlived(outlived);
     this.checkpoint = checkpoint;
     this.entriesAdded = added;
     this.lastId = lastId;

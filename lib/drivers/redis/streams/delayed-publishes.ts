@@ -26,6 +26,8 @@ export class DelayedPublishes {
   constructor(
     private readonly connection: StreamConnection,
     private readonly keys: StreamKeys,
+    /** How long a stream that no group reads is kept. Milliseconds. */
+    private readonly unreadMs: number,
   ) {}
 
   /** Something of the topic comes due in so long. */
@@ -50,7 +52,7 @@ export class DelayedPublishes {
     const { later, laterBodies, stream } = this.keys.topic(topic);
     try {
       const reply = await this.connection.run((client) =>
-        script.run(client, [later, laterBodies, stream], []),
+        script.run(client, [later, laterBodies, stream], [this.unreadMs]),
       );
       const [now, due] = reply as [string, string];
       if (due !== '') this.add(topic, Math.max(1, Number(due) - Number(now)));

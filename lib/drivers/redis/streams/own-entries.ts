@@ -14,6 +14,8 @@ const FETCHED_AT_ONCE = 100;
 /** What a leaving consumer gives back of each stream in one call. */
 const RELEASED_AT_ONCE = 1_000;
 
+type ReleaseReply = [moved: number, lost: number, outlived: number];
+
 /** What was found by {@link OwnEntries.missing}. */
 export interface MissingEntries {
   readonly entries: StreamEntry[];
@@ -21,14 +23,30 @@ export interface MissingEntries {
   readonly lost: number;
 }
 
+/** The consumer whose entries they are. */
+export interface EntriesOwner {
+  readonly keys: GroupKeys;
+  readonly group: string;
+  readonly name: string;
+  /** So many dead letters gave way to newer ones. */
+  outlived(deadLetters: number): void;
+}
+
 /** What Redis counts as in the hands of one consumer of a group. */
 export class OwnEntries {
+  private readonly keys: GroupKeys;
+  private readonly group: string;
+  private readonly name: string;
+
   constructor(
+    private readonly owner: EntriesOwner,
     private readonly connection: StreamConnection,
-    private readonly keys: GroupKeys,
-    private readonly group: string,
-    private readonly name: string,
-  ) {}
+    private readonly maxDeadLetters: number,
+  ) {
+    this.keys = owner.keys;
+    this.group = owner.group;
+    this.name = owner.name;
+  }
 
   /** Those that `isHeld` does not know: handed over in a reply that was lost. No delivery is counted for them. */
   async missing(isHeld: (key: string) => boolean): Promise<MissingEntries> {
@@ -51,16 +69,21 @@ export class OwnEntries {
 
   /** Gives entries back to the group. Repeated until Redis answers. */
   async release(deliveries: readonly StreamDelivery[]): Promise<void> {
-    const args = [this.group, this.name, 0, ...named(deliveries)];
-    await persist(this.connection, (client) => releaseEntries.run(client, this.releaseKeys, args));
+    const args = [this.group, this.name, 0, this.maxDeadLetters, ...named(deliveries)];
+    const reply = await persist(this.connection, (client) =>
+      releaseEntries.run(client, this.releaseKeys, args),
+    );
+    this.owner.outlived((reply as ReleaseReply)[2]);
   }
 
   /** Gives back everything, and ends the consumer. Tried once. */
   async leave(deliveries: readonly StreamDelivery[]): Promise<void> {
-    const args = [this.group, this.name, 1, ...named(deliveries)];
+    const args = [this.group, this.name, 1, this.maxDeadLetters, ...named(deliveries)];
     for (let moved = RELEASED_AT_ONCE; moved >= RELEASED_AT_ONCE; ) {
       const reply = await this.connection.run((client) => releaseEntries.run(client, this.releaseKeys, args));
-      [moved] = reply as [number];
+      const [released, , outlived] = reply as ReleaseReply;
+      this.owner.outlived(outlived);
+      moved = released;
     }
   }
 

@@ -40,6 +40,8 @@ export interface SettlementOwner {
   ended(delivery: StreamDelivery): void;
   /** Something comes back after so long. */
   delayed(delayMs: number): void;
+  /** So many dead letters gave way to newer ones. */
+  outlived(deadLetters: number): void;
 }
 
 /** Records outcomes: those of one turn in one script call, those that come meanwhile in the next. Repeated until answered. */
@@ -56,6 +58,7 @@ export class Settlements implements DeliverySettler {
   constructor(
     private readonly owner: SettlementOwner,
     private readonly connection: StreamConnection,
+    private readonly maxDeadLetters: number,
   ) {}
 
   /** Resolves when the outcome is recorded. */
@@ -141,15 +144,17 @@ export class Settlements implements DeliverySettler {
     let tries = 0;
     try {
       const head = [this.owner.group, this.owner.name];
-      const args = argsOf(batch, parts);
-      const failed = await persist(this.connection, (client) => {
+      const args = [this.maxDeadLetters, ...argsOf(batch, parts)];
+      const reply = await persist(this.connection, (client) => {
         tries++;
         return script.run(client, this.keys, [...head, offersAckAndDelete(client) ? 1 : 0, ...args]);
       });
+      const [failed, outlived] = reply as [number[], number];
       this.failures = 0;
       // A repeated call finds its own work done: then "not held" is what success looks like.
-      const lost = new Set(tries > 1 ? [] : (failed as number[]));
+      const lost = new Set(tries > 1 ? [] : failed);
       for (const [index, operation] of batch.entries()) this.settled(operation, lost.has(index));
+      this.owner.outlived(outlived);
       return [];
     } catch (error) {
       if (!isDiscoBusError(error, 'DISCO_CLOSED')) return batch;

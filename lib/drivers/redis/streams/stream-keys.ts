@@ -1,8 +1,8 @@
 /** The keys of a topic and its groups. All keys of one topic share a hash slot: `disco:{orders}`, `disco:{orders}:dead:billing` … */
 export class StreamKeys {
-  /** A sorted set: topics by when they were announced. No topic's own key looks like it. */
+  /** A sorted set: topics by when they were announced; kept for 30 days after its last use. No topic's own key looks like it. */
   readonly topics: string;
-  /** A hash: `group pattern` by when it was last heard of. */
+  /** A hash: `group pattern` by when it was last heard of; kept as long. */
   readonly patterns: string;
   /** The channel where topics are announced; topics of that name are reserved. */
   readonly topicNews: string;
@@ -74,7 +74,7 @@ export interface GroupKeys extends TopicKeys {
   readonly dead: string;
   /** A hash: which parts of a bundle are settled. */
   readonly parts: string;
-  /** Consumers by the time until which they count as alive. */
+  /** Consumers by the time until which they count as alive; kept for a day after that. */
   readonly members: string;
   /** A hash: the checkpoint, the last upkeep, and which consumer runs what alone. */
   readonly state: string;

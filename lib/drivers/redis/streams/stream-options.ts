@@ -48,6 +48,8 @@ export interface RedisStreamOptions {
   topicDiscovery?: Duration;
   /** An entry whose process died so often while it was being handled is dead-lettered. @default 3 */
   maxCrashes?: number;
+  /** The most dead letters a group keeps of a topic. At the bound the oldest gives way to each new one, which is told and counted. @default 10_000 */
+  maxDeadLetters?: number;
 }
 
 /** {@link RedisStreamOptions}, checked and complete. */
@@ -61,6 +63,7 @@ export interface ResolvedStreamOptions {
   readonly replicas: number;
   readonly replicasTimeoutMs: number;
   readonly maxCrashes: number;
+  readonly maxDeadLetters: number;
   readonly unread: { readonly maxLength: number; readonly maxBytes: number; readonly maxAgeMs: number };
   readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
   readonly topicDiscoveryMs: number;
@@ -83,6 +86,7 @@ export function resolveStreamOptions(options: RedisStreamOptions = {}): Resolved
     dropOldest: retention === 'drop-oldest',
     ...resolveDurability(options.durability ?? 'primary'),
     maxCrashes: count(options.maxCrashes ?? 3, 'maxCrashes'),
+    maxDeadLetters: count(options.maxDeadLetters ?? 10_000, 'maxDeadLetters'),
     unread: resolveUnread(options.unread),
     abandoned: resolveAbandoned(options.abandoned),
     topicDiscoveryMs: toMilliseconds(topicDiscovery, 'redisDriver.streams.topicDiscovery', {

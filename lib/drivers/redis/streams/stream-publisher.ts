@@ -31,7 +31,7 @@ export class StreamPublisher implements PendingPublishOwner {
 
   constructor(readonly setup: StreamPublisherSetup) {
     this.rights = new PublishRights(setup);
-    this.delayed = new DelayedPublishes(setup.connection, setup.keys);
+    this.delayed = new DelayedPublishes(setup.connection, setup.keys, setup.options.unread.maxAgeMs);
   }
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {

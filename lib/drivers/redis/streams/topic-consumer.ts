@@ -55,10 +55,11 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     /** Nothing is subscribed and nothing is held any more. */
     private readonly onUnused: (consumer: TopicConsumer) => void,
   ) {
-    this.settlements = new Settlements(this, setup.connection);
-    this.own = new OwnEntries(setup.connection, keys, group, setup.name);
+    const { maxDeadLetters } = setup.options;
+    this.settlements = new Settlements(this, setup.connection, maxDeadLetters);
+    this.own = new OwnEntries(this, setup.connection, maxDeadLetters);
     this.upkeep = new ConsumerUpkeep(this, setup);
-    this.reports = new ConsumerReports(topic, setup.status);
+    this.reports = new ConsumerReports(topic, group, maxDeadLetters, setup.status);
     const { isolation, maxFrameBytes } = setup;
     const serverNow = () => this.serverNow();
     this.intake = new EntryIntake({ isolation, maxFrameBytes, holder: this, serverNow });
@@ -148,6 +149,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, Suspec
     if (!(await this.subscriptions.sole?.renew())) return;
     this.backFirst = true;
     this.wake();
+  }
+
+  outlived(deadLetters: number): void {
+    this.reports.outlived(deadLetters);
   }
 
   delayed(delayMs: number): void {

@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { isTopic } from '../../../message/topic.js';
 import { topicMatcher } from '../../../message/topic-pattern.js';
+import { LISTS_KEPT_MS } from './scripts/shared-lua.js';
 import {
   announceScript,
   hearPatternsScript,
@@ -67,6 +68,8 @@ export class TopicDirectory {
       for (const { topic, announcedMs } of pairs(page)) if (isTopic(topic)) found.set(topic, announcedMs);
       cursor = next;
     } while (cursor !== '0');
+    // It is used, and so kept.
+    await persist(this.connection, (client) => client.pexpire(this.keys.topics, LISTS_KEPT_MS));
     return Array.from(found, ([topic, announcedMs]) => ({ topic, announcedMs }));
   }
 

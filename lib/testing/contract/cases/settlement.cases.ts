@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { offersDeadLetters } from '../../../driver/dead-letters.js';
 import { type Delivery } from '../../../driver/delivery.js';
 import { type DriverCase } from '../driver-case.js';
 import { expectAll, expectOnceEach } from '../expect.js';
@@ -109,6 +110,31 @@ export const settlementCases: readonly DriverCase[] = [
       await Promise.all([stage.received(next, 1), stage.received(other, 1)]);
       await stage.quiet((stage.harness.visibilityMs ?? 0) + 50);
       assert.deepEqual(next.texts, ['last']);
+    },
+  },
+  {
+    id: 'dead-letters-full',
+    name: 'a group keeps so many dead letters, the newest; how many gave way is told',
+    needs: ['settlement', 'maxDeadLetters'],
+    async run(stage) {
+      const max = stage.harness.maxDeadLetters!;
+      const { publisher, subscriber } = await stage.pair();
+      let dropped = 0;
+      subscriber.onStatus((status) => {
+        if (status.type !== 'dead-letters-full' || status.topic !== stage.topic()) return;
+        assert.deepEqual([status.group, status.maxDeadLetters], ['contract', max]);
+        dropped += status.dropped;
+      });
+      const handler = (delivery: Delivery) => delivery.deadLetter({ reason: 'unrecoverable' });
+      const inbox = await stage.inbox(subscriber, stage.topic(), { maxInFlight: 1, handler });
+      await stage.publishAll(publisher, stage.topic(), texts('m', max + 3));
+      await stage.received(inbox, max + 3);
+      await stage.until('what gave way is told', () => dropped >= 3);
+      assert.equal(dropped, 3);
+      assert.ok(offersDeadLetters(subscriber), 'its dead letters cannot be looked at');
+      const kept = await (await subscriber.deadLetters(stage.topic(), 'contract')).list({ limit: max + 3 });
+      const keptTexts = kept.map(({ frame }) => Buffer.from(frame).toString());
+      assert.deepEqual(keptTexts, inbox.texts.slice(3));
     },
   },
   {

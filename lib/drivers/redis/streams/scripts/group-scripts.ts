@@ -1,4 +1,12 @@
-import { floorFunctions, moveFunction, nowFunction, pastLimit, promoteFunction } from './shared-lua.js';
+import {
+  buryFunction,
+  DAY_MS,
+  floorFunctions,
+  moveFunction,
+  nowFunction,
+  pastLimit,
+  promoteFunction,
+} from './shared-lua.js';
 
 const open = `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -25,8 +33,10 @@ local back = redis.pcall('XGROUP', 'CREATE', retry, group, '0', 'MKSTREAM')
 if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redis.error_reply(back.err) end
 -- The retries went without their stream.
 local evicted = (created == 0 and not back.err) and 1 or 0
-redis.call('SET', stream .. ':read', '1')
+for _, name in ipairs({ ':later', ':later-bodies' }) do redis.call('PERSIST', stream .. name) end
+redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
 redis.call('ZADD', members, now + claimAfter, consumer)
+redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
 return { text(now), created, existed and 1 or 0, last, added, evicted }
 `;
@@ -46,6 +56,7 @@ local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local delayed, bodies, dead, parts, later, laterBodies = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local group, consumer, claimAfter = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local maxCrashes, reaps, trims, budget = tonumber(ARGV[4]), ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
+local maxDead = tonumber(ARGV[8])
 local source = { S = stream, R = retry }
 `;
 
@@ -85,6 +96,7 @@ redis.call('HSET', state, 'at', text(now))
 if now - last > claimAfter * 2 / 3 then redis.call('HSET', state, 'grace', text(now + claimAfter / 2)) end
 local alive = redis.call('ZSCORE', members, consumer)
 redis.call('ZADD', members, now + claimAfter, consumer)
+redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
 
 local function deadConsumers()
   local found = redis.call('ZRANGEBYSCORE', members, '-inf', now, 'LIMIT', 0, 16)
@@ -135,7 +147,7 @@ for _, key in pairs(source) do
   end
 end
 local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
-return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped, lost + evicted, buried,
+return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped, lost + evicted, outlived,
   redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget, info['last-generated-id'] }
 `;
 
@@ -145,16 +157,23 @@ return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped,
  * notes the checkpoint, and trims what every group is done with.
  *
  * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
- * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most.
+ * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most, most dead letters that are kept.
  * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, whether it counted as alive,
- * entries taken back, entries found trimmed or evicted, entries dead-lettered, checkpoint, entries ever added, budget left, the stream's last id.
+ * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, entries ever added, budget left, the stream's last id.
  */
 export const upkeepScript =
-  pastLimit + floorFunctions + nowFunction + upkeep + promoteFunction + moveFunction + upkeepSteps;
+  pastLimit +
+  floorFunctions +
+  nowFunction +
+  upkeep +
+  promoteFunction +
+  buryFunction +
+  moveFunction +
+  upkeepSteps;
 
 const release = `
 local stream, retry, state, members, dead, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local group, consumer, leaves = ARGV[1], ARGV[2], ARGV[3] == '1'
+local group, consumer, leaves, maxDead = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local maxCrashes = math.huge
 local source = { S = stream, R = retry }
 `;
@@ -162,10 +181,10 @@ local source = { S = stream, R = retry }
 const releaseSteps = `
 for _, key in pairs(source) do
   local summary = redis.pcall('XPENDING', key, group)
-  if summary.err then return { 0, 0 } end
+  if summary.err then return { 0, 0, 0 } end
 end
 local moved, begun = 0, {}
-for i = 4, #ARGV, 3 do
+for i = 5, #ARGV, 3 do
   local letter, id = ARGV[i], ARGV[i + 1]
   begun[letter .. id] = tonumber(ARGV[i + 2])
   if not leaves and #redis.call('XPENDING', source[letter], group, id, id, 1, consumer) > 0 then
@@ -182,17 +201,19 @@ if leaves then
   end
   retire(consumer)
 end
-return { moved, lost }
+return { moved, lost, outlived }
 `;
 
 /**
  * Gives entries back to the group at once; no crash is counted. A consumer that leaves gives up all it holds (at most 1000
  * of each stream at a time) and is deleted when it holds nothing.
  *
- * KEYS: stream, retry stream, state, members, dead letters, parts. ARGV: group, consumer, 1 if it leaves; then
- * \`stream id begun\` of entries, \`begun\` 1 for those that were handed to a handler. Reply: entries moved, entries lost.
+ * KEYS: stream, retry stream, state, members, dead letters, parts. ARGV: group, consumer, 1 if it leaves, most dead letters that are kept; then
+ * \`stream id begun\` of entries, \`begun\` 1 for those that were handed to a handler. Reply: entries moved, entries lost, dead
+ * letters that gave way to newer ones.
  */
-export const releaseScript = pastLimit + floorFunctions + nowFunction + release + moveFunction + releaseSteps;
+export const releaseScript =
+  pastLimit + floorFunctions + nowFunction + release + buryFunction + moveFunction + releaseSteps;
 
 /**
  * What a consumer holds: \`S<id>\` and \`R<id>\`, at most 10,000 of each.

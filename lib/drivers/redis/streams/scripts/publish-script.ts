@@ -1,4 +1,4 @@
-import { floorFunctions, nowFunction } from './shared-lua.js';
+import { DAY_MS, expireUnreadFunction, floorFunctions, nowFunction } from './shared-lua.js';
 
 const recall = `
 local known = redis.call('GET', KEYS[1])
@@ -22,12 +22,12 @@ local function shorten(stream, ...)
   return gone
 end
 
--- Whether no group reads the stream. Groups leave a mark, so that they need not be counted for each batch.
+-- Whether no group reads the stream. Groups leave a mark for a day, so that they need not be counted for each batch.
 local function isUnread(stream)
   if redis.call('EXISTS', stream .. ':read') == 1 then return false end
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
   if groups.err or #groups == 0 then return true end
-  redis.call('SET', stream .. ':read', '1')
+  redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
   return false
 end
 
@@ -117,7 +117,7 @@ while at <= #ARGV do
   end
 end
 for _, stream in ipairs(unread) do
-  if redis.call('XLEN', stream) > 0 then redis.call('PEXPIRE', stream, unreadAge) end
+  expireUnread(stream, stream .. ':later', stream .. ':later-bodies', unreadAge)
 end
 redis.pcall('SET', KEYS[1], cmsgpack.pack({ ARGV[1], replies }), 'PX', ARGV[2])
 return replies
@@ -137,4 +137,4 @@ return replies
  * no group reads; then for each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the stream is full, or \`-\` and
  * the error.
  */
-export const publishScript = recall + floorFunctions + nowFunction + store;
+export const publishScript = recall + floorFunctions + nowFunction + expireUnreadFunction + store;

@@ -1,11 +1,13 @@
-import { nowFunction, pastLimit } from './shared-lua.js';
+import { buryFunction, nowFunction, pastLimit } from './shared-lua.js';
 
 const settle = `
-local group, consumer, deletes = ARGV[1], ARGV[2], ARGV[3] == '1'
+local group, consumer, deletes, maxDead = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local streams = { S = KEYS[1], R = KEYS[2] }
 local delayed, bodies, dead, parts = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local failed, acks = {}, { S = {}, R = {} }
+`;
 
+const steps = `
 local function ours(letter, id)
   local pending = redis.pcall('XPENDING', streams[letter], group, id, id, 1, consumer)
   return not pending.err and pending[1] ~= nil
@@ -52,7 +54,7 @@ local function giveAway(kind, letter, id, part, told, delay, fields)
     fields[#fields + 1] = 's'
     fields[#fields + 1] = list
   end
-  if kind == 'r' then again(delay, fields) else redis.call('XADD', dead, '*', 'at', text(now), unpack(fields)) end
+  if kind == 'r' then again(delay, fields) else bury('at', text(now), unpack(fields)) end
   if part == '' then
     acknowledge(letter, { id })
     redis.call('HDEL', parts, letter .. id)
@@ -61,7 +63,7 @@ local function giveAway(kind, letter, id, part, told, delay, fields)
   end
 end
 
-local at, number = 4, 0
+local at, number = 5, 0
 while at <= #ARGV do
   local kind, letter, id = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local mine = ours(letter, id)
@@ -88,18 +90,19 @@ for letter, list in pairs(acks) do
     acknowledge(letter, { unpack(list, i, math.min(i + 999, #list)) })
   end
 end
-return failed
+return { failed, outlived }
 `;
 
 /**
- * Settles what one consumer holds, and answers the numbers of those that it does not hold (any more): they are left alone.
+ * Settles what one consumer holds, and answers the numbers of those that it does not hold (any more), which are left alone,
+ * and how many dead letters gave way to newer ones.
  * May be sent again after a lost reply: nothing is doubled.
  *
  * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts. ARGV: group, consumer,
- * 1 to delete what all groups are done with; then \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\`
+ * 1 to delete what all groups are done with, most dead letters that are kept; then \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\`
  * (parts acknowledged so far),
  * \`r|d stream id part list delay n field value …\` (retry, dead letter; of a part or, with none,
  * of all; list as before).
  * \`stream\` is S or R; n counts fields and values.
  */
-export const settleScript = pastLimit + nowFunction + settle;
+export const settleScript = pastLimit + nowFunction + settle + buryFunction + steps;

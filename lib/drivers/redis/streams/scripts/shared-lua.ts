@@ -60,6 +60,12 @@ export const pastLimit = `
 redis.call('PERSIST', KEYS[1])
 `;
 
+/** How long what nobody stored messages in is kept after its last use: marks that are made again, and who was a member. Milliseconds. */
+export const DAY_MS = 86_400_000;
+
+/** How long the lists of topics and of patterns are kept after the last use of any of them. Milliseconds. */
+export const LISTS_KEPT_MS = 30 * DAY_MS;
+
 /** \`now\`: the server's clock in milliseconds. */
 export const nowFunction = `
 local time = redis.call('TIME')
@@ -68,11 +74,26 @@ local function text(number) return string.format('%.0f', number) end
 `;
 
 /**
+ * bury(field, value …) adds a dead letter; what is beyond \`maxDead\` gives way to it, the oldest first, at most 1000 at a
+ * time, and counts as \`outlived\`. Trimmed first, as that makes room. Needs: dead, maxDead.
+ */
+export const buryFunction = `
+local outlived = 0
+local function bury(...)
+  local count = redis.call('XLEN', dead)
+  if count >= maxDead then
+    outlived = outlived + redis.call('XTRIM', dead, 'MAXLEN', math.max(maxDead - 1, count - 1000))
+  end
+  redis.call('XADD', dead, '*', ...)
+end
+`;
+
+/**
  * move(consumer's entry) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or
- * to the dead letters when it crashed too often. Needs: stream keys \`source\` by letter, retry, dead, parts, group, maxCrashes.
+ * to the dead letters when it crashed too often. Needs: stream keys \`source\` by letter, retry, parts, group, maxCrashes, bury.
  */
 export const moveFunction = `
-local lost, buried = 0, 0
+local lost = 0
 local function move(letter, id, crashed, released)
   local key = source[letter]
   local found = redis.call('XRANGE', key, id, id)[1]
@@ -89,9 +110,8 @@ local function move(letter, id, crashed, released)
   local releases, replays = (tonumber(entry.n) or 0) + released, tonumber(entry.r) or 0
   local settled = redis.call('HGET', parts, letter .. id) or entry.s or ''
   if not frame or crashes >= maxCrashes then
-    buried = buried + 1
     local reason = frame and 'crashes' or 'undecodable'
-    redis.call('XADD', dead, '*', 'f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts',
+    bury('f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts',
       failures + crashes + releases, 'at', text(now), 'o', origin, 'r', replays, 's', settled)
   else
     redis.call('XADD', retry, '*', 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
@@ -114,13 +134,29 @@ end
 `;
 
 /**
+ * expireUnread(stream, later, bodies, age): what no group reads is kept for \`age\` ms more; what is delayed, for so long after the
+ * last of it is due. Needs: now.
+ */
+export const expireUnreadFunction = `
+local function expireUnread(stream, later, bodies, age)
+  redis.call('PEXPIRE', stream, age)
+  local last = tonumber(redis.call('ZRANGE', later, -1, -1, 'WITHSCORES')[2])
+  if not last then return end
+  local left = text(math.max(0, last - now) + age)
+  redis.call('PEXPIRE', later, left)
+  redis.call('PEXPIRE', bodies, left)
+end
+`;
+
+/**
  * promote(set, bodies, stream) moves what has come due into the stream, unless its time to live is over, at most 256 at a
  * time, and returns when the next is due. What the server has evicted of it counts as \`vanished\`.
  */
 export const promoteFunction = `
 local vanished = 0
 local function promote(set, bodies, stream)
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)) do
+  local members = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)
+  for _, member in ipairs(members) do
     local packed = redis.call('HGET', bodies, member)
     if packed then
       local fields = cmsgpack.unpack(packed)
@@ -132,6 +168,8 @@ local function promote(set, bodies, stream)
     end
     redis.call('ZREM', set, member)
   end
+  -- With the last one goes the number of the next, which is all that is left.
+  if #members > 0 and redis.call('EXISTS', set) == 0 and redis.call('HLEN', bodies) <= 1 then redis.call('DEL', bodies) end
   return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
 end
 `;

@@ -1,10 +1,11 @@
-import { nowFunction, pastLimit } from './shared-lua.js';
+import { LISTS_KEPT_MS, nowFunction, pastLimit } from './shared-lua.js';
 
 const announce = `
 local added = {}
 for i = 3, #ARGV do
   if redis.call('ZADD', KEYS[1], now, ARGV[i]) == 1 then added[#added + 1] = ARGV[i] end
 end
+redis.call('PEXPIRE', KEYS[1], ${LISTS_KEPT_MS})
 -- Who may not PUBLISH is found a little later.
 if #added > 0 then redis.pcall('PUBLISH', ARGV[1], table.concat(added, ' ')) end
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]), 'WITHSCORES', 'LIMIT', 0, 20)
@@ -40,10 +41,18 @@ export const hearPatternsScript =
   nowFunction +
   `
 local reply = { text(now) }
+-- Who begins strikes off what was not heard of for as long as the whole list is kept.
+if ARGV[1] == '0' then
+  local all = redis.call('HGETALL', KEYS[1])
+  for i = 1, #all, 2 do
+    if now - tonumber(all[i + 1]) >= ${LISTS_KEPT_MS} then redis.call('HDEL', KEYS[1], all[i]) end
+  end
+end
 for i = 2, #ARGV do
   reply[#reply + 1] = redis.call('HEXISTS', KEYS[1], ARGV[i])
   if ARGV[1] == '1' then redis.call('HSET', KEYS[1], ARGV[i], text(now)) end
 end
+redis.call('PEXPIRE', KEYS[1], ${LISTS_KEPT_MS})
 return reply
 `;
 
