@@ -46,7 +46,7 @@ export class FaultProxy {
 
   private constructor(
     private readonly server: Server,
-    private readonly targetPort: number,
+    private targetPort: number,
   ) {
     server.on('connection', (client: Socket) => this.accept(client));
   }
@@ -102,6 +102,11 @@ export class FaultProxy {
   delay(delayMs: number, jitterMs = 0): void {
     this.delayMs = delayMs;
     this.jitterMs = jitterMs;
+  }
+
+  /** New connections go to another server, as where an address moves to the one that took over. */
+  retarget(port: number): void {
+    this.targetPort = port;
   }
 
   /** Chunks are cut into pieces of this size. */
