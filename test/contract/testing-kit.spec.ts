@@ -152,7 +152,9 @@ describe('the contract suite', () => {
       const clock = new ManualClock();
       const broker = new MemoryBroker({ clock });
       describeDriver('memory', { createDriver: () => memoryDriver({ broker }), visibilityMs: 30_000, clock }, { describe, it });`;
-    const args = ['--import', '@swc-node/register/esm-register', '--input-type=module', '-e', script];
+    // Which reporter is the default depends on the version of Node.
+    const flags = ['--test-reporter=tap', '--import', '@swc-node/register/esm-register'];
+    const args = [...flags, '--input-type=module', '-e', script];
     const { stdout } = await promisify(execFile)(process.execPath, args, { env: { PATH: process.env.PATH } });
     expect(stdout).toMatch(/^# fail 0$/m);
     expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(90);

@@ -314,7 +314,7 @@ describe('Redis over TLS', () => {
     const trusting = new RedisDriver({ url: `rediss://localhost:${port}`, tls: { ca: readFileSync(cert) } });
     await trusting.connect();
     expect(await trusting.publish('t', bytes('x'), once())).toEqual({ receivers: 0 });
-    const wary = new RedisDriver({ url: `rediss://localhost:${port}`, connectTimeout: 500 });
+    const wary = new RedisDriver({ url: `rediss://localhost:${port}`, connectTimeout: 2_000 });
     const error = await rejection(wary.connect());
     expect(error.code).toBe('DISCO_NOT_CONNECTED');
     expect(error.message).toMatch(/self-signed|certificate/i);

@@ -9,6 +9,11 @@ import { PayloadCodec } from '../../../lib/codec/payload.codec.js';
 const json = new JsonCodec();
 const codecError = expect.objectContaining({ code: 'DISCO_CODEC' });
 
+/** That key is refused, which has its own cases. */
+const jsonValues = fc
+  .jsonValue({ maxDepth: 8 })
+  .filter((value) => !JSON.stringify(value).includes('"__proto__":'));
+
 function nested(levels: number): string {
   return '['.repeat(levels) + ']'.repeat(levels);
 }
@@ -16,7 +21,7 @@ function nested(levels: number): string {
 describe('JsonCodec', () => {
   it('round-trips what JSON can say', () => {
     fc.assert(
-      fc.property(fc.jsonValue({ maxDepth: 8 }), (value) => {
+      fc.property(jsonValues, (value) => {
         expect(JSON.stringify(json.decode(json.encode(value)))).toBe(JSON.stringify(value));
       }),
     );
