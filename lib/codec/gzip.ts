@@ -12,6 +12,9 @@ const ASYNC_INFLATED_BYTES = 256 * 1024;
 /** zlib's own. */
 const CHUNK_BYTES = 16 * 1024;
 
+/** No byte of deflate stands for more: https://zlib.net/zlib_tech.html, "Maximum Compression Factor". */
+const MOST_PER_BYTE = 1_032;
+
 const NOT_SOLE = 'The compressed body is not exactly one gzip member';
 
 const gzipAsync = promisify<Uint8Array, ZlibOptions, Buffer>(gzip);
@@ -40,6 +43,10 @@ function compact(bytes: Buffer): Buffer {
  */
 export function inflate(bytes: Uint8Array, maxBytes: number): Buffer | Promise<Buffer> {
   const toldBytes = trailerOf(bytes);
+  // Nothing is set aside for what cannot be: a trailer that lies, or is cut, may tell 4 GiB.
+  if (toldBytes > bytes.length * MOST_PER_BYTE) {
+    throw new CodecError(NOT_SOLE, { cause: new RangeError(`The trailer tells ${toldBytes} bytes`) });
+  }
   // What is longer than its trailer tells is refused in any case, and so is not inflated further.
   const options = { maxOutputLength: Math.min(maxBytes, Math.max(1, toldBytes)), info: true };
   const refusal = (error: unknown) => (toldBytes > maxBytes ? notGzip(error) : notSole(error));
