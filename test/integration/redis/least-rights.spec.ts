@@ -163,6 +163,23 @@ describe('Without an optional right', () => {
     expect(await admin.keys('disco:wake:*')).toEqual([]);
   });
 
+  it('reading starts where the server has no memory left', async () => {
+    const url = await user(...everything);
+    const [first, again] = [await drivers.connected({ url }), await drivers.connected({ url })];
+    const inbox = new Inbox();
+    const subscription = await first.subscribe('t', reading, () => undefined);
+    await subscription.close();
+    await first.publish('t', bytes('x'), least());
+    await admin.config('SET', 'maxmemory', '1');
+    try {
+      await again.subscribe('t', reading, inbox.take);
+      await inbox.gets('x');
+      await again.close();
+    } finally {
+      await admin.config('SET', 'maxmemory', '0');
+    }
+  });
+
   it('what is fanned out needs no more than its rules, and says what it may not', async () => {
     const rules = rulesOf('At most once');
     const driver = await drivers.connected({ url: await user(...rules, '-unsubscribe') });

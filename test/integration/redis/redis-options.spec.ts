@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -310,16 +310,18 @@ describe('Redis over TLS', () => {
       '--tls-auth-clients',
       'no',
     );
-    const { readFileSync } = await import('node:fs');
     const trusting = new RedisDriver({ url: `rediss://localhost:${port}`, tls: { ca: readFileSync(cert) } });
-    await trusting.connect();
-    expect(await trusting.publish('t', bytes('x'), once())).toEqual({ receivers: 0 });
     const wary = new RedisDriver({ url: `rediss://localhost:${port}`, connectTimeout: 2_000 });
-    const error = await rejection(wary.connect());
-    expect(error.code).toBe('DISCO_NOT_CONNECTED');
-    expect(error.message).toMatch(/self-signed|certificate/i);
-    await Promise.all([trusting.close(), wary.close()]);
-    await server.stop();
-    rmSync(directory, { recursive: true });
+    try {
+      await trusting.connect();
+      expect(await trusting.publish('t', bytes('x'), once())).toEqual({ receivers: 0 });
+      const error = await rejection(wary.connect());
+      expect(error.code).toBe('DISCO_NOT_CONNECTED');
+      expect(error.message).toMatch(/self-signed|certificate/i);
+    } finally {
+      await Promise.all([trusting.close(), wary.close()]);
+      await server.stop();
+      rmSync(directory, { recursive: true });
+    }
   });
 });

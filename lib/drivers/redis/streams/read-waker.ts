@@ -4,13 +4,15 @@ import { StreamScript } from './stream-script.js';
 /** A reader that was not heard of for so long is gone, and its stream with it. */
 const LIFE_MS = 600_000;
 
+/** PEXPIRE takes no memory, and what follows it in a script is let past the server's limit. */
 const openScript = `
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '$', 'MKSTREAM')
 if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return redis.error_reply(made.err) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `;
 
-/** PEXPIRE takes no memory, and what follows it in a script is let past the server's limit. */
+/** Let past the limit likewise. */
 const wakeScript = `
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return redis.call('XADD', KEYS[1], 'MAXLEN', 1, '*', 'w', 1)
