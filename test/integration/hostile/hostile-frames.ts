@@ -51,7 +51,7 @@ const good = single('"fine"');
 const of = (count: number, value: number) => Array<number>(count).fill(value);
 
 /** ioredis joins what it reads of so large a frame, and the sender, which is this process too, has written it: each is a copy. */
-const LARGE_STILL_MS = 100;
+const LARGE_STILL_MS = 150;
 const large = (name: string, bytes: () => Uint8Array): HostileFrame => ({
   ...one(name, bytes),
   stillMs: LARGE_STILL_MS,
