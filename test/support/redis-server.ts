@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { leastUserArgs, underLeastRights } from './acl-rules.js';
 
 /**
  * Below the ports that systems give to outgoing connections, each worker of the test run has some of its own, and begins
@@ -69,7 +70,8 @@ export class RedisServer {
     const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';
     const base = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
     const quiet = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes'];
-    const child = spawn(binary, [...base, ...quiet, ...this.args], { stdio: 'ignore' });
+    const users = underLeastRights ? leastUserArgs(expect.getState().testPath) : [];
+    const child = spawn(binary, [...base, ...quiet, ...this.args, ...users], { stdio: 'ignore' });
     this.process = child;
     this.exited = new Promise((resolve) => child.once('exit', resolve));
     await this.answering(child);
