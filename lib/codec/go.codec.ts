@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import type { ZlibOptions } from 'node:zlib';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError, MessageTooLargeError } from '../errors/message.errors.js';
 import { type Codec, type CodecId, Compression, type EncodedBody } from './codec.js';
@@ -28,7 +29,7 @@ const OS_UNKNOWN = 255;
  */
 export class GoCodec implements Codec {
   readonly name: string;
-  private readonly deflateOptions: ReturnType<typeof deflateOptions>;
+  private readonly deflateOptions: ZlibOptions;
   /** What Go writes where a gzip header tells how hard was tried. */
   private readonly effort: number;
   private readonly maxBytes: number;

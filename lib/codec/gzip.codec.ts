@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import type { ZlibOptions } from 'node:zlib';
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError } from '../errors/message.errors.js';
@@ -42,7 +43,7 @@ const gzipKinds: OptionKinds<CompressionOptions & InflateLimit> = {
 export class GzipCodec implements Codec {
   readonly name: string;
   private readonly thresholdBytes: number;
-  private readonly deflateOptions: ReturnType<typeof deflateOptions>;
+  private readonly deflateOptions: ZlibOptions;
   private readonly maxBytes: number;
 
   constructor(

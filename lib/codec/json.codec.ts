@@ -9,10 +9,11 @@ export const JSON_CODEC_ID = 0;
 
 /**
  * JSON in UTF-8. Refuses with {@link CodecError}: nesting deeper than 64 levels and the key `__proto__`, on both sides
- * alike; on reading, text that is not JSON and bytes that are not UTF-8; on writing, cycles and every value that a reader would not find again, wherever
- * it stands in the payload: NaN, infinities, bigint, functions, symbols, invalid dates, `undefined` and holes in arrays,
- * promises, and objects whose content is not in their properties (Map, Set, Error, RegExp, typed arrays …). The error
- * names the value's `path`. What `toJSON` returns stands for its object; a property that is `undefined` is left out.
+ * alike; on reading, text that is not JSON and bytes that are not UTF-8; on writing, cycles and every value that a reader
+ * would not find again, wherever it stands in the payload: NaN, infinities, bigint, functions, symbols, invalid dates,
+ * `undefined` and holes in arrays, promises, and objects whose content is not in their properties (Map, Set, Error,
+ * RegExp, typed arrays …). The error names the value's `path`. What `toJSON` returns stands for its object; a property
+ * that is `undefined` is left out.
  */
 export class JsonCodec implements Codec {
   readonly name = 'json';

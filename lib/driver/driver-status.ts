@@ -10,8 +10,8 @@ import { callGuest } from '../errors/guest.js';
  * a group any more, and its topic fills for it: it holds so many entries, and was last read at `since` (milliseconds since the epoch;
  * undefined if never); told once for each group, and when it is `removed`. `full`: the server
  * has no memory for what is published, or has some again; what is stored is handled meanwhile, and makes room. `evicts`: the
- * server may drop keys when its memory is full, and with them messages, retries and locks. `dead-letters-full`: a group keeps no more than `maxDeadLetters`, and so many of the oldest gave way
- * to newer ones: told each time.
+ * server may drop keys when its memory is full, and with them messages, retries and locks. `dead-letters-full`: a group
+ * keeps no more than `maxDeadLetters`, and so many of the oldest gave way to newer ones: told each time.
  */
 export type DriverStatus =
   | { readonly type: 'connected'; readonly target?: string; readonly fallback?: boolean }

@@ -27,6 +27,7 @@ export function guardedGuest<Guest extends object>(
   const guarded: Partial<Record<keyof Guest, unknown>> = {};
   for (const name of names) {
     const label = `${what}.${name}`;
+    // As callGuest, written out: it is called several times for each message, and a closure costs more than the call.
     guarded[name] = (...args: unknown[]): void => {
       try {
         const result = (guest[name] as (...given: unknown[]) => unknown)(...args);

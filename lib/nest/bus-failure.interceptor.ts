@@ -9,10 +9,13 @@ import { catchError, type Observable, throwError } from 'rxjs';
 import { type DiscoBusErrorCode, isDiscoBusError } from '../errors/disco-bus-error.js';
 import type { RequestTimeoutError } from '../errors/request.errors.js';
 
+/** What a caller is told of a lock that somebody else holds. */
+export const LOCK_IS_BUSY = 'Somebody else holds the lock; try again later';
+
 /** What an HTTP client is told: neither topic nor key, which are the application's own. */
 const answers = {
   404: { error: 'Not Found', message: 'Nobody answers this request' },
-  423: { error: 'Locked', message: 'Somebody else holds the lock; try again later' },
+  423: { error: 'Locked', message: LOCK_IS_BUSY },
   502: { error: 'Bad Gateway', message: 'An answer came that cannot be used' },
   503: { error: 'Service Unavailable', message: 'The service cannot be reached now; try again later' },
   504: { error: 'Gateway Timeout', message: 'No answer came in time; whether it was done is unknown' },

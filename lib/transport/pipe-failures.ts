@@ -3,32 +3,29 @@ import { isFilterFault } from '../errors/filter-fault.js';
 import { PayloadInvalidError, unrecoverably } from '../errors/handler.errors.js';
 import { isError } from '../errors/is-error.js';
 import { payloadProblems } from '../errors/payload-problems.js';
+import { wrapOnce } from './wrap-once.js';
 
 /** What pipes have thrown, with the part of the payload that they looked at; undefined for the whole. */
 const thrownByPipes = new WeakMap<object, string | undefined>();
-/** What runs the pipes and notes what they throw, made once for each copy of Nest. */
-const noting = new WeakSet<object>();
 
 /**
  * From now on it is known of an error whether a pipe threw it: an exception 400 of a handler may be another one tomorrow,
  * one of a pipe will not. Nest tells neither filters nor strategies, so the one method that runs the pipes is wrapped.
  */
 export function notePipeFailures(): void {
-  const { prototype } = PipesConsumer;
-  const { apply } = prototype;
-  if (noting.has(apply)) return;
-  const notingApply: typeof apply = async function (this: PipesConsumer, ...args) {
-    try {
-      return await apply.apply(this, args);
-    } catch (error) {
-      const part = args[1]?.data;
-      if (typeof error === 'object' && error !== null)
-        thrownByPipes.set(error, typeof part === 'string' ? part : undefined);
-      throw error;
-    }
-  };
-  noting.add(notingApply);
-  prototype.apply = notingApply;
+  wrapOnce(PipesConsumer.prototype, 'apply', (apply) => {
+    const notingApply: typeof apply = async function (this: PipesConsumer, ...args) {
+      try {
+        return await apply.apply(this, args);
+      } catch (error) {
+        const part = args[1]?.data;
+        if (typeof error === 'object' && error !== null)
+          thrownByPipes.set(error, typeof part === 'string' ? part : undefined);
+        throw error;
+      }
+    };
+    return notingApply;
+  });
 }
 
 /** The error of a payload that a pipe refused, with what is wrong; undefined where `error` is none of a validating pipe. */

@@ -1,9 +1,7 @@
 import { RpcExceptionsHandler } from '@nestjs/microservices/exceptions/rpc-exceptions-handler.js';
 import { DiscoBusContext } from './disco-bus.context.js';
 import { notePipeFailures } from './pipe-failures.js';
-
-/** The handler that stands before Nest's filters and notes what they are given, made once for each copy of Nest. */
-const noting = new WeakSet<object>();
+import { wrapOnce } from './wrap-once.js';
 
 /**
  * From now on a context of this transport knows what its handler threw. Nest hands a strategy only what its filters have made
@@ -12,13 +10,11 @@ const noting = new WeakSet<object>();
  */
 export function noteTrueFailures(): void {
   notePipeFailures();
-  const { prototype } = RpcExceptionsHandler;
-  const { handle } = prototype;
-  if (noting.has(handle)) return;
-  const notingHandle: typeof handle = function (this: RpcExceptionsHandler, exception, host, ...rest) {
-    DiscoBusContext.noteFailure(host.getArgByIndex(1), exception);
-    return handle.call(this, exception, host, ...rest);
-  };
-  noting.add(notingHandle);
-  prototype.handle = notingHandle;
+  wrapOnce(RpcExceptionsHandler.prototype, 'handle', (handle) => {
+    const notingHandle: typeof handle = function (this: RpcExceptionsHandler, exception, host, ...rest) {
+      DiscoBusContext.noteFailure(host.getArgByIndex(1), exception);
+      return handle.call(this, exception, host, ...rest);
+    };
+    return notingHandle;
+  });
 }

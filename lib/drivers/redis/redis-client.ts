@@ -10,6 +10,11 @@ import { askPassword, renewPassword } from './redis-password.js';
 /** What a connection is for. No two roles share one. */
 export type RedisRole = 'publish' | 'subscribe' | 'read' | 'admin' | 'locks';
 
+/** Where a connection of `role` leads. Holds credentials: never print it. */
+export function endpointOf(role: RedisRole, { endpoint, reader }: ResolvedRedisOptions): RedisEndpoint {
+  return role === 'subscribe' ? reader : endpoint;
+}
+
 /** What a caller of {@link createRedisClient} may settle himself. */
 export interface RedisClientSettings {
   /** Stands in the connection's name. @default 'disco' */
@@ -32,8 +37,12 @@ export function createRedisClient(
   role: RedisRole,
   settings: RedisClientSettings = {},
 ): Redis | Cluster {
-  const endpoint = role === 'subscribe' ? options.reader : options.endpoint;
-  const client = build(endpoint, options, connectionOptions(options, role, settings), settings);
+  const client = build(
+    endpointOf(role, options),
+    options,
+    connectionOptions(options, role, settings),
+    settings,
+  );
   client.on('error', ignore);
   return client;
 }
@@ -47,8 +56,7 @@ export async function createSingleClient(
   role: RedisRole,
   settings: RedisClientSettings = {},
 ): Promise<Redis> {
-  const endpoint = role === 'subscribe' ? options.reader : options.endpoint;
-  const further = { ...settings.options, ...(await askedPassword(endpoint, options)) };
+  const further = { ...settings.options, ...(await askedPassword(endpointOf(role, options), options)) };
   return createRedisClient(options, role, { ...settings, reconnect: false, options: further }) as Redis;
 }
 
@@ -153,7 +161,7 @@ function connectionOptions(
   return {
     lazyConnect: true,
     // It asks INFO, which not everyone may; behind Sentinels it also tells a primary from a replica.
-    enableReadyCheck: isBehindSentinels(role === 'subscribe' ? options.reader : options.endpoint),
+    enableReadyCheck: isBehindSentinels(endpointOf(role, options)),
     connectionName: `disco:${service.replace(/[^\w.-]/g, '_').slice(0, 40)}:${role}`,
     connectTimeout: options.connectTimeoutMs,
     // How long a client that was told to disconnect waits for its peer's goodbye.

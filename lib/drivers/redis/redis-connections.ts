@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { DiscoBusError } from '../../errors/disco-bus-error.js';
 import { ClusterNodes } from './cluster-nodes.js';
-import { askedPassword, createSingleClient, type RedisRole } from './redis-client.js';
+import { askedPassword, createSingleClient, endpointOf, type RedisRole } from './redis-client.js';
 import { isCluster, type RedisEndpoint } from './redis-endpoint.js';
 import { isLastingRefusal } from './redis-error.js';
 import { RedisLink, type RedisLinkHooks } from './redis-link.js';
@@ -82,7 +82,7 @@ export class RedisConnections {
   }
 
   private async make(role: RedisRole, failures: number): Promise<Redis> {
-    const endpoint = role === 'subscribe' ? this.options.reader : this.options.endpoint;
+    const endpoint = endpointOf(role, this.options);
     const settings = { service: this.service, failures };
     if (!isCluster(endpoint)) return createSingleClient(this.options, role, settings);
     const asked = await askedPassword(endpoint, this.options);

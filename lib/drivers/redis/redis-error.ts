@@ -7,7 +7,7 @@ import { DriverError } from '../../errors/driver.errors.js';
 const lastingRefusals = new Set(['WRONGPASS', 'NOAUTH', 'NOPERM', 'WRONGTYPE', 'NOPROTO', 'DENIED']);
 
 /** How servers say inside a script that the user lacks a right. */
-export const refusedInScript = /^ERR (ACL failure in script|The user executing the script can't)/;
+const refusedInScript = /^ERR (ACL failure in script|The user executing the script can't)/;
 
 /** ioredis tells these only by their text; all mean that the connection went or was never there. */
 const connectionLost =

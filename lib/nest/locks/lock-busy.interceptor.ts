@@ -1,15 +1,7 @@
-import {
-  type CallHandler,
-  type ExecutionContext,
-  HttpException,
-  Injectable,
-  type NestInterceptor,
-} from '@nestjs/common';
+import { type CallHandler, type ExecutionContext, Injectable, type NestInterceptor } from '@nestjs/common';
 import { catchError, type Observable } from 'rxjs';
 import { type DiscoBusError, isDiscoBusError } from '../../errors/disco-bus-error.js';
-
-const LOCKED = 423;
-const message = 'Somebody else holds the lock; try again later';
+import { busHttpException, LOCK_IS_BUSY } from '../bus-failure.interceptor.js';
 
 /**
  * Says a LockNotAcquiredError in the words of the protocol: over HTTP as an HttpException of status 423, over RPC as an
@@ -24,7 +16,7 @@ export class LockBusyInterceptor implements NestInterceptor {
     return next.handle().pipe(
       catchError(async (error: unknown) => {
         if (!isDiscoBusError(error, 'DISCO_LOCK_NOT_ACQUIRED')) throw error;
-        throw type === 'http' ? asHttp(error) : await asRpc(error);
+        throw type === 'http' ? (busHttpException(error) ?? error) : await asRpc(error);
       }),
     );
   }
@@ -33,14 +25,9 @@ export class LockBusyInterceptor implements NestInterceptor {
 /** The one that `@WithLock` binds to its method. */
 export const lockBusyInterceptor = new LockBusyInterceptor();
 
-function asHttp(error: DiscoBusError): HttpException {
-  const { code } = error;
-  return new HttpException({ statusCode: LOCKED, error: 'Locked', code, message }, LOCKED, { cause: error });
-}
-
 /** The microservices package is there when somebody calls by RPC, and is not needed before. */
 async function asRpc(error: DiscoBusError): Promise<Error> {
   const { rpcException } = await import('../../transport/rpc-exception.js');
   const { code, retryable } = error;
-  return rpcException({ status: 'error', code, retryable, message }, error);
+  return rpcException({ status: 'error', code, retryable, message: LOCK_IS_BUSY }, error);
 }

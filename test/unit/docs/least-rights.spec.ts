@@ -1,4 +1,5 @@
-import { featureCommands } from '../../../lib/drivers/redis/rights/feature-commands.js';
+import { lockCommands } from '../../../lib/drivers/redis/locks/lock-rights.js';
+import { featureCommands } from '../../../lib/drivers/redis/streams/feature-commands.js';
 import { documentedRules } from '../../support/acl-rules.js';
 
 const features = {
@@ -10,6 +11,7 @@ const features = {
   agreements: 'How topics are used',
   locks: 'Locks',
 } as const;
+const commandsOf = { ...featureCommands, locks: lockCommands };
 const headings = ['Every user', 'At most once', ...Object.values(features)];
 const isCommand = (rule: string) => rule.startsWith('+');
 const news = new Set(['+publish', '+subscribe']);
@@ -18,7 +20,7 @@ describe('docs/least-rights.md', () => {
   it.each(Object.entries(features))(
     '%s: the commands of its scripts, no more and no less',
     (feature, heading) => {
-      const commands = featureCommands[feature as keyof typeof features];
+      const commands = commandsOf[feature as keyof typeof features];
       const rules = documentedRules(heading).filter((rule) => isCommand(rule) && !news.has(rule));
       expect(rules.sort()).toEqual(commands.map((each) => `+${each.toLowerCase().replace(' ', '|')}`).sort());
     },

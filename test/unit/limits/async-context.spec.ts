@@ -1,32 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';
-import { memoryDriver } from '../../../lib/drivers/memory/index.js';
-import { redisDriver } from '../../../lib/drivers/redis/index.js';
-import { RedisServer } from '../../support/redis-server.js';
 import { buses, Inbox } from '../bus/support.js';
+import { cases, useEngines } from './two-engines.js';
 
 const { make: makeOn } = buses();
 const tenant = new AsyncLocalStorage<string>();
 const who = () => tenant.getStore() ?? 'nobody';
-const guarantees: DeliveryGuarantee[] = ['at-most-once', 'at-least-once'];
 
-let server: RedisServer;
-let made = 0;
-beforeAll(async () => {
-  server = await RedisServer.start();
-});
-afterAll(() => server.stop());
-
-const drivers = {
-  memory: () => memoryDriver(),
-  redis: () => redisDriver({ url: server.url, prefix: `test${++made}` }),
-};
-const cases = (['memory', 'redis'] as const).flatMap((engine) =>
-  guarantees.map((delivery) => [engine, delivery] as const),
-);
+const driverOf = useEngines();
 
 describe.each(cases)('the async context on %s, %s,', (engine, delivery) => {
-  const make = () => makeOn({ driver: drivers[engine]() });
+  const make = () => makeOn({ driver: driverOf(engine) });
   const started = async () => {
     const bus = make();
     await bus.start();

@@ -1,33 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DiscoBusOptions, SubscribeOptions } from '../../../lib/bus/bus-options.js';
-import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';
-import { memoryDriver } from '../../../lib/drivers/memory/index.js';
-import { redisDriver } from '../../../lib/drivers/redis/index.js';
-import { RedisServer } from '../../support/redis-server.js';
 import { buses, gate, Inbox } from '../bus/support.js';
+import { cases, useEngines } from './two-engines.js';
 
 const { started: startedOn } = buses();
-const guarantees: DeliveryGuarantee[] = ['at-most-once', 'at-least-once'];
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => n);
 
-let server: RedisServer;
-let made = 0;
-beforeAll(async () => {
-  server = await RedisServer.start();
-});
-afterAll(() => server.stop());
-
-const drivers = {
-  memory: () => memoryDriver(),
-  redis: () => redisDriver({ url: server.url, prefix: `test${++made}` }),
-};
-const cases = (['memory', 'redis'] as const).flatMap((engine) =>
-  guarantees.map((delivery) => [engine, delivery] as const),
-);
+const driverOf = useEngines();
 
 describe.each(cases)('pause on %s, %s,', (engine, delivery) => {
   const started = (options: Partial<DiscoBusOptions> = {}) =>
-    startedOn({ driver: drivers[engine](), ...options });
+    startedOn({ driver: driverOf(engine), ...options });
   const publish = (bus: Awaited<ReturnType<typeof started>>, count: number, key?: string) =>
     Promise.all(numbers(count).map((n) => bus.publish('t', n, { delivery, key })));
 

@@ -1,6 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
-import { featureCommands } from '../rights/feature-commands.js';
 import { lackingRights, missingRights } from '../rights/missing-rights.js';
+import { commandsOf } from '../rights/script-commands.js';
+import { lockScript, peekScript } from './lock-script.js';
+
+/** What locks send on keys, read off the scripts themselves. */
+export const lockCommands: readonly string[] = commandsOf(lockScript, peekScript);
 
 /** What a {@link LockRights} tries. */
 export interface LockRightsSetup {
@@ -20,7 +24,7 @@ export class LockRights {
   /** Rejects with DriverError that names the commands that are missing. A user of some keys only is told by these keys. */
   async look(client: Redis | Cluster): Promise<void> {
     const { keys, channel } = this.setup;
-    const missing = await missingRights(client, { commands: featureCommands.locks, keys });
+    const missing = await missingRights(client, { commands: lockCommands, keys });
     const lacking = missing.filter((right) => right.startsWith('+'));
     if (lacking.length > 0) throw lackingRights('locks', lacking);
     const need = { commands: ['PUBLISH', 'SUBSCRIBE'], keys: [], channel };

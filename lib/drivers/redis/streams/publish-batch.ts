@@ -1,10 +1,9 @@
 import type { DriverReceipt } from '../../../driver/driver.js';
 import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { DriverError } from '../../../errors/driver.errors.js';
 import { PublishOutcomeUnknownError } from '../../../errors/publish.errors.js';
 import { NotReplicatedError, StreamFullError } from '../../../errors/stream.errors.js';
 import type { PendingPublish } from '../pubsub/pending-publish.js';
-import { refusedInScript } from '../redis-error.js';
+import { toDriverError } from '../redis-error.js';
 import type { StreamKeys } from './stream-keys.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 import type { ScriptArgument } from './stream-script.js';
@@ -128,10 +127,9 @@ function receiptOf(repeated: boolean, position: string): DriverReceipt {
   return repeated ? { ...receipt, duplicate: true } : receipt;
 }
 
-function refusal(text: string): DriverError {
-  const retryable = !/^(WRONGTYPE|NOPERM)/.test(text) && !refusedInScript.test(text);
-  const cause = Object.assign(new Error(text.slice(0, 300)), { name: 'ReplyError' });
-  return new DriverError(`Redis refused a command: ${cause.message}`, { cause, retryable });
+/** The script hands on what Redis answered to one of its commands. */
+function refusal(text: string): DiscoBusError {
+  return toDriverError(Object.assign(new Error(text), { name: 'ReplyError' }));
 }
 
 function longestTimeout(messages: readonly PendingPublish[]): number {

@@ -1,8 +1,8 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { featureCommands } from '../rights/feature-commands.js';
 import { lackingRights, missingRights } from '../rights/missing-rights.js';
 import { RightsCheck } from '../rights/rights-check.js';
+import { featureCommands } from './feature-commands.js';
 import type { StreamKeys } from './stream-keys.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 

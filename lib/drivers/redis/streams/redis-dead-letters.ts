@@ -1,6 +1,6 @@
 import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../../driver/dead-letters.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
-import type { FeatureRights } from '../rights/feature-rights.js';
+import type { FeatureRights } from './feature-rights.js';
 import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
 import { persistFor, type StreamConnection } from './stream-connection.js';
 import type { GroupKeys } from './stream-keys.js';

@@ -20,9 +20,9 @@ import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pat
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
-import { FeatureRights } from '../rights/feature-rights.js';
 import { AbandonedGroups } from './abandoned-groups.js';
 import { ConsumerRegistry } from './consumer-registry.js';
+import { FeatureRights } from './feature-rights.js';
 import { PatternSubscription } from './pattern-subscription.js';
 import { Places } from './places.js';
 import { openDeadLetters } from './redis-dead-letters.js';

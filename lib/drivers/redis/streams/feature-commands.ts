@@ -1,32 +1,25 @@
-import { lockScript, peekScript } from '../locks/lock-script.js';
-import { wakeScripts } from '../streams/read-waker.js';
-import { abandonedScript } from '../streams/scripts/abandoned-script.js';
-import { agreementScript } from '../streams/scripts/agreement-script.js';
-import { censusScript } from '../streams/scripts/census-script.js';
-import { groupExistsScript, purgeScript, replayScript } from '../streams/scripts/dead-letter-scripts.js';
-import {
-  fetchScript,
-  heldScript,
-  openScript,
-  releaseScript,
-  upkeepScript,
-} from '../streams/scripts/group-scripts.js';
-import { promoteScript } from '../streams/scripts/promote-script.js';
-import { publishScript } from '../streams/scripts/publish-script.js';
-import { removeGroupScript } from '../streams/scripts/remove-group-script.js';
-import { settleScript } from '../streams/scripts/settle-script.js';
-import { soleReaderScript } from '../streams/scripts/sole-reader-script.js';
+import { commandsOf } from '../rights/script-commands.js';
+import { wakeScripts } from './read-waker.js';
+import { abandonedScript } from './scripts/abandoned-script.js';
+import { agreementScript } from './scripts/agreement-script.js';
+import { censusScript } from './scripts/census-script.js';
+import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
+import { fetchScript, heldScript, openScript, releaseScript, upkeepScript } from './scripts/group-scripts.js';
+import { promoteScript } from './scripts/promote-script.js';
+import { publishScript } from './scripts/publish-script.js';
+import { removeGroupScript } from './scripts/remove-group-script.js';
+import { settleScript } from './scripts/settle-script.js';
+import { soleReaderScript } from './scripts/sole-reader-script.js';
 import {
   announceScript,
   hearPatternsScript,
   livePatternsScript,
   tidyScript,
-} from '../streams/scripts/topic-directory-scripts.js';
-import { commandsOf } from './script-commands.js';
+} from './scripts/topic-directory-scripts.js';
 
 const directory = [announceScript, tidyScript];
 
-/** What each feature sends on keys, read off the scripts themselves: the rights that its check asks for. */
+/** What each feature of streams sends on keys, read off the scripts themselves: the rights that its check asks for. */
 export const featureCommands = {
   /** Publishing at least once, delayed as well. */
   publish: union(commandsOf(publishScript, promoteScript, abandonedScript, ...directory), ['EXISTS', 'DEL']),
@@ -49,7 +42,6 @@ export const featureCommands = {
   deadLetters: union(commandsOf(groupExistsScript, replayScript, purgeScript), ['XLEN', 'XRANGE', 'XDEL']),
   removal: union(commandsOf(removeGroupScript, censusScript, livePatternsScript), ['ZREM']),
   agreements: union(commandsOf(agreementScript), ['ZREM']),
-  locks: commandsOf(lockScript, peekScript),
 } as const satisfies Record<string, readonly string[]>;
 
 function union(...lists: readonly (readonly string[])[]): readonly string[] {

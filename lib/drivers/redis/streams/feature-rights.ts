@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
+import { RightsCheck } from '../rights/rights-check.js';
 import { featureCommands } from './feature-commands.js';
-import { RightsCheck } from './rights-check.js';
 
 const purposes = {
   patterns: 'subscribing to patterns at least once',
