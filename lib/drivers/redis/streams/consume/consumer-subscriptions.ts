@@ -1,5 +1,5 @@
+import type { SoleReader } from '../group/sole-reader.js';
 import type { PlaceSharer } from './places.js';
-import type { SoleReader } from './sole-reader.js';
 import type { StreamSubscription } from './stream-subscription.js';
 
 /** The subscriptions that one consumer reads for: who is next, and how much may be read. */

@@ -1,19 +1,19 @@
-import type { Delivery } from '../../../driver/delivery.js';
-import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
-import type { DriverStatus } from '../../../driver/driver-status.js';
-import { ClosedError } from '../../../errors/bus.errors.js';
-import { RightsCheck } from '../rights/rights-check.js';
+import type { Delivery } from '../../../../driver/delivery.js';
+import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
+import type { DriverStatus } from '../../../../driver/driver-status.js';
+import { ClosedError } from '../../../../errors/bus.errors.js';
+import { RightsCheck } from '../../rights/rights-check.js';
+import { featureCommands } from '../feature-commands.js';
+import type { TopicDirectory } from '../patterns/topic-directory.js';
+import { persist, persistFor, type StreamConnection } from '../stream-connection.js';
+import type { StreamKeys } from '../stream-keys.js';
+import type { ResolvedStreamOptions } from '../stream-options.js';
 import type { ConsumerSetup } from './consumer-setup.js';
-import { featureCommands } from './feature-commands.js';
 import { Isolation } from './isolation.js';
 import type { Places } from './places.js';
-import { persist, persistFor, type StreamConnection } from './stream-connection.js';
 import type { StreamDelivery } from './stream-delivery.js';
-import type { StreamKeys } from './stream-keys.js';
-import type { ResolvedStreamOptions } from './stream-options.js';
 import { StreamReader } from './stream-reader.js';
 import { TopicConsumer } from './topic-consumer.js';
-import type { TopicDirectory } from './topic-directory.js';
 
 /** What a {@link ConsumerRegistry} works with. */
 export interface RegistrySetup {

@@ -1,9 +1,9 @@
-import type { DriverStatus } from '../../../driver/driver-status.js';
-import { ToldOnce } from '../../../driver/told-once.js';
-import { abandonedScript } from './scripts/abandoned-script.js';
-import type { StreamConnection } from './stream-connection.js';
-import type { StreamKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
+import type { DriverStatus } from '../../../../driver/driver-status.js';
+import { ToldOnce } from '../../../../driver/told-once.js';
+import { abandonedScript } from '../scripts/abandoned-script.js';
+import type { StreamConnection } from '../stream-connection.js';
+import type { StreamKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 
 const script = new StreamScript(abandonedScript);
 

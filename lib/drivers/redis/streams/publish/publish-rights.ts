@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { lackingRights, missingRights } from '../rights/missing-rights.js';
-import { RightsCheck } from '../rights/rights-check.js';
-import { featureCommands } from './feature-commands.js';
-import type { StreamKeys } from './stream-keys.js';
-import type { ResolvedStreamOptions } from './stream-options.js';
+import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { lackingRights, missingRights } from '../../rights/missing-rights.js';
+import { RightsCheck } from '../../rights/rights-check.js';
+import { featureCommands } from '../feature-commands.js';
+import type { StreamKeys } from '../stream-keys.js';
+import type { ResolvedStreamOptions } from '../stream-options.js';
 
 /** What {@link PublishRights} goes by. */
 export interface PublishRightsSetup {

@@ -1,6 +1,6 @@
-import type { Delivery } from '../../../driver/delivery.js';
-import type { DriverSubscription } from '../../../driver/driver.js';
-import { handOver } from '../../../driver/guarded-delivery.js';
+import type { Delivery } from '../../../../driver/delivery.js';
+import type { DriverSubscription } from '../../../../driver/driver.js';
+import { handOver } from '../../../../driver/guarded-delivery.js';
 import type { Places } from './places.js';
 import type { StreamDelivery } from './stream-delivery.js';
 

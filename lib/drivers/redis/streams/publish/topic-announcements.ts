@@ -1,4 +1,4 @@
-import type { TopicDirectory } from './topic-directory.js';
+import type { TopicDirectory } from '../patterns/topic-directory.js';
 
 /** A topic in use is announced again after so long, should the directory have been lost. */
 const AGAIN_MS = 30_000;

@@ -1,12 +1,12 @@
-import type { DriverPublishOptions, DriverReceipt } from '../../../driver/driver.js';
-import { AbortedError, ClosedError } from '../../../errors/bus.errors.js';
-import { BackpressureError } from '../../../errors/publish.errors.js';
-import { Deadlines } from '../../../timing/deadlines.js';
-import { PendingPublish, type PendingPublishOwner } from '../pubsub/pending-publish.js';
+import type { DriverPublishOptions, DriverReceipt } from '../../../../driver/driver.js';
+import { AbortedError, ClosedError } from '../../../../errors/bus.errors.js';
+import { BackpressureError } from '../../../../errors/publish.errors.js';
+import { Deadlines } from '../../../../timing/deadlines.js';
+import { PendingPublish, type PendingPublishOwner } from '../../pubsub/pending-publish.js';
+import { within } from '../within.js';
 import { DelayedPublishes } from './delayed-publishes.js';
 import { PublishLane, type StreamPublisherSetup } from './publish-lane.js';
 import { PublishRights } from './publish-rights.js';
-import { within } from './within.js';
 
 /** A server that does not answer within this finds out by itself. */
 const FORGET_MS = 200;

@@ -1,16 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
-import { isTopic } from '../../../message/topic.js';
-import { topicMatcher } from '../../../message/topic-pattern.js';
-import { LISTS_KEPT_MS } from './scripts/shared-lua.js';
+import { isTopic } from '../../../../message/topic.js';
+import { topicMatcher } from '../../../../message/topic-pattern.js';
+import { LISTS_KEPT_MS } from '../scripts/shared-lua.js';
 import {
   announceScript,
   hearPatternsScript,
   livePatternsScript,
   tidyScript,
-} from './scripts/topic-directory-scripts.js';
-import { persist, type StreamConnection } from './stream-connection.js';
-import type { StreamKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
+} from '../scripts/topic-directory-scripts.js';
+import { persist, type StreamConnection } from '../stream-connection.js';
+import type { StreamKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 
 const announceTopics = new StreamScript(announceScript);
 const tidyTopics = new StreamScript(tidyScript);

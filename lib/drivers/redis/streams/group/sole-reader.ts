@@ -1,8 +1,8 @@
-import type { ConsumerSetup } from './consumer-setup.js';
-import { soleReaderScript } from './scripts/sole-reader-script.js';
-import type { GroupKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
-import type { StreamSubscription } from './stream-subscription.js';
+import type { ConsumerSetup } from '../consume/consumer-setup.js';
+import type { StreamSubscription } from '../consume/stream-subscription.js';
+import { soleReaderScript } from '../scripts/sole-reader-script.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 
 const script = new StreamScript(soleReaderScript);
 const nobody: readonly StreamSubscription[] = [];

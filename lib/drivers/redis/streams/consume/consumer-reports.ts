@@ -1,6 +1,6 @@
-import type { DriverStatus } from '../../../driver/driver-status.js';
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { DriverError } from '../../../errors/driver.errors.js';
+import type { DriverStatus } from '../../../../driver/driver-status.js';
+import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { DriverError } from '../../../../errors/driver.errors.js';
 
 /** What one consumer tells of its troubles. */
 export class ConsumerReports {

@@ -1,18 +1,18 @@
 import type { Cluster, Redis } from 'ioredis';
-import { ClosedError } from '../../../errors/bus.errors.js';
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { PublishTimeoutError } from '../../../errors/publish.errors.js';
-import type { PendingPublish } from '../pubsub/pending-publish.js';
-import { isRefusal, replyCode, toDriverError } from '../redis-error.js';
-import type { RedisBufferLimit } from '../redis-options.js';
-import type { AbandonedGroups } from './abandoned-groups.js';
+import { ClosedError } from '../../../../errors/bus.errors.js';
+import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { PublishTimeoutError } from '../../../../errors/publish.errors.js';
+import type { PendingPublish } from '../../pubsub/pending-publish.js';
+import { isRefusal, replyCode, toDriverError } from '../../redis-error.js';
+import type { RedisBufferLimit } from '../../redis-options.js';
+import type { AbandonedGroups } from '../group/abandoned-groups.js';
+import { publishScript } from '../scripts/publish-script.js';
+import { persist, type StreamConnection } from '../stream-connection.js';
+import type { StreamKeys } from '../stream-keys.js';
+import type { ResolvedStreamOptions } from '../stream-options.js';
+import { StreamScript } from '../stream-script.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
 import type { PublishRights } from './publish-rights.js';
-import { publishScript } from './scripts/publish-script.js';
-import { persist, type StreamConnection } from './stream-connection.js';
-import type { StreamKeys } from './stream-keys.js';
-import type { ResolvedStreamOptions } from './stream-options.js';
-import { StreamScript } from './stream-script.js';
 import type { TopicAnnouncements } from './topic-announcements.js';
 
 /** A script should stay below a millisecond. */

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { isNotAllowed } from '../rights/missing-rights.js';
+import { isNotAllowed } from '../../rights/missing-rights.js';
 
 /** The number by which the reads of a connection can be ended from another one; undefined where the user may not. */
 export async function findClientId(client: Redis): Promise<number | undefined> {

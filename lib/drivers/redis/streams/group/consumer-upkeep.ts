@@ -1,10 +1,10 @@
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { DriverError } from '../../../errors/driver.errors.js';
-import type { ConsumerSetup } from './consumer-setup.js';
-import { openScript, upkeepScript } from './scripts/group-scripts.js';
-import { persist, persistFor } from './stream-connection.js';
-import type { GroupKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
+import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { DriverError } from '../../../../errors/driver.errors.js';
+import type { ConsumerSetup } from '../consume/consumer-setup.js';
+import { openScript, upkeepScript } from '../scripts/group-scripts.js';
+import { persist, persistFor } from '../stream-connection.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 
 const openGroup = new StreamScript(openScript);
 const upkeep = new StreamScript(upkeepScript);

@@ -1,8 +1,8 @@
-import type { DeadLetterReason, Delivery, DeliveryPart } from '../../../driver/delivery.js';
-import { partPosition } from '../../../driver/part-position.js';
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import type { StreamEntry } from './stream-entry.js';
-import type { ScriptArgument } from './stream-script.js';
+import type { DeadLetterReason, Delivery, DeliveryPart } from '../../../../driver/delivery.js';
+import { partPosition } from '../../../../driver/part-position.js';
+import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
+import type { StreamEntry } from '../stream-entry.js';
+import type { ScriptArgument } from '../stream-script.js';
 
 const done = Promise.resolve();
 

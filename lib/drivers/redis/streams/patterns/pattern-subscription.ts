@@ -1,7 +1,7 @@
-import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
-import { type DiscoBusError, isDiscoBusError } from '../../../errors/disco-bus-error.js';
-import { type TopicMatcher, topicMatcher } from '../../../message/topic-pattern.js';
-import { toDriverError } from '../redis-error.js';
+import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
+import { type DiscoBusError, isDiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { type TopicMatcher, topicMatcher } from '../../../../message/topic-pattern.js';
+import { toDriverError } from '../../redis-error.js';
 import type { TopicWatcher } from './topic-watch.js';
 
 /** Topics that are joined at a time. */

@@ -1,9 +1,9 @@
-import { fetchScript, heldScript, releaseScript } from './scripts/group-scripts.js';
-import { persist, type StreamConnection } from './stream-connection.js';
-import type { StreamDelivery } from './stream-delivery.js';
-import { readEntry, type StreamEntry, type StreamLetter } from './stream-entry.js';
-import type { GroupKeys } from './stream-keys.js';
-import { type ScriptArgument, StreamScript } from './stream-script.js';
+import type { StreamDelivery } from '../consume/stream-delivery.js';
+import { fetchScript, heldScript, releaseScript } from '../scripts/group-scripts.js';
+import { persist, type StreamConnection } from '../stream-connection.js';
+import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { type ScriptArgument, StreamScript } from '../stream-script.js';
 
 const heldIds = new StreamScript(heldScript);
 const fetchEntries = new StreamScript(fetchScript);

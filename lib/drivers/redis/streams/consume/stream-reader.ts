@@ -1,16 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
-import { NotConnectedError } from '../../../errors/bus.errors.js';
-import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
-import { RedisCommands } from '../redis-client.js';
-import { replyCode, toDriverError } from '../redis-error.js';
+import { NotConnectedError } from '../../../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { RedisCommands } from '../../redis-client.js';
+import { replyCode, toDriverError } from '../../redis-error.js';
+import { isPassing, type StreamConnection } from '../stream-connection.js';
+import type { StreamLetter } from '../stream-entry.js';
+import { within } from '../within.js';
 import { BlockingRead } from './blocking-read.js';
 import { type ReadTarget, sizeClasses, targetsAmong } from './read-target.js';
 import { ReadWaker } from './read-waker.js';
 import { findClientId } from './reading-client.js';
-import { isPassing, type StreamConnection } from './stream-connection.js';
-import type { StreamLetter } from './stream-entry.js';
 import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
-import { within } from './within.js';
 
 /** A blocking read that is not answered so long after it should have been is on a dead connection. */
 const WATCHDOG_MS = 1_000;

@@ -1,5 +1,5 @@
-import { MessageTooLargeError } from '../../../errors/message.errors.js';
-import { isBundle, splitBundle } from '../../../message/bundle.js';
+import { MessageTooLargeError } from '../../../../errors/message.errors.js';
+import { isBundle, splitBundle } from '../../../../message/bundle.js';
 import type { Isolation, SuspectHolder } from './isolation.js';
 import type { StreamDelivery } from './stream-delivery.js';
 

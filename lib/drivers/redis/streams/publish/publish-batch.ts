@@ -1,12 +1,12 @@
-import type { DriverReceipt } from '../../../driver/driver.js';
-import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
-import { PublishOutcomeUnknownError } from '../../../errors/publish.errors.js';
-import { NotReplicatedError, StreamFullError } from '../../../errors/stream.errors.js';
-import type { PendingPublish } from '../pubsub/pending-publish.js';
-import { toDriverError } from '../redis-error.js';
-import type { StreamKeys } from './stream-keys.js';
-import type { ResolvedStreamOptions } from './stream-options.js';
-import type { ScriptArgument } from './stream-script.js';
+import type { DriverReceipt } from '../../../../driver/driver.js';
+import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { PublishOutcomeUnknownError } from '../../../../errors/publish.errors.js';
+import { NotReplicatedError, StreamFullError } from '../../../../errors/stream.errors.js';
+import type { PendingPublish } from '../../pubsub/pending-publish.js';
+import { toDriverError } from '../../redis-error.js';
+import type { StreamKeys } from '../stream-keys.js';
+import type { ResolvedStreamOptions } from '../stream-options.js';
+import type { ScriptArgument } from '../stream-script.js';
 
 /** How long a publisher's log outlives its last batch, beyond the longest that a publish of the batch may wait. */
 const LOG_SPARE_MS = 60_000;

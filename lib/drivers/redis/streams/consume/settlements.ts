@@ -1,13 +1,13 @@
-import { ClosedError } from '../../../errors/bus.errors.js';
-import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
-import { DriverError } from '../../../errors/driver.errors.js';
-import { type Backoff, backoffDelay } from '../../../timing/backoff.js';
-import { settleScript } from './scripts/settle-script.js';
-import { offersAckAndDelete } from './server-commands.js';
-import { persist, type StreamConnection } from './stream-connection.js';
+import { ClosedError } from '../../../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { DriverError } from '../../../../errors/driver.errors.js';
+import { type Backoff, backoffDelay } from '../../../../timing/backoff.js';
+import { settleScript } from '../scripts/settle-script.js';
+import { offersAckAndDelete } from '../server-commands.js';
+import { persist, type StreamConnection } from '../stream-connection.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { type ScriptArgument, StreamScript } from '../stream-script.js';
 import type { DeliverySettler, StreamDelivery } from './stream-delivery.js';
-import type { GroupKeys } from './stream-keys.js';
-import { type ScriptArgument, StreamScript } from './stream-script.js';
 
 const script = new StreamScript(settleScript);
 

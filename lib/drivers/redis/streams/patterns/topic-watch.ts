@@ -1,5 +1,5 @@
-import { ClosedError } from '../../../errors/bus.errors.js';
-import { isTopic } from '../../../message/topic.js';
+import { ClosedError } from '../../../../errors/bus.errors.js';
+import { isTopic } from '../../../../message/topic.js';
 import type { GroupPattern, ListedTopic, TopicDirectory } from './topic-directory.js';
 import type { TopicNews } from './topic-news.js';
 

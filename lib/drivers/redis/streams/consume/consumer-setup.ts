@@ -1,8 +1,8 @@
-import type { DriverStatus } from '../../../driver/driver-status.js';
+import type { DriverStatus } from '../../../../driver/driver-status.js';
+import type { TopicDirectory } from '../patterns/topic-directory.js';
+import type { StreamConnection } from '../stream-connection.js';
+import type { ResolvedStreamOptions } from '../stream-options.js';
 import type { Isolation } from './isolation.js';
-import type { StreamConnection } from './stream-connection.js';
-import type { ResolvedStreamOptions } from './stream-options.js';
-import type { TopicDirectory } from './topic-directory.js';
 
 /** What all consumers of a driver share. */
 export interface ConsumerSetup {

@@ -1,5 +1,5 @@
-import type { StreamConnection } from './stream-connection.js';
-import { StreamScript } from './stream-script.js';
+import type { StreamConnection } from '../stream-connection.js';
+import { StreamScript } from '../stream-script.js';
 
 /** A reader that was not heard of for so long is gone, and its stream with it. */
 const LIFE_MS = 600_000;

@@ -1,7 +1,7 @@
-import { promoteScript } from './scripts/promote-script.js';
-import type { StreamConnection } from './stream-connection.js';
-import type { StreamKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
+import { promoteScript } from '../scripts/promote-script.js';
+import type { StreamConnection } from '../stream-connection.js';
+import type { StreamKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 
 const script = new StreamScript(promoteScript);
 

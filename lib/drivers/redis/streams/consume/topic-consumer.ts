@@ -1,20 +1,20 @@
-import type { Delivery } from '../../../driver/delivery.js';
-import type { DriverSubscribeOptions, DriverSubscription } from '../../../driver/driver.js';
+import type { Delivery } from '../../../../driver/delivery.js';
+import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
+import { ConsumerUpkeep } from '../group/consumer-upkeep.js';
+import { OwnEntries } from '../group/own-entries.js';
+import { SoleReader } from '../group/sole-reader.js';
+import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { within } from '../within.js';
 import { ConsumerReports } from './consumer-reports.js';
 import type { ConsumerSetup } from './consumer-setup.js';
 import { ConsumerSubscriptions } from './consumer-subscriptions.js';
-import { ConsumerUpkeep } from './consumer-upkeep.js';
 import { EntryIntake } from './entry-intake.js';
 import type { SuspectHolder } from './isolation.js';
-import { OwnEntries } from './own-entries.js';
 import { type PlaceSharer, Places } from './places.js';
 import { type SettlementOwner, Settlements } from './settlements.js';
-import { SoleReader } from './sole-reader.js';
 import { StreamDelivery } from './stream-delivery.js';
-import { readEntry, type StreamEntry, type StreamLetter } from './stream-entry.js';
-import type { GroupKeys } from './stream-keys.js';
 import { StreamSubscription, type SubscriptionOwner } from './stream-subscription.js';
-import { within } from './within.js';
 
 /** What reads for a {@link TopicConsumer}. */
 export interface ConsumerReader {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import { RedisCommands } from '../redis-client.js';
-import type { RedisConnections } from '../redis-connections.js';
-import type { RedisLink } from '../redis-link.js';
+import { RedisCommands } from '../../redis-client.js';
+import type { RedisConnections } from '../../redis-connections.js';
+import type { RedisLink } from '../../redis-link.js';
 
 /** What a {@link TopicNews} works with. */
 export interface TopicNewsSetup {

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
-import { replyCode } from '../redis-error.js';
+import { replyCode } from '../../redis-error.js';
+import type { StreamConnection } from '../stream-connection.js';
 import type { ReadWaker } from './read-waker.js';
-import type { StreamConnection } from './stream-connection.js';
 import type { TopicConsumer } from './topic-consumer.js';
 
 /** An UNBLOCK may overtake the read that it is meant for. */
