@@ -2,6 +2,7 @@ import type { Delivery } from '../driver/delivery.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import { assertRetryRequest, type DiscoMessageContext } from '../middleware/message-context.js';
+import type { Middleware } from '../middleware/middleware.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 
 /** What a handler has asked for beyond returning or throwing. */
@@ -29,6 +30,11 @@ export class DeliveryContext implements DiscoMessageContext {
   /** How long the message has waited since it was stored or, where nothing is stored, received here: never by its sender's clock. */
   waitedMs(monotonicMs: number): number {
     return this.delivery?.ageMs ?? monotonicMs - (this.cameMs ?? monotonicMs);
+  }
+
+  /** Tells the driver that the handler is about to start. */
+  begin(): void {
+    this.delivery?.begin?.();
   }
 
   get topic(): string {
@@ -72,3 +78,9 @@ export class DeliveryContext implements DiscoMessageContext {
     this.controller?.abort(reason);
   }
 }
+
+/** Tells the driver of each delivery that gets this far that its handler is about to start. */
+export const beginning: Middleware = (next) => (context) => {
+  if (context instanceof DeliveryContext) context.begin();
+  return next(context);
+};

@@ -14,6 +14,7 @@ import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { type BusLogger, errorLine, stackOf } from './bus-logger.js';
 import { subscribeKinds } from './bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from './bus-options.js';
+import { beginning } from './delivery-context.js';
 import { type ExpectedSubscription, ExpectedSubscriptions } from './expected-subscriptions.js';
 import { InOrderDecoder } from './in-order-decoder.js';
 import { orderedByKey } from './key-order.js';
@@ -100,7 +101,15 @@ export class Subscriber {
       const { delivery, group, startFrom, concurrency, prefetch } = wanted.dispatch;
       const exclusive = wanted.policy.ordered && delivery === 'at-least-once';
       const { bare } = this.options.wires.of(wanted.policy.wire);
-      const options = { delivery, group, startFrom, maxInFlight: concurrency + prefetch, exclusive, bare };
+      const options = {
+        delivery,
+        group,
+        startFrom,
+        maxInFlight: concurrency + prefetch,
+        exclusive,
+        bare,
+        tellsBegin: true,
+      };
       subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
     } catch (error) {
       this.subscriptions.delete(subscription);
@@ -173,11 +182,11 @@ export class Subscriber {
       metrics.topic(label).dropped(reason);
       this.onDropped(label, reason);
     });
+    const { attempts, backoff, concurrency } = policy;
     const chain: Middleware[] = [answering, recover];
-    if (policy.ordered) {
-      const { attempts, backoff, concurrency } = policy;
-      chain.push(orderedByKey(concurrency), retry({ attempts, backoff }, clock), heldBack(gate));
-    }
+    if (policy.ordered) chain.push(orderedByKey(concurrency));
+    if (policy.delivery === 'at-least-once') chain.push(beginning);
+    if (policy.ordered) chain.push(retry({ attempts, backoff }, clock), heldBack(gate));
     chain.push(timeout(policy.timeoutMs, clock), inAttempt, ...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(

@@ -5,14 +5,13 @@ import { ClosedError } from '../../../../errors/bus.errors.js';
 import { RightsCheck } from '../../rights/rights-check.js';
 import { featureCommands } from '../feature-commands.js';
 import type { TopicDirectory } from '../patterns/topic-directory.js';
-import { persist, persistFor, type StreamConnection } from '../stream-connection.js';
+import { persistFor, type StreamConnection } from '../stream-connection.js';
 import type { StreamKeys } from '../stream-keys.js';
 import type { ResolvedStreamOptions } from '../stream-options.js';
 import type { ConsumerSetup } from './consumer-setup.js';
-import { Isolation } from './isolation.js';
 import type { Places } from './places.js';
-import type { StreamDelivery } from './stream-delivery.js';
 import { StreamReader } from './stream-reader.js';
+import { TrialTurns } from './suspects.js';
 import { TopicConsumer } from './topic-consumer.js';
 
 /** What a {@link ConsumerRegistry} works with. */
@@ -46,22 +45,14 @@ export class ConsumerRegistry {
   private readonly registered = new Map<string, Registered>();
   private readonly leaving = new Map<string, Promise<void>>();
   private readonly readers = new Map<string, StreamReader>();
-  private readonly isolation: Isolation;
   private readonly consumerSetup: ConsumerSetup;
   private readonly rights = new RightsCheck('subscribing at least once', featureCommands.consume);
   private closed = false;
 
   constructor(private readonly setup: RegistrySetup) {
     const { admin, options, name, maxFrameBytes, status, directory } = setup;
-    this.isolation = new Isolation({
-      patienceMs: options.claimAfterMs,
-      note: (delivery) => this.note(delivery),
-      open: () => {
-        for (const { consumer } of this.registered.values()) consumer.wake();
-      },
-    });
-    const { isolation } = this;
-    this.consumerSetup = { connection: admin, options, isolation, name, maxFrameBytes, status, directory };
+    const turns = new TrialTurns(() => Array.from(this.registered.values(), ({ consumer }) => consumer.mark));
+    this.consumerSetup = { connection: admin, options, turns, name, maxFrameBytes, status, directory };
   }
 
   /** A subscription to one topic, with places of its own unless it is to share some. */
@@ -98,7 +89,6 @@ export class ConsumerRegistry {
   async close(graceMs: number): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    this.isolation.close();
     await Promise.all(Array.from(this.readers.values(), (reader) => reader.close()));
     const closing = Array.from(this.registered.values(), ({ consumer }) => consumer.close(graceMs));
     await Promise.all([...closing, ...this.leaving.values()]);
@@ -160,17 +150,6 @@ export class ConsumerRegistry {
       await reader.close();
     }
     await consumer.close(LEAVE_MS);
-  }
-
-  private async note(delivery: StreamDelivery | undefined): Promise<void> {
-    const field = `alone:${this.setup.name}`;
-    const consumers = Array.from(this.registered.values(), ({ consumer }) => consumer);
-    const write = (consumer: TopicConsumer) =>
-      persist(this.setup.admin, (client) => {
-        if (delivery === undefined) return client.hdel(consumer.keys.state, field);
-        return client.hset(consumer.keys.state, field, consumer.holds(delivery) ? delivery.key : '-');
-      });
-    await Promise.all(consumers.map(write)).catch(() => undefined);
   }
 
   private assertOpen(): void {

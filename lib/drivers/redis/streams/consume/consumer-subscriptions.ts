@@ -1,8 +1,11 @@
+import type { Delivery } from '../../../../driver/delivery.js';
+import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
+import { handOver } from '../../../../driver/guarded-delivery.js';
 import type { SoleReader } from '../group/sole-reader.js';
-import type { PlaceSharer } from './places.js';
-import type { StreamSubscription } from './stream-subscription.js';
+import type { PlaceSharer, Places } from './places.js';
+import type { StreamDelivery } from './stream-delivery.js';
 
-/** The subscriptions that one consumer reads for: who is next, and how much may be read. */
+/** The subscriptions that one consumer reads for: who is handed the next delivery, and how much may be read. */
 export class ConsumerSubscriptions {
   /** There when the group is to be read by one subscription at a time. */
   sole: SoleReader | undefined;
@@ -62,4 +65,65 @@ export class ConsumerSubscriptions {
   private get eligible(): readonly StreamSubscription[] {
     return this.sole === undefined ? this.all : this.sole.among(this.all);
   }
+}
+
+/** The consumer that a subscription belongs to. */
+export interface SubscriptionOwner {
+  /** There may be a place now. */
+  wake(): void;
+  /** Takes it off; resolves when nothing is read for it any more. */
+  leave(subscription: StreamSubscription): Promise<void>;
+  /** The subscriber threw. */
+  fault(thrown: unknown): void;
+}
+
+/** One subscription to one topic, with the places that its subscriber has. */
+export class StreamSubscription implements DriverSubscription {
+  /** Deliveries that were handed over and are not settled. */
+  unsettled = 0;
+  private paused = false;
+  private closing: Promise<void> | undefined;
+
+  constructor(
+    private readonly owner: SubscriptionOwner,
+    readonly places: Places,
+    private readonly options: DriverSubscribeOptions,
+    private readonly onDelivery: (delivery: Delivery) => void,
+  ) {}
+
+  /** Places for further deliveries. */
+  get free(): number {
+    return this.paused || this.closing !== undefined ? 0 : this.places.free;
+  }
+
+  /** Without a subscriber that tells when it begins, a delivery has begun when it is handed over. */
+  hand(delivery: StreamDelivery): void {
+    this.unsettled++;
+    this.places.take();
+    if (!this.options.tellsBegin) delivery.begin();
+    handOver(delivery, this.onDelivery, this.onFault);
+  }
+
+  /** One of its deliveries is settled or given up. */
+  ended(): void {
+    this.unsettled--;
+    this.places.release();
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.owner.wake();
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.owner.leave(this);
+    return this.closing;
+  }
+
+  private readonly onFault = (thrown: unknown): void => this.owner.fault(thrown);
 }

@@ -1,7 +1,7 @@
 /** Who hands deliveries to the places: one consumer, or the consumers of all topics of a pattern. */
 export interface PlaceSharer {
   /** A place was freed, and may be for what waits here. */
-  handOver(): void;
+  pump(): void;
 }
 
 interface Share {
@@ -64,7 +64,7 @@ export class Places {
   release(): void {
     this.taken--;
     if (this.shares.size > 1 && this.waiting > 0) {
-      for (const [sharer, { waiting }] of this.shares) if (waiting > 0 && this.free > 0) sharer.handOver();
+      for (const [sharer, { waiting }] of this.shares) if (waiting > 0 && this.free > 0) sharer.pump();
     }
     this.tellShort();
   }

@@ -7,7 +7,7 @@ import { offersAckAndDelete } from '../server-commands.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';
-import type { DeliverySettler, StreamDelivery } from './stream-delivery.js';
+import type { StreamDelivery } from './stream-delivery.js';
 
 const script = new StreamScript(settleScript);
 
@@ -34,8 +34,6 @@ export interface SettlementOwner {
   readonly keys: GroupKeys;
   readonly group: string;
   readonly name: string;
-  /** Now, on the server's clock. */
-  serverNow(): number;
   /** The entry is settled, or not this consumer's any more. */
   ended(delivery: StreamDelivery): void;
   /** Something comes back after so long. */
@@ -45,7 +43,7 @@ export interface SettlementOwner {
 }
 
 /** Records outcomes: those of one turn in one script call, those that come meanwhile in the next. Repeated until answered. */
-export class Settlements implements DeliverySettler {
+export class Settlements {
   private operations: Operation[] = [];
   private readonly parts = new Set<StreamDelivery>();
   private scheduled = false;
@@ -79,10 +77,6 @@ export class Settlements implements DeliverySettler {
   noteParts(delivery: StreamDelivery): void {
     this.parts.add(delivery);
     this.schedule();
-  }
-
-  serverNow(): number {
-    return this.owner.serverNow();
   }
 
   /** Resolves when everything is recorded or given up. */

@@ -6,8 +6,8 @@ import type { ScriptArgument } from '../stream-script.js';
 
 const done = Promise.resolve();
 
-/** Who records the outcomes of deliveries. */
-export interface DeliverySettler {
+/** Who records what becomes of deliveries. */
+export interface DeliveryRecords {
   /** Resolves when the outcome is recorded. `whole`: of the entry, not of a part. */
   add(
     delivery: StreamDelivery,
@@ -18,30 +18,46 @@ export interface DeliverySettler {
   ): Promise<void>;
   /** The delivery's settled parts are to be written. */
   noteParts(delivery: StreamDelivery): void;
+  /** The handler of what `name` names is about to start. */
+  begins(name: string): void;
   /** Now, on the server's clock. */
   serverNow(): number;
 }
 
 /** Where a delivery stands: read, handed over, settled or taken away. */
-export type DeliveryPhase = 'waiting' | 'begun' | 'over';
+export type DeliveryPhase = 'waiting' | 'handed' | 'over';
+
+/** After so many deaths of processes that held it, an entry is tried alone, whether or not its handler had begun. */
+const MOST_DEATHS = 2;
+
+/** How often processes died that held an entry: while its handler ran, and otherwise. */
+interface Deaths {
+  readonly crashes: number;
+  readonly deaths: number;
+}
 
 /** One entry in the hands of this process, until its outcome is recorded. */
 export class StreamDelivery implements Delivery {
   phase: DeliveryPhase = 'waiting';
   refusal: DiscoBusError | undefined;
   /** The subscription that it was handed to. */
-  holder: { ended(delivery: StreamDelivery): boolean } | undefined;
+  holder: { ended(): void } | undefined;
+  /** Where it stands among all that its consumer holds. */
+  seat = 0;
+  /** Its handler has begun, or that of a part. */
+  hasBegun = false;
   /** Names the entry among all that the consumer holds. */
   readonly key: string;
   /** Parts that were settled in this attempt, and those of them that were acknowledged: the others tell it themselves. */
   private parts: Set<number> | undefined;
+  private begunParts: Set<number> | undefined;
   private acknowledged: number[] | undefined;
   private readonly partsBefore: ReadonlySet<number> | undefined;
 
   constructor(
     readonly topic: string,
     readonly entry: StreamEntry,
-    private readonly settlements: DeliverySettler,
+    private readonly records: DeliveryRecords,
   ) {
     this.key = entry.letter + entry.id;
     if (entry.settledParts.length > 0) this.partsBefore = new Set(entry.settledParts);
@@ -62,7 +78,7 @@ export class StreamDelivery implements Delivery {
   }
 
   get ageMs(): number {
-    return Math.max(0, this.settlements.serverNow() - Number.parseInt(this.entry.origin, 10));
+    return Math.max(0, this.records.serverNow() - Number.parseInt(this.entry.origin, 10));
   }
 
   get position(): string {
@@ -81,12 +97,46 @@ export class StreamDelivery implements Delivery {
     );
   }
 
+  /** Whether it may have crashed a process, and so is to be tried alone. */
+  get isSuspect(): boolean {
+    return this.entry.crashes > 0 || this.entry.deaths >= MOST_DEATHS;
+  }
+
+  /** Whether its time to live is over, on the server's clock. */
+  isExpired(serverNowMs: number): boolean {
+    const { expiresMs } = this.entry;
+    return expiresMs > 0 && expiresMs <= serverNowMs;
+  }
+
+  begin(part?: DeliveryPart): void {
+    this.hasBegun = true;
+    if (part !== undefined) {
+      this.begunParts ??= new Set();
+      this.begunParts.add(part.index);
+    }
+    this.records.begins(nameOf(this.key, part?.index));
+  }
+
+  /** Whether it has begun as a whole; of a bundle in parts, nobody knows. */
+  get hasWhollyBegun(): boolean {
+    return this.hasBegun && this.begunParts === undefined;
+  }
+
+  /** What has begun of it, as the mark of what runs names it. */
+  begunNames(): readonly string[] {
+    if (!this.hasBegun) return [];
+    if (this.begunParts === undefined) return [this.key];
+    return [...this.begunParts]
+      .filter((part) => !this.parts?.has(part))
+      .map((part) => nameOf(this.key, part));
+  }
+
   ack(part?: DeliveryPart): Promise<void> {
     if (part === undefined) return this.end() ? this.acknowledge() : done;
     if (!this.endPart(part)) return done;
     this.acknowledged ??= [];
     this.acknowledged.push(part.index);
-    this.settlements.noteParts(this);
+    this.records.noteParts(this);
     return done;
   }
 
@@ -100,18 +150,18 @@ export class StreamDelivery implements Delivery {
     const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'reason', reason];
     fields.push('attempts', this.attempt + attempts - 1, 'o', this.originOf(part), 'r', this.entry.replays);
     if (error !== undefined) fields.push('name', error.name, 'message', error.message);
-    return this.settlements.add(this, 'd', this.args(part, 0, fields), part === undefined);
+    return this.records.add(this, 'd', this.args(part, 0, fields), part === undefined);
   }
 
   /** Gives the open parts back one by one, with what is known of the bundle, and ends the bundle. */
   async split(frames: readonly Uint8Array[]): Promise<void> {
-    this.phase = 'begun';
+    this.phase = 'handed';
     const open = frames
       .map((frame, index) => ({ frame, index }))
       .filter(({ index }) => !this.partsBefore?.has(index));
     const moved = open
       .filter((part) => this.endPart(part))
-      .map((part) => this.comeBack(this.entry.failures, 0, part));
+      .map((part) => this.comeBack(this.entry.failures, 0, part, this.deathsOf(part.index)));
     await Promise.all(moved);
     await this.ack();
   }
@@ -124,14 +174,27 @@ export class StreamDelivery implements Delivery {
 
   private acknowledge(): Promise<void> {
     const hasParts = this.parts !== undefined || this.partsBefore !== undefined;
-    return this.settlements.add(this, hasParts ? 'A' : 'a', [], true);
+    return this.records.add(this, hasParts ? 'A' : 'a', [], true);
   }
 
-  private comeBack(failures: number, delayMs: number, part: DeliveryPart | undefined): Promise<void> {
-    const { crashes, releases, expiresMs, replays } = this.entry;
+  /** Of a part that had not begun when its process died, the last crash was none of its own. */
+  private deathsOf(part: number): Deaths {
+    const { crashes, deaths, begunParts } = this.entry;
+    if (crashes === 0 || begunParts.length === 0 || begunParts.includes(part)) return { crashes, deaths };
+    return { crashes: crashes - 1, deaths: deaths + 1 };
+  }
+
+  private comeBack(
+    failures: number,
+    delayMs: number,
+    part: DeliveryPart | undefined,
+    { crashes, deaths }: Deaths = { crashes: this.entry.crashes, deaths: 0 },
+  ): Promise<void> {
+    const { releases, expiresMs, replays } = this.entry;
     const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'a', failures, 'c', crashes];
     fields.push('n', releases, 'o', this.originOf(part), 'x', expiresMs || '', 'r', replays);
-    return this.settlements.add(this, 'r', this.args(part, delayMs, fields), part === undefined, delayMs);
+    if (deaths > 0) fields.push('u', deaths);
+    return this.records.add(this, 'r', this.args(part, delayMs, fields), part === undefined, delayMs);
   }
 
   private args(
@@ -167,4 +230,8 @@ export class StreamDelivery implements Delivery {
 
 function asBuffer(frame: Uint8Array): Buffer {
   return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+}
+
+function nameOf(key: string, part: number | undefined): string {
+  return part === undefined ? key : `${key}#${part}`;
 }

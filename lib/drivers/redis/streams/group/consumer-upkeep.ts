@@ -22,7 +22,7 @@ type UpkeepReply = [
   problem: string,
   due: string,
   mine: number,
-  alive: number,
+  others: number,
   reaped: number,
   lost: number,
   outlived: number,
@@ -30,6 +30,7 @@ type UpkeepReply = [
   added: number,
   budget: number,
   lastId: string,
+  crashedOut: number,
 ];
 
 /** The consumer that is kept up. */
@@ -41,6 +42,8 @@ export interface UpkeepOwner {
   recovers: boolean;
   wake(): void;
   renewRight(): Promise<void>;
+  /** The group was made again. */
+  regrouped(): void;
   /** So many dead letters gave way to newer ones. */
   outlived(deadLetters: number): void;
 }
@@ -55,6 +58,8 @@ export class ConsumerUpkeep {
   /** What the server last said of the stream; -1 when nothing is known. */
   private entriesAdded = -1;
   private lastId = '0-0';
+  /** Other members that say they are alive. */
+  others = 0;
   /** The server's clock less this process's monotonic one. */
   private offsetMs: number | undefined;
   private timer: NodeJS.Timeout | undefined;
@@ -144,6 +149,7 @@ export class ConsumerUpkeep {
       number,
     ];
     this.hear(Number(now));
+    if (created === 1) this.owner.regrouped();
     // Publishers list what they publish to; this may be first, or the only one who uses the topic.
     this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
     const known = this.lastId !== '0-0' || this.entriesAdded > 0;
@@ -195,6 +201,14 @@ export class ConsumerUpkeep {
     this.setup.status({ type: 'error', error: new DriverError(text, { cause: error }) });
   }
 
+  /** Nobody else can tell: the processes that had them are dead. */
+  private crashedOut(count: number): void {
+    if (count === 0) return;
+    const { topic, group } = this.owner;
+    const text = `${count} of "${topic}" became dead letters of the group "${group}": ${this.setup.options.maxCrashes} processes died while their handlers ran`;
+    this.setup.status({ type: 'error', error: new DriverError(text, { retryable: false }) });
+  }
+
   /** Returns when to look again, in milliseconds from now. */
   private async once(idleMs: number): Promise<number> {
     const startedMs = performance.now();
@@ -213,7 +227,7 @@ export class ConsumerUpkeep {
       this.trims ||= trims;
       throw error;
     });
-    const [now, problem, due, mine, , , lost, outlived, checkpoint, added, budget, lastId] =
+    const [now, problem, due, mine, others, , lost, outlived, checkpoint, added, budget, lastId, crashedOut] =
       reply as UpkeepReply;
     this.hear(Number(now));
     if (problem !== '') {
@@ -221,8 +235,10 @@ export class ConsumerUpkeep {
       this.owner.wake();
       return 1;
     }
+    this.others = others;
     this.lost(lost);
     this.owner.outlived(outlived);
+    this.crashedOut(crashedOut);
     this.checkpoint = checkpoint;
     this.entriesAdded = added;
     this.lastId = lastId;

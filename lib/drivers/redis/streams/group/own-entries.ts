@@ -48,13 +48,14 @@ export class OwnEntries {
     this.name = owner.name;
   }
 
-  /** Those that `isHeld` does not know: handed over in a reply that was lost. No delivery is counted for them. */
-  async missing(isHeld: (key: string) => boolean): Promise<MissingEntries> {
+  /** Those that are not among the `held` keys: handed over in a reply that was lost. No delivery is counted for them. */
+  async missing(held: () => ReadonlySet<string>): Promise<MissingEntries> {
     const { stream, retry, parts } = this.keys;
     const ids = (await persist(this.connection, (client) =>
       heldIds.run(client, [stream, retry], [this.group, this.name]),
     )) as string[];
-    const unknown = ids.filter((id) => !isHeld(id));
+    const known = held();
+    const unknown = ids.filter((id) => !known.has(id));
     const found: [Buffer, Buffer[], Buffer][] = [];
     for (let at = 0; at < unknown.length; at += FETCHED_AT_ONCE) {
       const args = [this.group, ...unknown.slice(at, at + FETCHED_AT_ONCE)];
@@ -93,9 +94,9 @@ export class OwnEntries {
   }
 }
 
-/** Whether an entry was handed to a handler decides whether it counts as an attempt. */
+/** Whether its handler has begun decides whether that counts as an attempt. */
 function named(deliveries: readonly StreamDelivery[]): ScriptArgument[] {
-  return deliveries.flatMap(({ entry, holder }) => [entry.letter, entry.id, holder === undefined ? 0 : 1]);
+  return deliveries.flatMap(({ entry, hasBegun }) => [entry.letter, entry.id, hasBegun ? 1 : 0]);
 }
 
 function entryOf([key, fields, settled]: [Buffer, Buffer[], Buffer]): StreamEntry {

@@ -1,5 +1,5 @@
 import type { ConsumerSetup } from '../consume/consumer-setup.js';
-import type { StreamSubscription } from '../consume/stream-subscription.js';
+import type { StreamSubscription } from '../consume/consumer-subscriptions.js';
 import { soleReaderScript } from '../scripts/sole-reader-script.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';
@@ -23,7 +23,7 @@ export class SoleReader {
   among(subscriptions: readonly StreamSubscription[]): readonly StreamSubscription[] {
     if (performance.now() >= this.heldUntilMs) return nobody;
     const { reader } = this;
-    const stays = reader !== undefined && (subscriptions.includes(reader) || reader.deliveries.size > 0);
+    const stays = reader !== undefined && (subscriptions.includes(reader) || reader.unsettled > 0);
     this.reader = stays ? reader : subscriptions[0];
     return this.reader === undefined ? nobody : [this.reader];
   }
