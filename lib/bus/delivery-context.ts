@@ -14,6 +14,8 @@ export type HandlerRequest =
 export class DeliveryContext implements DiscoMessageContext {
   /** What the handler asked for; the first request counts. */
   request?: HandlerRequest;
+  /** Told when the attempt is aborted, before its signal is. */
+  onAbort?: { aborted(reason: Error): void };
   private controller?: AbortController;
   private abortReason?: Error;
 
@@ -74,6 +76,7 @@ export class DeliveryContext implements DiscoMessageContext {
   }
 
   abort(reason: Error): void {
+    if (this.abortReason === undefined) this.onAbort?.aborted(reason);
     this.abortReason ??= reason;
     this.controller?.abort(reason);
   }

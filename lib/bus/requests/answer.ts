@@ -1,9 +1,11 @@
 import { AbortedError } from '../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { RequestTimeoutError } from '../../errors/request.errors.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { type Handler, isThenable } from '../../middleware/middleware.js';
 import { type DeadlineWheel, type Wheeled } from '../../timing/deadline-wheel.js';
 import { MAX_DURATION_MS } from '../../timing/duration.js';
+import { DeliveryContext } from '../delivery-context.js';
 import type { DirectChannel } from './direct-channel.js';
 import {
   failureOf,
@@ -32,6 +34,8 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
   sibling: Answer | undefined;
   private readonly writer: ReplyWriter;
   private ended = false;
+  /** The handler runs on though its time is up. */
+  private outlasts = false;
   private waitMs = 0;
   private stop: StopReplies | undefined;
   private settle!: () => void;
@@ -48,9 +52,13 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     this.writer = new ReplyWriter(host.channel, request, responder, this);
   }
 
-  /** Calls the handler; resolves when the request is answered or given up. Never rejects. */
+  /**
+   * Calls the handler; resolves when the request is answered or given up, and, if the handler's time was up before, the
+   * attempt has ended. Never rejects.
+   */
   run(handler: Handler, leftMs: number): Promise<void> {
     this.wait(leftMs);
+    if (this.context instanceof DeliveryContext) this.context.onAbort = this;
     let result: unknown;
     try {
       result = handler(this.context);
@@ -60,8 +68,14 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     }
     if (isThenable(result)) {
       result.then(
-        (value) => this.answer(value),
-        (error: unknown) => this.fail(failureOf(error)),
+        (value) => {
+          this.attemptEnded();
+          this.answer(value);
+        },
+        (error: unknown) => {
+          this.attemptEnded();
+          this.fail(failureOf(error));
+        },
       );
     } else this.answer(result);
     return this.settled;
@@ -119,7 +133,20 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
   }
 
   onFlushed(): void {
-    if (this.ended) this.settle();
+    if (this.ended && !this.outlasts) this.settle();
+  }
+
+  /** The handler's time is up: its requester is told now, its place is free when it ends. */
+  aborted(reason: Error): void {
+    if (this.ended || !isDiscoBusError(reason, 'DISCO_HANDLER_TIMEOUT')) return;
+    this.outlasts = true;
+    this.fail(failureOf(reason));
+  }
+
+  private attemptEnded(): void {
+    if (!this.outlasts) return;
+    this.outlasts = false;
+    if (this.ended && this.writer.flushed) this.settle();
   }
 
   /** `undefined` is no answer: the handler of an ordinary subscription may leave it to another one. */
@@ -162,7 +189,7 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     this.ended = true;
     this.host.deadlines.delete(this);
     this.host.onEnded(this);
-    if (this.writer.flushed) this.settle();
+    if (this.writer.flushed && !this.outlasts) this.settle();
   }
 
   /** A requester waits as long for each further reply as for the first one, and then calls the whole off. */
