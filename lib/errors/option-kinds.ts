@@ -84,6 +84,9 @@ export function either(first: OptionKind, second: OptionKind): OptionKind {
   return { ...first, told: `${first.told} or ${second.told}`, fits };
 }
 
+/** A password, or the function that is asked for it at each connection. */
+export const aPassword: OptionKind = either(aString, aFunction);
+
 /** An object, and none that stands for something else. */
 function isPlain(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
