@@ -25,8 +25,9 @@ export const aList: OptionKind = { told: 'an array', fits: (value) => Array.isAr
 export const anObject: OptionKind = { told: 'an object', fits: isPlain };
 export const aSignal: OptionKind = {
   told: 'an AbortSignal',
-  fits: (value) => isPlain(value) && typeof (value as AbortSignal).aborted === 'boolean',
+  fits: (value) => signalMethods.fits(value) && typeof (value as AbortSignal).aborted === 'boolean',
 };
+const signalMethods = having('an AbortSignal', 'addEventListener', 'removeEventListener');
 export const aClock: OptionKind = having('a clock', 'now', 'monotonic');
 
 /** A length of time by its looks: what it says, and its bounds, are checked where it is read. */
