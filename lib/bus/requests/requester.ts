@@ -263,9 +263,20 @@ export class Requester {
 
   /** Of many replies that take long to read, those that follow are read in a turn to come. */
   private read(arrival: Arrival): Message | Promise<Message> {
-    if (turnBudget.spent)
-      return new Promise<void>((resolve) => turnBudget.later(resolve)).then(() => this.readNow(arrival));
-    return this.readNow(arrival);
+    return turnBudget.spent ? this.readLater(arrival) : this.readNow(arrival);
+  }
+
+  /** Within its later turn, so that what it takes is spent before the next one is begun there. */
+  private readLater(arrival: Arrival): Promise<Message> {
+    return new Promise((resolve, reject) =>
+      turnBudget.later(() => {
+        try {
+          resolve(this.readNow(arrival));
+        } catch (error) {
+          reject(error);
+        }
+      }),
+    );
   }
 
   private readNow(arrival: Arrival): Message | Promise<Message> {
