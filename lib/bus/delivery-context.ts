@@ -1,4 +1,5 @@
 import type { Delivery } from '../driver/delivery.js';
+import { guestSignal } from '../errors/guest-signal.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import { assertRetryRequest, type DiscoMessageContext } from '../middleware/message-context.js';
@@ -58,6 +59,7 @@ export class DeliveryContext implements DiscoMessageContext {
   get signal(): AbortSignal {
     if (!this.controller) {
       this.controller = new AbortController();
+      guestSignal(this.controller.signal);
       if (this.abortReason) this.controller.abort(this.abortReason);
       else this.onSignal(this);
     }

@@ -146,7 +146,7 @@ describe('What a process had in hand when it died', () => {
       if (death < 3) await worker(10).process.ready;
     }
     await recording(bus, 10);
-    const dead = await bus.deadLetters('load', 'workers');
+    const dead = bus.deadLetters('load', 'workers');
     await until('it is a dead letter', async () => (await dead.count()) === 1, 10_000);
     const [letter] = await dead.peek();
     expect(letter).toMatchObject({ reason: 'crashes', error: { name: 'ProcessDied' } });

@@ -1,5 +1,6 @@
 import { AbortedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { callGuest } from '../../errors/guest.js';
 import { RequestTimeoutError } from '../../errors/request.errors.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { type Handler, isThenable } from '../../middleware/middleware.js';
@@ -59,25 +60,13 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
   run(handler: Handler, leftMs: number): Promise<void> {
     this.wait(leftMs);
     if (this.context instanceof DeliveryContext) this.context.onAbort = this;
-    let result: unknown;
     try {
-      result = handler(this.context);
+      const result = handler(this.context);
+      if (isThenable(result)) result.then(this.returned, this.threw);
+      else this.answer(result);
     } catch (error) {
       this.fail(failureOf(error));
-      return this.settled;
     }
-    if (isThenable(result)) {
-      result.then(
-        (value) => {
-          this.attemptEnded();
-          this.answer(value);
-        },
-        (error: unknown) => {
-          this.attemptEnded();
-          this.fail(failureOf(error));
-        },
-      );
-    } else this.answer(result);
     return this.settled;
   }
 
@@ -143,14 +132,33 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     this.fail(failureOf(reason));
   }
 
+  private readonly returned = (value: unknown): void => {
+    this.attemptEnded();
+    this.answer(value);
+  };
+
+  private readonly threw = (error: unknown): void => {
+    this.attemptEnded();
+    this.fail(failureOf(error));
+  };
+
   private attemptEnded(): void {
     if (!this.outlasts) return;
     this.outlasts = false;
     if (this.ended && this.writer.flushed) this.settle();
   }
 
-  /** `undefined` is no answer: the handler of an ordinary subscription may leave it to another one. */
+  /** What a handler returned may itself throw when it is looked at or started: then the handler has failed. */
   private answer(value: unknown): void {
+    try {
+      this.begin(value);
+    } catch (error) {
+      this.fail(failureOf(error));
+    }
+  }
+
+  /** `undefined` is no answer: the handler of an ordinary subscription may leave it to another one. */
+  private begin(value: unknown): void {
     if (value instanceof ReplyStream) this.stream(value);
     else if (isAsyncIterable(value)) this.stream(replyStreamOf(value));
     else if (value === undefined) this.close();
@@ -161,8 +169,12 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     if (this.ended) return;
     this.writer.headers = replies.headers;
     const stop = replies.start(this);
-    if (this.ended) stop?.();
+    if (this.ended) this.stopReplies(stop);
     else this.stop = stop;
+  }
+
+  private stopReplies(stop: StopReplies | undefined): void {
+    if (stop) callGuest(stop, 'The end of a stream of replies', stop);
   }
 
   private finish(kind: ReplyKind, payload: unknown): void {
@@ -180,7 +192,7 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
 
   private halt(reason: Error): void {
     this.context.abort(reason);
-    this.stop?.();
+    this.stopReplies(this.stop);
     this.stop = undefined;
   }
 

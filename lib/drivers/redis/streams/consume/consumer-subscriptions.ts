@@ -5,12 +5,16 @@ import type { SoleReader } from '../group/sole-reader.js';
 import type { PlaceSharer, Places } from './places.js';
 import type { StreamDelivery } from './stream-delivery.js';
 
+const nobody: readonly StreamSubscription[] = [];
+
 /** The subscriptions that one consumer reads for: who is handed the next delivery, and how much may be read. */
 export class ConsumerSubscriptions {
   /** There when the group is to be read by one subscription at a time. */
   sole: SoleReader | undefined;
   private readonly all: StreamSubscription[] = [];
   private turn = 0;
+  /** Where there is one reader at a time: the subscription that reads. */
+  private reader: StreamSubscription | undefined;
 
   constructor(private readonly consumer: PlaceSharer) {}
 
@@ -62,8 +66,14 @@ export class ConsumerSubscriptions {
     return undefined;
   }
 
+  /** A sole reader that has left is followed once all it had in flight is settled. */
   private get eligible(): readonly StreamSubscription[] {
-    return this.sole === undefined ? this.all : this.sole.among(this.all);
+    if (this.sole === undefined) return this.all;
+    if (!this.sole.mayRead) return nobody;
+    const { reader } = this;
+    const stays = reader !== undefined && (this.all.includes(reader) || reader.unsettled > 0);
+    this.reader = stays ? reader : this.all[0];
+    return this.reader === undefined ? nobody : [this.reader];
   }
 }
 

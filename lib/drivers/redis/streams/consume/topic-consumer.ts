@@ -121,7 +121,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     const subscription = new StreamSubscription(this, places, options, onDelivery);
     this.subscriptions.add(subscription);
     if (options.exclusive) {
-      this.subscriptions.sole ??= new SoleReader(this.setup, this.keys, this.group);
+      this.subscriptions.sole ??= this.soleReader();
       this.backFirst = true;
       this.upkeep.within(0);
     }
@@ -240,6 +240,12 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
 
   serverNow(): number {
     return this.upkeep.serverNow();
+  }
+
+  private soleReader(): SoleReader {
+    const { keys, group, name } = this;
+    const { connection, options } = this.setup;
+    return new SoleReader({ connection, keys, group, name, claimAfterMs: options.claimAfterMs });
   }
 
   private add(entry: StreamEntry): void {

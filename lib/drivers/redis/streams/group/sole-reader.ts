@@ -1,31 +1,30 @@
-import type { ConsumerSetup } from '../consume/consumer-setup.js';
-import type { StreamSubscription } from '../consume/consumer-subscriptions.js';
 import { soleReaderScript } from '../scripts/sole-reader-script.js';
+import type { StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';
 
 const script = new StreamScript(soleReaderScript);
-const nobody: readonly StreamSubscription[] = [];
 
-/** An exclusive group as one of its consumers sees it: read by one consumer, and there by one subscription, at a time. */
+/** What a {@link SoleReader} works with. */
+export interface SoleReaderSetup {
+  readonly connection: StreamConnection;
+  readonly keys: GroupKeys;
+  readonly group: string;
+  /** Names the consumer. */
+  readonly name: string;
+  /** How long a right holds that is not renewed. Milliseconds. */
+  readonly claimAfterMs: number;
+}
+
+/** The right of one consumer to read a group that only one may read at a time. */
 export class SoleReader {
   /** On the monotonic clock, counted from before asking. */
   private heldUntilMs = 0;
-  private reader: StreamSubscription | undefined;
 
-  constructor(
-    private readonly setup: ConsumerSetup,
-    private readonly keys: GroupKeys,
-    private readonly group: string,
-  ) {}
+  constructor(private readonly setup: SoleReaderSetup) {}
 
-  /** The subscription that may be handed something. One that has left is followed once all it had in flight is settled. */
-  among(subscriptions: readonly StreamSubscription[]): readonly StreamSubscription[] {
-    if (performance.now() >= this.heldUntilMs) return nobody;
-    const { reader } = this;
-    const stays = reader !== undefined && (subscriptions.includes(reader) || reader.unsettled > 0);
-    this.reader = stays ? reader : subscriptions[0];
-    return this.reader === undefined ? nobody : [this.reader];
+  get mayRead(): boolean {
+    return performance.now() < this.heldUntilMs;
   }
 
   /** Takes or keeps the right to read; true if it is new. Rejects when Redis cannot be asked: the right then runs out. */
@@ -33,7 +32,7 @@ export class SoleReader {
     const askedMs = performance.now();
     const isNew = askedMs >= this.heldUntilMs;
     const granted = (await this.ask(0)) === 1;
-    this.heldUntilMs = granted ? askedMs + this.setup.options.claimAfterMs : 0;
+    this.heldUntilMs = granted ? askedMs + this.setup.claimAfterMs : 0;
     return granted && isNew;
   }
 
@@ -44,9 +43,9 @@ export class SoleReader {
   }
 
   private ask(givesUp: 0 | 1): Promise<unknown> {
-    const { connection, name, options } = this.setup;
-    const { stream, retry, state } = this.keys;
-    const args = [this.group, name, options.claimAfterMs, givesUp];
+    const { connection, group, name, claimAfterMs } = this.setup;
+    const { stream, retry, state } = this.setup.keys;
+    const args = [group, name, claimAfterMs, givesUp];
     return connection.run((client) => script.run(client, [stream, retry, state], args));
   }
 }
