@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
+import { sourceFlags } from '../support/source-process.js';
 
 /** Milliseconds on a clock that all processes of this computer share. */
 export function sharedMs(): number {
@@ -68,7 +69,7 @@ export class LockWorker {
 
   static async start(order: WorkerOrder): Promise<LockWorker> {
     const child = fork(join(process.cwd(), 'test/faults/locks-worker.ts'), [JSON.stringify(order)], {
-      execArgv: ['--import', '@swc-node/register/esm-register'],
+      execArgv: [...sourceFlags],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, NODE_OPTIONS: '' },
     });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { RedisServer } from '../support/redis-server.js';
+import { sourceFlags } from '../support/source-process.js';
 import { full, report } from './fault-report.js';
 
 type Step = [key: string, n: number];
@@ -19,8 +20,7 @@ class Member {
   private readonly process: ChildProcess;
 
   constructor(url: string, onTold: (begun: Step | undefined, ended: Step | undefined) => void) {
-    const execArgv = ['--import', '@swc-node/register/esm-register'];
-    this.process = fork(join(__dirname, 'streams-order-consumer.ts'), [url], { execArgv });
+    this.process = fork(join(__dirname, 'streams-order-consumer.ts'), [url], { execArgv: [...sourceFlags] });
     this.exited = new Promise((resolve) => this.process.once('exit', resolve));
     this.ready = new Promise((resolve) => {
       this.process.on(

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { sourceFlags } from '../support/source-process.js';
 import { pause } from './pubsub-load.js';
 
 /** What a consumer process is told. */
@@ -60,7 +61,7 @@ export class ConsumerProcess {
 
   static start(config: ConsumerConfig, journal: Journal): ConsumerProcess {
     const script = join(process.cwd(), 'test/faults/streams-consumer.ts');
-    const child = spawn(process.execPath, ['--import', '@swc-node/register/esm-register', script], {
+    const child = spawn(process.execPath, [...sourceFlags, script], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env: { ...process.env, CONSUMER: JSON.stringify(config) },
     });
