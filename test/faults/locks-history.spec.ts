@@ -3,13 +3,12 @@ import { RedisLockStore } from '../../lib/drivers/redis/locks/redis-lock-store.j
 import { LockManager } from '../../lib/lock/lock-manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, sharedMs } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
 import {
   check,
   FencedStore,
   LockWorker,
-  pause,
-  sharedMs,
   staleWrites,
   WallClockWatch,
   type WorkerOrder,

@@ -6,8 +6,8 @@ import type { Lock } from '../../lib/lock/lock.js';
 import { LockManager } from '../../lib/lock/lock-manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
-import { pause, until } from './locks-support.js';
 
 describe('locks of one holder', () => {
   const made: LockManager[] = [];

@@ -2,8 +2,9 @@ import { Redis } from 'ioredis';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { Drivers, fanOut, Inbox, StatusLog } from '../support/redis-harness.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { Ledger, pause, quiet, SCALE, scaled } from './pubsub-load.js';
+import { Ledger, quiet, SCALE, scaled } from './pubsub-load.js';
 
 const PRODUCERS = 8;
 /** So many frames of 10 kB the buffer takes by default. */

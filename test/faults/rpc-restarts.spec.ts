@@ -3,10 +3,10 @@ import { lastValueFrom } from 'rxjs';
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
 import { scaled } from './pubsub-load.js';
 import { ServerJournal, ServerProcess } from './rpc-processes.js';
-import { until } from './streams-processes.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 

@@ -6,11 +6,10 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
-import { pause } from './pubsub-load.js';
 import { SoakFaults } from './soak-faults.js';
 import { SoakLoad } from './soak-load.js';
-import { until } from './streams-processes.js';
 
 const seconds = full ? 60 * Number(process.env.SOAK_MINUTES ?? 30) : 12;
 const perSecond = full ? 1_000 : 200;

@@ -4,10 +4,11 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import type { RedisStreamOptions } from '../../lib/drivers/redis/index.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
+import { scaled } from './pubsub-load.js';
 import { StreamsLoad } from './streams-load.js';
-import { ConsumerProcess, Journal, until } from './streams-processes.js';
+import { ConsumerProcess, Journal } from './streams-processes.js';
 
 interface Load {
   readonly n: number;

@@ -4,10 +4,11 @@ import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.j
 import { RedisCluster } from '../support/redis-cluster.js';
 import { FAILOVER_TIMEOUT_MS, RedisSentinel } from '../support/redis-sentinel.js';
 import type { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
+import { scaled } from './pubsub-load.js';
 import { StreamsLoad } from './streams-load.js';
-import { Journal, until } from './streams-processes.js';
+import { Journal } from './streams-processes.js';
 
 const policy = { delivery: 'at-least-once', concurrency: 8, prefetch: 4 } as const;
 const inFlight = 12;

@@ -3,10 +3,10 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
-import { pause } from './pubsub-load.js';
 import { StreamsLoad } from './streams-load.js';
-import { Journal, until } from './streams-processes.js';
+import { Journal } from './streams-processes.js';
 
 const policy = { delivery: 'at-least-once', concurrency: 8, prefetch: 4 } as const;
 const inFlight = 12;

@@ -3,9 +3,10 @@ import type { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { Drivers } from '../support/redis-harness.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
-import { Journal, until } from './streams-processes.js';
+import { scaled } from './pubsub-load.js';
+import { Journal } from './streams-processes.js';
 
 const inFlight = 10;
 const CLAIM_AFTER_MS = 600;

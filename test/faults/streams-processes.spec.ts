@@ -2,9 +2,10 @@ import { Redis } from 'ioredis';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
-import { type ConsumerConfig, ConsumerProcess, Journal, until } from './streams-processes.js';
+import { scaled } from './pubsub-load.js';
+import { type ConsumerConfig, ConsumerProcess, Journal } from './streams-processes.js';
 
 const CLAIM_AFTER_MS = 2_000;
 

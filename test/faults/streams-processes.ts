@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { sourceFlags } from '../support/source-process.js';
-import { pause } from './pubsub-load.js';
 
 /** What a consumer process is told. */
 export interface ConsumerConfig {
@@ -91,18 +90,5 @@ export class ConsumerProcess {
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.child.kill(signal);
     await this.exited;
-  }
-}
-
-/** Resolves when `holds` does; fails with `what` after `timeoutMs`. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  timeoutMs: number,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await pause(20);
   }
 }

@@ -6,10 +6,9 @@ import type { StreamDurability } from '../../lib/drivers/redis/streams/stream-op
 import { LockManager } from '../../lib/lock/lock-manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
 import { FencedStore } from './locks-support.js';
-import { pause } from './pubsub-load.js';
-import { until } from './streams-processes.js';
 
 const MESSAGES = 100;
 const LOCKS = full ? 100 : 10;
@@ -25,11 +24,10 @@ describe('A primary that dies while its replica hears nothing', () => {
   let address: FaultProxy;
 
   beforeEach(async () => {
-    const soon = ['--repl-diskless-sync-delay', '0'];
-    primary = await RedisServer.start(...soon);
+    primary = await RedisServer.start();
     replication = await FaultProxy.start(primary.port);
     address = await FaultProxy.start(primary.port);
-    replica = await RedisServer.start(...soon, '--replicaof', '127.0.0.1', String(replication.port));
+    replica = await RedisServer.start('--replicaof', '127.0.0.1', String(replication.port));
     await replicaOf(primary);
   });
   afterEach(async () => {

@@ -18,7 +18,9 @@ import {
   type WithLockOptions,
 } from 'nestjs-disco-bus';
 import { Observable } from 'rxjs';
-import { Collector, closeApps, gate, startApp, startContext } from './support.js';
+import { Collector } from '../support/collector.js';
+import { pause } from '../support/waiting.js';
+import { closeApps, gate, startApp, startContext } from './support.js';
 
 let got: Collector<unknown>;
 beforeEach(() => {
@@ -286,7 +288,7 @@ describe('the work', () => {
     class Long {
       @WithLock('report', { ttl: 150 })
       async run() {
-        await new Promise((resolve) => setTimeout(resolve, 400));
+        await pause(400);
         return currentLock()?.isValid();
       }
     }
@@ -672,7 +674,7 @@ describe('an attempt whose time is over', () => {
         const held = await bus.locks.acquire('stock');
         await bus.publish(topic, {});
         const letters = bus.deadLetters(topic);
-        while ((await letters.count()) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        while ((await letters.count()) === 0) await pause(5);
         expect((await letters.peek())[0]).toMatchObject({
           reason: 'attempts',
           error: { name: 'HandlerTimeoutError' },

@@ -32,7 +32,8 @@ import { EMPTY, from, lastValueFrom, map, Observable, tap, throwError, timeout, 
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
-import { Collector, gate } from '../nest/support.js';
+import { gate } from '../nest/support.js';
+import { Collector } from '../support/collector.js';
 import { engines, stage, useEngines } from './support.js';
 
 useEngines();
