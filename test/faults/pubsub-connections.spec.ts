@@ -34,7 +34,7 @@ describe('Faults of pub/sub connections', () => {
     process.off('unhandledRejection', note);
   });
 
-  it('B1: the publisher link is reset under load', async () => {
+  it('the publisher link is reset under load', async () => {
     const [total, cuts] = [scaled(10_000), scaled(50)];
     const publisher = await drivers.connected({ url: proxy.url });
     const listener = await drivers.connected({ url: server.url });
@@ -67,7 +67,6 @@ describe('Faults of pub/sub connections', () => {
     const pass = ghosts === 0 && lost === 0 && duplicated === 0 && unknown <= cuts * PRODUCERS;
     const faults = log.of('disconnected').length;
     report({
-      id: 'B1',
       engine: 'pubsub',
       sent: ledger.sent,
       faults,
@@ -83,7 +82,7 @@ describe('Faults of pub/sub connections', () => {
     expect(ledger.sent).toBeGreaterThanOrEqual(total);
   }, 120_000);
 
-  it('B5: the network swallows everything, and tells nobody', async () => {
+  it('the network swallows everything, and tells nobody', async () => {
     const rounds = scaled(30, 2);
     const holeMs = SCALE === 1 ? 10_000 : 6_000;
     const driver = await drivers.connected({ url: proxy.url });
@@ -119,7 +118,6 @@ describe('Faults of pub/sub connections', () => {
       missed && ghosts + duplicated === 0 && gaps === rounds && worst <= 2_500 && detected <= 5_000;
     const faults = proxy.counts.blackHoles;
     report({
-      id: 'B5',
       engine: 'pubsub',
       sent: ledger.sent,
       faults,
@@ -137,7 +135,7 @@ describe('Faults of pub/sub connections', () => {
     expect(worst).toBeLessThanOrEqual(2_500);
   }, 600_000);
 
-  it('B13: CLIENT KILL of both kinds of connection', async () => {
+  it('CLIENT KILL of both kinds of connection', async () => {
     const kills = scaled(100);
     const driver = await drivers.connected({ url: proxy.url });
     const log = new StatusLog(driver);
@@ -160,7 +158,6 @@ describe('Faults of pub/sub connections', () => {
     const { lost, duplicated, ghosts } = ledger.compare(inbox);
     const pass = lost + ghosts + duplicated === 0 && worst <= 1_000 && killed >= kills;
     report({
-      id: 'B13',
       engine: 'pubsub',
       sent: ledger.sent,
       faults: killed,
@@ -176,7 +173,7 @@ describe('Faults of pub/sub connections', () => {
     expect(worst).toBeLessThanOrEqual(1_000);
   }, 120_000);
 
-  it('B14: far more is published than fits while the broker is down', async () => {
+  it('far more is published than fits while the broker is down', async () => {
     const attempts = scaled(20_000);
     const driver = await drivers.connected({ url: server.url });
     const listener = await drivers.connected({ url: server.url });
@@ -205,7 +202,6 @@ describe('Faults of pub/sub connections', () => {
     // What is flushed before the listener is back is missed by it: at most once.
     const pass = ghosts === 0 && duplicated === 0 && held <= FITTING && held > 0;
     report({
-      id: 'B14',
       engine: 'pubsub',
       sent: ledger.sent,
       faults: 1,

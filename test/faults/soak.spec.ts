@@ -34,7 +34,7 @@ interface Sample {
 }
 
 it(
-  `I1: ${perSecond} messages a second for ${seconds} s with random faults`,
+  `${perSecond} messages a second for ${seconds} s with random faults`,
   async () => {
     const server = await RedisServer.start();
     const proxy = await FaultProxy.start(server.port);
@@ -104,7 +104,6 @@ it(
       const steady = heapMbPerMinute <= MOST_MB_PER_MINUTE && fdsGrown <= SPARE_FDS && p99Ms <= MOST_P99_MS;
       const whole = lost === 0 && ghosts === 0 && deadLetters === 0 && duplicated <= mayRepeat;
       report({
-        id: 'I1',
         engine: 'streams',
         seconds,
         sent: load.sent,

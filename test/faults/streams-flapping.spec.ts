@@ -49,7 +49,7 @@ describe('A link that flaps', () => {
     return counts;
   }
 
-  it('B10: every link is reset again and again', async () => {
+  it('every link is reset again and again', async () => {
     const journal = new Journal();
     const [publisher, consumer] = [await bus('publishers'), await bus('workers')];
     await consumer.subscribe(
@@ -89,7 +89,6 @@ describe('A link that flaps', () => {
     const inBounds = duplicated <= cuts * inFlight && deadLetters === 0 && mostOfRole === 1;
     report({
       engine: 'streams',
-      id: 'B10',
       ...figures,
       faults: cuts,
       lost,

@@ -17,7 +17,7 @@ const total = full ? 1_000_000 : 100_000;
 /** Published and not yet handled, at the most. */
 const ahead = 20_000;
 
-it(`M1 the memory of a consumer stays flat over ${total} messages`, async () => {
+it(`the memory of a consumer stays flat over ${total} messages`, async () => {
   const server = await RedisServer.start();
   const script = join(__dirname, 'streams-memory-consumer.ts');
   const execArgv = ['--expose-gc', ...sourceFlags];
@@ -57,7 +57,6 @@ it(`M1 the memory of a consumer stays flat over ${total} messages`, async () => 
   const grownMb = Math.round((heapMb[9] - heapMb[2]) * 100) / 100;
   const pass = grownMb <= 5;
   report({
-    id: 'M1',
     engine: 'streams',
     sent: total,
     faults: 0,

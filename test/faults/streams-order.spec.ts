@@ -40,7 +40,7 @@ class Member {
   }
 }
 
-it('O1 messages of one key stay in order while the processes that handle them are killed', async () => {
+it('messages of one key stay in order while the processes that handle them are killed', async () => {
   const server = await RedisServer.start();
   const bus = new DiscoBus({ driver: redisDriver({ url: server.url }) });
   const done = new Map<string, number>();
@@ -81,7 +81,6 @@ it('O1 messages of one key stay in order while the processes that handle them ar
   const lost = steps * keys.length - handled();
   const pass = overtaken === 0 && lost === 0;
   report({
-    id: 'O1',
     engine: 'streams',
     sent: steps * keys.length,
     faults: kills,

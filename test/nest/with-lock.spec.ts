@@ -286,9 +286,9 @@ describe('the work', () => {
   it('is extended while it takes longer than its ttl', async () => {
     @Injectable()
     class Long {
-      @WithLock('report', { ttl: 150 })
+      @WithLock('report', { ttl: 500 })
       async run() {
-        await pause(400);
+        await pause(1_200);
         return currentLock()?.isValid();
       }
     }

@@ -70,6 +70,6 @@ function configuration(): string {
 const swc = ${JSON.stringify(join(root, 'node_modules/@swc/jest/index.js'))};
 const transform = Object.fromEntries(Object.entries(base.transform).map(([files, [, options]]) => [files, [swc, options]]));
 const transformIgnorePatterns = ['<rootDir>/node_modules/', ...base.transformIgnorePatterns];
-export default { ...base, transform, transformIgnorePatterns, modulePaths: [${modules}], reporters: ['default'], globalSetup: undefined };
+export default { ...base, transform, transformIgnorePatterns, modulePaths: [${modules}], reporters: ['default'], globalSetup: undefined, testSequencer: undefined };
 `;
 }

@@ -20,7 +20,7 @@ describe('Redis Streams: consuming', () => {
     ['FLUSHALL', () => redis.admin.flushall(), true],
     ['DEL', () => redis.admin.del('disco:{t}'), true],
     ['XGROUP DESTROY', () => redis.admin.xgroup('DESTROY', 'disco:{t}', 'g'), false],
-  ])('C2: consumes again within a second after %s', async (_, harm, loses) => {
+  ])('consumes again within a second after %s', async (_, harm, loses) => {
     const driver = await drivers.connected({ url: redis.server.url, streams });
     const log = new StatusLog(driver);
     const { inbox, take } = acknowledging();
@@ -105,7 +105,7 @@ describe('Redis Streams: consuming', () => {
     await until('all are trimmed', async () => (await redis.admin.xlen('disco:{t}')) === 0);
   });
 
-  it('B4: finds what it was handed in a reply that was lost, with no attempt counted', async () => {
+  it('finds what it was handed in a reply that was lost, with no attempt counted', async () => {
     const proxy = await FaultProxy.start(redis.server.port);
     try {
       const reader = await drivers.connected({ url: proxy.url, streams: { claimAfter: '30s' } });
@@ -174,7 +174,7 @@ describe('Redis Streams: consuming', () => {
     expect(await redis.admin.exists('disco:{t}:dead:g')).toBe(0);
   });
 
-  it('D6: hands over what a closing driver leaves unsettled, within two seconds', async () => {
+  it('hands over what a closing driver leaves unsettled, within two seconds', async () => {
     const leaving = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
     const staying = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
     const held = new Inbox();

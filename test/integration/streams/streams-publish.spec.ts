@@ -169,7 +169,7 @@ describe('Redis Streams: publishing', () => {
     expect((await driver.publish('d', bytes('c'), options)).duplicate).toBeUndefined();
   });
 
-  it('C14: refuses what does not fit, and takes it again when a group has handled something', async () => {
+  it('refuses what does not fit, and takes it again when a group has handled something', async () => {
     const driver = await drivers.connected({ url: redis.server.url, streams: { maxLength: 100 } });
     await redis.admin.call('XGROUP', 'CREATE', 'disco:{full}', 'g', '0', 'MKSTREAM');
     const results = await Promise.allSettled(
@@ -193,7 +193,7 @@ describe('Redis Streams: publishing', () => {
     expect(await inbox.gets('fits')).toHaveLength(101);
   });
 
-  it('C14: drops the oldest where that is asked for, and counts them', async () => {
+  it('drops the oldest where that is asked for, and counts them', async () => {
     const driver = await drivers.connected({
       url: redis.server.url,
       streams: { maxLength: 1000, retention: 'drop-oldest' },
