@@ -42,9 +42,9 @@ export class Inbox<T> {
   readonly items: T[] = this.collected.values;
   readonly push: (item: T) => void = this.collected.add;
 
-  /** Resolves with the items once there are `count`. */
+  /** Resolves with the items once there are `count`; rejects after 25 s, before jest ends the test. */
   until(count: number): Promise<T[]> {
-    return this.collected.has(count);
+    return this.collected.has(count, 25_000);
   }
 }
 
