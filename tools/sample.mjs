@@ -22,7 +22,7 @@ const child = spawn(
   [
     '--enable-source-maps',
     '--import',
-    '@swc-node/register/esm-register',
+    new URL('./source-loader.mjs', import.meta.url).href,
     join(root, 'sample', folder, 'main.ts'),
     ...args,
   ],

@@ -3,13 +3,12 @@ import { RedisLockStore } from '../../lib/drivers/redis/locks/redis-lock-store.j
 import { LockManager } from '../../lib/lock/lock-manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, sharedMs } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
 import {
   check,
   FencedStore,
   LockWorker,
-  pause,
-  sharedMs,
   staleWrites,
   WallClockWatch,
   type WorkerOrder,
@@ -47,7 +46,7 @@ describe('locks of several processes', () => {
     return started;
   };
 
-  it('L1: hold intervals never overlap and tokens rise', async () => {
+  it('hold intervals never overlap and tokens rise', async () => {
     await start(processes, { keys, ttlMs: 5_000, task: 'cycle' });
     await pause(full ? 30_000 : 3_000);
     await Promise.all(workers.map((worker) => worker.stop()));
@@ -55,13 +54,13 @@ describe('locks of several processes', () => {
     const least = full ? 20_000 : 500;
     const found = check(holds);
     const pass = found.overlaps === 0 && found.disorders === 0 && holds.length >= least;
-    report({ id: 'L1', sent: holds.length, faults: 0, processes, ...found, pass });
+    report({ sent: holds.length, faults: 0, processes, ...found, pass });
     expect(workers.flatMap((worker) => worker.errors)).toEqual([]);
     expect(found).toEqual({ overlaps: 0, disorders: 0 });
     expect(holds.length).toBeGreaterThanOrEqual(least);
   }, 120_000);
 
-  it('L2: the same under faults: nothing overlaps, and a fenced store accepts nothing stale', async () => {
+  it('the same under faults: nothing overlaps, and a fenced store accepts nothing stale', async () => {
     const ttlMs = 400;
     const wallClock = new WallClockWatch();
     const order = { keys, ttlMs, task: 'cycle' } as const;
@@ -101,7 +100,6 @@ describe('locks of several processes', () => {
     const faults = Object.values(injected).reduce((sum, count) => sum + count);
     const pass = found.overlaps === 0 && found.disorders === 0 && stale === 0;
     report({
-      id: 'L2',
       sent: holds.length,
       faults,
       ...injected,
@@ -118,7 +116,7 @@ describe('locks of several processes', () => {
     expect({ ...found, stale }).toEqual({ overlaps: 0, disorders: 0, stale: 0 });
   }, 240_000);
 
-  it('L3: a killed holder is followed within its ttl and 200 ms', async () => {
+  it('a killed holder is followed within its ttl and 200 ms', async () => {
     const ttlMs = 500;
     const kills = full ? 50 : 5;
     const locks = new LockManager(new RedisLockStore({ url: server.url }), { ttl: ttlMs });
@@ -152,7 +150,7 @@ describe('locks of several processes', () => {
     const lost = workers.flatMap((worker) => worker.errors).length;
     const early = took.filter((ms) => ms <= 0).length;
     const pass = worstRecoveryMs <= ttlMs + 200 && early + lost === 0;
-    report({ id: 'L3', early, holdersLost: lost, faults: took.length, worstRecoveryMs, ttlMs, pass });
+    report({ early, holdersLost: lost, faults: took.length, worstRecoveryMs, ttlMs, pass });
     expect({ early, lost }).toEqual({ early: 0, lost: 0 });
     expect(worstRecoveryMs).toBeLessThanOrEqual(ttlMs + 200);
   }, 240_000);

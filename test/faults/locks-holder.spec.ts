@@ -6,8 +6,8 @@ import type { Lock } from '../../lib/lock/lock.js';
 import { LockManager } from '../../lib/lock/lock-manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
-import { pause, until } from './locks-support.js';
 
 describe('locks of one holder', () => {
   const made: LockManager[] = [];
@@ -41,7 +41,7 @@ describe('locks of one holder', () => {
   };
   const leftKeys = async () => (await admin.keys('*')).filter((key) => !key.startsWith('disco:fence:'));
 
-  it('B3: the reply to acquire is lost', async () => {
+  it('the reply to acquire is lost', async () => {
     const rounds = full ? 100 : 10;
     const locks = await manager({ url: proxy.url });
     let own = 0;
@@ -57,12 +57,12 @@ describe('locks of one holder', () => {
       await lock.release();
       expect(await leftKeys()).toEqual([]);
     }
-    report({ id: 'B3', sent: rounds, faults: proxy.counts.cuts, own, pass: own === rounds });
+    report({ sent: rounds, faults: proxy.counts.cuts, own, pass: own === rounds });
     expect(own).toBe(rounds);
     expect(proxy.counts.droppedReplies).toBeGreaterThanOrEqual(rounds);
   }, 120_000);
 
-  it('L4: foreign, expired and reused tokens neither release nor extend', async () => {
+  it('foreign, expired and reused tokens neither release nor extend', async () => {
     const rounds = full ? 1_000 : 300;
     const [locks, others] = [await manager({ url: server.url }), await manager({ url: server.url })];
     let [lost, foreign] = [0, 0];
@@ -81,7 +81,6 @@ describe('locks of one holder', () => {
       if (holder !== (owner?.claim.token ?? null)) foreign++;
     }
     report({
-      id: 'L4',
       sent: rounds,
       faults: rounds,
       lostErrors: lost,
@@ -91,7 +90,7 @@ describe('locks of one holder', () => {
     expect({ lost, foreign }).toEqual({ lost: rounds, foreign: 0 });
   }, 120_000);
 
-  it('L5: a lock is kept over many ttls with 200 ms of latency, and trusted no longer than it lasts', async () => {
+  it('a lock is kept over many ttls with 200 ms of latency, and trusted no longer than it lasts', async () => {
     const ttlMs = 700;
     const holdMs = ttlMs * (full ? 20 : 6);
     const [locks, others] = [await manager({ url: proxy.url }), await manager({ url: server.url })];
@@ -110,12 +109,12 @@ describe('locks of one holder', () => {
       }
       expect(lock.isValid()).toBe(true);
     });
-    report({ id: 'L5', sent: looks, faults: 1, expiries: gone, overtrust, pass: gone + overtrust === 0 });
+    report({ sent: looks, faults: 1, expiries: gone, overtrust, pass: gone + overtrust === 0 });
     expect({ gone, overtrust }).toEqual({ gone: 0, overtrust: 0 });
     expect(looks).toBeGreaterThan(20);
   }, 60_000);
 
-  it('L6: in a black hole the signal aborts before Redis frees the lock', async () => {
+  it('in a black hole the signal aborts before Redis frees the lock', async () => {
     const rounds = full ? 5 : 1;
     const spareMs: number[] = [];
     for (let round = 0; round < rounds; round++) {
@@ -142,12 +141,12 @@ describe('locks of one holder', () => {
       await closed;
     }
     const least = Math.min(...spareMs);
-    report({ id: 'L6', sent: spareMs.length, faults: spareMs.length, leastSpareMs: least, pass: least >= 1 });
+    report({ sent: spareMs.length, faults: spareMs.length, leastSpareMs: least, pass: least >= 1 });
     expect(proxy.counts.blackHoles).toBe(rounds);
     expect(least).toBeGreaterThanOrEqual(1);
   }, 60_000);
 
-  it('L7: half of 50 waiters give up; the others are woken at once, and nothing is left', async () => {
+  it('half of 50 waiters give up; the others are woken at once, and nothing is left', async () => {
     const rounds = full ? 20 : 4;
     const managers = await Promise.all(Array.from({ length: 5 }, () => manager({ url: server.url })));
     await pause(50);
@@ -186,7 +185,6 @@ describe('locks of one holder', () => {
     await until('the timers are gone', () => timers() <= timersBefore, 5_000);
     const p95 = wakesMs.sort((a, b) => a - b)[Math.floor(wakesMs.length * 0.95)];
     report({
-      id: 'L7',
       sent: 50 * rounds,
       faults: cancelled,
       wakeP95Ms: Math.round(p95),
@@ -198,7 +196,7 @@ describe('locks of one holder', () => {
     expect(p95).toBeLessThanOrEqual(100);
   }, 120_000);
 
-  it('L8: tokens rise after the server came back empty, after FLUSHALL and without the counter', async () => {
+  it('tokens rise after the server came back empty, after FLUSHALL and without the counter', async () => {
     const each = full ? 10 : 3;
     const locks = await manager({ url: server.url });
     let [last, risen] = [0n, 0];
@@ -219,11 +217,11 @@ describe('locks of one holder', () => {
     }
     const next = await locks.acquire('key', { wait: '20s' });
     expect(next.fencingToken).toBeGreaterThan(last);
-    report({ id: 'L8', sent: each * 3, faults: each * 3, risen, pass: risen === each * 3 });
+    report({ sent: each * 3, faults: each * 3, risen, pass: risen === each * 3 });
     expect(risen).toBe(each * 3);
   }, 120_000);
 
-  it("L9: the client's wall clock jumps by an hour and validity does not care", async () => {
+  it("the client's wall clock jumps by an hour and validity does not care", async () => {
     const locks = await manager({ url: server.url });
     const realNow = Date.now;
     const jumps = 10;
@@ -242,7 +240,7 @@ describe('locks of one holder', () => {
     } finally {
       Date.now = realNow;
     }
-    report({ id: 'L9', sent: jumps, faults: jumps, steady, pass: steady === jumps });
+    report({ sent: jumps, faults: jumps, steady, pass: steady === jumps });
     expect(steady).toBe(jumps);
   });
 });

@@ -10,7 +10,7 @@ import { seededRandom } from '../../lib/testing/seeded-random.js';
 import { systemClock } from '../../lib/timing/clock.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
-import { until } from './locks-support.js';
+import { until } from '../support/waiting.js';
 
 const rounds = process.env.FULL === '1' ? 1_000 : 150;
 const keys = ['a', 'b', 'c'];

@@ -1,12 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-
-/** Milliseconds on a clock that all processes of this computer share. */
-export function sharedMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
-
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+import { sourceFlags } from '../support/source-process.js';
+import { until } from '../support/waiting.js';
 
 /** Watches how far the computer's wall clock moves against the monotonic one. */
 export class WallClockWatch {
@@ -24,15 +19,6 @@ export class WallClockWatch {
   private look(): void {
     const distance = Math.abs(Date.now() - performance.now() - this.start);
     this.farthest = Math.max(this.farthest, distance);
-  }
-}
-
-/** Looks every 10 ms until `condition` holds; fails after `timeoutMs`. */
-export async function until(what: string, condition: () => unknown, timeoutMs = 20_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await pause(10);
   }
 }
 
@@ -68,7 +54,7 @@ export class LockWorker {
 
   static async start(order: WorkerOrder): Promise<LockWorker> {
     const child = fork(join(process.cwd(), 'test/faults/locks-worker.ts'), [JSON.stringify(order)], {
-      execArgv: ['--import', '@swc-node/register/esm-register'],
+      execArgv: [...sourceFlags],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       env: { ...process.env, NODE_OPTIONS: '' },
     });

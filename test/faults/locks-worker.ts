@@ -1,7 +1,8 @@
 // A process of the lock fault tests: takes locks as told and sends its journal to the parent.
 import { RedisLockStore } from '../../lib/drivers/redis/locks/redis-lock-store.js';
 import { LockManager } from '../../lib/lock/lock-manager.js';
-import { pause, sharedMs, type WorkerOrder } from './locks-support.js';
+import { pause, sharedMs } from '../support/waiting.js';
+import { type WorkerOrder } from './locks-support.js';
 
 const order = JSON.parse(process.argv[2]) as WorkerOrder;
 const timing = { commandTimeout: 1_000, heartbeat: 500 } as const;

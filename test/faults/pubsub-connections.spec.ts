@@ -2,8 +2,9 @@ import { Redis } from 'ioredis';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { Drivers, fanOut, Inbox, StatusLog } from '../support/redis-harness.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { Ledger, pause, quiet, SCALE, scaled } from './pubsub-load.js';
+import { Ledger, quiet, SCALE, scaled } from './pubsub-load.js';
 
 const PRODUCERS = 8;
 /** So many frames of 10 kB the buffer takes by default. */
@@ -33,7 +34,7 @@ describe('Faults of pub/sub connections', () => {
     process.off('unhandledRejection', note);
   });
 
-  it('B1: the publisher link is reset under load', async () => {
+  it('the publisher link is reset under load', async () => {
     const [total, cuts] = [scaled(10_000), scaled(50)];
     const publisher = await drivers.connected({ url: proxy.url });
     const listener = await drivers.connected({ url: server.url });
@@ -66,7 +67,6 @@ describe('Faults of pub/sub connections', () => {
     const pass = ghosts === 0 && lost === 0 && duplicated === 0 && unknown <= cuts * PRODUCERS;
     const faults = log.of('disconnected').length;
     report({
-      id: 'B1',
       engine: 'pubsub',
       sent: ledger.sent,
       faults,
@@ -82,7 +82,7 @@ describe('Faults of pub/sub connections', () => {
     expect(ledger.sent).toBeGreaterThanOrEqual(total);
   }, 120_000);
 
-  it('B5: the network swallows everything, and tells nobody', async () => {
+  it('the network swallows everything, and tells nobody', async () => {
     const rounds = scaled(30, 2);
     const holeMs = SCALE === 1 ? 10_000 : 6_000;
     const driver = await drivers.connected({ url: proxy.url });
@@ -118,7 +118,6 @@ describe('Faults of pub/sub connections', () => {
       missed && ghosts + duplicated === 0 && gaps === rounds && worst <= 2_500 && detected <= 5_000;
     const faults = proxy.counts.blackHoles;
     report({
-      id: 'B5',
       engine: 'pubsub',
       sent: ledger.sent,
       faults,
@@ -136,7 +135,7 @@ describe('Faults of pub/sub connections', () => {
     expect(worst).toBeLessThanOrEqual(2_500);
   }, 600_000);
 
-  it('B13: CLIENT KILL of both kinds of connection', async () => {
+  it('CLIENT KILL of both kinds of connection', async () => {
     const kills = scaled(100);
     const driver = await drivers.connected({ url: proxy.url });
     const log = new StatusLog(driver);
@@ -159,7 +158,6 @@ describe('Faults of pub/sub connections', () => {
     const { lost, duplicated, ghosts } = ledger.compare(inbox);
     const pass = lost + ghosts + duplicated === 0 && worst <= 1_000 && killed >= kills;
     report({
-      id: 'B13',
       engine: 'pubsub',
       sent: ledger.sent,
       faults: killed,
@@ -175,7 +173,7 @@ describe('Faults of pub/sub connections', () => {
     expect(worst).toBeLessThanOrEqual(1_000);
   }, 120_000);
 
-  it('B14: far more is published than fits while the broker is down', async () => {
+  it('far more is published than fits while the broker is down', async () => {
     const attempts = scaled(20_000);
     const driver = await drivers.connected({ url: server.url });
     const listener = await drivers.connected({ url: server.url });
@@ -204,7 +202,6 @@ describe('Faults of pub/sub connections', () => {
     // What is flushed before the listener is back is missed by it: at most once.
     const pass = ghosts === 0 && duplicated === 0 && held <= FITTING && held > 0;
     report({
-      id: 'B14',
       engine: 'pubsub',
       sent: ledger.sent,
       faults: 1,

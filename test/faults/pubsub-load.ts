@@ -1,6 +1,7 @@
 import type { DriverReceipt } from '../../lib/driver/driver.js';
 import type { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { type Inbox, once } from '../support/redis-harness.js';
+import { pause } from '../support/waiting.js';
 
 /** FULL=1 runs the sizes of the nightly build, otherwise a tenth of them. */
 export const SCALE = process.env.FULL === '1' ? 1 : 0.1;
@@ -48,9 +49,4 @@ export async function quiet(inbox: Inbox, quietMs = 200): Promise<void> {
     seen = inbox.deliveries.length;
     await pause(quietMs);
   }
-}
-
-/** The load itself is spread over time by this, and nothing is awaited by it. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

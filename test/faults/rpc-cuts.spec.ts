@@ -57,7 +57,7 @@ describe.each<[string, Partial<DiscoBusServerOptions>]>([
     await redis.stop();
   });
 
-  it(`R1: each of ${REQUESTS} or more settles exactly once, and none is answered with another’s reply`, async () => {
+  it(`each of ${REQUESTS} or more settles exactly once, and none is answered with another’s reply`, async () => {
     const settled = new Map<number, number>();
     const failures = new Map<string, number>();
     let crossed = 0;
@@ -101,7 +101,7 @@ describe.each<[string, Partial<DiscoBusServerOptions>]>([
     const twice = [...handled.values()].filter((times) => times > 1).length;
     const pass = once && crossed + pending === 0 && slowestMs < TIMEOUT_MS + 250;
     const figures = { faults: cuts, unknown, crossed, pending, duplicated: twice };
-    report({ id: 'R1', mode: name, sent: next, ...figures, worstRecoveryMs: slowestMs, pass });
+    report({ mode: name, sent: next, ...figures, worstRecoveryMs: slowestMs, pass });
     expect(cuts).toBeGreaterThanOrEqual(CUTS);
     expect(once).toBe(true);
     expect(crossed).toBe(0);

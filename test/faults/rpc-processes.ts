@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { sourceFlags } from '../support/source-process.js';
 
 /** What a microservice process is told. */
 export interface ServerConfig {
@@ -58,7 +59,7 @@ export class ServerProcess {
   /** Resolves when it listens. */
   static async start(config: ServerConfig, journal: ServerJournal): Promise<ServerProcess> {
     const script = join(process.cwd(), 'test/faults/rpc-server.ts');
-    const child = spawn(process.execPath, ['--import', '@swc-node/register/esm-register', script], {
+    const child = spawn(process.execPath, [...sourceFlags, script], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env: { ...process.env, SERVER: JSON.stringify(config) },
     });

@@ -25,7 +25,7 @@ describe('Requests that nobody answers', () => {
     return { code: error?.code, tookMs: performance.now() - startedMs };
   };
 
-  it('R3: fail at once on a standalone server', async () => {
+  it('fail at once on a standalone server', async () => {
     const asked = scaled(100);
     const redis = await RedisServer.start();
     const client = new DiscoBusClient({ url: redis.url, logger: silent });
@@ -38,14 +38,14 @@ describe('Requests that nobody answers', () => {
       worst = Math.max(worst, tookMs);
     }
     const pass = codes.size === 1 && codes.has('DISCO_NO_RESPONDERS') && worst <= 100;
-    report({ id: 'R3', engine: 'standalone', sent: asked, faults: asked, worstRecoveryMs: worst, pass });
+    report({ engine: 'standalone', sent: asked, faults: asked, worstRecoveryMs: worst, pass });
     await client.close();
     await redis.stop();
     expect([...codes]).toEqual(['DISCO_NO_RESPONDERS']);
     expect(worst).toBeLessThanOrEqual(100);
   }, 60_000);
 
-  it('R3: time out on a cluster, where nobody can tell', async () => {
+  it('time out on a cluster, where nobody can tell', async () => {
     const asked = scaled(100, 2);
     const timeoutMs = 200;
     const cluster = await RedisCluster.start();
@@ -56,7 +56,7 @@ describe('Requests that nobody answers', () => {
     const timedOut = settled.filter(({ code }) => code === 'DISCO_REQUEST_TIMEOUT').length;
     const worst = Math.max(...settled.map(({ tookMs }) => tookMs));
     const pass = timedOut === asked && worst <= timeoutMs + 250;
-    report({ id: 'R3', engine: 'cluster', sent: asked, faults: asked, worstRecoveryMs: worst, pass });
+    report({ engine: 'cluster', sent: asked, faults: asked, worstRecoveryMs: worst, pass });
     await client.close();
     await cluster.stop();
     expect(timedOut).toBe(asked);
@@ -127,7 +127,7 @@ class Siege {
 }
 
 describe('Replies that nobody waits for', () => {
-  it('R4: late, unknown, double and forged ones are dropped and counted', async () => {
+  it('late, unknown, double and forged ones are dropped and counted', async () => {
     const rounds = Math.ceil(scaled(100_000) / (4 * AT_ONCE));
     const siege = await Siege.begin();
     let strays = 0;
@@ -155,13 +155,13 @@ describe('Replies that nobody waits for', () => {
     const grown = heapUsed() - before;
     const pending = siege.client.unwrap<DiscoBus>().pendingRequests;
     const pass = strays === forged && real === 'real' && pending === 0 && grown <= 5 * 1024 * 1024;
-    report({ id: 'R4', sent: forged, faults: forged, dropped: strays, grownBytes: grown, pass });
+    report({ sent: forged, faults: forged, dropped: strays, grownBytes: grown, pass });
     await siege.end();
     expect({ strays, real, pending }).toEqual({ strays: forged, real: 'real', pending: 0 });
     expect(grown).toBeLessThanOrEqual(5 * 1024 * 1024);
   }, 120_000);
 
-  it('R6: none forged for a request that waits is accepted, and no reply goes where nobody asked', async () => {
+  it('none forged for a request that waits is accepted, and no reply goes where nobody asked', async () => {
     const forgeries = scaled(100_000);
     const siege = await Siege.begin();
     let refused = 0;
@@ -193,7 +193,7 @@ describe('Replies that nobody waits for', () => {
     await lastValueFrom(siege.client.send('wait', 2));
     const pass = real === 'real' && refused === elsewhere.length;
     const sent = forgeries + elsewhere.length;
-    report({ id: 'R6', sent, faults: sent, refused, pass });
+    report({ sent, faults: sent, refused, pass });
     await siege.end();
     expect({ real, refused }).toEqual({ real: 'real', refused: elsewhere.length });
   }, 120_000);

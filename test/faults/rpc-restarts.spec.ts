@@ -3,10 +3,10 @@ import { lastValueFrom } from 'rxjs';
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
 import { scaled } from './pubsub-load.js';
 import { ServerJournal, ServerProcess } from './rpc-processes.js';
-import { until } from './streams-processes.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 
@@ -41,7 +41,7 @@ describe('Requests while the processes of a service end', () => {
     await redis.stop();
   });
 
-  it('R2: a server is killed in the middle of a request', async () => {
+  it('a server is killed in the middle of a request', async () => {
     const kills = scaled(50);
     const timeoutMs = 1_000;
     const settled: { code: unknown; signal: unknown; tookMs: number }[] = [];
@@ -66,13 +66,13 @@ describe('Requests while the processes of a service end', () => {
     const pending = clients.reduce((sum, each) => sum + each.unwrap<DiscoBus>().pendingRequests, 0);
     const slowestMs = Math.max(...settled.map(({ tookMs }) => tookMs));
     const pass = unknown === kills && killed === kills && pending === 0 && slowestMs <= timeoutMs + 250;
-    report({ id: 'R2', sent: kills, faults: killed, unknown, worstRecoveryMs: slowestMs, pass });
+    report({ sent: kills, faults: killed, unknown, worstRecoveryMs: slowestMs, pass });
     expect(killed).toBe(kills);
     expect({ unknown, pending }).toEqual({ unknown: kills, pending: 0 });
     expect(slowestMs).toBeLessThanOrEqual(timeoutMs + 250);
   }, 300_000);
 
-  it('R5: rolling restarts under load lose no request and no event', async () => {
+  it('rolling restarts under load lose no request and no event', async () => {
     const restarts = full ? 40 : 8;
     const timeoutMs = 5_000;
     const client = await connect(timeoutMs);
@@ -140,7 +140,7 @@ describe('Requests while the processes of a service end', () => {
       atMostOnce: receivers.length,
       slowestMs: Math.round(slowestMs),
     };
-    report({ id: 'R5', ...sent, faults: terminated, lost, duplicated: twice, pass });
+    report({ ...sent, faults: terminated, lost, duplicated: twice, pass });
     expect(failures).toEqual([]);
     expect(lost).toEqual({ requests: 0, events: 0, noticed: 0 });
     expect({ pending, terminated, twice }).toEqual({ pending: 0, terminated: restarts, twice: 0 });

@@ -1,5 +1,6 @@
 // A microservice process: answers and handles events as its SERVER environment says, and journals over IPC what it does.
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
+import { pause } from '../support/waiting.js';
 import type { ServerConfig, ServerEntry } from './rpc-processes.js';
 
 const config = JSON.parse(process.env.SERVER ?? '{}') as ServerConfig;
@@ -12,7 +13,7 @@ function tell(entry: ServerEntry): void {
 
 async function work(n: number): Promise<number> {
   tell({ type: 'begun', n });
-  if (config.workMs > 0) await new Promise((resolve) => setTimeout(resolve, config.workMs));
+  if (config.workMs > 0) await pause(config.workMs);
   tell({ type: 'done', n });
   return n;
 }

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import type { FaultProxy } from '../support/fault-proxy.js';
 import type { RedisServer } from '../support/redis-server.js';
+import { pause } from '../support/waiting.js';
 import { full } from './fault-report.js';
-import { pause } from './pubsub-load.js';
 
 const FREEZE_MS = full ? 1_000 : 500;
 const DELAY_MS = 50;

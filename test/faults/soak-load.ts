@@ -1,4 +1,4 @@
-import { pause } from './pubsub-load.js';
+import { pause } from '../support/waiting.js';
 
 const TICK_MS = 10;
 /** More may not be on their way at once: what is due then is published later. */

@@ -6,11 +6,10 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
-import { pause } from './pubsub-load.js';
 import { SoakFaults } from './soak-faults.js';
 import { SoakLoad } from './soak-load.js';
-import { until } from './streams-processes.js';
 
 const seconds = full ? 60 * Number(process.env.SOAK_MINUTES ?? 30) : 12;
 const perSecond = full ? 1_000 : 200;
@@ -35,7 +34,7 @@ interface Sample {
 }
 
 it(
-  `I1: ${perSecond} messages a second for ${seconds} s with random faults`,
+  `${perSecond} messages a second for ${seconds} s with random faults`,
   async () => {
     const server = await RedisServer.start();
     const proxy = await FaultProxy.start(server.port);
@@ -105,7 +104,6 @@ it(
       const steady = heapMbPerMinute <= MOST_MB_PER_MINUTE && fdsGrown <= SPARE_FDS && p99Ms <= MOST_P99_MS;
       const whole = lost === 0 && ghosts === 0 && deadLetters === 0 && duplicated <= mayRepeat;
       report({
-        id: 'I1',
         engine: 'streams',
         seconds,
         sent: load.sent,

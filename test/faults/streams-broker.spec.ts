@@ -4,10 +4,11 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import type { RedisStreamOptions } from '../../lib/drivers/redis/index.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
+import { scaled } from './pubsub-load.js';
 import { StreamsLoad } from './streams-load.js';
-import { ConsumerProcess, Journal, until } from './streams-processes.js';
+import { ConsumerProcess, Journal } from './streams-processes.js';
 
 interface Load {
   readonly n: number;
@@ -66,7 +67,7 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
   const publish = (by: DiscoBus, n: number, options: PublishOptions = {}) =>
     by.publish('load', { n }, { delivery: 'at-least-once', timeout: '20s', ...options });
 
-  it('C1: Redis is killed under load and comes back from its append-only file', async () => {
+  it('Redis is killed under load and comes back from its append-only file', async () => {
     const [total, kills] = [scaled(10_000), scaled(5, 2)];
     const [publisher, one, other] = [await bus(), await bus(), await bus()];
     await handle(one, () => pause(5));
@@ -92,7 +93,6 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const pass = lost === 0 && duplicated <= kills * 2 * inFlight && worst <= 6_000;
     report({
       engine: 'streams',
-      id: 'C1',
       sent: load.sent,
       faults: killed,
       lost,
@@ -107,7 +107,7 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     expect(worst).toBeLessThanOrEqual(6_000);
   }, 200_000);
 
-  it('C2: streams and groups are deleted while readers block', async () => {
+  it('streams and groups are deleted while readers block', async () => {
     const rounds = scaled(3, 1);
     const [publisher, consumer] = [await bus(), await bus()];
     const losses: string[] = [];
@@ -142,7 +142,6 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
       lost === 0 && worst <= 1_000 && duplicated <= faults * inFlight && losses.length === rounds * 3;
     report({
       engine: 'streams',
-      id: 'C2',
       sent: n,
       faults,
       lost,
@@ -156,7 +155,7 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     expect(duplicated).toBeLessThanOrEqual(faults * inFlight);
   }, 120_000);
 
-  it('D3: handlers run five times longer than a silent member lives', async () => {
+  it('handlers run five times longer than a silent member lives', async () => {
     const total = scaled(100);
     const claimAfter = 600;
     const [publisher, one, other] = [await bus(), await bus({ claimAfter }), await bus({ claimAfter })];
@@ -170,7 +169,6 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const pass = duplicated === 0 && again === 0;
     report({
       engine: 'streams',
-      id: 'D3',
       sent: total,
       faults: total,
       lost: 0,
@@ -182,7 +180,7 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     expect({ duplicated, again }).toEqual({ duplicated: 0, again: 0 });
   }, 120_000);
 
-  it('D2: a consumer process is frozen, taken over from, and goes on', async () => {
+  it('a consumer process is frozen, taken over from, and goes on', async () => {
     const [rounds, claimAfterMs] = [scaled(10), 1_500];
     const total = 400;
     const publisher = await bus();
@@ -223,7 +221,6 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
       const pass = lost === 0 && dead === 0 && duplicated <= rounds * inFlight && taken > 0;
       report({
         engine: 'streams',
-        id: 'D2',
         sent: n,
         faults: rounds,
         lost,
@@ -241,7 +238,7 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     }
   }, 180_000);
 
-  it('G1: a message that always fails among others', async () => {
+  it('a message that always fails among others', async () => {
     const [total, attempts] = [scaled(1_000), 4];
     const [publisher, consumer] = [await bus(), await bus()];
     const bad = Math.floor(total / 2);
@@ -260,7 +257,6 @@ describe('Faults of the server and of handlers on Redis Streams', () => {
     const pass = begun === attempts && dead === 1 && duplicated === 0;
     report({
       engine: 'streams',
-      id: 'G1',
       sent: total,
       faults: begun ?? 0,
       lost: 0,

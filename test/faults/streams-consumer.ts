@@ -1,6 +1,7 @@
 // A consumer process: handles messages as its CONSUMER environment says, and journals over IPC what it does.
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
+import { pause } from '../support/waiting.js';
 import type { ConsumerConfig, JournalEntry } from './streams-processes.js';
 
 const config = JSON.parse(process.env.CONSUMER ?? '{}') as ConsumerConfig;
@@ -24,7 +25,7 @@ await bus.subscribe(
       tell({ type: 'failed', n: payload.n, attempt: context.attempt, at: Date.now() });
       throw new Error('once');
     }
-    await new Promise((resolve) => setTimeout(resolve, config.workMs));
+    await pause(config.workMs);
     tell({ type: 'done', n: payload.n, attempt: context.attempt, at: Date.now() });
   },
   {

@@ -4,10 +4,11 @@ import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.j
 import { RedisCluster } from '../support/redis-cluster.js';
 import { FAILOVER_TIMEOUT_MS, RedisSentinel } from '../support/redis-sentinel.js';
 import type { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
+import { scaled } from './pubsub-load.js';
 import { StreamsLoad } from './streams-load.js';
-import { Journal, until } from './streams-processes.js';
+import { Journal } from './streams-processes.js';
 
 const policy = { delivery: 'at-least-once', concurrency: 8, prefetch: 4 } as const;
 const inFlight = 12;
@@ -20,7 +21,6 @@ const MOST_WAITING = 1_000;
 const streams = { claimAfter: 2_000, durability: { replicas: 1, timeout: 500 } } as const;
 
 interface Failover {
-  readonly id: string;
   readonly topics: number;
   readonly rounds: number;
   readonly boundMs: number;
@@ -60,7 +60,7 @@ describe('Failover under Redis Streams, where publishes wait for a replica', () 
   }
 
   async function survives(failover: Failover): Promise<void> {
-    const { id, topics, rounds, boundMs, endpoint, mayRepeat = Number.POSITIVE_INFINITY } = failover;
+    const { topics, rounds, boundMs, endpoint, mayRepeat = Number.POSITIVE_INFINITY } = failover;
     const journal = new Journal();
     const publisher = await bus(endpoint);
     for (let index = 0; index < consumers; index++) await consume(endpoint, topics, journal);
@@ -94,7 +94,6 @@ describe('Failover under Redis Streams, where publishes wait for a replica', () 
     const pass = missing() === 0 && inBounds;
     report({
       engine: 'streams',
-      id,
       sent,
       accepted: accepted.size,
       faults,
@@ -133,10 +132,9 @@ describe('Failover under Redis Streams, where publishes wait for a replica', () 
   }
 
   /** The former primary goes on for a moment, and whatever is settled there then is not on the new one. */
-  it('C4: the Sentinels change the roles as planned', async () => {
+  it('the Sentinels change the roles as planned', async () => {
     const [sentinel, endpoint] = await behindSentinels();
     await survives({
-      id: 'C4',
       topics: 1,
       rounds: scaled(10, 2),
       boundMs: 3_000,
@@ -150,10 +148,9 @@ describe('Failover under Redis Streams, where publishes wait for a replica', () 
     });
   }, 300_000);
 
-  it('C5: the primary behind Sentinels is killed', async () => {
+  it('the primary behind Sentinels is killed', async () => {
     const [sentinel, endpoint] = await behindSentinels();
     await survives({
-      id: 'C5',
       topics: 1,
       rounds: scaled(5, 2),
       boundMs: 10_000,
@@ -170,12 +167,11 @@ describe('Failover under Redis Streams, where publishes wait for a replica', () 
     });
   }, 300_000);
 
-  it('C7: the primaries of a Cluster are killed in turn', async () => {
+  it('the primaries of a Cluster are killed in turn', async () => {
     const cluster = await RedisCluster.start();
     servers = cluster;
     let turn = 0;
     await survives({
-      id: 'C7',
       topics: 6,
       rounds: scaled(3, 2),
       // Beside other specs the nodes, six processes, have less of the machine.

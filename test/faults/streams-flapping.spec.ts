@@ -3,10 +3,10 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
-import { pause } from './pubsub-load.js';
 import { StreamsLoad } from './streams-load.js';
-import { Journal, until } from './streams-processes.js';
+import { Journal } from './streams-processes.js';
 
 const policy = { delivery: 'at-least-once', concurrency: 8, prefetch: 4 } as const;
 const inFlight = 12;
@@ -49,7 +49,7 @@ describe('A link that flaps', () => {
     return counts;
   }
 
-  it('B10: every link is reset again and again', async () => {
+  it('every link is reset again and again', async () => {
     const journal = new Journal();
     const [publisher, consumer] = [await bus('publishers'), await bus('workers')];
     await consumer.subscribe(
@@ -74,7 +74,7 @@ describe('A link that flaps', () => {
         mostOfRole = Math.max(mostOfRole, ...(await byRole()).values());
       }
     });
-    const { share: marchInStep } = steps.end();
+    const { share: marchInStep, counted } = steps.end();
     const { cuts } = proxy.counts;
     const healedMs = performance.now();
     const missing = () => [...load.accepted].filter((n) => !journal.done.has(n)).length;
@@ -89,7 +89,6 @@ describe('A link that flaps', () => {
     const inBounds = duplicated <= cuts * inFlight && deadLetters === 0 && mostOfRole === 1;
     report({
       engine: 'streams',
-      id: 'B10',
       ...figures,
       faults: cuts,
       lost,
@@ -103,29 +102,38 @@ describe('A link that flaps', () => {
     expect(cuts).toBeGreaterThanOrEqual(fewestCuts);
     expect({ lost, deadLetters, mostOfRole }).toEqual({ lost: 0, deadLetters: 0, mostOfRole: 1 });
     expect(duplicated).toBeLessThanOrEqual(cuts * inFlight);
+    expect(counted).toBeGreaterThanOrEqual(fewestCuts / 2);
     expect(marchInStep).toBeLessThanOrEqual(MOST_IN_STEP);
   }, 120_000);
 });
 
-/** How many connections came at the same time as another one. */
+/**
+ * How many connections came at the same time as another one. A look that comes late, as on a busy machine, cannot tell:
+ * what it finds does not count.
+ */
 class Steps {
   private seen: number;
   private all = 0;
   private inStep = 0;
+  private lastMs = performance.now();
   private readonly timer = setInterval(() => this.look(), LOOK_MS);
 
   constructor(private readonly proxy: FaultProxy) {
     this.seen = proxy.counts.connections;
   }
 
-  end(): { readonly share: number } {
+  end(): { readonly share: number; readonly counted: number } {
     clearInterval(this.timer);
-    return { share: Math.round((100 * this.inStep) / Math.max(1, this.all)) / 100 };
+    return { share: Math.round((100 * this.inStep) / Math.max(1, this.all)) / 100, counted: this.all };
   }
 
   private look(): void {
     const came = this.proxy.counts.connections - this.seen;
+    const now = performance.now();
+    const isLate = now - this.lastMs > 3 * LOOK_MS;
+    this.lastMs = now;
     this.seen += came;
+    if (isLate) return;
     this.all += came;
     this.inStep += Math.max(0, came - 1);
   }

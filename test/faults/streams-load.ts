@@ -1,5 +1,4 @@
-import { pause } from './pubsub-load.js';
-import { until } from './streams-processes.js';
+import { pause, until } from '../support/waiting.js';
 
 const PRODUCERS = 8;
 

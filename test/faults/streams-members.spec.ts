@@ -3,9 +3,10 @@ import type { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { Drivers } from '../support/redis-harness.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
-import { Journal, until } from './streams-processes.js';
+import { scaled } from './pubsub-load.js';
+import { Journal } from './streams-processes.js';
 
 const inFlight = 10;
 const CLAIM_AFTER_MS = 600;
@@ -54,7 +55,7 @@ describe('Faults of group members on Redis Streams', () => {
     return Math.max(main.length, again.length);
   };
 
-  it('D8: many short-lived members die while others read', async () => {
+  it('many short-lived members die while others read', async () => {
     const lives = scaled(100);
     const [publisher, survivor] = [await connect(), await connect()];
     await subscribe(survivor, true);
@@ -95,7 +96,6 @@ describe('Faults of group members on Redis Streams', () => {
     const pass = lost === 0 && duplicated <= lives * inFlight;
     report({
       engine: 'streams',
-      id: 'D8',
       sent: n,
       faults: died,
       lost,
@@ -108,7 +108,7 @@ describe('Faults of group members on Redis Streams', () => {
     expect(duplicated).toBeLessThanOrEqual(lives * inFlight);
   }, 240_000);
 
-  it('D9: handlers never settle', async () => {
+  it('handlers never settle', async () => {
     const total = scaled(10_000);
     const [publisher, ...members] = [await connect(), await connect(), await connect()];
     for (const member of members) await subscribe(member, false);
@@ -125,7 +125,6 @@ describe('Faults of group members on Redis Streams', () => {
     const pass = most <= places && again === 0 && journal.begun.size === places;
     report({
       engine: 'streams',
-      id: 'D9',
       sent: total,
       faults: places,
       lost: 0,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { RedisServer } from '../support/redis-server.js';
+import { sourceFlags } from '../support/source-process.js';
 import { full, report } from './fault-report.js';
 
 /** What the consumer tells. */
@@ -16,10 +17,10 @@ const total = full ? 1_000_000 : 100_000;
 /** Published and not yet handled, at the most. */
 const ahead = 20_000;
 
-it(`M1 the memory of a consumer stays flat over ${total} messages`, async () => {
+it(`the memory of a consumer stays flat over ${total} messages`, async () => {
   const server = await RedisServer.start();
   const script = join(__dirname, 'streams-memory-consumer.ts');
-  const execArgv = ['--expose-gc', '--import', '@swc-node/register/esm-register'];
+  const execArgv = ['--expose-gc', ...sourceFlags];
   const consumer = fork(script, [server.url, String(total)], { execArgv });
   const samples: Sample[] = [];
   let told = () => {};
@@ -56,7 +57,6 @@ it(`M1 the memory of a consumer stays flat over ${total} messages`, async () => 
   const grownMb = Math.round((heapMb[9] - heapMb[2]) * 100) / 100;
   const pass = grownMb <= 5;
   report({
-    id: 'M1',
     engine: 'streams',
     sent: total,
     faults: 0,

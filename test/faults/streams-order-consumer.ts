@@ -1,5 +1,6 @@
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
+import { pause } from '../support/waiting.js';
 
 /** A member of the group `ordered`: tells its parent of every message that it begins and ends, `[key, n]`. */
 const bus = new DiscoBus({
@@ -11,7 +12,7 @@ await bus.subscribe(
   'steps',
   async ([key, n]: [string, number]) => {
     process.send?.({ begun: [key, n] });
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await pause(2);
     process.send?.({ ended: [key, n] });
   },
   { delivery: 'at-least-once', orderBy: 'key', concurrency: 8 },

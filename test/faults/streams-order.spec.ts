@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { RedisServer } from '../support/redis-server.js';
+import { sourceFlags } from '../support/source-process.js';
 import { full, report } from './fault-report.js';
 
 type Step = [key: string, n: number];
@@ -19,8 +20,7 @@ class Member {
   private readonly process: ChildProcess;
 
   constructor(url: string, onTold: (begun: Step | undefined, ended: Step | undefined) => void) {
-    const execArgv = ['--import', '@swc-node/register/esm-register'];
-    this.process = fork(join(__dirname, 'streams-order-consumer.ts'), [url], { execArgv });
+    this.process = fork(join(__dirname, 'streams-order-consumer.ts'), [url], { execArgv: [...sourceFlags] });
     this.exited = new Promise((resolve) => this.process.once('exit', resolve));
     this.ready = new Promise((resolve) => {
       this.process.on(
@@ -40,7 +40,7 @@ class Member {
   }
 }
 
-it('O1 messages of one key stay in order while the processes that handle them are killed', async () => {
+it('messages of one key stay in order while the processes that handle them are killed', async () => {
   const server = await RedisServer.start();
   const bus = new DiscoBus({ driver: redisDriver({ url: server.url }) });
   const done = new Map<string, number>();
@@ -81,7 +81,6 @@ it('O1 messages of one key stay in order while the processes that handle them ar
   const lost = steps * keys.length - handled();
   const pass = overtaken === 0 && lost === 0;
   report({
-    id: 'O1',
     engine: 'streams',
     sent: steps * keys.length,
     faults: kills,

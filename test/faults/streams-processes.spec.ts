@@ -2,9 +2,10 @@ import { Redis } from 'ioredis';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { report } from './fault-report.js';
-import { pause, scaled } from './pubsub-load.js';
-import { type ConsumerConfig, ConsumerProcess, Journal, until } from './streams-processes.js';
+import { scaled } from './pubsub-load.js';
+import { type ConsumerConfig, ConsumerProcess, Journal } from './streams-processes.js';
 
 const CLAIM_AFTER_MS = 2_000;
 
@@ -76,7 +77,7 @@ describe('Faults of consumer processes on Redis Streams', () => {
     await load;
   }
 
-  it('D1: consumer processes are killed under load', async () => {
+  it('consumer processes are killed under load', async () => {
     const [sent, kills, inFlight] = [scaled(20_000), scaled(20, 3), 12];
     let killed = 0;
     let lastKillMs = 0;
@@ -98,7 +99,6 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const pass = lost === 0 && duplicated <= kills * inFlight && dead === 0;
     report({
       engine: 'streams',
-      id: 'D1',
       sent,
       faults: killed,
       lost,
@@ -112,7 +112,7 @@ describe('Faults of consumer processes on Redis Streams', () => {
     expect(duplicated).toBeLessThanOrEqual(kills * inFlight);
   }, 300_000);
 
-  it('D5: consumer processes are stopped in turn under load', async () => {
+  it('consumer processes are stopped in turn under load', async () => {
     const [sent, stops] = [scaled(10_000), scaled(20, 3)];
     let slowest = 0;
     await underLoad(sent, 2, stops, async (leaving) => {
@@ -129,7 +129,6 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const pass = lost === 0 && duplicated === 0 && slowest <= 10_000;
     report({
       engine: 'streams',
-      id: 'D5',
       sent,
       faults: stops,
       lost,
@@ -142,7 +141,7 @@ describe('Faults of consumer processes on Redis Streams', () => {
     expect(slowest).toBeLessThanOrEqual(10_000);
   }, 300_000);
 
-  it('G2: a message that kills its process is isolated and dead-lettered', async () => {
+  it('a message that kills its process is isolated and dead-lettered', async () => {
     const [total, inFlight] = [scaled(1_000), 12];
     let crashes = 0;
     let ending = false;
@@ -171,7 +170,6 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const pass = lost === 0 && dead === 1 && crashes === 3 && duplicated <= 3 * inFlight;
     report({
       engine: 'streams',
-      id: 'G2',
       sent: total,
       faults: crashes,
       lost,
@@ -191,7 +189,7 @@ describe('Faults of consumer processes on Redis Streams', () => {
     expect(duplicated).toBeLessThanOrEqual(3 * inFlight);
   }, 180_000);
 
-  it('G6: processes are killed while retries are waiting', async () => {
+  it('processes are killed while retries are waiting', async () => {
     const [total, kills, delayMs] = [100, scaled(10, 2), 1_500];
     const settings = { retryDelayMs: delayMs, concurrency: 8, prefetch: 2 };
     let live = [consumer(settings), consumer(settings)];
@@ -221,7 +219,6 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const pass = lost === 0 && early === 0 && duplicated <= kills * 10;
     report({
       engine: 'streams',
-      id: 'G6',
       sent: total,
       faults: killed,
       lost,

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { pause } from './pubsub-load.js';
+import { sourceFlags } from '../support/source-process.js';
 
 /** What a consumer process is told. */
 export interface ConsumerConfig {
@@ -60,7 +60,7 @@ export class ConsumerProcess {
 
   static start(config: ConsumerConfig, journal: Journal): ConsumerProcess {
     const script = join(process.cwd(), 'test/faults/streams-consumer.ts');
-    const child = spawn(process.execPath, ['--import', '@swc-node/register/esm-register', script], {
+    const child = spawn(process.execPath, [...sourceFlags, script], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env: { ...process.env, CONSUMER: JSON.stringify(config) },
     });
@@ -90,18 +90,5 @@ export class ConsumerProcess {
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     this.child.kill(signal);
     await this.exited;
-  }
-}
-
-/** Resolves when `holds` does; fails with `what` after `timeoutMs`. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  timeoutMs: number,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await pause(20);
   }
 }

@@ -6,10 +6,10 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { isDiscoBusError } from '../../lib/errors/disco-bus-error.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
-import { pause } from './pubsub-load.js';
 import { StreamsLoad } from './streams-load.js';
-import { Journal, until } from './streams-processes.js';
+import { Journal } from './streams-processes.js';
 
 const policy = { delivery: 'at-least-once', concurrency: 8, prefetch: 4 } as const;
 const HOLD_MS = full ? 3_000 : 500;
@@ -125,7 +125,7 @@ describe('A server that is there and refuses', () => {
     ];
   }
 
-  it('C13: LOADING, BUSY, MISCONF, NOREPLICAS and maxclients', async () => {
+  it('LOADING, BUSY, MISCONF, NOREPLICAS and maxclients', async () => {
     const journal = new Journal();
     const [publisher, consumer] = [await bus(), await bus()];
     const handle = async ({ n }: { n: number }, { attempt }: { attempt: number }) => {
@@ -173,7 +173,7 @@ describe('A server that is there and refuses', () => {
     const clean = lost === 0 && duplicated === 0 && untyped.length === 0;
     const pass = clean && faults === 5 && worstRecoveryMs <= 5_000;
     const figures = { sent: load.sent, faults, lost, duplicated, told, recoveries, worstRecoveryMs };
-    report({ engine: 'streams', id: 'C13', ...figures, pass });
+    report({ engine: 'streams', ...figures, pass });
     expect(faults).toBe(5);
     expect({ lost, duplicated, untyped }).toEqual({ lost: 0, duplicated: 0, untyped: [] });
     expect(Object.keys(told)).toEqual(Object.keys(recoveries));

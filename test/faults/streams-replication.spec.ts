@@ -6,10 +6,9 @@ import type { StreamDurability } from '../../lib/drivers/redis/streams/stream-op
 import { LockManager } from '../../lib/lock/lock-manager.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { RedisServer } from '../support/redis-server.js';
+import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
 import { FencedStore } from './locks-support.js';
-import { pause } from './pubsub-load.js';
-import { until } from './streams-processes.js';
 
 const MESSAGES = 100;
 const LOCKS = full ? 100 : 10;
@@ -25,11 +24,10 @@ describe('A primary that dies while its replica hears nothing', () => {
   let address: FaultProxy;
 
   beforeEach(async () => {
-    const soon = ['--repl-diskless-sync-delay', '0'];
-    primary = await RedisServer.start(...soon);
+    primary = await RedisServer.start();
     replication = await FaultProxy.start(primary.port);
     address = await FaultProxy.start(primary.port);
-    replica = await RedisServer.start(...soon, '--replicaof', '127.0.0.1', String(replication.port));
+    replica = await RedisServer.start('--replicaof', '127.0.0.1', String(replication.port));
     await replicaOf(primary);
   });
   afterEach(async () => {
@@ -109,28 +107,28 @@ describe('A primary that dies while its replica hears nothing', () => {
     return written - had;
   }
 
-  it("C6: what was accepted by the primary alone is lost, and that alone, with durability 'primary'", async () => {
+  it("what was accepted by the primary alone is lost, and that alone, with durability 'primary'", async () => {
     const { accepted, inHole, codes, lost, unheard } = await publishAcross('primary');
     const exactly = lost.length === MESSAGES && lost.every((n) => n >= MESSAGES);
     const pass = exactly && inHole === MESSAGES && unheard > 0;
     const figures = { sent: 2 * MESSAGES, accepted, faults: replication.counts.blackHoles, refused: codes };
-    report({ engine: 'streams', id: 'C6', durability: 'primary', ...figures, lost: lost.length, pass });
+    report({ engine: 'streams', durability: 'primary', ...figures, lost: lost.length, pass });
     expect(unheard).toBeGreaterThan(0);
     expect({ accepted, inHole, codes }).toEqual({ accepted: 2 * MESSAGES, inHole: MESSAGES, codes: {} });
     expect(lost).toEqual(Array.from({ length: MESSAGES }, (_, index) => MESSAGES + index));
   }, 60_000);
 
-  it('C6: nothing that was accepted is lost, with a replica asked for', async () => {
+  it('nothing that was accepted is lost, with a replica asked for', async () => {
     const { accepted, inHole, codes, lost, unheard } = await publishAcross({ replicas: 1, timeout: 500 });
     const pass = accepted === MESSAGES && inHole === 0 && lost.length === 0 && unheard > 0;
     const figures = { sent: 2 * MESSAGES, accepted, faults: replication.counts.blackHoles, refused: codes };
-    report({ engine: 'streams', id: 'C6', durability: 'replicas 1', ...figures, lost: lost.length, pass });
+    report({ engine: 'streams', durability: 'replicas 1', ...figures, lost: lost.length, pass });
     expect(unheard).toBeGreaterThan(0);
     expect({ accepted, inHole, lost }).toEqual({ accepted: MESSAGES, inHole: 0, lost: [] });
     expect(codes).toEqual({ DISCO_NOT_REPLICATED: MESSAGES });
   }, 60_000);
 
-  it('C6: the next holder of a lock has a larger fencing token, and a store that compares takes no stale write', async () => {
+  it('the next holder of a lock has a larger fencing token, and a store that compares takes no stale write', async () => {
     const [first, second] = [await locks(), await locks()];
     const keys = Array.from({ length: LOCKS }, (_, index) => `key-${index}`);
     const options = { ttl: LOCK_TTL_MS, minReplicas: 1, replicaTimeout: 500 } as const;
@@ -160,7 +158,7 @@ describe('A primary that dies while its replica hears nothing', () => {
     const faults = replication.counts.blackHoles;
     const pass = larger === all.length && stale === 0 && believing === all.length;
     const figures = { sent: all.length, faults, believing, larger, refusedWrites: store.refused };
-    report({ engine: 'locks', id: 'C6', ...figures, staleWrites: stale, pass });
+    report({ engine: 'locks', ...figures, staleWrites: stale, pass });
     expect(new Set(refusals)).toEqual(new Set(['DISCO_NOT_REPLICATED']));
     // Two believe to hold each of them: that is what the token is for.
     expect(believing).toBe(all.length);

@@ -3,8 +3,8 @@ import type { TopicOptions } from '../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
-import { pause } from './pubsub-load.js';
-import { ConsumerProcess, Journal, until } from './streams-processes.js';
+import { pause, until } from '../support/waiting.js';
+import { ConsumerProcess, Journal } from './streams-processes.js';
 
 /** The longest that a trial is waited for, and how long a dead member is missed. */
 const CLAIM_AFTER_MS = 2_000;

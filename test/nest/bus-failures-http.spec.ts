@@ -58,11 +58,20 @@ class OwnGateway extends Gateway {}
 /** A real HTTP server; `get` answers status and body. */
 const defaults = { delivery: 'at-most-once' } as const;
 
-async function start(url: string, { global = true, connection = {} } = {}) {
+async function start(url: string, { global = true, connection = {}, shutdownTimeout = 10_000 } = {}) {
   const app: INestApplication = await NestFactory.create(
     {
       module: class App {},
-      imports: [DiscoBusModule.forRoot({ url, service: 'shop', logger: silent, connection, defaults })],
+      imports: [
+        DiscoBusModule.forRoot({
+          url,
+          service: 'shop',
+          logger: silent,
+          connection,
+          defaults,
+          shutdownTimeout,
+        }),
+      ],
       controllers: [Gateway, OwnGateway],
       providers: global ? [{ provide: APP_INTERCEPTOR, useClass: BusFailureInterceptor }] : [],
     },
@@ -136,7 +145,8 @@ describe('Over HTTP, without a server behind it', () => {
   it('a connection lost on the way is a 503 that says that the outcome is unknown', async () => {
     const server = await RedisServer.start();
     closing.unshift(() => server.stop());
-    const { bus, get } = await start(server.url);
+    // The handler never ends: closing does not wait for it.
+    const { bus, get } = await start(server.url, { shutdownTimeout: 100 });
     const begun = gate();
     await bus.subscribe(
       'patient',

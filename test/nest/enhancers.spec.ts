@@ -31,7 +31,7 @@ import { DiscoBusService } from '../../lib/nest/disco-bus.service.js';
 import { DiscoSubscribe } from '../../lib/nest/handlers/disco-subscribe.decorator.js';
 import type { DiscoBusModuleOptions } from '../../lib/nest/module-options.js';
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
-import { Collector } from './support.js';
+import { Collector } from '../support/collector.js';
 
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(() => Promise.all(closing.splice(0).map((close) => close())));

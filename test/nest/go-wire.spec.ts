@@ -5,8 +5,9 @@ import { Redis } from 'ioredis';
 import { DiscoBusModule, DiscoBusService, DiscoSubscribe, type TopicOptions } from 'nestjs-disco-bus';
 import { DiscoBusClient, DiscoBusServer } from 'nestjs-disco-bus/transport';
 import { goPayloads } from '../integration/go-wire/fixtures.js';
+import { Collector } from '../support/collector.js';
 import { RedisServer } from '../support/redis-server.js';
-import { Collector, closeApps, startApp } from './support.js';
+import { closeApps, startApp } from './support.js';
 
 const [{ onRedis, payload }] = goPayloads;
 const topics: Record<string, TopicOptions> = { orders: { wire: 'go' }, 'events.*': { wire: 'go' } };

@@ -33,7 +33,8 @@ import {
 } from 'nestjs-disco-bus';
 import { EMPTY, map, Observable, of, tap, timer } from 'rxjs';
 import { z } from 'zod';
-import { Collector, closeApps, startApp } from './support.js';
+import { Collector } from '../support/collector.js';
+import { closeApps, startApp } from './support.js';
 
 /** What the handlers of a test got, and what became of messages. */
 let got: Collector<any>;

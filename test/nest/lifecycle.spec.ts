@@ -6,8 +6,9 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { DiscoBusModule, DiscoBusService, type DiscoMessageContext, DiscoSubscribe } from 'nestjs-disco-bus';
+import { Collector } from '../support/collector.js';
 import { freePort, RedisServer } from '../support/redis-server.js';
-import { Collector, closeApps, gate, startApp, startContext } from './support.js';
+import { closeApps, gate, startApp, startContext } from './support.js';
 
 let got: Collector<string>;
 beforeEach(() => {

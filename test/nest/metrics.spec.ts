@@ -4,7 +4,9 @@ import { InjectMetric, PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { DiscoBusModule, DiscoBusService, DiscoSubscribe, UnrecoverableError } from 'nestjs-disco-bus';
 import { metricDefinitions } from 'nestjs-disco-bus/prometheus';
 import { type Counter, Counter as PromCounter, register } from 'prom-client';
-import { Collector, closeApps, startApp } from './support.js';
+import { Collector } from '../support/collector.js';
+import { pause } from '../support/waiting.js';
+import { closeApps, startApp } from './support.js';
 
 let got: Collector<unknown>;
 beforeEach(() => {
@@ -53,7 +55,7 @@ async function sample(name: string, labels: Record<string, string> = {}): Promis
 async function becomes(value: number, name: string, labels: Record<string, string> = {}): Promise<void> {
   for (let turn = 0; turn < 1_000; turn++) {
     if ((await sample(name, labels)) === value) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await pause(5);
   }
   throw new Error(`${name} ${JSON.stringify(labels)} is ${await sample(name, labels)}, not ${value}`);
 }

@@ -13,8 +13,9 @@ import {
   type Metrics,
 } from 'nestjs-disco-bus';
 import { memoryDriver } from 'nestjs-disco-bus/memory';
+import { Collector } from '../support/collector.js';
 import { freePort, RedisServer } from '../support/redis-server.js';
-import { Collector, closeApps, startApp, startContext } from './support.js';
+import { closeApps, startApp, startContext } from './support.js';
 
 afterEach(closeApps);
 

@@ -29,8 +29,8 @@ import { DiscoPayload } from '../../lib/nest/handlers/disco-params.decorator.js'
 import { DiscoSubscribe } from '../../lib/nest/handlers/disco-subscribe.decorator.js';
 import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
+import { Collector } from '../support/collector.js';
 import { RedisServer } from '../support/redis-server.js';
-import { Collector } from './support.js';
 
 class Item {
   @IsInt()

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { sourceFlags } from '../support/source-process.js';
 
 const root = join(__dirname, '..', '..');
 const fixtures = join(__dirname, 'fixtures');
@@ -10,8 +11,7 @@ class Worker {
   private readonly child: ChildProcess;
 
   constructor(env: Record<string, string>) {
-    const hooks = ['@swc-node/register/esm-register', join(fixtures, 'without-packages.mjs')];
-    const flags = hooks.flatMap((hook) => ['--import', hook]);
+    const flags = [...sourceFlags, '--import', join(fixtures, 'without-packages.mjs')];
     this.child = spawn(process.execPath, [...flags, join(fixtures, 'worker.ts')], {
       cwd: root,
       env: { ...process.env, NO_COLOR: '1', ...env },

@@ -14,7 +14,8 @@ import {
   DiscoPayload,
   DiscoSubscribe,
 } from 'nestjs-disco-bus';
-import { Collector, closeApps, startApp } from './support.js';
+import { Collector } from '../support/collector.js';
+import { closeApps, startApp } from './support.js';
 
 let got: Collector<any>;
 let made = 0;

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { sourceFlags } from '../support/source-process.js';
 
 const root = join(__dirname, '..', '..');
 const run = promisify(execFile);
@@ -8,11 +9,11 @@ const run = promisify(execFile);
 /** What the application writes until it has been up for 3 s. */
 async function output(env: Record<string, string>): Promise<string> {
   const program = join(__dirname, 'fixtures', 'hooks.ts');
-  const { stdout, stderr } = await run(
-    process.execPath,
-    ['--import', '@swc-node/register/esm-register', program],
-    { cwd: root, env: { ...process.env, NO_COLOR: '1', NODE_ENV: '', ...env }, timeout: 60_000 },
-  );
+  const { stdout, stderr } = await run(process.execPath, [...sourceFlags, program], {
+    cwd: root,
+    env: { ...process.env, NO_COLOR: '1', NODE_ENV: '', ...env },
+    timeout: 60_000,
+  });
   expect(stdout).toContain('looked');
   return stdout + stderr;
 }

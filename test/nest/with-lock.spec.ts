@@ -18,7 +18,9 @@ import {
   type WithLockOptions,
 } from 'nestjs-disco-bus';
 import { Observable } from 'rxjs';
-import { Collector, closeApps, gate, startApp, startContext } from './support.js';
+import { Collector } from '../support/collector.js';
+import { pause } from '../support/waiting.js';
+import { closeApps, gate, startApp, startContext } from './support.js';
 
 let got: Collector<unknown>;
 beforeEach(() => {
@@ -292,9 +294,9 @@ describe('the work', () => {
   it('is extended while it takes longer than its ttl', async () => {
     @Injectable()
     class Long {
-      @WithLock('report', { ttl: 150 })
+      @WithLock('report', { ttl: 500 })
       async run() {
-        await new Promise((resolve) => setTimeout(resolve, 400));
+        await pause(1_200);
         return currentLock()?.isValid();
       }
     }
@@ -680,7 +682,7 @@ describe('an attempt whose time is over', () => {
         const held = await bus.locks.acquire('stock');
         await bus.publish(topic, {});
         const letters = bus.deadLetters(topic);
-        while ((await letters.count()) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+        while ((await letters.count()) === 0) await pause(5);
         expect((await letters.peek())[0]).toMatchObject({
           reason: 'attempts',
           error: { name: 'HandlerTimeoutError' },

@@ -62,13 +62,14 @@ export class SuiteCopy {
   }
 }
 
-/** The repository's own configuration; only where things are found differs. */
+/** The repository's own configuration; only where things are found differs, and that Nest 11 is CommonJS as it comes. */
 function configuration(): string {
   const base = pathToFileURL(join(root, 'jest.config.mjs')).href;
   const modules = JSON.stringify(join(root, 'node_modules'));
   return `import base from ${JSON.stringify(base)};
 const swc = ${JSON.stringify(join(root, 'node_modules/@swc/jest/index.js'))};
 const transform = Object.fromEntries(Object.entries(base.transform).map(([files, [, options]]) => [files, [swc, options]]));
-export default { ...base, transform, modulePaths: [${modules}], reporters: ['default'], globalSetup: undefined };
+const transformIgnorePatterns = ['<rootDir>/node_modules/', ...base.transformIgnorePatterns];
+export default { ...base, transform, transformIgnorePatterns, modulePaths: [${modules}], reporters: ['default'], globalSetup: undefined, testSequencer: undefined };
 `;
 }

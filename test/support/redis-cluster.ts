@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import { freePort, RedisServer } from './redis-server.js';
+import { until } from './waiting.js';
 
 const NODE_TIMEOUT_MS = 1_000;
 const SLOTS = 16_384;
@@ -54,7 +55,7 @@ export class RedisCluster {
 async function startNode(): Promise<RedisServer> {
   // The port of the nodes among themselves is this and 10000.
   const port = await freePort();
-  const timeout = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS), '--repl-diskless-sync-delay', '0'];
+  const timeout = ['--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
   return RedisServer.startOn(
     port,
     '--cluster-enabled',
@@ -86,19 +87,14 @@ async function replicate(admins: readonly Redis[]): Promise<void> {
     await admins[index + 3].call('CLUSTER', 'REPLICATE', id);
   }
   for (const primary of primaries) {
-    await until(async () => /connected_slaves:1/.test(await primary.info('replication')));
+    await until('a replica follows', async () =>
+      /connected_slaves:1/.test(await primary.info('replication')),
+    );
   }
   await everyNode(admins, (info) => /cluster_state:ok/.test(info));
 }
 
 async function everyNode(admins: readonly Redis[], holds: (info: string) => boolean): Promise<void> {
-  for (const admin of admins) await until(async () => holds(String(await admin.call('CLUSTER', 'INFO'))));
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('the cluster did not form in 20 s');
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
+  for (const admin of admins)
+    await until('the cluster has formed', async () => holds(String(await admin.call('CLUSTER', 'INFO'))));
 }

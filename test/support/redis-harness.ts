@@ -4,6 +4,7 @@ import type { DriverPublishOptions, DriverSubscribeOptions } from '../../lib/dri
 import type { DriverStatus } from '../../lib/driver/driver-status.js';
 import { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.js';
+import { Collector } from './collector.js';
 
 /** How the specs subscribe. */
 export const fanOut: DriverSubscribeOptions = {
@@ -22,13 +23,9 @@ export const bytes = (text: string): Buffer => Buffer.from(text);
 
 /** Deliveries of a subscription, and a way to wait for so many. */
 export class Inbox {
-  readonly deliveries: Delivery[] = [];
-  private readonly waiters = new Set<() => void>();
-
-  readonly take = (delivery: Delivery): void => {
-    this.deliveries.push(delivery);
-    for (const waiter of this.waiters) waiter();
-  };
+  private readonly collected = new Collector<Delivery>();
+  readonly deliveries: Delivery[] = this.collected.values;
+  readonly take: (delivery: Delivery) => void = this.collected.add;
 
   get texts(): string[] {
     return this.deliveries.map(({ frame }) => Buffer.from(frame).toString());
@@ -36,50 +33,22 @@ export class Inbox {
 
   /** Resolves when `count` deliveries have come in all; rejects after `timeoutMs`. */
   received(count: number, timeoutMs = 10_000): Promise<Delivery[]> {
-    return this.until(
-      () => this.deliveries.length >= count,
-      timeoutMs,
-      () => `${count} deliveries, got ${this.deliveries.length}`,
-    );
+    return this.collected.has(count, timeoutMs);
   }
 
   /** Resolves when a frame with that text has come. */
   gets(text: string, timeoutMs = 10_000): Promise<Delivery[]> {
-    return this.until(
-      () => this.texts.includes(text),
-      timeoutMs,
-      () => `"${text}"`,
-    );
-  }
-
-  private until(done: () => boolean, timeoutMs: number, what: () => string): Promise<Delivery[]> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (!done()) return;
-        clearTimeout(timer);
-        this.waiters.delete(check);
-        resolve(this.deliveries);
-      };
-      const timer = setTimeout(() => {
-        this.waiters.delete(check);
-        reject(new Error(`waited for ${what()}`));
-      }, timeoutMs);
-      this.waiters.add(check);
-      check();
-    });
+    return this.collected.when(() => this.texts.includes(text), `"${text}"`, timeoutMs);
   }
 }
 
 /** The statuses of a driver, and a way to wait for the next of a kind. */
 export class StatusLog {
-  readonly statuses: DriverStatus[] = [];
-  private readonly waiters = new Set<() => void>();
+  private readonly collected = new Collector<DriverStatus>();
+  readonly statuses: DriverStatus[] = this.collected.values;
 
   constructor(driver: RedisDriver) {
-    driver.onStatus((status) => {
-      this.statuses.push(status);
-      for (const waiter of this.waiters) waiter();
-    });
+    driver.onStatus(this.collected.add);
   }
 
   of<Type extends DriverStatus['type']>(type: Type): Extract<DriverStatus, { type: Type }>[] {
@@ -90,20 +59,7 @@ export class StatusLog {
 
   /** Resolves when `count` statuses of that type have come in all. */
   async seen(type: DriverStatus['type'], count = 1, timeoutMs = 15_000): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const check = () => {
-        if (this.of(type).length < count) return;
-        clearTimeout(timer);
-        this.waiters.delete(check);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        this.waiters.delete(check);
-        reject(new Error(`waited for ${count} × ${type}, got ${this.statuses.map((s) => s.type).join(' ')}`));
-      }, timeoutMs);
-      this.waiters.add(check);
-      check();
-    });
+    await this.collected.when(() => this.of(type).length >= count, `${count} × ${type}`, timeoutMs);
   }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { freePort, RedisServer } from './redis-server.js';
+import { pause } from './waiting.js';
 
 /** Shorter, and on a busy machine a server that lives is taken for dead. */
 const DOWN_AFTER_MS = 2_000;
@@ -24,9 +25,9 @@ export class RedisSentinel {
 
   /** Resolves when the Sentinels know the replica and each other, so that a failover can happen. */
   static async start(): Promise<RedisSentinel> {
-    const primary = await RedisServer.start('--repl-diskless-sync-delay', '0');
+    const primary = await RedisServer.start();
     const following = ['--replicaof', '127.0.0.1', String(primary.port)];
-    const replica = await RedisServer.start('--repl-diskless-sync-delay', '0', ...following);
+    const replica = await RedisServer.start(...following);
     const ports = [await freePort(), await freePort(), await freePort()];
     const sentinels = ports.map((port) => ({ host: '127.0.0.1', port }));
     const directory = await mkdtemp(join(tmpdir(), 'disco-sentinel-'));
@@ -51,7 +52,7 @@ export class RedisSentinel {
     // They refuse while the replica is not known to be a good one, as right after the last failover.
     while (!(await this.ask('FAILOVER').catch(() => false))) {
       if (Date.now() > deadline) throw new Error('the Sentinels did not begin a failover in 20 s');
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(50);
     }
   }
 
@@ -113,7 +114,7 @@ export class RedisSentinel {
       const value = (field: string) => fields[fields.indexOf(field) + 1];
       if (value('num-slaves') === '1' && value('num-other-sentinels') === '2') break;
       if (Date.now() > deadline) throw new Error('the Sentinels did not find each other in 20 s');
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(50);
     }
     sentinel.disconnect();
   }

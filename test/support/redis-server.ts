@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { leastUserArgs, underLeastRights } from './acl-rules.js';
+import { pause } from './waiting.js';
 
 /**
  * Below the ports that systems give to outgoing connections, each worker of the test run has some of its own, and begins
@@ -70,8 +71,10 @@ export class RedisServer {
     const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';
     const base = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.directory];
     const quiet = ['--save', '', '--appendonly', 'no', '--enable-debug-command', 'yes'];
+    // A primary sends its data to a replica at once, not after five seconds in which others might come.
+    const prompt = ['--repl-diskless-sync-delay', '0'];
     const users = underLeastRights ? leastUserArgs(expect.getState().testPath) : [];
-    const child = spawn(binary, [...base, ...quiet, ...this.args, ...users], { stdio: 'ignore' });
+    const child = spawn(binary, [...base, ...quiet, ...prompt, ...this.args, ...users], { stdio: 'ignore' });
     this.process = child;
     this.exited = new Promise((resolve) => child.once('exit', resolve));
     await this.answering(child);
@@ -103,7 +106,7 @@ export class RedisServer {
     for (let attempt = 0; attempt < 400; attempt++) {
       if (child.exitCode !== null) throw new Error(`redis-server exited with ${child.exitCode}`);
       if (await ping(this.port)) return;
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await pause(25);
     }
     throw new Error(`redis-server on port ${this.port} did not answer`);
   }

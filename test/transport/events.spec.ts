@@ -6,7 +6,8 @@ import { UnrecoverableError } from '../../lib/errors/handler.errors.js';
 import { KEY_HEADER } from '../../lib/message/headers.js';
 import { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
 import { DiscoRecordBuilder } from '../../lib/transport/disco-record.js';
-import { Collector, gate } from '../nest/support.js';
+import { gate } from '../nest/support.js';
+import { Collector } from '../support/collector.js';
 import { engines, stage, useEngines } from './support.js';
 
 useEngines();

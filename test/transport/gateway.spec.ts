@@ -20,7 +20,7 @@ import { catchError, from, lastValueFrom, Observable, of, scan, take, throwError
 import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
 import type { DiscoBusClientOptions, DiscoBusServerOptions } from '../../lib/transport/transport-options.js';
-import { Collector } from '../nest/support.js';
+import { Collector } from '../support/collector.js';
 import { createApp, engines, stage, useEngines } from './support.js';
 
 useEngines();

@@ -3,7 +3,7 @@ import { EventPattern, MessagePattern, Payload, RpcException } from '@nestjs/mic
 import { lastValueFrom, of, throwError, toArray } from 'rxjs';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { DiscoRecordBuilder } from '../../lib/transport/disco-record.js';
-import { Collector } from '../nest/support.js';
+import { Collector } from '../support/collector.js';
 import { engines, silent, stage, useEngines } from './support.js';
 
 useEngines();

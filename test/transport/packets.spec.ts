@@ -23,7 +23,8 @@ import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
 import { DISCO_BUS, DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
 import { routeOfTopic, topicOfRoute } from '../../lib/transport/pattern-topic.js';
-import { Collector } from '../nest/support.js';
+import { Collector } from '../support/collector.js';
+import { pause } from '../support/waiting.js';
 import { closeAll, createApp, engines, redisUrl, silent, stage, useEngines } from './support.js';
 
 useEngines();
@@ -78,7 +79,7 @@ describe.each(engines)('Packets over $name', (engine) => {
     const slow = {
       deserialize: async (packet: unknown) => {
         delayMs = Math.max(0, delayMs - 10);
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        await pause(delayMs);
         return packet;
       },
     };
@@ -313,7 +314,7 @@ describe('DiscoBusModule', () => {
       @MessagePattern('work')
       async work(): Promise<string> {
         begin();
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        await pause(30);
         order.push('handled');
         return 'done';
       }

@@ -20,7 +20,8 @@ import { map, scan, take } from 'rxjs/operators';
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
 import { DiscoRecordBuilder } from '../../lib/transport/disco-record.js';
-import { Collector, gate } from '../nest/support.js';
+import { gate } from '../nest/support.js';
+import { Collector } from '../support/collector.js';
 import { engines, stage, useEngines } from './support.js';
 
 useEngines();

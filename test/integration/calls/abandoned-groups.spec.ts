@@ -4,7 +4,7 @@ import type { DiscoDriver } from '../../../lib/driver/driver.js';
 import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { RedisServer } from '../../support/redis-server.js';
-import { until } from '../streams/support.js';
+import { until } from '../../support/waiting.js';
 
 interface Settings {
   readonly maxLength?: number;

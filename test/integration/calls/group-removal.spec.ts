@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import type { DiscoDriver } from '../../../lib/driver/driver.js';
+import { until } from '../../support/waiting.js';
 import { Inbox } from '../../unit/bus/support.js';
-import { until } from '../streams/support.js';
 import { engines, useEngines } from './engines.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };

@@ -6,9 +6,9 @@ import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-stor
 import { LockManager, type LockManagerOptions } from '../../../lib/lock/lock-manager.js';
 import type { LockOptions } from '../../../lib/lock/lock-options.js';
 import { redlockStore } from '../../../lib/lock/redlock-store.js';
-import { until } from '../../faults/locks-support.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { RedisServer } from '../../support/redis-server.js';
+import { until } from '../../support/waiting.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 const turns = async (count: number) => {

@@ -3,6 +3,7 @@ import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-stor
 import type { RedisDriverOptions } from '../../../lib/drivers/redis/redis-options.js';
 import { LockManager } from '../../../lib/lock/lock-manager.js';
 import { RedisServer } from '../../support/redis-server.js';
+import { pause } from '../../support/waiting.js';
 
 describe('locks in Redis', () => {
   const made: LockManager[] = [];
@@ -159,7 +160,7 @@ describe('locks in Redis', () => {
     try {
       const watcher = new Redis(replica.url);
       while (!/master_link_status:up/.test(await watcher.info('replication'))) {
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await pause(20);
       }
       const locks = await manager();
       const lock = await locks.acquire('key', { minReplicas: 1, replicaTimeout: '5s' });

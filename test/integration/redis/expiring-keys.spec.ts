@@ -8,8 +8,8 @@ import { redlockStore } from '../../../lib/lock/redlock-store.js';
 import { DiscoBusClient } from '../../../lib/transport/disco-bus.client.js';
 import { DiscoBusServer } from '../../../lib/transport/disco-bus.server.js';
 import { RedisServer } from '../../support/redis-server.js';
+import { until } from '../../support/waiting.js';
 import { KeepingLogger } from '../../unit/bus/support.js';
-import { until } from '../streams/support.js';
 
 const DAY_MS = 86_400_000;
 

@@ -4,10 +4,11 @@ import { type RedisDriver, redisDriver } from '../../../lib/drivers/redis/redis.
 import { LockManager } from '../../../lib/lock/lock-manager.js';
 import { RedisCluster } from '../../support/redis-cluster.js';
 import { RedisServer } from '../../support/redis-server.js';
+import { pause } from '../../support/waiting.js';
 
 /** Longer than any of the times below, so that whatever ends a command, ends one. */
 const IDLE_MS = 300;
-const idle = () => new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+const idle = () => pause(IDLE_MS);
 const quiet = { log: () => {}, warn: () => {}, error: () => {} };
 const broken = { lua: 'return redis.error_reply("not the command")', numberOfKeys: 0 };
 

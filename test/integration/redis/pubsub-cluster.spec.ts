@@ -3,6 +3,7 @@ import { RedisCluster } from '../../support/redis-cluster.js';
 import { bytes, Drivers, fanOut, Inbox, once, StatusLog } from '../../support/redis-harness.js';
 import { RedisSentinel } from '../../support/redis-sentinel.js';
 import type { RedisServer } from '../../support/redis-server.js';
+import { pause } from '../../support/waiting.js';
 
 const quick = { heartbeat: 400, reconnect: { delay: 20, max: 200 } } as const;
 
@@ -12,7 +13,7 @@ async function flowsAgain(publish: (text: string) => Promise<unknown>, inbox: In
   const before = inbox.texts.length;
   for (let index = 0; Date.now() < deadline; index++) {
     await publish(`probe ${index}`).catch(() => undefined);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
     if (inbox.texts.length > before) return;
   }
   throw new Error('no message flowed in 20 s');

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { bytes, Drivers, fanOut, Inbox, once, rejection, StatusLog } from '../../support/redis-harness.js';
 import { freePort, RedisServer } from '../../support/redis-server.js';
+import { pause } from '../../support/waiting.js';
 
 /** Quicker than the defaults, so that the specs stay short; the ratios are the same. */
 const quick = { heartbeat: 400, reconnect: { delay: 20, max: 200 } } as const;
@@ -53,7 +54,7 @@ describe('Redis pub/sub over a failing connection', () => {
     proxy.refuse();
     expect(proxy.cut()).toBe(2);
     await log.seen('disconnected');
-    while (proxy.counts.refused < 6) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (proxy.counts.refused < 6) await pause(20);
     proxy.pass();
     await log.seen('connected');
     const [gap, ...more] = log.of('gap');
@@ -98,7 +99,7 @@ describe('Redis pub/sub over a failing connection', () => {
     await log.seen('disconnected');
     expect(performance.now() - startedMs).toBeLessThan(2.5 * 400 + 200);
     // Each connection finds out by itself; heal the link only when both have, and try anew.
-    while (proxy.counts.connections < 4) await new Promise((resolve) => setTimeout(resolve, 10));
+    while (proxy.counts.connections < 4) await pause(10);
     proxy.pass();
     await log.seen('connected');
     await driver.publish('h', bytes('after'), once());
@@ -114,7 +115,7 @@ describe('Redis pub/sub over a failing connection', () => {
     await driver.subscribe('f', fanOut, inbox.take);
     server.freeze();
     const stalled = driver.publish('f', bytes('stalled'), once());
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    await pause(150);
     server.thaw();
     await stalled;
     expect(log.statuses).toEqual([]);
@@ -132,10 +133,10 @@ describe('Redis pub/sub over a failing connection', () => {
     const inbox = new Inbox();
     await driver.subscribe('e', fanOut, inbox.take);
     for (let round = 0; round < 3; round++) {
-      await new Promise((resolve) => setTimeout(resolve, 390));
+      await pause(390);
       const until = performance.now() + 1_200;
       while (performance.now() < until);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await pause(20);
     }
     await driver.publish('e', bytes('x'), once());
     await inbox.gets('x');

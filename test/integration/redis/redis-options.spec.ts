@@ -10,6 +10,7 @@ import { ResolvedRedisOptions } from '../../../lib/drivers/redis/redis-options.j
 import { ConfigurationError } from '../../../lib/errors/bus.errors.js';
 import { bytes, Drivers, fanOut, Inbox, once, rejection, StatusLog } from '../../support/redis-harness.js';
 import { freePort, RedisServer } from '../../support/redis-server.js';
+import { pause } from '../../support/waiting.js';
 
 const SECRET = 'pa55:w@rd/sentinel';
 const quick = { heartbeat: 400, reconnect: { delay: 20, max: 200 } } as const;
@@ -102,7 +103,7 @@ describe('Redis with a password and ACL users', () => {
   let admin: Redis;
 
   beforeAll(async () => {
-    server = await RedisServer.start('--repl-diskless-sync-delay', '0');
+    server = await RedisServer.start();
     admin = new Redis(server.url, { password: SECRET, retryStrategy: () => 50 });
     admin.on('error', () => undefined);
     const setup = new Redis(server.url);
@@ -238,7 +239,7 @@ describe('Redis with a password and ACL users', () => {
     const inbox = new Inbox();
     await driver.subscribe('t', fanOut, inbox.take);
     const last = await driver.subscribe('p.*', fanOut, inbox.take);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await pause(1_000);
     await last.close();
     await driver.publish('t', bytes('x'), once());
     await inbox.gets('x');

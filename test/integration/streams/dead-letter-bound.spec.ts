@@ -5,8 +5,9 @@ import { memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import type { Metrics } from '../../../lib/metrics/metrics.js';
 import { noopMetrics } from '../../../lib/metrics/noop-metrics.js';
+import { until } from '../../support/waiting.js';
 import { gate, KeepingLogger } from '../../unit/bus/support.js';
-import { member, stored, streamsStage, until } from './support.js';
+import { member, stored, streamsStage } from './support.js';
 
 const MAX = 3;
 type Full = Extract<BusStatus, { type: 'dead-letters-full' }>;

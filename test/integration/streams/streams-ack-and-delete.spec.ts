@@ -1,6 +1,7 @@
 import type { Delivery } from '../../../lib/driver/delivery.js';
 import { bytes, Inbox } from '../../support/redis-harness.js';
-import { acknowledging, member, quiet, stored, streamsStage, textOf, until } from './support.js';
+import { pause, until } from '../../support/waiting.js';
+import { acknowledging, member, stored, streamsStage, textOf } from './support.js';
 
 // What a server older than Redis 8.2 does is the other half of each test.
 describe('Redis Streams: XACKDEL, where the server has it', () => {
@@ -55,7 +56,7 @@ describe('Redis Streams: XACKDEL, where the server has it', () => {
     await driver.subscribe('t', member({ maxInFlight: 30 }), take);
     for (const text of texts) await driver.publish('t', bytes(text), stored());
     await inbox.received(20);
-    await quiet(100);
+    await pause(100);
     expect(await length()).toBe(20);
     const other = new Inbox();
     await driver.subscribe('t', member({ group: 'idle', maxInFlight: 30 }), other.take);

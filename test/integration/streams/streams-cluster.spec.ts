@@ -2,7 +2,8 @@ import { Cluster } from 'ioredis';
 import { RedisCluster } from '../../support/redis-cluster.js';
 import { bytes, Drivers, Inbox, rejection } from '../../support/redis-harness.js';
 import { RedisSentinel } from '../../support/redis-sentinel.js';
-import { acknowledging, member, stored, textOf, until } from './support.js';
+import { until } from '../../support/waiting.js';
+import { acknowledging, member, stored, textOf } from './support.js';
 
 describe('Redis Streams in a Cluster', () => {
   const drivers = new Drivers();

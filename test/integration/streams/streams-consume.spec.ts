@@ -4,7 +4,8 @@ import { joinBundle } from '../../../lib/message/bundle.js';
 import { decodeFrame, encodeFrame } from '../../../lib/message/frame.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { bytes, Inbox, rejection, StatusLog } from '../../support/redis-harness.js';
-import { acknowledging, member, quiet, stored, streamsStage, textOf, until } from './support.js';
+import { pause, until } from '../../support/waiting.js';
+import { acknowledging, member, stored, streamsStage, textOf } from './support.js';
 
 const framed = (id: string) =>
   encodeFrame({ id, timestamp: 1, headers: {}, compression: 0, codec: 0, body: '1' });
@@ -19,7 +20,7 @@ describe('Redis Streams: consuming', () => {
     ['FLUSHALL', () => redis.admin.flushall(), true],
     ['DEL', () => redis.admin.del('disco:{t}'), true],
     ['XGROUP DESTROY', () => redis.admin.xgroup('DESTROY', 'disco:{t}', 'g'), false],
-  ])('C2: consumes again within a second after %s', async (_, harm, loses) => {
+  ])('consumes again within a second after %s', async (_, harm, loses) => {
     const driver = await drivers.connected({ url: redis.server.url, streams });
     const log = new StatusLog(driver);
     const { inbox, take } = acknowledging();
@@ -35,7 +36,7 @@ describe('Redis Streams: consuming', () => {
     await driver.publish('t', bytes('after'), stored());
     await inbox.gets('after');
     expect(performance.now() - startedMs).toBeLessThan(1_000);
-    await quiet(100);
+    await pause(100);
     expect(inbox.texts).toEqual(['before', 'after']);
     expect(log.of('data-loss')).toEqual(loses ? [{ type: 'data-loss', topic: 't' }] : []);
   });
@@ -77,7 +78,7 @@ describe('Redis Streams: consuming', () => {
     });
     const { position } = await driver.publish('t', bytes('m'), stored());
     await failing.received(3);
-    await quiet(100);
+    await pause(100);
     expect(failing.deliveries.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
     expect(failing.deliveries.map((delivery) => delivery.position)).toEqual([position, position, position]);
     expect(other.texts).toEqual(['m']);
@@ -98,13 +99,13 @@ describe('Redis Streams: consuming', () => {
     await Promise.all([quick.received(20), slow.received(20)]);
     for (const delivery of slow.deliveries.slice(0, 5)) await delivery.ack();
     await until('five are trimmed', async () => (await redis.admin.xlen('disco:{t}')) === 15);
-    await quiet(400);
+    await pause(400);
     expect(await redis.admin.xlen('disco:{t}')).toBe(15);
     for (const delivery of slow.deliveries.slice(5)) await delivery.ack();
     await until('all are trimmed', async () => (await redis.admin.xlen('disco:{t}')) === 0);
   });
 
-  it('B4: finds what it was handed in a reply that was lost, with no attempt counted', async () => {
+  it('finds what it was handed in a reply that was lost, with no attempt counted', async () => {
     const proxy = await FaultProxy.start(redis.server.port);
     try {
       const reader = await drivers.connected({ url: proxy.url, streams: { claimAfter: '30s' } });
@@ -173,7 +174,7 @@ describe('Redis Streams: consuming', () => {
     expect(await redis.admin.exists('disco:{t}:dead:g')).toBe(0);
   });
 
-  it('D6: hands over what a closing driver leaves unsettled, within two seconds', async () => {
+  it('hands over what a closing driver leaves unsettled, within two seconds', async () => {
     const leaving = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
     const staying = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '30s' } });
     const held = new Inbox();
@@ -319,13 +320,13 @@ describe('Redis Streams: consuming', () => {
     await driver.subscribe('t', member(), inbox.take);
     await inbox.received(1);
     await driver.publish('t', framed('other'), stored());
-    await quiet(100);
+    await pause(100);
     expect(idsOf(inbox)).toEqual(['a']);
     const marks = await redis.admin.hgetall('disco:{t}:state:g');
     expect(Object.keys(marks).some((field) => field.startsWith('running:'))).toBe(true);
     await inbox.deliveries[0].ack();
     await inbox.received(2);
-    await quiet(50);
+    await pause(50);
     expect(idsOf(inbox)).toEqual(['a', 'c']);
     await inbox.deliveries[1].ack();
     await inbox.received(3);
@@ -363,7 +364,7 @@ describe('Redis Streams: consuming', () => {
       const [innocent] = await besideAgain.received(1, 5_000);
       expect([innocent.attempt, innocent.crashes]).toEqual([1, 0]);
       await driver.publish('beside', bytes('next'), stored());
-      await quiet(100);
+      await pause(100);
       expect(besideAgain.texts).toEqual(['innocent']);
       await innocent.ack();
       await besideAgain.gets('next');
@@ -418,7 +419,7 @@ describe('Redis Streams: consuming', () => {
     );
     await Promise.all(publishing);
     await Promise.all(inboxes.map((inbox, index) => inbox.received(places[index])));
-    await quiet(100);
+    await pause(100);
     expect(inboxes.map(({ deliveries }) => deliveries.length)).toEqual(places);
     for (const [index, place] of places.entries()) {
       const pending = ((await redis.admin.xpending(`disco:{t${place}}`, 'g')) as unknown[])[0];
@@ -436,7 +437,7 @@ describe('Redis Streams: consuming', () => {
     await inbox.received(1);
     await redis.admin.config('SET', 'min-replicas-to-write', '1');
     const settling = inbox.deliveries[0].deadLetter({ reason: 'attempts' });
-    await quiet(300);
+    await pause(300);
     expect(((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0]).toBe(1);
     expect(await redis.admin.xlen('disco:{t}:dead:g')).toBe(0);
     await redis.admin.config('SET', 'min-replicas-to-write', '0');
@@ -477,7 +478,7 @@ describe('Redis Streams: consuming', () => {
       bundle.deadLetter({ reason: 'attempts' }, part(4)),
       bundle.retry(0, part(5)),
     ]);
-    await quiet(50);
+    await pause(50);
     await redis.admin.config('SET', 'maxmemory', '0');
     await settling;
     await bundle.ack();

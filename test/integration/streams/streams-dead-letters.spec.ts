@@ -1,5 +1,6 @@
 import { bytes, Inbox, rejection } from '../../support/redis-harness.js';
-import { member, quiet, stored, streamsStage, until } from './support.js';
+import { pause, until } from '../../support/waiting.js';
+import { member, stored, streamsStage } from './support.js';
 
 describe('Redis Streams: dead letters', () => {
   const redis = streamsStage();
@@ -82,7 +83,7 @@ describe('Redis Streams: dead letters', () => {
     const [letter] = await store.list({ limit: 1 });
     await store.replay(letter.position);
     await inbox.received(2);
-    await quiet(50);
+    await pause(50);
     expect(await store.count()).toBe(0);
   });
 

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import type { BusStatus } from '../../../lib/bus/bus-status.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
+import { until } from '../../support/waiting.js';
 import { gate } from '../../unit/bus/support.js';
-import { acknowledging, member, stored, streamsStage, textOf, until } from './support.js';
+import { acknowledging, member, stored, streamsStage, textOf } from './support.js';
 
 describe('A Redis without memory', () => {
   const redis = streamsStage();

@@ -2,7 +2,8 @@ import type { Delivery } from '../../../lib/driver/delivery.js';
 import type { RedisStreamOptions } from '../../../lib/drivers/redis/streams/stream-options.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { bytes, Inbox, rejection, StatusLog } from '../../support/redis-harness.js';
-import { acknowledging, member, quiet, stored, streamsStage, textOf, until } from './support.js';
+import { pause, until } from '../../support/waiting.js';
+import { acknowledging, member, stored, streamsStage, textOf } from './support.js';
 
 describe('Redis Streams: topic patterns', () => {
   const redis = streamsStage();
@@ -35,7 +36,7 @@ describe('Redis Streams: topic patterns', () => {
         .map((round) => `${topic}/${round}`),
     );
     await inbox.received(sent.length);
-    await quiet(100);
+    await pause(100);
     expect([...inbox.texts].sort()).toEqual([...sent].sort());
     for (const delivery of inbox.deliveries) expect(textOf(delivery).split('/')[0]).toBe(delivery.topic);
     expect(most).toBe(5);
@@ -93,7 +94,7 @@ describe('Redis Streams: topic patterns', () => {
     const second = await connected();
     await second.subscribe('a.*', member({ startFrom: 'new' }), take);
     await inbox.gets('meanwhile');
-    await quiet(50);
+    await pause(50);
     expect([...inbox.texts].sort()).toEqual(['later', 'meanwhile', 'old 2']);
   });
 
@@ -108,7 +109,7 @@ describe('Redis Streams: topic patterns', () => {
     for (const [topic, text] of sent) await publisher.publish(topic, bytes(text), stored());
     await other.inbox.received(sent.length);
     await until('the group has all', () => one.inbox.texts.length + two.inbox.texts.length >= sent.length);
-    await quiet(50);
+    await pause(50);
     const all = sent.map(([, text]) => text).sort();
     expect([...one.inbox.texts, ...two.inbox.texts].sort()).toEqual(all);
     expect([...other.inbox.texts].sort()).toEqual(all);
@@ -206,14 +207,14 @@ describe('Redis Streams: topic patterns', () => {
     subscription.pause();
     await driver.publish('r.a', bytes('paused'), stored());
     await driver.publish('r.later', bytes('paused'), stored());
-    await quiet(100);
+    await pause(100);
     expect(inbox.texts).not.toContain('paused');
     subscription.resume();
     await inbox.received(10);
     await until('all is settled', async () => Number((await pending('r.a'))[0]) === 0);
     await subscription.close();
     await driver.publish('r.new', bytes('closed'), stored());
-    await quiet(50);
+    await pause(50);
     expect(inbox.texts).not.toContain('closed');
     for (const topic of ['r.a', 'r.b', 'r.later']) {
       await until(
@@ -254,7 +255,7 @@ describe('Redis Streams: topic patterns', () => {
       await redis.admin.publish('disco:disco:stream-topics', name);
     await driver.publish('x.good', bytes('good'), stored());
     await inbox.received(1);
-    await quiet(500);
+    await pause(500);
     expect(inbox.texts).toEqual(['good']);
     expect(log.of('error').map(({ error }) => error.code)).toEqual(['DISCO_DRIVER']);
     const keys = (await redis.admin.keys('disco:{*}')).sort();

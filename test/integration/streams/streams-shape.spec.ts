@@ -4,7 +4,8 @@ import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { RedisCluster } from '../../support/redis-cluster.js';
 import { bytes } from '../../support/redis-harness.js';
 import { freePort } from '../../support/redis-server.js';
-import { member, stored, streamsStage, until } from './support.js';
+import { until } from '../../support/waiting.js';
+import { member, stored, streamsStage } from './support.js';
 
 const silent = { log: () => {}, warn: () => {}, error: () => {} };
 

@@ -2,7 +2,8 @@ import type { DriverStatus } from '../../../lib/driver/driver-status.js';
 import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { bytes } from '../../support/redis-harness.js';
-import { acknowledging, member, stored, streamsStage, textOf, until } from './support.js';
+import { until } from '../../support/waiting.js';
+import { acknowledging, member, stored, streamsStage, textOf } from './support.js';
 
 const DAY_MS = 86_400_000;
 

@@ -52,21 +52,3 @@ export function stored(changes: Partial<DriverPublishOptions> = {}): DriverPubli
 }
 
 export const textOf = ({ frame }: Delivery): string => Buffer.from(frame).toString();
-
-/** Resolves when `holds` does; looks again every 10 ms, and fails with `what` after `timeoutMs`. */
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-/** Lets time pass in which nothing should happen. */
-export function quiet(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}

@@ -5,8 +5,8 @@ import { memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { NotConnectedError } from '../../../lib/errors/bus.errors.js';
 import { DriverError } from '../../../lib/errors/driver.errors.js';
-import { until } from '../../integration/streams/support.js';
 import { freePort, RedisServer } from '../../support/redis-server.js';
+import { until } from '../../support/waiting.js';
 import { KeepingLogger } from './support.js';
 
 describe('what a driver tells', () => {

@@ -1,6 +1,7 @@
 import type { DiscoBusOptions } from '../../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import { memoryDriver } from '../../../lib/drivers/memory/index.js';
+import { Collector } from '../../support/collector.js';
 
 /** A logger that keeps what it is told. */
 export class KeepingLogger {
@@ -37,24 +38,13 @@ export function buses() {
 
 /** A list that can be waited on. */
 export class Inbox<T> {
-  readonly items: T[] = [];
-  private waiters: { count: number; resolve: () => void }[] = [];
+  private readonly collected = new Collector<T>();
+  readonly items: T[] = this.collected.values;
+  readonly push: (item: T) => void = this.collected.add;
 
-  readonly push = (item: T): void => {
-    this.items.push(item);
-    this.waiters = this.waiters.filter(({ count, resolve }) => {
-      if (this.items.length < count) return true;
-      resolve();
-      return false;
-    });
-  };
-
-  /** Resolves with the items once there are `count`. */
-  async until(count: number): Promise<T[]> {
-    if (this.items.length < count) {
-      await new Promise<void>((resolve) => this.waiters.push({ count, resolve }));
-    }
-    return this.items;
+  /** Resolves with the items once there are `count`; rejects after 25 s, before jest ends the test. */
+  until(count: number): Promise<T[]> {
+    return this.collected.has(count, 25_000);
   }
 }
 

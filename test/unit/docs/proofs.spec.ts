@@ -24,6 +24,16 @@ describe('the table of the original, row by row', () => {
   });
 });
 
+describe('what happens when …, row by row', () => {
+  const specs = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' });
+  const specOf = (name: string) => specs.find((file) => file.endsWith(`/${name}.spec.ts`));
+  const proofs = tableAfter(readme, '## What happens when …').flatMap(([, , proof]) => proofsIn(proof));
+
+  it.each(proofs)('%s has the test "%s"', (name, title) => {
+    expect(readDocument(`test/${specOf(name)}`)).toContain(title);
+  });
+});
+
 describe('the samples that the README names', () => {
   const named = [...readme.matchAll(/npm run sample ([a-z-]+)/g)].map(([, name]) => name);
   const listed = tableAfter(readme, '## Samples').map(([name]) => codeIn(name)[0]);
