@@ -17,6 +17,7 @@ import type { GroupRemoval } from '../../driver/group-removal.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
+import { within } from '../../timing/within.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
 import { RedisCommands } from './redis-client.js';
@@ -24,7 +25,6 @@ import { RedisConnections } from './redis-connections.js';
 import { isCluster } from './redis-endpoint.js';
 import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
 import { StreamsEngine } from './streams/streams-engine.js';
-import { within } from './streams/within.js';
 
 /** PING answers within this, or the server is as good as gone. */
 const PING_TIMEOUT_MS = 5_000;

@@ -1,5 +1,5 @@
 import { lockCommands } from '../../../lib/drivers/redis/locks/lock-rights.js';
-import { featureCommands } from '../../../lib/drivers/redis/streams/feature-commands.js';
+import { featureCommands } from '../../../lib/drivers/redis/streams/feature-rights.js';
 import { documentedRules } from '../../support/acl-rules.js';
 
 const features = {

@@ -2,7 +2,7 @@ import type { RedisConnections } from '../redis-connections.js';
 import { isCluster } from '../redis-endpoint.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
-import { TopicNews } from './patterns/topic-news.js';
+import { TopicNews } from './patterns/topic-watch.js';
 import { ClusterConnection, LinkConnection, type StreamConnection } from './stream-connection.js';
 
 /** A blocked connection answers no PING; reading has a watchdog of its own. */

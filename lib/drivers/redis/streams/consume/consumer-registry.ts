@@ -3,16 +3,15 @@ import type { DriverSubscribeOptions, DriverSubscription } from '../../../../dri
 import type { DriverStatus } from '../../../../driver/driver-status.js';
 import { ClosedError } from '../../../../errors/bus.errors.js';
 import { RightsCheck } from '../../rights/rights-check.js';
-import { featureCommands } from '../feature-commands.js';
+import { featureCommands } from '../feature-rights.js';
 import type { TopicDirectory } from '../patterns/topic-directory.js';
 import { persistFor, type StreamConnection } from '../stream-connection.js';
 import type { StreamKeys } from '../stream-keys.js';
 import type { ResolvedStreamOptions } from '../stream-options.js';
-import type { ConsumerSetup } from './consumer-setup.js';
 import type { Places } from './places.js';
 import { StreamReader } from './stream-reader.js';
 import { TrialTurns } from './suspects.js';
-import { TopicConsumer } from './topic-consumer.js';
+import { type ConsumerSetup, TopicConsumer } from './topic-consumer.js';
 
 /** What a {@link ConsumerRegistry} works with. */
 export interface RegistrySetup {

@@ -1,9 +1,10 @@
+import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../../errors/driver.errors.js';
 import { type Backoff, backoffDelay } from '../../../../timing/backoff.js';
+import type { ConsumerReports } from '../group/consumer-reports.js';
 import { settleScript } from '../scripts/settle-script.js';
-import { offersAckAndDelete } from '../server-commands.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';
@@ -38,8 +39,7 @@ export interface SettlementOwner {
   ended(delivery: StreamDelivery): void;
   /** Something comes back after so long. */
   delayed(delayMs: number): void;
-  /** So many dead letters gave way to newer ones. */
-  outlived(deadLetters: number): void;
+  readonly reports: ConsumerReports;
 }
 
 /** Records outcomes: those of one turn in one script call, those that come meanwhile in the next. Repeated until answered. */
@@ -148,7 +148,7 @@ export class Settlements {
       // A repeated call finds its own work done: then "not held" is what success looks like.
       const lost = new Set(tries > 1 ? [] : failed);
       for (const [index, operation] of batch.entries()) this.settled(operation, lost.has(index));
-      this.owner.outlived(outlived);
+      this.owner.reports.outlived(outlived);
       return [];
     } catch (error) {
       if (!isDiscoBusError(error, 'DISCO_CLOSED')) return batch;
@@ -197,4 +197,22 @@ function order({ kind }: Operation): number {
 
 function closed(): ClosedError {
   return new ClosedError('The Redis driver is closed');
+}
+
+const answers = new WeakMap<Redis | Cluster, boolean>();
+
+/**
+ * Whether the server can acknowledge and delete in one command (XACKDEL, Redis 8.2). It is asked when this is first called
+ * for a client; until it has answered, no. A node of a Cluster may still lack it: scripts have to do without then.
+ */
+export function offersAckAndDelete(client: Redis | Cluster): boolean {
+  const known = answers.get(client);
+  if (known !== undefined) return known;
+  answers.set(client, false);
+  client.call('COMMAND', 'INFO', 'XACKDEL').then(
+    (reply) => answers.set(client, Array.isArray(reply) && Boolean(reply[0])),
+    // A lost connection has another client next; a user who may not ask does without.
+    () => undefined,
+  );
+  return false;
 }

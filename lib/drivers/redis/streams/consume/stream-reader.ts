@@ -1,22 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
 import { NotConnectedError } from '../../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { within } from '../../../../timing/within.js';
 import { RedisCommands } from '../../redis-client.js';
 import { replyCode, toDriverError } from '../../redis-error.js';
 import { isPassing, type StreamConnection } from '../stream-connection.js';
-import type { StreamLetter } from '../stream-entry.js';
-import { within } from '../within.js';
-import { BlockingRead } from './blocking-read.js';
-import { type ReadTarget, sizeClasses, targetsAmong } from './read-target.js';
-import { ReadWaker } from './read-waker.js';
-import { findClientId } from './reading-client.js';
+import { BlockingRead, findClientId, ReadWaker } from './blocking-read.js';
+import { ReadPlan, type ReadTarget, sizeClasses } from './read-plan.js';
 import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
 
 /** A blocking read that is not answered so long after it should have been is on a dead connection. */
 const WATCHDOG_MS = 1_000;
-/** Where no more than one part in so many has messages, the others are looked at only this often. */
-const BUSY_PART = 4;
-const IDLE_LOOK_MS = 20;
 /** A read is waited for no longer than this when closing. */
 const CLOSE_MS = 500;
 
@@ -38,11 +32,7 @@ export interface ReaderSetup {
 
 /** Reads for the consumers of one group over one connection, as much as they have places for. */
 export class StreamReader implements ConsumerReader {
-  private readonly consumers = new Set<TopicConsumer>();
-  /** Those for which the last look found something. */
-  private readonly busy = new Set<TopicConsumer>();
-  private lookedAtAllMs = 0;
-  private readonly streams = new Map<string, { consumer: TopicConsumer; letter: StreamLetter }>();
+  private readonly plan = new ReadPlan(() => this.interrupt());
   private readonly watchdog: RedisCommands;
   private known: Redis | Cluster | undefined;
   private readonly blocked: BlockingRead;
@@ -58,27 +48,22 @@ export class StreamReader implements ConsumerReader {
   }
 
   get isEmpty(): boolean {
-    return this.consumers.size === 0;
+    return this.plan.consumers.size === 0;
   }
 
   add(consumer: TopicConsumer): void {
     consumer.reader = this;
     consumer.recovers = true;
-    this.consumers.add(consumer);
-    this.streams.set(consumer.keys.stream, { consumer, letter: 'S' });
-    this.streams.set(consumer.keys.retry, { consumer, letter: 'R' });
+    this.plan.add(consumer);
     this.interrupt();
   }
 
   async remove(consumer: TopicConsumer): Promise<void> {
-    if (!this.consumers.delete(consumer)) return;
-    this.busy.delete(consumer);
+    if (!this.plan.remove(consumer)) return;
     consumer.reader = undefined;
     if (this.blocked.isFor(consumer)) await this.blocked.unblock();
     // It may have been added again meanwhile.
-    if (this.consumers.has(consumer)) return;
-    this.streams.delete(consumer.keys.stream);
-    this.streams.delete(consumer.keys.retry);
+    if (!this.plan.consumers.has(consumer)) this.plan.forget(consumer);
   }
 
   wake(consumer: TopicConsumer): void {
@@ -109,7 +94,7 @@ export class StreamReader implements ConsumerReader {
         await this.step();
       } catch (error) {
         if (this.closed || isDiscoBusError(error, 'DISCO_CLOSED')) return;
-        for (const consumer of this.consumers) consumer.recovers = true;
+        for (const consumer of this.plan.consumers) consumer.recovers = true;
         await this.trouble(error).catch(() => this.setup.connection.ready().catch(() => undefined));
       }
     }
@@ -119,11 +104,10 @@ export class StreamReader implements ConsumerReader {
     const { client } = this.setup.connection;
     if (client === undefined) return this.setup.connection.ready();
     if (client !== this.known) await this.adopt(client);
-    for (const consumer of this.consumers) if (consumer.recovers) await consumer.recover();
+    for (const consumer of this.plan.consumers) if (consumer.recovers) await consumer.recover();
     this.woken = false;
-    if (this.looksAtBusyOnly && (await this.readBusy(client))) return;
-    this.lookedAtAllMs = performance.now();
-    const targets = targetsAmong(this.consumers, this.interrupt);
+    if (await this.readBusy(client)) return;
+    const targets = this.plan.all();
     if (targets.length === 0) return this.sleep();
     if (await this.readBack(client, targets)) return;
     const classes = sizeClasses(targets);
@@ -132,14 +116,8 @@ export class StreamReader implements ConsumerReader {
     this.handOut(targets, await this.blockingRead(client, targets));
   }
 
-  /** A command names all streams that it reads: beside many idle ones, those with messages are read more often. */
-  private get looksAtBusyOnly(): boolean {
-    const few = this.busy.size > 0 && this.busy.size * BUSY_PART <= this.consumers.size;
-    return few && performance.now() - this.lookedAtAllMs < IDLE_LOOK_MS;
-  }
-
   private async readBusy(client: Redis | Cluster): Promise<boolean> {
-    const targets = targetsAmong(this.busy, this.interrupt);
+    const targets = this.plan.busyOnly();
     if (targets.length === 0) return false;
     return (await this.readBack(client, targets)) || this.readNow(client, sizeClasses(targets));
   }
@@ -205,18 +183,13 @@ export class StreamReader implements ConsumerReader {
 
   /** Whether there was anything. */
   private handOut(targets: readonly ReadTarget[], reply: StreamReply | null): boolean {
-    for (const { consumer } of targets) {
-      consumer.looked();
-      this.busy.delete(consumer);
-    }
+    for (const { consumer } of targets) this.plan.looked(consumer);
     if (reply === null) return false;
     const { waker } = this.blocked;
     for (const [key, entries] of reply) {
       if (key.toString() === waker?.key) waker.seen(entries.map(([id]) => id.toString()));
-      const target = this.streams.get(key.toString());
-      if (target === undefined) continue;
-      if (this.consumers.has(target.consumer)) this.busy.add(target.consumer);
-      target.consumer.take(target.letter, entries);
+      const found = this.plan.found(key.toString());
+      found?.consumer.take(found.letter, entries);
     }
     return reply.length > 0;
   }
@@ -237,18 +210,18 @@ export class StreamReader implements ConsumerReader {
       }
     }
     this.known = client;
-    for (const consumer of this.consumers) consumer.recovers = true;
+    for (const consumer of this.plan.consumers) consumer.recovers = true;
   }
 
   private async trouble(error: unknown): Promise<void> {
     const code = replyCode((error as Error)?.cause);
     if (code === 'NOGROUP' || code === 'UNBLOCKED') {
       this.blocked.waker?.doubt();
-      for (const consumer of this.consumers) await consumer.upkeep.reopen();
+      for (const consumer of this.plan.consumers) await consumer.upkeep.reopen();
       return;
     }
     if (code === 'READONLY' || !isPassing(error)) {
-      for (const consumer of this.consumers) consumer.reports.trouble(toDriverError(error));
+      for (const consumer of this.plan.consumers) consumer.reports.reading(toDriverError(error));
     }
     if (code === 'READONLY') this.setup.connection.reset(toDriverError(error));
     await this.setup.connection.ready();

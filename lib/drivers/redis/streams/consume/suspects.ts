@@ -1,5 +1,5 @@
+import { within } from '../../../../timing/within.js';
 import type { RunningMark } from '../group/running-mark.js';
-import { within } from '../within.js';
 import type { Hand, Handing } from './hand.js';
 
 /** Other members may try what waits when a trial takes longer than this. */

@@ -1,27 +1,34 @@
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
-import { MessageTooLargeError } from '../../../../errors/message.errors.js';
-import { isBundle, splitBundle } from '../../../../message/bundle.js';
-import { ConsumerUpkeep } from '../group/consumer-upkeep.js';
+import type { DriverStatus } from '../../../../driver/driver-status.js';
+import { within } from '../../../../timing/within.js';
+import { ConsumerReports } from '../group/consumer-reports.js';
+import { ConsumerUpkeep, type UpkeepSetup } from '../group/consumer-upkeep.js';
 import { OwnEntries } from '../group/own-entries.js';
 import { RunningMark } from '../group/running-mark.js';
 import { SoleReader } from '../group/sole-reader.js';
 import { persist } from '../stream-connection.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
 import type { GroupKeys } from '../stream-keys.js';
-import { within } from '../within.js';
-import { ConsumerReports } from './consumer-reports.js';
-import type { ConsumerSetup } from './consumer-setup.js';
 import {
   ConsumerSubscriptions,
   StreamSubscription,
   type SubscriptionOwner,
 } from './consumer-subscriptions.js';
-import { Hand, type HandRole } from './hand.js';
+import { Hand } from './hand.js';
+import { roleOf, settleApart } from './intake.js';
 import { type PlaceSharer, Places } from './places.js';
 import { type SettlementOwner, Settlements } from './settlements.js';
 import { type DeliveryRecords, StreamDelivery } from './stream-delivery.js';
-import { SuspectTrials } from './suspects.js';
+import { SuspectTrials, type TrialTurns } from './suspects.js';
+
+/** What all consumers of a driver share. */
+export interface ConsumerSetup extends UpkeepSetup {
+  /** One suspect at a time is tried in a process. */
+  readonly turns: TrialTurns;
+  readonly maxFrameBytes: number;
+  readonly status: (status: DriverStatus) => void;
+}
 
 /** What reads for a {@link TopicConsumer}. */
 export interface ConsumerReader {
@@ -72,7 +79,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.settlements = new Settlements(this, connection, maxDeadLetters);
     this.own = new OwnEntries(this, connection, maxDeadLetters);
     this.upkeep = new ConsumerUpkeep(this, setup);
-    this.reports = new ConsumerReports(topic, group, maxDeadLetters, status);
+    this.reports = new ConsumerReports(topic, group, options, status);
     const field = `running:${setup.name}`;
     this.mark = new RunningMark(hand, async (text) => {
       await persist(connection, (client) => client.hset(keys.state, field, text));
@@ -185,10 +192,6 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.wake();
   }
 
-  outlived(deadLetters: number): void {
-    this.reports.outlived(deadLetters);
-  }
-
   delayed(delayMs: number): void {
     this.upkeep.within(delayMs);
   }
@@ -251,22 +254,9 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
   private add(entry: StreamEntry): void {
     const delivery = new StreamDelivery(this.topic, entry, this.records);
     if (entry.letter === 'R') this.comesBack = true;
-    const role = this.roleOf(delivery);
-    if (this.hand.add(delivery, role) && role === 'apart')
-      lookAfter(delivery, delivery.isExpired(this.serverNow()));
-  }
-
-  private roleOf(delivery: StreamDelivery): HandRole {
-    const { frame } = delivery.entry;
-    if (frame === undefined || delivery.isExpired(this.serverNow())) return 'apart';
-    const { maxFrameBytes } = this.setup;
-    if (frame.length > maxFrameBytes) {
-      // It is handed over so that it is settled, and its sender told, by whoever knows the topic's policy.
-      delivery.refusal = new MessageTooLargeError(frame.length, maxFrameBytes);
-      return 'ordinary';
-    }
-    if (!delivery.isSuspect) return 'ordinary';
-    return partsOf(frame) === undefined ? 'suspect' : 'apart';
+    const nowMs = this.serverNow();
+    const role = roleOf(delivery, nowMs, this.setup.maxFrameBytes);
+    if (this.hand.add(delivery, role) && role === 'apart') settleApart(delivery, nowMs);
   }
 
   private keepAWhile(subscription: StreamSubscription): void {
@@ -299,24 +289,5 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
 
   private endIfUnused(): void {
     if (this.isUnused) this.onUnused(this);
-  }
-}
-
-/** What nobody is to handle as it is: no frame, a time to live that is over, or a bundle that crashed its process. */
-function lookAfter(delivery: StreamDelivery, isExpired: boolean): void {
-  const { frame } = delivery.entry;
-  if (frame === undefined) {
-    const error = { name: 'CodecError', message: 'The entry has no frame' };
-    delivery.deadLetter({ reason: 'undecodable', error }).catch(() => undefined);
-  } else if (isExpired) delivery.discard();
-  else delivery.split(partsOf(frame) ?? []).catch(() => undefined);
-}
-
-/** The messages of a bundle; undefined for what is none, or cannot be split. */
-function partsOf(frame: Buffer): Uint8Array[] | undefined {
-  try {
-    return isBundle(frame) ? splitBundle(frame) : undefined;
-  } catch {
-    return undefined;
   }
 }

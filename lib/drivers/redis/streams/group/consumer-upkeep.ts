@@ -1,10 +1,11 @@
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
-import { DriverError } from '../../../../errors/driver.errors.js';
-import type { ConsumerSetup } from '../consume/consumer-setup.js';
+import type { TopicDirectory } from '../patterns/topic-directory.js';
 import { openScript, upkeepScript } from '../scripts/group-scripts.js';
-import { persist, persistFor } from '../stream-connection.js';
+import { persist, persistFor, type StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
+import type { ResolvedStreamOptions } from '../stream-options.js';
 import { StreamScript } from '../stream-script.js';
+import type { ConsumerReports } from './consumer-reports.js';
 
 const openGroup = new StreamScript(openScript);
 const upkeep = new StreamScript(upkeepScript);
@@ -33,19 +34,28 @@ type UpkeepReply = [
   crashedOut: number,
 ];
 
+/** What {@link ConsumerUpkeep} works with. */
+export interface UpkeepSetup {
+  readonly connection: StreamConnection;
+  readonly options: ResolvedStreamOptions;
+  /** Names this process in every group. */
+  readonly name: string;
+  /** Where a topic is listed whose stream a consumer has made. */
+  readonly directory: TopicDirectory;
+}
+
 /** The consumer that is kept up. */
 export interface UpkeepOwner {
   readonly topic: string;
   readonly group: string;
   readonly keys: GroupKeys;
+  readonly reports: ConsumerReports;
   readonly heldCount: number;
   recovers: boolean;
   wake(): void;
   renewRight(): Promise<void>;
   /** The group was made again. */
   regrouped(): void;
-  /** So many dead letters gave way to newer ones. */
-  outlived(deadLetters: number): void;
 }
 
 /**
@@ -70,12 +80,11 @@ export class ConsumerUpkeep {
   private surplus = 0;
   private trims = true;
   private stopped = false;
-  private failure: string | undefined;
   private opening: Promise<void> | undefined;
 
   constructor(
     private readonly owner: UpkeepOwner,
-    private readonly setup: ConsumerSetup,
+    private readonly setup: UpkeepSetup,
   ) {}
 
   /** Now, on the server's clock; this process's own until the server was asked. */
@@ -121,7 +130,7 @@ export class ConsumerUpkeep {
 
   /** So many entries were gone before they were settled. */
   lost(entries: number): void {
-    if (entries > 0) this.setup.status({ type: 'data-loss', topic: this.owner.topic });
+    if (entries > 0) this.owner.reports.dataLoss();
   }
 
   stop(): void {
@@ -157,7 +166,7 @@ export class ConsumerUpkeep {
       (evicted === 1 && known) ||
       (created === 1 && known && (existed === 0 || this.isAnother(lastId, added)))
     ) {
-      this.setup.status({ type: 'data-loss', topic: this.owner.topic });
+      this.owner.reports.dataLoss();
     }
     this.entriesAdded = added;
     this.lastId = lastId;
@@ -182,31 +191,13 @@ export class ConsumerUpkeep {
     let nextMs = Math.min(BUSY_MS, idleMs);
     try {
       nextMs = await this.once(idleMs);
-      this.failure = undefined;
+      this.owner.reports.upkeep(undefined);
     } catch (error) {
-      this.tell(error as DiscoBusError);
+      this.owner.reports.upkeep(error as DiscoBusError);
     }
     this.running = false;
     this.within(this.again ? 1 : nextMs);
     this.again = false;
-  }
-
-  /** What Redis refuses is told once, until it is refused for another reason or goes well. */
-  private tell(error: DiscoBusError): void {
-    if (error.code === 'DISCO_NOT_CONNECTED' || error.code === 'DISCO_CLOSED') return;
-    if (error.message === this.failure) return;
-    this.failure = error.message;
-    const { topic, group } = this.owner;
-    const text = `The group "${group}" of "${topic}" cannot be looked after: ${error.message}`;
-    this.setup.status({ type: 'error', error: new DriverError(text, { cause: error }) });
-  }
-
-  /** Nobody else can tell: the processes that had them are dead. */
-  private crashedOut(count: number): void {
-    if (count === 0) return;
-    const { topic, group } = this.owner;
-    const text = `${count} of "${topic}" became dead letters of the group "${group}": ${this.setup.options.maxCrashes} processes died while their handlers ran`;
-    this.setup.status({ type: 'error', error: new DriverError(text, { retryable: false }) });
   }
 
   /** Returns when to look again, in milliseconds from now. */
@@ -237,8 +228,8 @@ export class ConsumerUpkeep {
     }
     this.others = others;
     this.lost(lost);
-    this.owner.outlived(outlived);
-    this.crashedOut(crashedOut);
+    this.owner.reports.outlived(outlived);
+    this.owner.reports.crashedOut(crashedOut);
     this.checkpoint = checkpoint;
     this.entriesAdded = added;
     this.lastId = lastId;

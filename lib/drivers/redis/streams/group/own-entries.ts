@@ -1,9 +1,9 @@
-import type { StreamDelivery } from '../consume/stream-delivery.js';
 import { fetchScript, heldScript, releaseScript } from '../scripts/group-scripts.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';
+import type { ConsumerReports } from './consumer-reports.js';
 
 const heldIds = new StreamScript(heldScript);
 const fetchEntries = new StreamScript(fetchScript);
@@ -28,8 +28,14 @@ export interface EntriesOwner {
   readonly keys: GroupKeys;
   readonly group: string;
   readonly name: string;
-  /** So many dead letters gave way to newer ones. */
-  outlived(deadLetters: number): void;
+  readonly reports: ConsumerReports;
+}
+
+/** An entry that is given back. */
+export interface ReturnedEntry {
+  readonly entry: StreamEntry;
+  /** Its handler has begun: that was an attempt. */
+  readonly hasBegun: boolean;
 }
 
 /** What Redis counts as in the hands of one consumer of a group. */
@@ -69,21 +75,21 @@ export class OwnEntries {
   }
 
   /** Gives entries back to the group. Repeated until Redis answers. */
-  async release(deliveries: readonly StreamDelivery[]): Promise<void> {
+  async release(deliveries: readonly ReturnedEntry[]): Promise<void> {
     const args = [this.group, this.name, 0, this.maxDeadLetters, ...named(deliveries)];
     const reply = await persist(this.connection, (client) =>
       releaseEntries.run(client, this.releaseKeys, args),
     );
-    this.owner.outlived((reply as ReleaseReply)[2]);
+    this.owner.reports.outlived((reply as ReleaseReply)[2]);
   }
 
   /** Gives back everything, and ends the consumer. Tried once. */
-  async leave(deliveries: readonly StreamDelivery[]): Promise<void> {
+  async leave(deliveries: readonly ReturnedEntry[]): Promise<void> {
     const args = [this.group, this.name, 1, this.maxDeadLetters, ...named(deliveries)];
     for (let moved = RELEASED_AT_ONCE; moved >= RELEASED_AT_ONCE; ) {
       const reply = await this.connection.run((client) => releaseEntries.run(client, this.releaseKeys, args));
       const [released, , outlived] = reply as ReleaseReply;
-      this.owner.outlived(outlived);
+      this.owner.reports.outlived(outlived);
       moved = released;
     }
   }
@@ -94,8 +100,7 @@ export class OwnEntries {
   }
 }
 
-/** Whether its handler has begun decides whether that counts as an attempt. */
-function named(deliveries: readonly StreamDelivery[]): ScriptArgument[] {
+function named(deliveries: readonly ReturnedEntry[]): ScriptArgument[] {
   return deliveries.flatMap(({ entry, hasBegun }) => [entry.letter, entry.id, hasBegun ? 1 : 0]);
 }
 

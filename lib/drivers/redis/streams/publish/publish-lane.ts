@@ -1,6 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../../errors/bus.errors.js';
-import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { PublishTimeoutError } from '../../../../errors/publish.errors.js';
 import type { PendingPublish } from '../../pubsub/pending-publish.js';
 import { isRefusal, replyCode, toDriverError } from '../../redis-error.js';
@@ -12,6 +11,7 @@ import type { StreamKeys } from '../stream-keys.js';
 import type { ResolvedStreamOptions } from '../stream-options.js';
 import { StreamScript } from '../stream-script.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
+import type { PublishReports } from './publish-reports.js';
 import type { PublishRights } from './publish-rights.js';
 import type { TopicAnnouncements } from './topic-announcements.js';
 
@@ -33,14 +33,7 @@ export interface StreamPublisherSetup {
   readonly bySlot: boolean;
   /** Names this publisher in its logs of what was sent. */
   readonly name: string;
-  /** So many entries of a stream that was full gave way. */
-  readonly dropped: (stream: string, entries: number) => void;
-  /** Something that publishing can do without is refused. */
-  readonly hindered: (error: DiscoBusError) => void;
-  /** Something was stored in a stream that no group reads. */
-  readonly unread: (stream: string) => void;
-  /** Whether the server had no memory for what was published last. */
-  readonly full: (full: boolean) => void;
+  readonly reports: PublishReports;
 }
 
 /** The publisher that a lane belongs to. */
@@ -151,21 +144,21 @@ export class PublishLane {
   }
 
   private async send(messages: readonly PendingPublish[]): Promise<void> {
-    const { dropped, unread, full } = this.owner.setup;
+    const { reports } = this.owner.setup;
     this.sending = true;
     this.current = this.batchOf(messages);
     this.refused = false;
     try {
       const reply = await this.storeListed();
       this.current.settle(reply, await this.blames(this.current.fullTopics(reply)));
-      full(reply.outOfMemory);
+      reports.full(reply.outOfMemory);
       for (const message of this.current.messages) this.owner.accepted(message);
       for (let index = 0; index < reply.dropped.length; index += 2)
-        dropped(String(reply.dropped[index]), Number(reply.dropped[index + 1]));
-      for (const stream of reply.unread) unread(stream);
+        reports.dropped(String(reply.dropped[index]), Number(reply.dropped[index + 1]));
+      for (const stream of reply.unread) reports.unread(stream);
     } catch (error) {
       const told = toDriverError(error);
-      if (replyCode(told.cause) === 'OOM') full(true);
+      if (replyCode(told.cause) === 'OOM') reports.full(true);
       for (const message of messages) message.fail(told);
     }
     this.current = undefined;

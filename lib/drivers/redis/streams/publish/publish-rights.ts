@@ -1,17 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
-import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { lackingRights, missingRights } from '../../rights/missing-rights.js';
 import { RightsCheck } from '../../rights/rights-check.js';
-import { featureCommands } from '../feature-commands.js';
+import { featureCommands } from '../feature-rights.js';
 import type { StreamKeys } from '../stream-keys.js';
 import type { ResolvedStreamOptions } from '../stream-options.js';
+import type { PublishReports } from './publish-reports.js';
 
 /** What {@link PublishRights} goes by. */
 export interface PublishRightsSetup {
   readonly keys: StreamKeys;
   readonly options: ResolvedStreamOptions;
-  /** Something that publishing can do without is refused. */
-  readonly hindered: (error: DiscoBusError) => void;
+  readonly reports: PublishReports;
 }
 
 /** Makes sure, once, that the user may do all that publishing at least once needs, as configured. */
@@ -39,6 +38,6 @@ export class PublishRights {
     const need = { commands: ['PUBLISH'], keys: keys.slice(0, 1), channel };
     const missing = new Set(await missingRights(client, need).catch(() => []));
     if (missing.size > 0)
-      this.setup.hindered(lackingRights('announcing new topics to patterns at once', [...missing]));
+      this.setup.reports.hindered(lackingRights('announcing new topics to patterns at once', [...missing]));
   }
 }

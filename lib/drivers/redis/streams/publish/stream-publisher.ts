@@ -2,8 +2,8 @@ import type { DriverPublishOptions, DriverReceipt } from '../../../../driver/dri
 import { AbortedError, ClosedError } from '../../../../errors/bus.errors.js';
 import { BackpressureError } from '../../../../errors/publish.errors.js';
 import { Deadlines } from '../../../../timing/deadlines.js';
+import { within } from '../../../../timing/within.js';
 import { PendingPublish, type PendingPublishOwner } from '../../pubsub/pending-publish.js';
-import { within } from '../within.js';
 import { DelayedPublishes } from './delayed-publishes.js';
 import { PublishLane, type StreamPublisherSetup } from './publish-lane.js';
 import { PublishRights } from './publish-rights.js';

@@ -1,0 +1,95 @@
+import type { StreamLetter } from '../stream-entry.js';
+import type { TopicConsumer } from './topic-consumer.js';
+
+/** Where no more than one part in so many has messages, the others are looked at only this often. */
+const BUSY_PART = 4;
+const IDLE_LOOK_MS = 20;
+/** More entries than these are not read at once, however many places there are: a reply is read in one turn. */
+const MOST_ENTRIES = 1_000;
+
+/** What is to be read for one consumer: at most `count` entries of each of its streams. */
+export interface ReadTarget {
+  readonly consumer: TopicConsumer;
+  readonly count: number;
+}
+
+/** The consumers that a reader reads for, and which of them it looks at next: all, or those alone that have messages. */
+export class ReadPlan {
+  readonly consumers = new Set<TopicConsumer>();
+  /** Those for which the last look found something. */
+  private readonly busy = new Set<TopicConsumer>();
+  private lookedAtAllMs = 0;
+  private readonly streams = new Map<string, { consumer: TopicConsumer; letter: StreamLetter }>();
+
+  /** `again` is called once there is room for reading where there was none. */
+  constructor(private readonly again: () => void) {}
+
+  add(consumer: TopicConsumer): void {
+    this.consumers.add(consumer);
+    this.streams.set(consumer.keys.stream, { consumer, letter: 'S' });
+    this.streams.set(consumer.keys.retry, { consumer, letter: 'R' });
+  }
+
+  /** Nothing is read for it any more; what was read already still finds it, until it is forgotten. */
+  remove(consumer: TopicConsumer): boolean {
+    this.busy.delete(consumer);
+    return this.consumers.delete(consumer);
+  }
+
+  forget(consumer: TopicConsumer): void {
+    this.streams.delete(consumer.keys.stream);
+    this.streams.delete(consumer.keys.retry);
+  }
+
+  /** Consumers with room. */
+  all(): ReadTarget[] {
+    this.lookedAtAllMs = performance.now();
+    return this.among(this.consumers);
+  }
+
+  /**
+   * A command names all streams that it reads: beside many idle ones, those with messages are read more often. Empty when it
+   * is time to look at all.
+   */
+  busyOnly(): ReadTarget[] {
+    const few = this.busy.size > 0 && this.busy.size * BUSY_PART <= this.consumers.size;
+    if (!few || performance.now() - this.lookedAtAllMs >= IDLE_LOOK_MS) return [];
+    return this.among(this.busy);
+  }
+
+  /** It was looked at, and nothing was found yet. */
+  looked(consumer: TopicConsumer): void {
+    consumer.looked();
+    this.busy.delete(consumer);
+  }
+
+  /** The consumer whose stream it is, with the stream's letter; it has messages. Undefined for another one's. */
+  found(stream: string): { readonly consumer: TopicConsumer; readonly letter: StreamLetter } | undefined {
+    const found = this.streams.get(stream);
+    if (found !== undefined && this.consumers.has(found.consumer)) this.busy.add(found.consumer);
+    return found;
+  }
+
+  private among(consumers: Iterable<TopicConsumer>): ReadTarget[] {
+    const targets: ReadTarget[] = [];
+    for (const consumer of consumers) {
+      const room = Math.min(MOST_ENTRIES, consumer.room);
+      if (room === 0) consumer.whenOpen(this.again);
+      else targets.push({ consumer, count: consumer.comesBack ? Math.max(1, Math.floor(room / 2)) : room });
+    }
+    return targets;
+  }
+}
+
+/** COUNT holds for every stream of a command: those with few places must not slow the others down. */
+export function sizeClasses(targets: readonly ReadTarget[]): ReadTarget[][] {
+  if (targets.length === 1) return [[...targets]];
+  const classes = new Map<number, ReadTarget[]>();
+  for (const target of targets) {
+    const size = 31 - Math.clz32(target.count);
+    const present = classes.get(size);
+    if (present) present.push(target);
+    else classes.set(size, [target]);
+  }
+  return [...classes.values()];
+}
