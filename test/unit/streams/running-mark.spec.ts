@@ -70,6 +70,14 @@ describe('RunningMark', () => {
     expect(told).toEqual(['-*', '*']);
   });
 
+  it('lets a trial go on where Redis cannot be told', async () => {
+    const { mark, told, fail } = setUp();
+    fail(true);
+    await mark.tries('R1-0');
+    await mark.spare(true);
+    expect(told).toEqual(['R1-0', '-']);
+  });
+
   it('tells again what could not be told', async () => {
     const { told, begin, fail } = setUp();
     begin('S1-0');

@@ -10,6 +10,7 @@ import { fetchScript, heldScript, openScript, releaseScript, upkeepScript } from
 import { promoteScript } from './scripts/promote-script.js';
 import { publishScript } from './scripts/publish-script.js';
 import { removeGroupScript } from './scripts/remove-group-script.js';
+import { runningScript } from './scripts/running-script.js';
 import { settleScript } from './scripts/settle-script.js';
 import { soleReaderScript } from './scripts/sole-reader-script.js';
 import {
@@ -64,6 +65,7 @@ export const featureCommands = {
       fetchScript,
       settleScript,
       soleReaderScript,
+      runningScript,
     ),
     commandsOf(...wakeScripts, ...directory),
     ['XREADGROUP', 'XACK', 'HSET', 'HDEL', 'EXISTS', 'PEXPIRE'],

@@ -33,7 +33,7 @@ export class TrialTurns {
 
   private async spareOthers(own: RunningMark, spared: boolean): Promise<void> {
     const others = [...this.marks()].filter((mark) => mark !== own);
-    await Promise.all(others.map((mark) => mark.spare(spared).catch(() => undefined)));
+    await Promise.all(others.map((mark) => mark.spare(spared)));
   }
 }
 

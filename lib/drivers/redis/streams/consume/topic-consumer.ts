@@ -1,3 +1,4 @@
+import type { Cluster, Redis } from 'ioredis';
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
 import type { DriverStatus } from '../../../../driver/driver-status.js';
@@ -7,9 +8,11 @@ import { ConsumerUpkeep, type UpkeepSetup } from '../group/consumer-upkeep.js';
 import { OwnEntries } from '../group/own-entries.js';
 import { RunningMark } from '../group/running-mark.js';
 import { SoleReader } from '../group/sole-reader.js';
+import { runningScript } from '../scripts/running-script.js';
 import { persist } from '../stream-connection.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
 import type { GroupKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 import {
   ConsumerSubscriptions,
   StreamSubscription,
@@ -21,6 +24,8 @@ import { type PlaceSharer, Places } from './places.js';
 import { type SettlementOwner, Settlements } from './settlements.js';
 import { type DeliveryRecords, StreamDelivery } from './stream-delivery.js';
 import { SuspectTrials, type TrialTurns } from './suspects.js';
+
+const running = new StreamScript(runningScript);
 
 /** What all consumers of a driver share. */
 export interface ConsumerSetup extends UpkeepSetup {
@@ -80,9 +85,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.own = new OwnEntries(this, connection, maxDeadLetters);
     this.upkeep = new ConsumerUpkeep(this, setup);
     this.reports = new ConsumerReports(topic, group, options, status);
-    const field = `running:${setup.name}`;
-    this.mark = new RunningMark(hand, async (text) => {
-      await persist(connection, (client) => client.hset(keys.state, field, text));
+    this.mark = new RunningMark(hand, (text, matters) => {
+      const write = (client: Redis | Cluster) =>
+        running.run(client, [keys.stream, keys.state], [setup.name, text]);
+      return matters ? persist(connection, write) : connection.run(write);
     });
     this.trials = new SuspectTrials({
       hand,

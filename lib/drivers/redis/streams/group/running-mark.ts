@@ -29,8 +29,8 @@ export class RunningMark {
 
   constructor(
     private readonly entries: RunningEntries,
-    /** Resolves when Redis knows `text`; sent at once. */
-    private readonly write: (text: string) => Promise<void>,
+    /** Resolves when Redis knows `text`; sent at once, and, where it `matters`, again until Redis answers. */
+    private readonly send: (text: string, matters: boolean) => Promise<unknown>,
   ) {}
 
   /** To be called before the handler of `name` starts. */
@@ -38,17 +38,16 @@ export class RunningMark {
     if (this.tried || (this.told !== 'all' && this.told.has(name))) return;
     if (this.told !== 'all') {
       const isBusy = performance.now() - this.toldMs < QUIET_MS;
-      this.tell(isBusy ? 'all' : new Set([...this.entries.begun(), name]));
+      void this.tell(isBusy ? 'all' : new Set([...this.entries.begun(), name]));
     }
     this.began = true;
     this.watch();
   }
 
-  /** Resolves when Redis knows that only `name` is to be blamed. */
+  /** Resolves when Redis knows that only `name` is to be blamed, or cannot be told. Never rejects. */
   async tries(name: string): Promise<void> {
     this.tried = true;
-    this.told = new Set([name]);
-    await this.write(this.text);
+    await this.tell(new Set([name]), true);
   }
 
   /** The trial is over; what begins from now on counts again. */
@@ -56,11 +55,11 @@ export class RunningMark {
     this.tried = false;
   }
 
-  /** Resolves when Redis knows whether what runs here is spared, as a suspect is tried elsewhere. */
+  /** Resolves when Redis knows whether what runs here is spared, as a suspect is tried elsewhere, or cannot be told. */
   async spare(spared: boolean): Promise<void> {
     if (this.spared === spared) return;
     this.spared = spared;
-    await this.write(this.text);
+    await this.tell(this.told, true);
   }
 
   stop(): void {
@@ -71,13 +70,15 @@ export class RunningMark {
     return (this.spared ? '-' : '') + (this.told === 'all' ? '*' : [...this.told].join(','));
   }
 
-  private tell(told: ReadonlySet<string> | 'all'): void {
+  private async tell(told: ReadonlySet<string> | 'all', matters = false): Promise<void> {
     this.told = told;
     this.toldMs = performance.now();
-    // Where that fails, the next beginning is told again.
-    this.write(this.text).catch(() => {
-      this.told = new Set();
-    });
+    try {
+      await this.send(this.text, matters);
+    } catch {
+      // What Redis knows now is not known here: the next beginning is told again.
+      if (this.told === told) this.told = new Set();
+    }
   }
 
   private watch(): void {
@@ -93,6 +94,6 @@ export class RunningMark {
     }
     if (this.tried || this.told !== 'all' || !this.entries.hasUnbegun) return;
     const names = this.entries.begun();
-    if (names.length <= MOST_NAMES) this.tell(new Set(names));
+    if (names.length <= MOST_NAMES) void this.tell(new Set(names));
   };
 }
