@@ -29,7 +29,7 @@ export async function consumer(options, take) {
   await application(options, [BenchHandler]);
 }
 
-function application({ url, metrics = true, compression = {} }, providers) {
+function application({ url, metrics = true, compression }, providers) {
   const topics = { [TOPIC]: { delivery: 'at-least-once' } };
   const module = class BenchModule {};
   const bus = DiscoBusModule.forRoot({ url, metrics, compression, topics, service: 'bench' });

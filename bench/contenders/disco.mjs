@@ -19,7 +19,7 @@ export async function consumer(options, take) {
 }
 
 /** Both in this process. */
-export async function application({ url, topic, metrics = true, middleware = 0, compression = {} }, take) {
+export async function application({ url, topic, metrics = true, middleware = 0, compression }, take) {
   const chain = Array.from({ length: middleware }, () => passOn);
   const module = class BenchModule {};
   Module({

@@ -195,7 +195,11 @@ export interface DiscoBusOptions {
   topics?: Readonly<Record<string, TopicOptions>>;
   /** @default JSON; a Uint8Array payload always travels as raw bytes */
   codec?: Codec;
-  /** `false` to send everything as it is. @default gzip, level 1, from 1 KiB on */
+  /**
+   * `false` to send everything as it is; options to compress both what is stored and what is fanned out, requests and replies
+   * from 64 KiB on. What others have compressed is read in any case. @default what is stored (at least once), by gzip,
+   * level 1, from 16 KiB on
+   */
   compression?: CompressionOptions | false;
   /**
    * The most bytes of a payload, in and out, encoded and before compression. A larger one is refused where it is written,

@@ -92,7 +92,7 @@ export class DiscoBus {
     this.options = resolveOptions(options);
     const { shutdownTimeoutMs, clock, logger } = this.options;
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
-    this.decoder = new MessageDecoder(this.options.codec, this.options.maxMessageBytes);
+    this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
     this.channel = new DirectChannel({

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { Delivery } from '../driver/delivery.js';
 import { type DecodedFrame, decodeFrame } from '../message/frame.js';
 import type { OutgoingFrame } from '../message/outgoing-frame.js';
@@ -12,11 +13,16 @@ export class DiscoWire implements Wire {
   readonly bare = false;
   readonly reader: MessageDecoder;
 
+  /** `codecs`: what each guarantee writes with; both read what either has written. */
   constructor(
-    readonly codec: Codec,
+    private readonly codecs: Readonly<Record<DeliveryGuarantee, Codec>>,
     maxMessageBytes: number,
   ) {
-    this.reader = new MessageDecoder(codec, maxMessageBytes);
+    this.reader = new MessageDecoder(codecs['at-least-once'], maxMessageBytes);
+  }
+
+  codecFor(delivery: DeliveryGuarantee): Codec {
+    return this.codecs[delivery];
   }
 
   outgoing(message: OutgoingFrame): OutgoingFrame {

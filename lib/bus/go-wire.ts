@@ -32,11 +32,15 @@ export class GoWire implements Wire {
   private readonly stamps = new WeakMap<Uint8Array, Stamp>();
 
   constructor(
-    readonly codec: Codec,
+    private readonly codec: Codec,
     private readonly clock: Clock,
   ) {
     // The codec keeps the limit: what arrives is compressed, and counts as what it inflates to.
     this.reader = new MessageDecoder(codec, Number.POSITIVE_INFINITY);
+  }
+
+  codecFor(): Codec {
+    return this.codec;
   }
 
   outgoing({ body, id }: OutgoingFrame): EncodedFrame {

@@ -1,3 +1,4 @@
+import type { Codec } from '../codec/codec.js';
 import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
 import type { MessagePublishOptions } from '../driver/message-driver.js';
 import { HeaderMemory } from '../message/header-memory.js';
@@ -14,6 +15,7 @@ export interface PublishLane {
   readonly topic: string;
   readonly delivery: DeliveryGuarantee;
   readonly wire: Wire;
+  readonly codec: Codec;
   readonly capabilities: GuaranteeCapabilities;
   readonly metrics: TopicMetrics;
   readonly ids: MessageIdSource;
@@ -84,6 +86,7 @@ export class PublishLanes {
       topic,
       delivery,
       wire,
+      codec: wire.codecFor(delivery),
       capabilities,
       metrics: metrics.topic(topic),
       ids: this.idSource(),

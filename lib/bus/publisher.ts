@@ -140,7 +140,7 @@ export class Publisher {
       options: this.driverOptions(lane, options),
       startedMs,
     };
-    const body = encode(lane.wire.codec, payload);
+    const body = encode(lane.codec, payload);
     if (!types.isPromise(body)) return this.pack(lane, head, body);
     const { plainBytes } = body as EncodingBody;
     return Object.assign(

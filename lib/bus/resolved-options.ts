@@ -1,5 +1,5 @@
 import type { Codec } from '../codec/codec.js';
-import { GzipCodec } from '../codec/gzip.codec.js';
+import { type CompressionOptions, GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
 import { BundlingDriver, type BundlingOptions, unbundled } from '../driver/bundling-driver.js';
@@ -41,10 +41,8 @@ export interface ResolvedOptions {
   readonly serviceSource: ServiceSource;
   readonly prefix: string;
   readonly topics: TopicTable;
-  /** Of Disco frames. */
-  readonly codec: Codec;
   readonly wires: Wires;
-  /** The same for requests and replies past the publisher: somebody waits, so only what is really large is compressed. */
+  /** Of requests and replies past the publisher: somebody waits, so at most what is really large is compressed. */
   readonly requestCodec: Codec;
   readonly maxMessageBytes: number;
   readonly publishTimeoutMs: number;
@@ -95,8 +93,8 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     serviceSource,
     prefix,
     topics,
-    ...codecs,
-    wires: new Wires({ codec: codecs.codec, payloadCodec, goLevel, maxMessageBytes, clock }),
+    requestCodec: codecs.requests,
+    wires: new Wires({ codecs, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,
     publishTimeoutMs: toMilliseconds(options.publishTimeout ?? '30s', 'publishTimeout', { minMs: 1 }),
     publishLimit: resolvePublishLimit(options.publishLimit),
@@ -121,17 +119,21 @@ function resolvePayloadCodec(codec: Codec = new JsonCodec()): Codec {
   throw new ConfigurationError('codec must have encode and decode');
 }
 
-/** From here on sending fewer bytes makes up for the time that compressing takes. */
+/** From here on a stored body is compressed unless something else is said: it takes memory until it is handled. */
+const STORED_THRESHOLD_BYTES = 16 * 1024;
+/** From here on sending fewer bytes makes up for the time that compressing takes, for those who wait. */
 const REQUEST_THRESHOLD_BYTES = 64 * 1024;
 
-function resolveCodecs(codec: Codec, compression: DiscoBusOptions['compression'] = {}, maxBytes: number) {
+/** What is not compressed can still be read where others compress. */
+function resolveCodecs(codec: Codec, compression: DiscoBusOptions['compression'], maxBytes: number) {
   const payload = new PayloadCodec(codec);
-  if (compression === false) return { codec: payload, requestCodec: payload };
+  const gzip = (options: CompressionOptions) => new GzipCodec(payload, { ...options, maxBytes });
+  const none = gzip({ threshold: Number.MAX_SAFE_INTEGER });
+  if (compression === false) return { 'at-most-once': none, 'at-least-once': none, requests: none };
+  const stored = gzip({ threshold: STORED_THRESHOLD_BYTES, ...compression });
+  if (compression === undefined) return { 'at-most-once': none, 'at-least-once': stored, requests: none };
   const threshold = Math.max(REQUEST_THRESHOLD_BYTES, compression.threshold ?? 0);
-  return {
-    codec: new GzipCodec(payload, { ...compression, maxBytes }),
-    requestCodec: new GzipCodec(payload, { ...compression, maxBytes, threshold }),
-  };
+  return { 'at-most-once': stored, 'at-least-once': stored, requests: gzip({ ...compression, threshold }) };
 }
 
 /** A bundle of the usual size is read whatever `maxMessageSize` is: its readers take so much more for heads. */

@@ -1,4 +1,5 @@
 import type { Codec } from '../codec/codec.js';
+import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { Delivery } from '../driver/delivery.js';
 import type { DecodedFrame } from '../message/frame.js';
 import type { EncodedFrame, OutgoingFrame } from '../message/outgoing-frame.js';
@@ -8,8 +9,8 @@ import type { MessageReader } from './message-decoder.js';
 /** Writes messages as frames and reads them back; one for each kind, chosen once for each topic. */
 export interface Wire {
   readonly name: WireName;
-  /** Writes payloads. */
-  readonly codec: Codec;
+  /** Writes payloads that are published so. */
+  codecFor(delivery: DeliveryGuarantee): Codec;
   /** Reads messages from what `open` gives. */
   readonly reader: MessageReader;
   /** Whether topics are used by their bare names, each message alone. */

@@ -1,5 +1,6 @@
 import type { Codec } from '../codec/codec.js';
 import { GoCodec } from '../codec/go.codec.js';
+import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { Clock } from '../timing/clock.js';
 import type { WireName } from './bus-options.js';
 import { DiscoWire } from './disco-wire.js';
@@ -8,8 +9,8 @@ import type { Wire } from './wire.js';
 
 /** What the wires of a bus are made of. */
 export interface WireParts {
-  /** Of Disco frames: complete, compression included. */
-  readonly codec: Codec;
+  /** Of Disco frames: complete, compression included, by how they are published. */
+  readonly codecs: Readonly<Record<DeliveryGuarantee, Codec>>;
   /** The bus's codec as it was given. */
   readonly payloadCodec: Codec;
   /** gzip's level on the Go wire. */
@@ -24,7 +25,7 @@ export class Wires {
   private go?: Wire;
 
   constructor(private readonly parts: WireParts) {
-    this.disco = new DiscoWire(parts.codec, parts.maxMessageBytes);
+    this.disco = new DiscoWire(parts.codecs, parts.maxMessageBytes);
   }
 
   /** Throws ConfigurationError where the bus's codec is not fit for the Go wire. */

@@ -13,7 +13,7 @@ export interface CompressionOptions {
   algorithm?: 'gzip';
   /** 1 (fastest) to 9 (smallest); or 0 (none), -1 (zlib's default), -2 (Huffman coding alone), as in Go. @default 1 */
   level?: number;
-  /** Bodies below this many bytes travel as they are. @default 1024 */
+  /** Bodies below this many bytes travel as they are. @default 1024; within a bus 16384 */
   threshold?: number;
 }
 

@@ -4,6 +4,7 @@ import type { Codec } from '../../../lib/codec/codec.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
 import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import type { DiscoMessageContext } from '../../../lib/middleware/message-context.js';
+import { until } from '../../support/waiting.js';
 import { buses, gate, Inbox, KeepingLogger } from './support.js';
 
 const { started, make } = buses();
@@ -34,6 +35,9 @@ const refusal = (call: () => Promise<unknown>): Promise<any> =>
 
 const durable = { delivery: 'at-least-once' } as const;
 const twice = { attempts: 2, backoff: { type: 'fixed', delay: 1 } } as const;
+
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
 describe('A listener of context.signal', () => {
   const listeners: [string, (signal: AbortSignal, told: () => void) => void][] = [
@@ -79,7 +83,7 @@ describe('A listener of context.signal', () => {
       const handler = (payload: string, { signal }: DiscoMessageContext) => {
         if (payload === 'good') return handled.push(payload);
         listen(signal, () => told.push('told'));
-        return new Promise(() => {});
+        return untilAborted(signal);
       };
       await bus.subscribe('t', handler, { ...durable, ...how, timeout: 30, retry: twice });
       await bus.publish('t', 'slow', durable);
@@ -106,7 +110,7 @@ describe('A listener of context.signal', () => {
       for (let n = 0; n < 2; n++) signal.addEventListener('abort', once);
       expect(() => signal.addEventListener('abort', 'text' as never)).toThrow('must be an instance of');
       signal.addEventListener('abort', () => aborted.open());
-      return new Promise(() => {});
+      return untilAborted(signal);
     };
     await bus.subscribe('t', handler, { timeout: 20 });
     await bus.publish('t', 1);
@@ -120,7 +124,7 @@ describe('A listener of context.signal', () => {
     const handler = (_: unknown, { signal }: { signal: AbortSignal }) => {
       signal.addEventListener('abort', thrower());
       signal.addEventListener('abort', () => told.push(1));
-      return new Promise(() => {});
+      return untilAborted(signal);
     };
     await bus.subscribe('t', handler, { ...durable, batch: { size: 2 }, timeout: 30, retry: false });
     await Promise.all([1, 2].map((n) => bus.publish('t', n, durable)));
@@ -421,6 +425,7 @@ describe('A status listener of a broker', () => {
     await bus.drain();
     expect(await bus.deadLetters('t').count()).toBe(1);
     await bus.stop();
+    await until('it is told', () => warnings.length > 0);
     expect(warnings).toEqual([expect.stringMatching(/^A status listener threw/)]);
   });
 });
