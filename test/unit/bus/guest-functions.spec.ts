@@ -420,8 +420,14 @@ describe('A status listener of a broker', () => {
     const bus = new DiscoBus({ driver: memoryDriver({ broker }), service: 's', logger: new KeepingLogger() });
     await bus.start();
     for (const n of [1, 2, 3]) await bus.publish('unread', n, { ...durable, id: `m${n}` });
-    await bus.subscribe('t', throws, { retry: false });
+    const handled = new Inbox<number>();
+    const fails = (n: number) => {
+      handled.push(n);
+      throw new Error('no');
+    };
+    await bus.subscribe('t', fails, { retry: false });
     for (const n of [1, 2, 3]) await bus.publish('t', n);
+    await until('all are handled', () => handled.items.length === 3);
     await bus.drain();
     expect(await bus.deadLetters('t').count()).toBe(1);
     await bus.stop();
