@@ -32,6 +32,7 @@ import { MessageDecoder } from './message-decoder.js';
 import { Publisher } from './publisher.js';
 import type { ReplyObserver } from './requests/call.js';
 import { DirectChannel } from './requests/direct-channel.js';
+import { FirstReply } from './requests/first-reply.js';
 import { replyBufferBytes } from './requests/reply-order.js';
 import { type DirectCall, Requester, type RequestHandle } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
@@ -289,16 +290,13 @@ export class DiscoBus {
    * time or one may have been missed, BackpressureError when too many wait, and as `publish` does.
    */
   request<T = unknown>(topic: string, payload: unknown, options?: RequestOptions): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const callOff = this.requestStream(topic, payload, options, {
-        next: (reply) => {
-          resolve(reply as T);
-          callOff();
-        },
-        complete: () => resolve(undefined as T),
-        error: reject,
-      });
-    });
+    const first = new FirstReply<T>();
+    try {
+      first.callOff = this.requestStream(topic, payload, options, first);
+    } catch (error) {
+      first.error(error);
+    }
+    return first.promise;
   }
 
   /**

@@ -15,6 +15,8 @@ export class StatusLog {
   private readonly full = new Map<string, { toldMs: number; dropped: number }>();
   private errors = new ToldOnce(REMEMBERED);
   private lostMs: number | undefined;
+  /** It was told that ids are forgotten early. */
+  private forgetful = false;
 
   constructor(
     private readonly name: string,
@@ -56,6 +58,9 @@ export class StatusLog {
         break;
       case 'dead-letters-full':
         this.deadLettersFull(status);
+        break;
+      case 'deduplication-full':
+        this.deduplicationFull(status);
         break;
       case 'unread':
       case 'trimmed':
@@ -105,14 +110,28 @@ export class StatusLog {
     if (tells) this.logger.error(fullLine(status, sum));
   }
 
+  private deduplicationFull({
+    maxIds,
+    windowMs,
+  }: Extract<DriverStatus, { type: 'deduplication-full' }>): void {
+    if (this.forgetful) return;
+    this.forgetful = true;
+    this.logger.warn(
+      `${this.name}: ${maxIds} ids of publishes are remembered, and the oldest are forgotten before their ${windowMs} ms are over: what repeats them is stored again. Raise maxDeduplicationIds or shorten deduplicationWindow`,
+    );
+  }
+
   /** Each once until there is a connection again; beyond so many, all again. */
   private error(error: DiscoBusError): void {
     if (this.errors.isNew(error.message)) this.logger.error(`${this.name}: ${errorLine(error)}`);
   }
 }
 
-function fullLine({ topic, group, maxDeadLetters }: DeadLettersFull, dropped: number): string {
-  return `"${topic}": the group "${group}" keeps ${maxDeadLetters} dead letters, and the oldest ${dropped} gave way to newer ones: replay or purge them, or raise maxDeadLetters`;
+function fullLine({ topic, group, maxDeadLetters, maxBytes }: DeadLettersFull, dropped: number): string {
+  const kept =
+    maxBytes === undefined ? `${maxDeadLetters} dead letters` : `dead letters of ${maxBytes} bytes at most`;
+  const raised = maxBytes === undefined ? 'maxDeadLetters' : 'maxBytes';
+  return `"${topic}": the group "${group}" keeps ${kept}, and the oldest ${dropped} gave way to newer ones: replay or purge them, or raise ${raised}`;
 }
 
 function abandonedLine({

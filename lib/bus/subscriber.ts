@@ -110,6 +110,7 @@ export class Subscriber {
         exclusive,
         bare,
         tellsBegin: true,
+        onMissed: subscription.missed,
       };
       subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
     } catch (error) {
@@ -194,6 +195,14 @@ export class Subscriber {
     );
   }
 
+  /** Only while all that could answer are paused; of those on the same name one, as the server counts them as one. */
+  private speaksFor(paused: BusSubscription, topic: string): boolean {
+    const able = [...this.subscriptions].filter(
+      (each) => each.policy.delivery === 'at-most-once' && each.matches(topic),
+    );
+    return able.every((each) => each.paused) && able.find((each) => each.topic === paused.topic) === paused;
+  }
+
   private make(wanted: Wanted, handler: MessageHandler | BatchHandler): BusSubscription {
     const { clock, logger, metrics, wires, shutdownTimeoutMs } = this.options;
     const { topic, label, policy, dispatch } = wanted;
@@ -208,6 +217,7 @@ export class Subscriber {
       copy: (frame) => wire.copy(frame),
       decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       turnAway: (headers, id) => this.responder.turnAway(headers, id),
+      speaksFor: (paused, topic) => this.speaksFor(paused, topic),
       refuse: (headers, id, error) => this.responder.refuse(headers, id, error),
       metrics: metrics.topic(label),
       clock,

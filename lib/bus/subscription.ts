@@ -6,6 +6,7 @@ import { BackpressureError } from '../errors/publish.errors.js';
 import type { DecodedFrame } from '../message/frame.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
+import { type TopicMatcher, topicMatcher } from '../message/topic-pattern.js';
 import type { TopicMetrics } from '../metrics/metrics.js';
 import { type Handler, isThenable } from '../middleware/middleware.js';
 import type { Clock } from '../timing/clock.js';
@@ -26,7 +27,8 @@ export interface Subscription {
   readonly group: string;
   /**
    * No handler starts until `resume`; those that run go on. What was received before waits, a retry that comes due as
-   * well; at most once, what is published meanwhile is missed. Does nothing once `close` was called.
+   * well; at most once, what is published meanwhile is missed, and whoever sent a request is told so that somebody else
+   * can be asked. Does nothing once `close` was called.
    */
   pause(): void;
   /** Goes on, with what has waited first. */
@@ -60,6 +62,8 @@ export interface SubscriptionParts {
   readonly decoder: MessageReader;
   /** Tells the sender of a request that nobody here will handle it; false for what is no request. */
   readonly turnAway: (headers: Headers, id: string) => boolean;
+  /** Whether a paused subscription is the one to say that nobody of this bus handles what came on `topic`. */
+  readonly speaksFor: (paused: BusSubscription, topic: string) => boolean;
   /** Tells the sender of a request why no handler is given it; does nothing for what is no request. */
   readonly refuse: (headers: Headers, id: string, error: unknown) => void;
   readonly metrics: TopicMetrics;
@@ -96,6 +100,7 @@ export class BusSubscription implements Subscription {
 
   constructor(private readonly parts: SubscriptionParts) {
     const { policy, metrics, report, clock, copy } = parts;
+    this.matches = topicMatcher(parts.topic);
     this.settlement = new Settlement(policy, metrics, report);
     const onOverflow = () => {
       metrics.dropped('overflow');
@@ -145,6 +150,24 @@ export class BusSubscription implements Subscription {
     }
     this.dispatcher.push(this.retries && this.policy.attempts > 1 ? this.retries.wrap(delivery) : delivery);
   };
+
+  /** What the driver calls with what comes while it is paused: a requester is told, and can ask somebody else. */
+  readonly missed = (delivery: Delivery): void => {
+    if (this.deaf || !this.parts.speaksFor(this, delivery.topic)) return;
+    try {
+      const { headers, id } = this.parts.open(delivery);
+      this.parts.turnAway(headers, id);
+    } catch {
+      // What has no envelope is no request.
+    }
+  };
+
+  /** Whether it would get what is published to `topic`. */
+  readonly matches: TopicMatcher;
+
+  get paused(): boolean {
+    return this.parts.gate.paused;
+  }
 
   attach(subscription: DriverSubscription): void {
     this.driverSubscription = subscription;

@@ -127,7 +127,9 @@ export class BundlingDriver implements MessageDriver {
       );
     }
     if (options.delivery === 'at-most-once') {
-      return this.inner.subscribe(topicOrPattern, options, (delivery) =>
+      const { onMissed } = options;
+      const missed = onMissed && ((delivery: Delivery) => splitFanOut(delivery, onMissed, onFault));
+      return this.inner.subscribe(topicOrPattern, { ...options, onMissed: missed }, (delivery) =>
         inNobodysContext(splitFanOut, delivery, onDelivery, onFault),
       );
     }

@@ -11,7 +11,9 @@ import { callGuest } from '../errors/guest.js';
  * undefined if never); told once for each group, and when it is `removed`. `full`: the server
  * has no memory for what is published, or has some again; what is stored is handled meanwhile, and makes room. `evicts`: the
  * server may drop keys when its memory is full, and with them messages, retries and locks. `dead-letters-full`: a group
- * keeps no more than `maxDeadLetters`, and so many of the oldest gave way to newer ones: told each time.
+ * keeps no more than `maxDeadLetters`, or no more than `maxBytes` where that is told, and so many of the oldest gave way to newer ones:
+ * told each time. `deduplication-full`: no more than `maxIds` ids are remembered, and the oldest was forgotten within its
+ * window: a publish that repeats it is stored again.
  */
 export type DriverStatus =
   | { readonly type: 'connected'; readonly target?: string; readonly fallback?: boolean }
@@ -40,7 +42,9 @@ export type DriverStatus =
       readonly group: string;
       readonly dropped: number;
       readonly maxDeadLetters: number;
+      readonly maxBytes?: number;
     }
+  | { readonly type: 'deduplication-full'; readonly maxIds: number; readonly windowMs: number }
   | { readonly type: 'full'; readonly full: boolean }
   | { readonly type: 'evicts'; readonly policy: string }
   | { readonly type: 'error'; readonly error: DiscoBusError };

@@ -66,6 +66,11 @@ export interface DriverSubscribeOptions {
    * handed over. @default false
    */
   readonly tellsBegin?: boolean;
+  /**
+   * At most once: is called, in place of the subscriber, with what comes while the subscription is paused though the
+   * publisher's receipt counts it in. It is missed all the same, but whoever asked can be told. @default nobody is told
+   */
+  readonly onMissed?: (delivery: Delivery) => void;
   /** Listens to the bare name, as a publish with `bare` uses it, and takes what comes as it is. Needs the capability `bare`. @default false */
   readonly bare?: boolean;
 }

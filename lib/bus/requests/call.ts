@@ -183,7 +183,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
     else this.value(message);
   }
 
-  /** All that it reached were closing, and have not handled it. */
+  /** All that it reached were closing or paused, and have not handled it. */
   private failIfUnheard(): void {
     if (this.turnedAway === 0 || this.receivers === undefined || this.turnedAway < this.receivers) return;
     this.fail(new NoRespondersError(this.name));

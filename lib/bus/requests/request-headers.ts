@@ -19,7 +19,7 @@ export const CANCEL_TOPIC = 'disco:cancel';
 
 /**
  * `value`: more follows. `last`: a value, and the end. `end`: the end without one. `error`: the failure, and the end.
- * `gone`: the responder is closing, and has not handled the request.
+ * `gone`: the responder is closing or paused, and has not handled the request.
  */
 export type ReplyKind = 'value' | 'last' | 'end' | 'error' | 'gone';
 

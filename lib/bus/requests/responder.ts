@@ -83,7 +83,7 @@ export class Responder {
 
   /** Tells a requester that its request is not handled here, so that it can ask somebody else; false for what is no request. */
   turnAway(headers: Headers, id: string): boolean {
-    return this.tell(headers, id, 'gone', null, 'a request that came while closing');
+    return this.tell(headers, id, 'gone', null, 'a request that came while closing or paused');
   }
 
   /** Fails a request that no handler is given, with what its requester may know of `error`. What is no request is left alone. */

@@ -1,6 +1,6 @@
 import { type DeadLetterReason } from '../../driver/delivery.js';
 import { type Agenda } from './agenda.js';
-import { DeadLetterList } from './dead-letter-list.js';
+import { type DeadLetterBounds, DeadLetterList } from './dead-letter-list.js';
 import { type GroupMember, type MemberGroup } from './group-member.js';
 import { type DeliveryGroup, LogDelivery } from './log-delivery.js';
 import { type LogEntry, type Task } from './log-entry.js';
@@ -12,8 +12,8 @@ export interface GroupLog {
   readonly topic: string;
   readonly turn: Turn;
   readonly agenda: Agenda;
-  /** The most dead letters a group keeps. */
-  readonly maxDeadLetters: number;
+  /** What a group keeps of dead letters. */
+  readonly deadLetterBounds: DeadLetterBounds;
   /** The sequence number that the next entry will get. */
   readonly end: number;
   /** The entry with that number, unless it was dropped. */
@@ -26,8 +26,8 @@ export interface GroupLog {
   /** One more group is done with the entry. */
   release(entry: LogEntry): void;
   expired(entry: LogEntry): boolean;
-  /** The oldest dead letter of `group` gave way to a newer one. */
-  outlived(group: string): void;
+  /** So many of the oldest dead letters of `group` gave way to a newer one; `maxBytes` where that was the bound. */
+  outlived(group: string, dropped: number, maxBytes: number | undefined): void;
   /** Wall-clock time. */
   now(): number;
 }
@@ -55,12 +55,12 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   ) {
     this.leftMs = log.now();
     this.deadLetters = new DeadLetterList(
-      log.maxDeadLetters,
+      log.deadLetterBounds,
       ({ frame, replays }) => {
         const entry = this.log.privateEntry(frame, Number.POSITIVE_INFINITY, replays + 1);
         this.again({ entry, attempt: 1 }, 0);
       },
-      () => this.log.outlived(this.name),
+      (dropped, maxBytes) => this.log.outlived(this.name, dropped, maxBytes),
     );
   }
 

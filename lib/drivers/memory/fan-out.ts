@@ -37,6 +37,7 @@ export class FanOutSubscription {
     readonly name: string,
     private readonly onDelivery: (delivery: Delivery) => void,
     private readonly onFault: (thrown: unknown) => void,
+    private readonly onMissed: ((delivery: Delivery) => void) | undefined,
   ) {
     this.matches = topicMatcher(name);
   }
@@ -54,8 +55,9 @@ export class FanOutSubscription {
   }
 
   deliver(delivery: Delivery): void {
-    if (!this.open || this.paused) return;
-    handOver(delivery, this.onDelivery, this.onFault);
+    if (!this.open) return;
+    const receive = this.paused ? this.onMissed : this.onDelivery;
+    if (receive) handOver(delivery, receive, this.onFault);
   }
 }
 

@@ -13,6 +13,7 @@ import {
 import { type Clock, systemClock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { Agenda } from './agenda.js';
+import { DeduplicationIds } from './deduplication-ids.js';
 import { FanOut } from './fan-out.js';
 import { MemoryLockTable } from './locks/memory-lock-table.js';
 import type { UnreadBounds } from './topic-log.js';
@@ -24,13 +25,18 @@ import { Turn } from './turn.js';
 export interface MemoryBrokerOptions {
   /** The source of time for everything that waits. @default systemClock */
   clock?: Clock;
-  /** How long the id of a publish with `deduplicate` is remembered. @default '2m' */
+  /** How long an id that a caller gave a publish is remembered, unless `maxDeduplicationIds` are remembered already. @default '2m' */
   deduplicationWindow?: Duration;
+  /**
+   * The most ids remembered at a time, of all topics together. Beyond it the oldest is forgotten for each new one: a publish
+   * that repeats it is stored again. Told as the status `deduplication-full`, at most once in a window. @default 100_000
+   */
+  maxDeduplicationIds?: number;
   /** The most messages a topic keeps at a time; further ones are refused with DriverError. @default 1_000_000 */
   maxLength?: number;
   /** The most bytes of frames a topic keeps at a time, delayed ones included; further ones are refused with DriverError. @default 256 MiB */
   maxBytes?: number;
-  /** The most dead letters a group keeps of a topic. At the bound the oldest gives way to each new one, which is told and counted. @default 10_000 */
+  /** The most dead letters a group keeps of a topic, and no more than `maxBytes` of their frames. At a bound the oldest give way to each new one, which is told and counted. @default 10_000 */
   maxDeadLetters?: number;
   /**
    * How much is kept of a topic while no group reads it. Beyond it the oldest messages are dropped, told as the status
@@ -73,6 +79,7 @@ const unreadKinds: OptionKinds<MemoryUnreadOptions> = {
 export const brokerKinds: OptionKinds<MemoryBrokerOptions> = {
   clock: aClock,
   deduplicationWindow: aDuration,
+  maxDeduplicationIds: aNumber,
   maxLength: aNumber,
   maxBytes: aNumber,
   maxDeadLetters: aNumber,
@@ -100,7 +107,7 @@ export class MemoryBroker {
   /** Everything that is handed over waits there for the end of the publisher's turn. */
   readonly turn = new Turn();
   private readonly spaces = new Map<string, BrokerSpace>();
-  private readonly deduplicationMs: number;
+  private readonly deduplication: DeduplicationIds;
   private readonly maxLength: number;
   private readonly maxBytes: number;
   private readonly maxDeadLetters: number;
@@ -116,8 +123,9 @@ export class MemoryBroker {
     private readonly onUnused: () => void = () => {},
   ) {
     assertOptions('MemoryBroker', options, brokerKinds);
-    const { clock = systemClock, deduplicationWindow = '2m' } = options;
+    const { clock = systemClock, deduplicationWindow = '2m', maxDeduplicationIds = 100_000 } = options;
     const { maxLength = 1_000_000, maxBytes = 256 * 1024 * 1024, maxDeadLetters = 10_000 } = options;
+    assertCount('maxDeduplicationIds', maxDeduplicationIds);
     assertCount('maxLength', maxLength);
     assertCount('maxBytes', maxBytes);
     assertCount('maxDeadLetters', maxDeadLetters);
@@ -125,7 +133,8 @@ export class MemoryBroker {
     this.abandoned = resolveAbandoned(options.abandoned);
     this.clock = clock;
     this.agenda = new Agenda(clock);
-    this.deduplicationMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
+    const windowMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
+    this.deduplication = new DeduplicationIds(windowMs, maxDeduplicationIds);
     this.maxLength = maxLength;
     this.maxBytes = maxBytes;
     this.maxDeadLetters = maxDeadLetters;
@@ -145,7 +154,7 @@ export class MemoryBroker {
   space(prefix: string): BrokerSpace {
     let space = this.spaces.get(prefix);
     if (space === undefined) {
-      const { clock, turn, agenda, deduplicationMs, maxLength, maxBytes, unread, abandoned } = this;
+      const { clock, turn, agenda, deduplication, maxLength, maxBytes, unread, abandoned } = this;
       const { maxDeadLetters } = this;
       const status = (told: DriverStatus) => {
         for (const listener of this.statusListeners) {
@@ -156,7 +165,7 @@ export class MemoryBroker {
         clock,
         turn,
         agenda,
-        deduplicationMs,
+        deduplication,
         maxLength,
         maxBytes,
         maxDeadLetters,

@@ -23,7 +23,8 @@ export interface SubscriptionSettings extends DriverSubscribeOptions {
 
 /** At most once: every subscription gets all. */
 export function fanOutSubscription(fanOut: FanOut, settings: SubscriptionSettings): MemorySubscription {
-  const listener = new FanOutSubscription(settings.topicOrPattern, settings.onDelivery, settings.onFault);
+  const { topicOrPattern, onDelivery, onFault, onMissed } = settings;
+  const listener = new FanOutSubscription(topicOrPattern, onDelivery, onFault, onMissed);
   fanOut.add(listener);
   const end = () => {
     if (!listener.open) return;

@@ -5,7 +5,8 @@ import { DriverError } from '../../errors/driver.errors.js';
 import { type Clock } from '../../timing/clock.js';
 import { type Agenda } from './agenda.js';
 import { ConsumerGroup, type GroupLog } from './consumer-group.js';
-import { DeduplicationWindow } from './deduplication-window.js';
+import type { DeadLetterBounds } from './dead-letter-list.js';
+import type { DeduplicationIds, TopicIds } from './deduplication-ids.js';
 import { type LogEntry } from './log-entry.js';
 import { type Turn } from './turn.js';
 
@@ -14,7 +15,7 @@ export interface LogSettings {
   readonly clock: Clock;
   readonly turn: Turn;
   readonly agenda: Agenda;
-  readonly deduplicationMs: number;
+  readonly deduplication: DeduplicationIds;
   readonly maxLength: number;
   readonly maxBytes: number;
   readonly maxDeadLetters: number;
@@ -44,7 +45,7 @@ export class TopicLog implements GroupLog {
   end = 0;
   private readonly entries = new Map<number, LogEntry>();
   private readonly groups = new Map<string, ConsumerGroup>();
-  private readonly seen: DeduplicationWindow;
+  private readonly seen: TopicIds;
   private delayed = 0;
   /** When groups that nobody reads are looked for again. */
   private lookMs = 0;
@@ -62,7 +63,7 @@ export class TopicLog implements GroupLog {
     readonly topic: string,
     private readonly settings: LogSettings,
   ) {
-    this.seen = new DeduplicationWindow(settings.deduplicationMs);
+    this.seen = settings.deduplication.topic();
   }
 
   get turn(): Turn {
@@ -73,15 +74,18 @@ export class TopicLog implements GroupLog {
     return this.settings.agenda;
   }
 
-  /** The most dead letters a group keeps. */
-  get maxDeadLetters(): number {
-    return this.settings.maxDeadLetters;
+  /** What a group keeps of dead letters. */
+  get deadLetterBounds(): DeadLetterBounds {
+    const { maxDeadLetters: maxLength, maxBytes } = this.settings;
+    return { maxLength, maxBytes };
   }
 
-  /** The oldest dead letter of `group` gave way to a newer one. */
-  outlived(group: string): void {
-    const { topic, maxDeadLetters } = this;
-    this.settings.status({ type: 'dead-letters-full', topic, group, dropped: 1, maxDeadLetters });
+  /** So many of the oldest dead letters of `group` gave way to a newer one; `maxBytes` where that was the bound. */
+  outlived(group: string, dropped: number, maxBytes: number | undefined): void {
+    const { topic } = this;
+    const { maxDeadLetters } = this.settings;
+    const bounds = maxBytes === undefined ? { maxDeadLetters } : { maxDeadLetters, maxBytes };
+    this.settings.status({ type: 'dead-letters-full', topic, group, dropped, ...bounds });
   }
 
   /** How many frames are kept: those in the log, delayed ones, and parts that wait to be tried again. */
@@ -98,7 +102,7 @@ export class TopicLog implements GroupLog {
     if (nowMs >= this.lookMs) this.lookForAbandoned(nowMs);
     this.assertRoom(frame.byteLength, nowMs);
     const position = this.nextPosition();
-    if (options.deduplicate) this.seen.add(options.id, position, nowMs);
+    if (options.deduplicate && this.seen.add(options.id, position, nowMs)) this.tellForgotten();
     const expiresMs = options.ttlMs === undefined ? never : nowMs + options.ttlMs;
     this.earliestExpiryMs = Math.min(this.earliestExpiryMs, expiresMs);
     this.addLater(Buffer.from(frame), position, expiresMs, options.delayMs ?? 0);
@@ -182,6 +186,11 @@ export class TopicLog implements GroupLog {
   private claimAll(): number {
     for (const entry of this.entries.values()) entry.groupsLeft++;
     return this.entries.keys().next().value ?? this.end;
+  }
+
+  private tellForgotten(): void {
+    const { maxIds, windowMs } = this.settings.deduplication;
+    this.settings.status({ type: 'deduplication-full', maxIds, windowMs });
   }
 
   private addLater(frame: Uint8Array, position: string, expiresMs: number, delayMs: number): void {

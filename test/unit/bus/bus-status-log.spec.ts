@@ -68,6 +68,20 @@ describe('what a driver tells', () => {
   });
 });
 
+it('tells once that ids are forgotten early, and by which bound dead letters gave way', () => {
+  const logger = new KeepingLogger();
+  const log = new StatusLog('memory', logger);
+  const full = { type: 'dead-letters-full', topic: 't', dropped: 1, maxDeadLetters: 7 } as const;
+  for (let times = 0; times < 2; times++) log.hear({ type: 'deduplication-full', maxIds: 5, windowMs: 100 });
+  log.hear({ ...full, group: 'many' });
+  log.hear({ ...full, group: 'large', maxBytes: 9 });
+  expect(logger.lines).toEqual([
+    expect.stringContaining('5 ids of publishes are remembered'),
+    expect.stringMatching(/"many" keeps 7 dead letters.* raise maxDeadLetters$/),
+    expect.stringMatching(/"large" keeps dead letters of 9 bytes at most.* raise maxBytes$/),
+  ]);
+});
+
 describe('a failed attempt', () => {
   it.each([
     [{ delivery: 'at-least-once' }, 'the handler "charge" (group "shop")', 'kept as a dead letter'],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { Agenda } from '../../../lib/drivers/memory/agenda.js';
-import { DeduplicationWindow } from '../../../lib/drivers/memory/deduplication-window.js';
+import { DeduplicationIds } from '../../../lib/drivers/memory/deduplication-ids.js';
 import { Queue } from '../../../lib/drivers/memory/queue.js';
 import { Turn } from '../../../lib/drivers/memory/turn.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
@@ -82,21 +82,28 @@ it('Queue: first in, first out, for any mixture of pushes and shifts', () => {
   );
 });
 
-it('DeduplicationWindow: knows an id for a window and forgets it, as an endless memory would', () => {
-  const sightings = fc.array(fc.record({ id: fc.nat(5), waitMs: fc.nat(60) }), { maxLength: 100 });
+it('DeduplicationIds: knows the newest ids of all topics for a window, and tells once in it what it forgot early', () => {
+  const steps = fc.array(fc.record({ id: fc.nat(9), topic: fc.nat(1), waitMs: fc.nat(60) }), {
+    maxLength: 100,
+  });
   fc.assert(
-    fc.property(sightings, (given) => {
-      const window = new DeduplicationWindow(100);
-      const model = new Map<string, { position: string; atMs: number }>();
-      let nowMs = 0;
-      for (const [index, { id, waitMs }] of given.entries()) {
+    fc.property(steps, fc.integer({ min: 1, max: 6 }), (given, maxIds) => {
+      const ids = new DeduplicationIds(100, maxIds);
+      const topics = [ids.topic(), ids.topic()];
+      let model: { name: string; position: string; atMs: number }[] = [];
+      let [nowMs, toldMs] = [0, Number.NEGATIVE_INFINITY];
+      for (const [index, { id, topic, waitMs }] of given.entries()) {
         nowMs += waitMs;
-        const seen = model.get(`${id}`);
-        const expected = seen && nowMs - seen.atMs < 100 ? seen.position : undefined;
-        expect(window.find(`${id}`, nowMs)).toBe(expected);
-        if (expected !== undefined) continue;
-        window.add(`${id}`, `${index}`, nowMs);
-        model.set(`${id}`, { position: `${index}`, atMs: nowMs });
+        model = model.filter(({ atMs }) => nowMs - atMs < 100);
+        const name = `${topic} ${id}`;
+        const seen = model.find((each) => each.name === name)?.position;
+        expect(topics[topic].find(`${id}`, nowMs)).toBe(seen);
+        if (seen !== undefined) continue;
+        const tells = model.length === maxIds && nowMs - toldMs >= 100;
+        expect(topics[topic].add(`${id}`, `${index}`, nowMs)).toBe(tells);
+        if (tells) toldMs = nowMs;
+        model = [...model, { name, position: `${index}`, atMs: nowMs }].slice(-maxIds);
+        expect(ids.size).toBe(model.length);
       }
     }),
   );

@@ -236,6 +236,42 @@ describe('what is kept', () => {
     expect(driver.broker.length('t')).toBe(2);
   });
 
+  it('keeps no more dead letters of a group than maxBytes of their frames, and tells that', async () => {
+    const driver = await connected(memoryDriver({ clock, maxBytes: 100 }));
+    const told: unknown[] = [];
+    driver.onStatus((status) => status.type === 'dead-letters-full' && told.push(status));
+    await collect(driver, 't', { settle: (given) => given.deadLetter({ reason: 'terminated' }) });
+    for (const body of ['a', 'b', 'c', 'd']) {
+      await publish(driver, 't', body.repeat(40));
+      await clock.advance(0);
+    }
+    await publish(driver, 't', 'e'.repeat(90));
+    await clock.advance(0);
+    const kept = driver.broker.deadLetters('t', 'g').map(({ frame }) => frame.byteLength);
+    const full = { type: 'dead-letters-full', topic: 't', group: 'g', maxDeadLetters: 10_000, maxBytes: 100 };
+    expect(kept).toEqual([90]);
+    expect(told).toEqual([1, 1, 2].map((dropped) => ({ ...full, dropped })));
+    const letters = await driver.deadLetters('t', 'g');
+    expect(await letters.purge()).toBe(1);
+    await publish(driver, 't', 'f'.repeat(60));
+    await clock.advance(0);
+    expect([driver.broker.deadLetters('t', 'g').length, told.length]).toEqual([1, 3]);
+  });
+
+  it('forgets the oldest ids of all topics beyond maxDeduplicationIds, and tells it', async () => {
+    const driver = await connected(memoryDriver({ clock, maxDeduplicationIds: 2 }));
+    const told: unknown[] = [];
+    driver.onStatus((status) => told.push(status));
+    const duplicates = [];
+    for (const [topic, id] of ['t1', 'u1', 't1', 't2', 'u1', 't1']) {
+      const { duplicate = false } = await publish(driver, topic, id, { deduplicate: true });
+      duplicates.push(duplicate);
+    }
+    expect(duplicates).toEqual([false, false, true, false, true, false]);
+    const full = { type: 'deduplication-full', maxIds: 2, windowMs: 120_000 };
+    expect(told.filter((status) => (status as { type: string }).type !== 'unread')).toEqual([full]);
+  });
+
   it('numbers positions like a stream, rising also when the wall clock goes back', async () => {
     let nowMs = 1_000;
     const jumping = Object.assign(new ManualClock(), { now: () => nowMs });

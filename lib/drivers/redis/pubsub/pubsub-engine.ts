@@ -23,7 +23,7 @@ import type { ResolvedRedisOptions } from '../redis-options.js';
 import { ChannelNames } from './channel-names.js';
 import { ClusterProbe } from './cluster-probe.js';
 import { PubSubPublisher } from './pubsub-publisher.js';
-import { PubSubSubscription } from './pubsub-subscription.js';
+import { type PubSubReceiver, PubSubSubscription } from './pubsub-subscription.js';
 import { SubscriberConnection, type TopicChannel } from './subscriber-connection.js';
 
 /** What a {@link PubSubEngine} is built with. */
@@ -86,21 +86,22 @@ export class PubSubEngine {
 
   async subscribe(
     topicOrPattern: string,
-    { bare }: Pick<DriverSubscribeOptions, 'bare'>,
+    { bare, onMissed }: Pick<DriverSubscribeOptions, 'bare' | 'onMissed'>,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
     if (bare && this.names.covers(topicOrPattern)) throw ownName(topicOrPattern);
     const names = bare ? this.bareNames : this.names;
+    const receiver = { onDelivery, onMissed };
     const channel = channelOf(topicOrPattern, names);
-    if (!channel.glob) return this.listen(channel, undefined, onDelivery);
+    if (!channel.glob) return this.listen(channel, undefined, receiver);
     const matches = topicMatcher(topicOrPattern);
     try {
-      return await this.listen(channel, matches, onDelivery);
+      return await this.listen(channel, matches, receiver);
     } catch (error) {
       // A user who may use `&disco:*` may PSUBSCRIBE to that very glob and to no narrower one.
       const { widest } = names;
       if (channel.name === widest || replyCode((error as Error).cause) !== 'NOPERM') throw error;
-      return this.listen({ ...channel, name: widest }, matches, onDelivery);
+      return this.listen({ ...channel, name: widest }, matches, receiver);
     }
   }
 
@@ -113,12 +114,10 @@ export class PubSubEngine {
   private async listen(
     channel: TopicChannel,
     matches: TopicMatcher | undefined,
-    onDelivery: (delivery: Delivery) => void,
+    receiver: PubSubReceiver,
   ): Promise<DriverSubscription> {
     const connection = this.connectionFor(channel);
-    const subscription = new PubSubSubscription(matches, onDelivery, (self) =>
-      connection.leave(channel, self),
-    );
+    const subscription = new PubSubSubscription(matches, receiver, (self) => connection.leave(channel, self));
     await connection.listen(channel, subscription);
     return subscription;
   }

@@ -5,6 +5,13 @@ import type { TopicMatcher } from '../../../message/topic-pattern.js';
 import { FanOutDelivery } from './fan-out-delivery.js';
 import type { ChannelListener } from './subscriber-connection.js';
 
+/** Who is handed what a subscription gets. */
+export interface PubSubReceiver {
+  onDelivery(delivery: Delivery): void;
+  /** What arrives while it is paused. @default nobody is told */
+  readonly onMissed?: (delivery: Delivery) => void;
+}
+
 /** One subscription to a topic or topic pattern. Messages that arrive while it is paused are missed. */
 export class PubSubSubscription implements DriverSubscription, ChannelListener {
   private paused = false;
@@ -13,14 +20,15 @@ export class PubSubSubscription implements DriverSubscription, ChannelListener {
   /** `leave` takes it off its channel, and resolves when nothing more is told; it is called once. */
   constructor(
     private readonly matches: TopicMatcher | undefined,
-    private readonly onDelivery: (delivery: Delivery) => void,
+    private readonly receiver: PubSubReceiver,
     private readonly leave: (subscription: PubSubSubscription) => Promise<void>,
   ) {}
 
   receive(topic: string, frame: Uint8Array, refusal?: DiscoBusError): void {
-    if (this.paused) return;
     if (this.matches !== undefined && !this.matches(topic)) return;
-    this.onDelivery(new FanOutDelivery(topic, frame, refusal));
+    const { receiver } = this;
+    if (!this.paused) receiver.onDelivery(new FanOutDelivery(topic, frame, refusal));
+    else receiver.onMissed?.(new FanOutDelivery(topic, frame, refusal));
   }
 
   pause(): void {
