@@ -42,16 +42,15 @@ export class KeyQueue {
     return true;
   }
 
-  /** Puts the waiter at the end. */
+  /** Puts the waiter at the end, also one who has asked at once in vain. */
   enter(waiter: LockWaiter): void {
-    this.forgetAsking(waiter);
     this.waiters ??= new Set();
     this.waiters.add(waiter);
   }
 
   /** Takes the waiter out and, if it was the first, wakes the next one. */
   leave(waiter: LockWaiter): void {
-    this.forgetAsking(waiter);
+    if (this.asking === waiter) this.asking = undefined;
     const wasFirst = this.isFirst(waiter);
     this.waiters?.delete(waiter);
     if (wasFirst) this.wakeFirst();
@@ -85,10 +84,6 @@ export class KeyQueue {
 
   private first(): LockWaiter | undefined {
     return this.waiters?.values().next().value;
-  }
-
-  private forgetAsking(waiter: LockWaiter): void {
-    if (this.asking === waiter) this.asking = undefined;
   }
 }
 
