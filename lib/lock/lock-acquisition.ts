@@ -1,4 +1,4 @@
-import type { LockAnswer, LockClaim, LockGrant, LockHint } from '../driver/lock-store.js';
+import type { LockAnswer, LockClaim, LockGrant } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
@@ -14,7 +14,7 @@ const firstRetryMs = 25;
 const longestRetryMs = 1_000;
 /** A cancelled caller is told when the store has forgotten its claim, or after this if the store is slow. */
 const withdrawalMs = 100;
-const late = 'The lock store did not answer in time';
+const lateAnswer = 'The lock store did not answer in time';
 
 /**
  * One caller's way to a lock: asks at once if the key seems free; else waits its turn in the process, claims, sleeps until
@@ -22,7 +22,8 @@ const late = 'The lock store did not answer in time';
  */
 export class LockAcquisition {
   private readonly queue: KeyQueue | undefined;
-  private readonly waiter: LockWaiter;
+  /** For the store's hints. */
+  readonly waiter: LockWaiter;
   /** The store may know of the claim. */
   private known = false;
   /** The claim has been made with a place in the store's queue. */
@@ -49,11 +50,6 @@ export class LockAcquisition {
     this.waiter = new LockWaiter(claim, deps.clock, options.minReplicas === 0);
   }
 
-  /** The store tells this claim to act. */
-  hint(hint: LockHint): void {
-    this.waiter.hint(hint);
-  }
-
   /** Ends the waiting with ClosedError. */
   close(): void {
     this.closed = true;
@@ -66,10 +62,11 @@ export class LockAcquisition {
    */
   async run(): Promise<HeldLock | undefined> {
     const { signal } = this.options;
+    const stop = signal && (() => this.waiter.stop());
     let lock: HeldLock | undefined;
     try {
       if (signal?.aborted) throw new AbortedError(signal.reason);
-      signal?.addEventListener('abort', this.waiter.stop);
+      signal?.addEventListener('abort', stop!);
       lock = await this.untilGranted();
       if (lock === undefined) await this.giveUp();
       return lock;
@@ -77,7 +74,7 @@ export class LockAcquisition {
       if (this.known) await this.withdraw();
       throw error;
     } finally {
-      signal?.removeEventListener('abort', this.waiter.stop);
+      signal?.removeEventListener('abort', stop!);
       this.decline();
       this.queue?.leave(this.waiter);
       if (lock === undefined) this.deps.queues.tidy(this.claim.keys[0]);
@@ -118,7 +115,7 @@ export class LockAcquisition {
     const given = this.takeGrant();
     if (given !== undefined) return given;
     const offer = this.waiter.takeOffer();
-    const answer = await this.ask(queued && this.leftMs() > 0, offer);
+    const answer = await this.ask(queued, offer);
     if (answer && this.claims === 1 && (answer.granted || !queued)) this.queue?.found(answer.granted);
     if (answer?.granted) return this.accept(answer, offer !== undefined && answer.succeeded === true);
     if (!queued) return undefined;
@@ -128,17 +125,18 @@ export class LockAcquisition {
   }
 
   /** The store's answer; undefined when it has none, or when the waiting ended before it came. */
-  private async ask(place: boolean, offer: LockOffer | undefined): Promise<LockAnswer | undefined> {
+  private async ask(queued: boolean, offer: LockOffer | undefined): Promise<LockAnswer | undefined> {
     this.known = true;
-    this.placed ||= place;
     this.claims++;
     this.sentMs = this.deps.clock.monotonic();
-    this.sent = this.send(place, offer);
+    const place = queued && this.leftMs() > 0;
     // Who does not wait for the lock waits for the answer, which comes within the store's own time.
     const leftMs = this.options.waitMs === 0 ? Number.POSITIVE_INFINITY : this.leftMs();
+    this.placed ||= place;
     try {
-      const answer = await this.waiter.answerOf(this.sent, leftMs);
-      this.lastError = answer === undefined ? new LockUnavailableError(late) : undefined;
+      this.sent = this.send(place, offer);
+      const answer = await (queued ? this.waiter.answerOf(this.sent, leftMs) : this.sent);
+      this.lastError = answer === undefined ? new LockUnavailableError(lateAnswer) : undefined;
       if (answer !== undefined) {
         this.known = answer.granted || this.placed;
         this.failures = 0;
@@ -153,10 +151,15 @@ export class LockAcquisition {
     }
   }
 
-  private async send(place: boolean, offer: LockOffer | undefined): Promise<LockAnswer> {
+  private send(place: boolean, offer: LockOffer | undefined): Promise<LockAnswer> {
+    const plain = offer === undefined && this.returned === undefined && this.options.minReplicas === 0;
+    return plain ? this.deps.store.acquire(this.claim, { wait: place }) : this.sendWith(place, offer);
+  }
+
+  private async sendWith(place: boolean, offer: LockOffer | undefined): Promise<LockAnswer> {
     const { minReplicas: min, replicaTimeoutMs: timeoutMs } = this.options;
     // The same token claims again: a release that came later would take away what it gets now.
-    if (this.returned !== undefined) await this.returned;
+    await this.returned;
     try {
       const answer = await this.deps.store.acquire(this.claim, {
         wait: place,
@@ -241,8 +244,8 @@ export class LockAcquisition {
   }
 
   private backoffMs(): number {
-    const doubled = firstRetryMs * 2 ** Math.min(this.failures - 1, 10);
-    return Math.min(longestRetryMs, doubled) * (0.5 + Math.random() / 2);
+    const doubledMs = firstRetryMs * 2 ** Math.min(this.failures - 1, 10);
+    return Math.min(longestRetryMs, doubledMs) * (0.5 + Math.random() / 2);
   }
 
   private leftMs(): number {

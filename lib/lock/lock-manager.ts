@@ -204,8 +204,8 @@ export class LockManager {
   }
 
   private onHint(hint: LockHint): void {
-    if (hint.token !== undefined) this.acquisitions.get(hint.token)?.hint(hint);
-    else for (const acquisition of this.acquisitions.values()) acquisition.hint(hint);
+    if (hint.token !== undefined) this.acquisitions.get(hint.token)?.waiter.hint(hint);
+    else for (const acquisition of this.acquisitions.values()) acquisition.waiter.hint(hint);
   }
 }
 
