@@ -3,7 +3,7 @@ const layers = {
   errors: { lib: [], npm: ['fastest-levenshtein'] },
   timing: { lib: ['errors'], npm: [] },
   message: { lib: ['errors'], npm: [] },
-  driver: { lib: ['errors', 'message'], npm: [] },
+  driver: { lib: ['errors', 'message', 'timing'], npm: [] },
   codec: { lib: ['errors', 'message'], npm: [] },
   middleware: { lib: ['errors', 'message', 'timing'], npm: [] },
   metrics: { lib: ['errors', 'message', 'timing', 'driver', 'middleware'], npm: [] },

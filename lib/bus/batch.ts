@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { guestSignal } from '../errors/guest-signal.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import type { Handler } from '../middleware/middleware.js';
 import type { Clock, ClockTimer } from '../timing/clock.js';
@@ -81,7 +82,7 @@ class OpenBatch implements DiscoBatchContext {
   }
 
   get signal(): AbortSignal {
-    return AbortSignal.any(this.messages.map(({ signal }) => signal));
+    return guestSignal(AbortSignal.any(this.messages.map(({ signal }) => signal)));
   }
 
   run(handler: BatchHandler, gate: StartGate): void {

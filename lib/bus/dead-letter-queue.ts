@@ -28,7 +28,7 @@ export interface PeekOptions {
 
 /** How to replay. */
 export interface ReplayOptions {
-  /** Only those that it says yes to. @default all */
+  /** Only those that it says `true` to, of `true` and `false`: anything else ends the replay, as an error does. @default all */
   filter?: (letter: DeadLetteredMessage) => boolean;
   /** A message that has been replayed this often stays where it is, so that poison does not circle. @default 3 */
   maxReplays?: number;
@@ -90,7 +90,10 @@ export class DeadLetterQueue {
     return (await this.store()).replay(position);
   }
 
-  /** Hands back all that are there now, oldest first, in one pass. */
+  /**
+   * Hands back all that are there now, oldest first, in one pass. Rejects with ConfigurationError for a filter that throws or
+   * does not decide: the letter stays where it is, and so do those behind it.
+   */
   async replayAll(options: ReplayOptions = {}): Promise<ReplayReport> {
     assertOptions('replayAll', options, replayKinds);
     const { maxReplays = 3, rate = 100, filter = () => true, signal } = options;
@@ -104,7 +107,7 @@ export class DeadLetterQueue {
     let capped = 0;
     for await (const letter of this.oldest(await store.count())) {
       if (signal?.aborted) break;
-      if (!filter(letter)) continue;
+      if (!decided(filter, letter)) continue;
       if (letter.replays >= maxReplays) capped++;
       else if (await store.replay(letter.position)) {
         replayed++;
@@ -157,4 +160,18 @@ export class DeadLetterQueue {
     if (!error) return headers;
     return { ...headers, 'x-error-name': error.name, 'x-error-message': error.message };
   }
+}
+
+/** A promise would count as a yes, and hand back what was not meant. */
+function decided(filter: NonNullable<ReplayOptions['filter']>, letter: DeadLetteredMessage): boolean {
+  let decision: unknown;
+  try {
+    decision = filter(letter);
+  } catch (cause) {
+    throw new ConfigurationError(`replayAll: the filter threw at the letter ${letter.position}`, { cause });
+  }
+  if (typeof decision === 'boolean') return decision;
+  throw new ConfigurationError(
+    `replayAll: the filter must return true or false at once, not a value of type ${typeof decision}`,
+  );
 }

@@ -1,7 +1,9 @@
 import type { Delivery } from '../driver/delivery.js';
+import { guestSignal } from '../errors/guest-signal.js';
 import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
 import { assertRetryRequest, type DiscoMessageContext } from '../middleware/message-context.js';
+import type { Middleware } from '../middleware/middleware.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 
 /** What a handler has asked for beyond returning or throwing. */
@@ -13,6 +15,8 @@ export type HandlerRequest =
 export class DeliveryContext implements DiscoMessageContext {
   /** What the handler asked for; the first request counts. */
   request?: HandlerRequest;
+  /** Told when the attempt is aborted, before its signal is. */
+  onAbort?: { aborted(reason: Error): void };
   private controller?: AbortController;
   private abortReason?: Error;
 
@@ -29,6 +33,11 @@ export class DeliveryContext implements DiscoMessageContext {
   /** How long the message has waited since it was stored or, where nothing is stored, received here: never by its sender's clock. */
   waitedMs(monotonicMs: number): number {
     return this.delivery?.ageMs ?? monotonicMs - (this.cameMs ?? monotonicMs);
+  }
+
+  /** Tells the driver that the handler is about to start. */
+  begin(): void {
+    this.delivery?.begin?.();
   }
 
   get topic(): string {
@@ -50,6 +59,7 @@ export class DeliveryContext implements DiscoMessageContext {
   get signal(): AbortSignal {
     if (!this.controller) {
       this.controller = new AbortController();
+      guestSignal(this.controller.signal);
       if (this.abortReason) this.controller.abort(this.abortReason);
       else this.onSignal(this);
     }
@@ -68,7 +78,14 @@ export class DeliveryContext implements DiscoMessageContext {
   }
 
   abort(reason: Error): void {
+    if (this.abortReason === undefined) this.onAbort?.aborted(reason);
     this.abortReason ??= reason;
     this.controller?.abort(reason);
   }
 }
+
+/** Tells the driver of each delivery that gets this far that its handler is about to start. */
+export const beginning: Middleware = (next) => (context) => {
+  if (context instanceof DeliveryContext) context.begin();
+  return next(context);
+};

@@ -141,7 +141,10 @@ export class DiscoBus {
     return this.options.topics.agreedDelivery(topicOrPattern);
   }
 
-  /** Calls `farewell` when the bus drains, and waits for it before anything stops reading; the returned function ends that. */
+  /**
+   * Calls `farewell` when the bus drains, and waits for it before anything stops reading; the returned function ends that.
+   * One that fails is told to the log, and the bus drains all the same.
+   */
   onDrain(farewell: () => Promise<unknown>): () => void {
     this.farewells.add(farewell);
     return () => void this.farewells.delete(farewell);
@@ -487,7 +490,14 @@ export class DiscoBus {
 
   private sayFarewell(): Promise<unknown> | undefined {
     if (this.farewells.size === 0) return undefined;
-    return Promise.allSettled([...this.farewells].map(async (farewell) => farewell()));
+    const { logger } = this.options;
+    const say = async (farewell: () => Promise<unknown>) => farewell();
+    const said = [...this.farewells].map((farewell) =>
+      say(farewell).catch((error) =>
+        logger.warn(`Shutdown: what onDrain was given failed: ${errorLine(error)}`),
+      ),
+    );
+    return Promise.all(said);
   }
 
   private async drainAndClose(): Promise<void> {

@@ -5,15 +5,17 @@ import { HandlerMissingError } from '../errors/handler.errors.js';
 import { assertTopicOrPattern, isTopicPattern } from '../message/topic-pattern.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { inAttempt } from '../middleware/attempt-scope.js';
+import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { compose, type Handler, type Middleware } from '../middleware/middleware.js';
 import { recover } from '../middleware/recover.js';
 import { retry } from '../middleware/retry.js';
-import { timeout } from '../middleware/timeout.js';
+import { type TimeoutListener, timeout } from '../middleware/timeout.js';
 import { validate } from '../middleware/validate.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { type BusLogger, errorLine, stackOf } from './bus-logger.js';
 import { subscribeKinds } from './bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from './bus-options.js';
+import { beginning } from './delivery-context.js';
 import { type ExpectedSubscription, ExpectedSubscriptions } from './expected-subscriptions.js';
 import { InOrderDecoder } from './in-order-decoder.js';
 import { orderedByKey } from './key-order.js';
@@ -100,7 +102,15 @@ export class Subscriber {
       const { delivery, group, startFrom, concurrency, prefetch } = wanted.dispatch;
       const exclusive = wanted.policy.ordered && delivery === 'at-least-once';
       const { bare } = this.options.wires.of(wanted.policy.wire);
-      const options = { delivery, group, startFrom, maxInFlight: concurrency + prefetch, exclusive, bare };
+      const options = {
+        delivery,
+        group,
+        startFrom,
+        maxInFlight: concurrency + prefetch,
+        exclusive,
+        bare,
+        tellsBegin: true,
+      };
       subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
     } catch (error) {
       this.subscriptions.delete(subscription);
@@ -160,25 +170,21 @@ export class Subscriber {
   }
 
   /** Built once per subscription: the replies to requests outermost, then recover, then the time limit, the bus's middleware, the subscription's. */
-  private chain(
-    topic: string,
-    policy: ResolvedTopic,
-    handler: MessageHandler | BatchHandler,
-    options: HandlerSubscribeOptions,
-    gate: StartGate,
-  ): Handler {
-    const { middleware = [], schema, batch, label = topic } = options;
-    const { clock, metrics } = this.options;
+  private chain(wanted: Wanted, handler: MessageHandler | BatchHandler, gate: StartGate): Handler {
+    const { label, policy } = wanted;
+    const { middleware = [], schema, batch } = wanted.options;
+    const { clock, logger, metrics } = this.options;
     const answering = this.responder.middleware((reason) => {
       metrics.topic(label).dropped(reason);
       this.onDropped(label, reason);
     });
+    const { attempts, backoff, concurrency } = policy;
     const chain: Middleware[] = [answering, recover];
-    if (policy.ordered) {
-      const { attempts, backoff, concurrency } = policy;
-      chain.push(orderedByKey(concurrency), retry({ attempts, backoff }, clock), heldBack(gate));
-    }
-    chain.push(timeout(policy.timeoutMs, clock), inAttempt, ...this.options.middleware, ...middleware);
+    if (policy.ordered) chain.push(orderedByKey(concurrency));
+    if (policy.delivery === 'at-least-once') chain.push(beginning);
+    if (policy.ordered) chain.push(retry({ attempts, backoff }, clock), heldBack(gate));
+    chain.push(timeout(policy.timeoutMs, clock, timeoutLog(logger, wanted)), inAttempt);
+    chain.push(...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(
       chain,
@@ -190,13 +196,13 @@ export class Subscriber {
 
   private make(wanted: Wanted, handler: MessageHandler | BatchHandler): BusSubscription {
     const { clock, logger, metrics, wires, shutdownTimeoutMs } = this.options;
-    const { topic, label, policy, dispatch, options } = wanted;
+    const { topic, label, policy, dispatch } = wanted;
     const wire = wires.of(policy.wire);
     const gate = new StartGate();
     return new BusSubscription({
       topic,
       policy: dispatch,
-      handler: this.chain(topic, policy, handler, options, gate),
+      handler: this.chain(wanted, handler, gate),
       gate,
       open: (delivery) => wire.open(delivery),
       copy: (frame) => wire.copy(frame),
@@ -238,6 +244,25 @@ function tellFailure(
   const text = `"${label}": ${where} failed on message ${id}, attempt ${attempt} of ${attempts}, ${next}: ${errorLine(error)}${stackOf(error)}`;
   if (outcome.type === 'retry') logger.warn(text);
   else logger.error(text);
+}
+
+/** What takes too long is said when its time is up, and when it has ended or is not waited for any more. */
+function timeoutLog(logger: BusLogger, { name, label, policy }: Wanted): TimeoutListener {
+  const where = policy.delivery === 'at-least-once' ? `${name} (group "${policy.group}")` : name;
+  const attemptOf = ({ id, attempt }: DiscoMessageContext) =>
+    `"${label}": ${where}, message ${id}, attempt ${attempt},`;
+  return {
+    exceeded: (context, timeoutMs, graceMs) =>
+      logger.warn(
+        `${attemptOf(context)} runs for longer than its timeout of ${timeoutMs} ms. It keeps its place until it ends, for ${graceMs} ms at most`,
+      ),
+    endedLate: (context, lateMs) =>
+      logger.warn(`${attemptOf(context)} succeeded ${lateMs} ms after its timeout, and counts as handled`),
+    outlasted: (context, ranMs) =>
+      logger.error(
+        `${attemptOf(context)} still runs after ${ranMs} ms and has failed: a further attempt may run beside it`,
+      ),
+  };
 }
 
 /** Messages of an ordered fan-out subscription that may wait for their key's turn without holding up other keys. */

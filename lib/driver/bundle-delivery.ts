@@ -183,6 +183,10 @@ class StoredDelivery implements Delivery {
     return this.part ? undefined : this.stored.settledParts;
   }
 
+  begin(part?: DeliveryPart): void {
+    this.stored.begin?.(part ?? this.part);
+  }
+
   ack(part?: DeliveryPart): Promise<void> {
     if (part) return this.stored.ack(part);
     return this.settle() ? this.record(() => this.stored.ack(this.part)) : settled;

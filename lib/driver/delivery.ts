@@ -47,6 +47,11 @@ export interface Delivery {
   readonly position?: string;
   /** Parts that an earlier attempt has already settled; they are not to be handled again. */
   readonly settledParts?: ReadonlySet<number>;
+  /**
+   * The handler is about to start, with `part` that of a part. A driver counts a crash of the process only against what had
+   * begun, and an attempt that closing has cut off likewise; one that counts neither leaves it out.
+   */
+  begin?(part?: DeliveryPart): void;
   /** Handled: this group never sees it again. */
   ack(part?: DeliveryPart): Promise<void>;
   /** Comes back to this group, with `attempt + 1`, not before `delayMs` have passed. */

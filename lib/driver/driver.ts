@@ -61,6 +61,11 @@ export interface DriverSubscribeOptions {
    * it was published. Needs the capability `exclusive`. @default false
    */
   readonly exclusive?: boolean;
+  /**
+   * The subscriber calls `begin` of a delivery when its handler starts. Without that, a delivery counts as begun when it is
+   * handed over. @default false
+   */
+  readonly tellsBegin?: boolean;
   /** Listens to the bare name, as a publish with `bare` uses it, and takes what comes as it is. Needs the capability `bare`. @default false */
   readonly bare?: boolean;
 }

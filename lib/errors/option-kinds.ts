@@ -25,8 +25,9 @@ export const aList: OptionKind = { told: 'an array', fits: (value) => Array.isAr
 export const anObject: OptionKind = { told: 'an object', fits: isPlain };
 export const aSignal: OptionKind = {
   told: 'an AbortSignal',
-  fits: (value) => isPlain(value) && typeof (value as AbortSignal).aborted === 'boolean',
+  fits: (value) => signalMethods.fits(value) && typeof (value as AbortSignal).aborted === 'boolean',
 };
+const signalMethods = having('an AbortSignal', 'addEventListener', 'removeEventListener');
 export const aClock: OptionKind = having('a clock', 'now', 'monotonic');
 
 /** A length of time by its looks: what it says, and its bounds, are checked where it is read. */
@@ -83,6 +84,9 @@ export function either(first: OptionKind, second: OptionKind): OptionKind {
   const fits = (value: unknown) => first.fits(value) || second.fits(value);
   return { ...first, told: `${first.told} or ${second.told}`, fits };
 }
+
+/** A password, or the function that is asked for it at each connection. */
+export const aPassword: OptionKind = either(aString, aFunction);
 
 /** An object, and none that stands for something else. */
 function isPlain(value: unknown): value is object {

@@ -1,3 +1,4 @@
+import { guestSignal } from '../errors/guest-signal.js';
 import { LockLostError } from '../errors/lock.errors.js';
 import type { Clock, ClockTimer } from '../timing/clock.js';
 import type { Lock } from './lock.js';
@@ -33,6 +34,7 @@ export class LockUpkeep {
   get signal(): AbortSignal {
     if (this.controller === undefined) {
       this.controller = new AbortController();
+      guestSignal(this.controller.signal);
       if (!this.ended) this.watch();
       else if (this.reason !== undefined) this.controller.abort(this.reason);
     }

@@ -1,3 +1,4 @@
+import { guestSignal } from '../errors/guest-signal.js';
 import type { Duration } from '../timing/duration.js';
 import { DerivedContext } from './derived-context.js';
 import { assertRetryRequest, type DiscoMessageContext } from './message-context.js';
@@ -26,7 +27,7 @@ export class AttemptContext extends DerivedContext {
 
   /** Aborts with this attempt, or with all of them. */
   override get signal(): AbortSignal {
-    return AbortSignal.any([this.controller.signal, this.whole.signal]);
+    return guestSignal(AbortSignal.any([this.controller.signal, this.whole.signal]));
   }
 
   override retry(options: { delay?: Duration } = {}): void {

@@ -16,7 +16,10 @@ export interface DiscoMessageContext<T = unknown> {
   readonly attempt: number;
   /** The consumer group this handler belongs to. */
   readonly group: string;
-  /** Aborts when the handler's time is up, or the bus closes without it having settled. */
+  /**
+   * Aborts when the handler's time is up, or the bus closes without it having settled. A handler that gives up because of
+   * it has to throw (`signal.throwIfAborted()`): one that returns has handled its message.
+   */
   readonly signal: AbortSignal;
   /**
    * Asks for another attempt after `delay` (default: as the retry policy says) once the handler has returned. Counts as

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from './message-context.js';
 
 /** Handles one attempt. Returning, or a promise that resolves, means handled; throwing means failed. */
@@ -9,9 +10,24 @@ export type Handler = (context: DiscoMessageContext) => unknown;
  */
 export type Middleware = (next: Handler) => Handler;
 
-/** `handler` within all of `middleware`, the first outermost. */
+/** `handler` within all of `middleware`, the first outermost. Throws ConfigurationError for a middleware that makes no handler. */
 export function compose(middleware: readonly Middleware[], handler: Handler): Handler {
-  return middleware.reduceRight((next, wrap) => wrap(next), handler);
+  return middleware.reduceRight(wrapped, handler);
+}
+
+function wrapped(next: Handler, wrap: Middleware): Handler {
+  let handler: unknown;
+  try {
+    handler = wrap(next);
+  } catch (cause) {
+    throw new ConfigurationError(`${nameOf(wrap)} threw when it was given its handler`, { cause });
+  }
+  if (typeof handler === 'function') return handler as Handler;
+  throw new ConfigurationError(`${nameOf(wrap)} made no handler, but a value of type ${typeof handler}`);
+}
+
+function nameOf({ name }: Middleware): string {
+  return name === '' ? 'A middleware' : `The middleware "${name}"`;
 }
 
 /** Whether a handler's result must be waited for. */

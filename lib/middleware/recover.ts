@@ -3,8 +3,8 @@ import { isError } from '../errors/is-error.js';
 import { isThenable, type Middleware } from './middleware.js';
 
 /**
- * Makes of whatever a handler throws an Error: a value that is none becomes the `cause` of a HandlerPanicError. With it
- * outermost, nothing a handler throws or rejects with can end the process.
+ * Makes of whatever a handler throws an Error that can be read: a value that is none, or whose own properties throw when
+ * they are looked at, becomes the `cause` of a HandlerPanicError. With it outermost, nothing a handler throws or rejects with can end the process.
  */
 export const recover: Middleware = (next) => (context) => {
   try {
@@ -29,5 +29,17 @@ const panics: ReadonlySet<string> = new Set([
 ]);
 
 function rethrow(thrown: unknown): never {
-  throw isError(thrown) ? thrown : new HandlerPanicError(thrown);
+  throw isReadable(thrown) ? thrown : new HandlerPanicError(thrown);
+}
+
+/** Whether what decides on the message, and what tells of it, can read the error. */
+function isReadable(thrown: unknown): boolean {
+  try {
+    if (!isError(thrown)) return false;
+    const { name, message, stack } = thrown;
+    const told: unknown[] = [name, message, stack ?? '', Reflect.get(thrown, 'code')];
+    return told.slice(0, 3).every((each) => typeof each === 'string');
+  } catch {
+    return false;
+  }
 }

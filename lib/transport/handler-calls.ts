@@ -11,6 +11,7 @@ import { finalize } from 'rxjs/operators';
 import { errorLine } from '../bus/bus-logger.js';
 import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
+import { callGuest } from '../errors/guest.js';
 import { isError } from '../errors/is-error.js';
 import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
@@ -33,7 +34,7 @@ export interface HandlerCallsHost {
   hooked(): boolean;
   readonly logger: LoggerService;
   onStart(transportId: unknown, context: DiscoBusContext, done: () => Promise<void>): unknown;
-  onEnd(transportId: unknown, context: DiscoBusContext): void;
+  onEnd(transportId: unknown, context: DiscoBusContext): unknown;
   toObservable(result: unknown): Observable<unknown>;
 }
 
@@ -192,7 +193,7 @@ export class HandlerCalls {
         } catch (error) {
           reject(error);
         } finally {
-          this.host.onEnd(transportId, context);
+          callGuest(this.host, 'The end hook', () => this.host.onEnd(transportId, context));
         }
       };
       Promise.resolve(this.host.onStart(transportId, context, done)).catch(reject);

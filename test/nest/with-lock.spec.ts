@@ -110,7 +110,15 @@ describe('the key', () => {
     expect(acquire).not.toHaveBeenCalled();
   });
 
-  it.each([[() => ''], [() => [] as string[]], [() => undefined as never]])(
+  it('made by a function that throws is refused with what it threw, and nothing is locked', async () => {
+    const thrown = new Error('no such order');
+    const failed = keysOf(() => {
+      throw thrown;
+    });
+    await expect(failed).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION', cause: thrown });
+  });
+
+  it.each([[() => ''], [() => [] as string[]], [() => undefined as never], [(async () => 'a') as never]])(
     'made by a function is refused when it is none: %s',
     async (key) => {
       await expect(keysOf(key)).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION' });

@@ -422,6 +422,36 @@ describe.each(engines)('Requests over $name', (engine) => {
     }
   });
 
+  it.each<[string, () => unknown]>([
+    [
+      'throws',
+      () => {
+        throw new Error('an end hook that throws');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('an end hook that rejects'))],
+  ])('answers as usual when the end hook %s, and tells it once', async (_, hook) => {
+    const emit = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const server = strategy();
+    server.setOnProcessingStartHook((_id, _context, done) => void done());
+    server.setOnProcessingEndHook(hook as () => void);
+    server.addHandler('one', async () => of(1, 2));
+    await new Promise<void>((resolve, reject) =>
+      server.listen((error) => (error ? reject(error) : resolve())),
+    );
+    try {
+      for (let n = 0; n < 2; n++) {
+        expect(await lastValueFrom(client().send('one', 1).pipe(toArray()))).toEqual([1, 2]);
+      }
+      expect(emit.mock.calls).toEqual([
+        [expect.stringMatching(/^The end hook threw, .*an end hook that/), expect.anything()],
+      ]);
+    } finally {
+      emit.mockRestore();
+      await server.close();
+    }
+  });
+
   it('closes a client with its requests, and connects it again', async () => {
     await serve(Arithmetic);
     const one = client(engine.name.startsWith('memory') ? {} : { driver: engine.driver() });

@@ -1,9 +1,12 @@
 import { AbortedError } from '../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { callGuest } from '../../errors/guest.js';
 import { RequestTimeoutError } from '../../errors/request.errors.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { type Handler, isThenable } from '../../middleware/middleware.js';
 import { type DeadlineWheel, type Wheeled } from '../../timing/deadline-wheel.js';
 import { MAX_DURATION_MS } from '../../timing/duration.js';
+import { DeliveryContext } from '../delivery-context.js';
 import type { DirectChannel } from './direct-channel.js';
 import {
   failureOf,
@@ -32,6 +35,8 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
   sibling: Answer | undefined;
   private readonly writer: ReplyWriter;
   private ended = false;
+  /** The handler runs on though its time is up. */
+  private outlasts = false;
   private waitMs = 0;
   private stop: StopReplies | undefined;
   private settle!: () => void;
@@ -48,22 +53,20 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     this.writer = new ReplyWriter(host.channel, request, responder, this);
   }
 
-  /** Calls the handler; resolves when the request is answered or given up. Never rejects. */
+  /**
+   * Calls the handler; resolves when the request is answered or given up, and, if the handler's time was up before, the
+   * attempt has ended. Never rejects.
+   */
   run(handler: Handler, leftMs: number): Promise<void> {
     this.wait(leftMs);
-    let result: unknown;
+    if (this.context instanceof DeliveryContext) this.context.onAbort = this;
     try {
-      result = handler(this.context);
+      const result = handler(this.context);
+      if (isThenable(result)) result.then(this.returned, this.threw);
+      else this.answer(result);
     } catch (error) {
       this.fail(failureOf(error));
-      return this.settled;
     }
-    if (isThenable(result)) {
-      result.then(
-        (value) => this.answer(value),
-        (error: unknown) => this.fail(failureOf(error)),
-      );
-    } else this.answer(result);
     return this.settled;
   }
 
@@ -119,11 +122,43 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
   }
 
   onFlushed(): void {
-    if (this.ended) this.settle();
+    if (this.ended && !this.outlasts) this.settle();
+  }
+
+  /** The handler's time is up: its requester is told now, its place is free when it ends. */
+  aborted(reason: Error): void {
+    if (this.ended || !isDiscoBusError(reason, 'DISCO_HANDLER_TIMEOUT')) return;
+    this.outlasts = true;
+    this.fail(failureOf(reason));
+  }
+
+  private readonly returned = (value: unknown): void => {
+    this.attemptEnded();
+    this.answer(value);
+  };
+
+  private readonly threw = (error: unknown): void => {
+    this.attemptEnded();
+    this.fail(failureOf(error));
+  };
+
+  private attemptEnded(): void {
+    if (!this.outlasts) return;
+    this.outlasts = false;
+    if (this.ended && this.writer.flushed) this.settle();
+  }
+
+  /** What a handler returned may itself throw when it is looked at or started: then the handler has failed. */
+  private answer(value: unknown): void {
+    try {
+      this.begin(value);
+    } catch (error) {
+      this.fail(failureOf(error));
+    }
   }
 
   /** `undefined` is no answer: the handler of an ordinary subscription may leave it to another one. */
-  private answer(value: unknown): void {
+  private begin(value: unknown): void {
     if (value instanceof ReplyStream) this.stream(value);
     else if (isAsyncIterable(value)) this.stream(replyStreamOf(value));
     else if (value === undefined) this.close();
@@ -134,8 +169,12 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     if (this.ended) return;
     this.writer.headers = replies.headers;
     const stop = replies.start(this);
-    if (this.ended) stop?.();
+    if (this.ended) this.stopReplies(stop);
     else this.stop = stop;
+  }
+
+  private stopReplies(stop: StopReplies | undefined): void {
+    if (stop) callGuest(stop, 'The end of a stream of replies', stop);
   }
 
   private finish(kind: ReplyKind, payload: unknown): void {
@@ -153,7 +192,7 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
 
   private halt(reason: Error): void {
     this.context.abort(reason);
-    this.stop?.();
+    this.stopReplies(this.stop);
     this.stop = undefined;
   }
 
@@ -162,7 +201,7 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     this.ended = true;
     this.host.deadlines.delete(this);
     this.host.onEnded(this);
-    if (this.writer.flushed) this.settle();
+    if (this.writer.flushed && !this.outlasts) this.settle();
   }
 
   /** A requester waits as long for each further reply as for the first one, and then calls the whole off. */

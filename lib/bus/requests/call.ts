@@ -27,6 +27,9 @@ export interface ReplyObserver {
   error(error: unknown): void;
 }
 
+/** What a process warning calls a {@link ReplyObserver} that throws. */
+export const OBSERVER = 'An observer of replies';
+
 /** Responders of one call that are told apart; more than that is not an answer but a flood. */
 const RESPONDER_LIMIT = 1024;
 
@@ -218,7 +221,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
 
   /** An observer that throws must keep no reply from others. */
   private tell(call: () => unknown): void {
-    this.scope.runInAsyncScope(callGuest, undefined, this.observer, 'An observer of replies', call);
+    this.scope.runInAsyncScope(callGuest, undefined, this.observer, OBSERVER, call);
   }
 
   private settle(): boolean {

@@ -12,8 +12,8 @@ export interface ReplySink {
   leave(): void;
 }
 
-/** Ends the work behind a stream of replies: nobody waits for it any more. */
-export type StopReplies = () => void;
+/** Ends the work behind a stream of replies: nobody waits for it any more, and that it throws or rejects changes nothing. */
+export type StopReplies = () => unknown;
 
 /**
  * What a handler returns to answer a request with any number of replies. `start` is called once, when the replies can be
@@ -50,14 +50,28 @@ export function replyStreamOf(items: AsyncIterable<unknown>): ReplyStream {
     run().catch((error: unknown) => sink.fail(failureOf(error)));
     return () => {
       stopped = true;
-      void Promise.resolve(iterator.return?.()).catch(() => {});
+      return iterator.return?.();
     };
   });
 }
 
-/** What a requester may know of an error: its name, message and code, and never a stack. */
-export function failureOf(error: unknown): { name: string; message: string; code?: string } {
-  if (typeof error !== 'object' || error === null) return { name: 'Error', message: 'The handler failed' };
+/** What a requester may know of an error: its name, message and code, and never a stack. Total, whatever an error holds. */
+export function failureOf(error: unknown): Failure {
+  try {
+    if (typeof error === 'object' && error !== null) return readFailure(error);
+  } catch {
+    // An error that cannot be read is told as one that says nothing.
+  }
+  return { name: 'Error', message: 'The handler failed' };
+}
+
+interface Failure {
+  readonly name: string;
+  readonly message: string;
+  readonly code?: string;
+}
+
+function readFailure(error: object): Failure {
   const { name, message, code } = error as { name?: unknown; message?: unknown; code?: unknown };
   return {
     name: typeof name === 'string' ? name.slice(0, 100) : 'Error',

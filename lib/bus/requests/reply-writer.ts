@@ -92,7 +92,8 @@ export class ReplyWriter implements PublishListener {
 
   private refuse(failure: unknown): void {
     this.host.onUnwritable();
-    Promise.resolve(this.channel.encode(failureOf(failure))).then(
+    const encoding = (async () => this.channel.encode(failureOf(failure)))();
+    encoding.then(
       (body) => this.send('error', body),
       (unsent: unknown) => this.failed(unsent),
     );

@@ -6,6 +6,7 @@ import type { DriverStatus } from '../../driver/driver-status.js';
 import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { callGuest } from '../../errors/guest.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
@@ -15,7 +16,7 @@ import type { Clock } from '../../timing/clock.js';
 import { DeadlineQueue } from '../../timing/deadline-queue.js';
 import { turnBudget } from '../../timing/turn-budget.js';
 import type { PublishOptions, PublishReceipt } from '../bus-options.js';
-import { Call, type ReplyObserver } from './call.js';
+import { Call, OBSERVER, type ReplyObserver } from './call.js';
 import type { Arrival, DirectChannel } from './direct-channel.js';
 import { GroupPresence } from './group-presence.js';
 import { ReplyInbox } from './reply-inbox.js';
@@ -166,7 +167,7 @@ export class Requester {
   ): Call | undefined {
     const refusal = this.refusal(signal);
     if (refusal) {
-      queueMicrotask(() => observer.error(refusal));
+      queueMicrotask(() => callGuest(observer, OBSERVER, () => observer.error(refusal)));
       return undefined;
     }
     const deadlines = this.deadlinesOf(timeoutMs);
@@ -262,9 +263,20 @@ export class Requester {
 
   /** Of many replies that take long to read, those that follow are read in a turn to come. */
   private read(arrival: Arrival): Message | Promise<Message> {
-    if (turnBudget.spent)
-      return new Promise<void>((resolve) => turnBudget.later(resolve)).then(() => this.readNow(arrival));
-    return this.readNow(arrival);
+    return turnBudget.spent ? this.readLater(arrival) : this.readNow(arrival);
+  }
+
+  /** Within its later turn, so that what it takes is spent before the next one is begun there. */
+  private readLater(arrival: Arrival): Promise<Message> {
+    return new Promise((resolve, reject) =>
+      turnBudget.later(() => {
+        try {
+          resolve(this.readNow(arrival));
+        } catch (error) {
+          reject(error);
+        }
+      }),
+    );
   }
 
   private readNow(arrival: Arrival): Message | Promise<Message> {

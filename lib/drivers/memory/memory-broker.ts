@@ -2,6 +2,7 @@ import type { DeadLetter } from '../../driver/dead-letters.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import { callGuest } from '../../errors/guest.js';
 import {
   aClock,
   aDuration,
@@ -147,7 +148,9 @@ export class MemoryBroker {
       const { clock, turn, agenda, deduplicationMs, maxLength, maxBytes, unread, abandoned } = this;
       const { maxDeadLetters } = this;
       const status = (told: DriverStatus) => {
-        for (const listener of this.statusListeners) listener(prefix, told);
+        for (const listener of this.statusListeners) {
+          callGuest(listener, 'A status listener', () => listener(prefix, told));
+        }
       };
       const logs = new TopicLogs({
         clock,

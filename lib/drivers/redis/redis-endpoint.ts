@@ -10,8 +10,8 @@ import type {
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import {
   aBoolean,
-  aFunction,
   anObject,
+  aPassword,
   aString,
   checkedElsewhere,
   either,
@@ -39,7 +39,7 @@ export const endpointKinds: OptionKinds<RedisEndpointOptions> = {
   port: checkedElsewhere,
   db: checkedElsewhere,
   username: aString,
-  password: either(aString, aFunction),
+  password: aPassword,
   tls: either(aBoolean, anObject),
   url: checkedElsewhere,
   cluster: within<NonNullable<RedisEndpointOptions['cluster']>>({

@@ -15,11 +15,19 @@ const placeholder = /^\d+(\.[^.\s]+)*$/;
 
 /** Checks `key` once, so that a call only has to fill it in; throws ConfigurationError for a malformed template. */
 export function compileLockKey(key: LockKey): LockKeyMaker {
-  if (typeof key === 'function') return (args) => key(...args);
+  if (typeof key === 'function') return (args) => keysMadeBy(key, args);
   if (typeof key === 'string') return compileTemplate(key);
   if (!Array.isArray(key) || key.length === 0) throw new ConfigurationError('@WithLock needs a key');
   const makers = key.map(compileTemplate);
   return (args) => makers.map((make) => make(args));
+}
+
+function keysMadeBy(key: LockKeyFunction, args: readonly unknown[]): string | readonly string[] {
+  try {
+    return key(...args);
+  } catch (cause) {
+    throw new ConfigurationError('@WithLock: the function that makes the key threw', { cause });
+  }
 }
 
 /** `{0}` is the first argument, `{1.customer.id}` a property within the second; `{{` and `}}` are the braces themselves. */

@@ -322,7 +322,7 @@ describe('Redis Streams: consuming', () => {
     await quiet(100);
     expect(idsOf(inbox)).toEqual(['a']);
     const marks = await redis.admin.hgetall('disco:{t}:state:g');
-    expect(Object.keys(marks).some((field) => field.startsWith('alone:'))).toBe(true);
+    expect(Object.keys(marks).some((field) => field.startsWith('running:'))).toBe(true);
     await inbox.deliveries[0].ack();
     await inbox.received(2);
     await quiet(50);
@@ -337,6 +337,42 @@ describe('Redis Streams: consuming', () => {
       [3, 1, '5-0#2'],
       [1, 0, expect.any(String)],
     ]);
+  });
+
+  it('spares what ran in other topics while a suspect was tried, and tries it alone next', async () => {
+    const proxy = await FaultProxy.start(redis.server.port);
+    try {
+      const crashing = await drivers.connected({ url: proxy.url, streams: { claimAfter: '1s' } });
+      const beside = new Inbox();
+      await crashing.subscribe('beside', member(), beside.take);
+      await crashing.publish('beside', bytes('innocent'), stored());
+      await beside.received(1);
+      await redis.admin.xgroup('CREATE', 'disco:{t}:retry:g', 'g', '0', 'MKSTREAM');
+      const fields = { f: 'suspect', a: 0, c: 1, n: 0, o: '5-0', x: '', r: 0 };
+      await redis.admin.xadd('disco:{t}:retry:g', '*', ...Object.entries(fields).flat());
+      const suspects = new Inbox();
+      await crashing.subscribe('t', member(), suspects.take);
+      await suspects.received(1);
+      const marks = Object.values(await redis.admin.hgetall('disco:{beside}:state:g'));
+      expect(marks.filter((mark) => mark.startsWith('-'))).toHaveLength(1);
+      await proxy.stop();
+      const driver = await drivers.connected({ url: redis.server.url, streams: { claimAfter: '1s' } });
+      const [again, besideAgain] = [acknowledging(), new Inbox()];
+      await driver.subscribe('t', member(), again.take);
+      await driver.subscribe('beside', member(), besideAgain.take);
+      const [innocent] = await besideAgain.received(1, 5_000);
+      expect([innocent.attempt, innocent.crashes]).toEqual([1, 0]);
+      await driver.publish('beside', bytes('next'), stored());
+      await quiet(100);
+      expect(besideAgain.texts).toEqual(['innocent']);
+      await innocent.ack();
+      await besideAgain.gets('next');
+      const [suspect] = await again.inbox.received(1, 5_000);
+      expect([suspect.attempt, suspect.crashes]).toEqual([3, 2]);
+    } finally {
+      await drivers.close();
+      await proxy.stop();
+    }
   });
 
   it('waits for what ran alone no longer than claimAfter', async () => {

@@ -352,7 +352,11 @@ const wrong: [EntryPoint, unknown, string][] = [
     `publishBatch.delivery must be 'at-most-once' or 'at-least-once', not 'once'`,
   ],
   ['subscribe', { concurrency: '8' }, `"orders".concurrency must be a number, not '8'`],
-  ['DiscoBusClient', { password: null }, `DiscoBusClient.password must be a string, not object`],
+  [
+    'DiscoBusClient',
+    { password: null },
+    `DiscoBusClient.password must be a string or a function, not object`,
+  ],
   ['publish', '5s', `The options of publish must be an object, not '5s'`],
   ['publish', null, `The options of publish must be an object, not null`],
   ['publish', { signal: new AbortController() }, `publish.signal must be an AbortSignal, not an object`],

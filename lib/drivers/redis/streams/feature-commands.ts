@@ -1,5 +1,5 @@
 import { commandsOf } from '../rights/script-commands.js';
-import { wakeScripts } from './read-waker.js';
+import { wakeScripts } from './consume/read-waker.js';
 import { abandonedScript } from './scripts/abandoned-script.js';
 import { agreementScript } from './scripts/agreement-script.js';
 import { censusScript } from './scripts/census-script.js';

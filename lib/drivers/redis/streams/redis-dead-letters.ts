@@ -80,16 +80,34 @@ function deadLetter(id: Buffer, fields: readonly Buffer[]): DeadLetter {
   for (let index = 0; index + 1 < fields.length; index += 2)
     named.set(fields[index].toString('latin1'), fields[index + 1]);
   const text = (name: string) => named.get(name)?.toString();
-  const name = text('name');
+  const reason = text('reason') ?? 'unknown';
   return {
     position: id.toString('latin1'),
     frame: named.get('f') ?? Buffer.alloc(0),
-    reason: text('reason') ?? 'unknown',
-    error: name === undefined ? undefined : { name, message: text('message') ?? '' },
+    reason,
+    error: reason === 'crashes' ? crashOf(text) : errorOf(text),
     originalPosition: text('o'),
     attempts: Number(text('attempts') ?? 0),
     failedAt: Number(text('at') ?? 0),
     replays: Number(text('r') ?? 0),
+  };
+}
+
+function errorOf(text: (name: string) => string | undefined): DeadLetter['error'] {
+  const name = text('name');
+  return name === undefined ? undefined : { name, message: text('message') ?? '' };
+}
+
+/** Its processes died, so none of them could leave an error. */
+function crashOf(text: (name: string) => string | undefined): DeadLetter['error'] {
+  const heardMs = Number(text('heard') || Number.NaN);
+  const when = Number.isFinite(heardMs)
+    ? `, which was last heard of at ${new Date(heardMs).toISOString()}`
+    : '';
+  const last = text('by') ? `; the last one was "${text('by')}"${when}` : '';
+  return {
+    name: 'ProcessDied',
+    message: `${text('crashes') ?? 'Several'} processes died while its handler ran${last}`,
   };
 }
 

@@ -2,8 +2,8 @@ import type { RedisConnections } from '../redis-connections.js';
 import { isCluster } from '../redis-endpoint.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
+import { TopicNews } from './patterns/topic-news.js';
 import { ClusterConnection, LinkConnection, type StreamConnection } from './stream-connection.js';
-import { TopicNews } from './topic-news.js';
 
 /** A blocked connection answers no PING; reading has a watchdog of its own. */
 const NO_HEARTBEAT_MS = 2 ** 31 - 1;

@@ -8,7 +8,12 @@ export interface StreamEntry {
   /** Undefined for an entry that is none of this package's. */
   readonly frame: Buffer | undefined;
   readonly failures: number;
+  /** Processes that died while its handler ran. */
   readonly crashes: number;
+  /** Processes that died while they held it otherwise, since it last ran; two count for one whose handler may have run. */
+  readonly deaths: number;
+  /** Of a bundle: the parts whose handlers ran at the last crash; empty when that is not known. */
+  readonly begunParts: readonly number[];
   /** Attempts that ended without an outcome because their driver was closed. */
   readonly releases: number;
   /** Where it was stored first. */
@@ -47,6 +52,8 @@ export function readEntry(
     frame,
     failures: count(text('a')),
     crashes: count(text('c')),
+    deaths: count(text('u')),
+    begunParts: partsOf(text('b')),
     releases: count(text('n')),
     origin: place.test(text('o')) ? text('o') : id,
     expiresMs: count(text('x')),
@@ -63,6 +70,8 @@ function fresh(letter: StreamLetter, id: string, frame: Buffer, settled: string)
     frame,
     failures: 0,
     crashes: 0,
+    deaths: 0,
+    begunParts: none,
     releases: 0,
     origin: id,
     expiresMs: 0,

@@ -20,11 +20,15 @@ import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pat
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
-import { AbandonedGroups } from './abandoned-groups.js';
-import { ConsumerRegistry } from './consumer-registry.js';
+import { ConsumerRegistry } from './consume/consumer-registry.js';
+import { Places } from './consume/places.js';
 import { FeatureRights } from './feature-rights.js';
-import { PatternSubscription } from './pattern-subscription.js';
-import { Places } from './places.js';
+import { AbandonedGroups } from './group/abandoned-groups.js';
+import { PatternSubscription } from './patterns/pattern-subscription.js';
+import { TopicDirectory } from './patterns/topic-directory.js';
+import { TopicWatch } from './patterns/topic-watch.js';
+import { StreamPublisher } from './publish/stream-publisher.js';
+import { TopicAnnouncements } from './publish/topic-announcements.js';
 import { openDeadLetters } from './redis-dead-letters.js';
 import { agreementScript } from './scripts/agreement-script.js';
 import { censusScript } from './scripts/census-script.js';
@@ -32,11 +36,7 @@ import { removeGroupScript } from './scripts/remove-group-script.js';
 import { persistFor, type StreamConnection } from './stream-connection.js';
 import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
-import { StreamPublisher } from './stream-publisher.js';
 import { StreamScript } from './stream-script.js';
-import { TopicAnnouncements } from './topic-announcements.js';
-import { TopicDirectory } from './topic-directory.js';
-import { TopicWatch } from './topic-watch.js';
 
 /** What closing may take, beside the time for publishes under way. */
 const CLOSE_MS = 2_000;

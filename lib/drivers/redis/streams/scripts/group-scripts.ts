@@ -1,6 +1,7 @@
 import {
   buryFunction,
   DAY_MS,
+  fatesFunction,
   floorFunctions,
   moveFunction,
   nowFunction,
@@ -94,7 +95,6 @@ if not due or dueLater and dueLater < due then due = dueLater end
 local last = tonumber(redis.call('HGET', state, 'at') or now)
 redis.call('HSET', state, 'at', text(now))
 if now - last > claimAfter * 2 / 3 then redis.call('HSET', state, 'grace', text(now + claimAfter / 2)) end
-local alive = redis.call('ZSCORE', members, consumer)
 redis.call('ZADD', members, now + claimAfter, consumer)
 redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
 
@@ -110,16 +110,17 @@ local function deadConsumers()
   return found
 end
 
+local others = #redis.call('ZRANGEBYSCORE', members, '(' .. text(now), '+inf') - 1
+
 local reaped = 0
 if reaps and now >= tonumber(redis.call('HGET', state, 'grace') or 0) then
   for _, name in ipairs(deadConsumers()) do
-    local alone = redis.call('HGET', state, 'alone:' .. name)
+    local fateOf = fates(name)
     for letter, key in pairs(source) do
       if budget > 0 then
         for _, pending in ipairs(redis.call('XPENDING', key, group, '-', '+', budget, name)) do
           local id = pending[1]
-          local to = (not alone or alone == letter .. id) and 1 or 0
-          move(letter, id, to, 0)
+          move(letter, id, fateOf(letter .. id))
           budget, reaped = budget - 1, reaped + 1
         end
       end
@@ -147,19 +148,19 @@ for _, key in pairs(source) do
   end
 end
 local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
-return { text(now), '', due and text(due) or '', mine, alive and 1 or 0, reaped, lost + evicted, outlived,
-  redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget, info['last-generated-id'] }
+return { text(now), '', due and text(due) or '', mine, others, reaped, lost + evicted, outlived,
+  redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget, info['last-generated-id'], crashedOut }
 `;
 
 /**
  * What a group needs every now and then, done by any of its members: says that this one is alive, moves what is due, takes
- * what dead members hold back to the group (their handling counts as crashed, save what waited while another ran alone),
+ * what dead members hold back to the group (what they were running counts as crashed),
  * notes the checkpoint, and trims what every group is done with.
  *
  * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
  * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most, most dead letters that are kept.
- * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, whether it counted as alive,
- * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, entries ever added, budget left, the stream's last id.
+ * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, how many other members are alive,
+ * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, entries ever added, budget left, the stream's last id, entries that became dead letters for crashes.
  */
 export const upkeepScript =
   pastLimit +
@@ -169,6 +170,7 @@ export const upkeepScript =
   promoteFunction +
   buryFunction +
   moveFunction +
+  fatesFunction +
   upkeepSteps;
 
 const release = `
@@ -188,14 +190,14 @@ for i = 5, #ARGV, 3 do
   local letter, id = ARGV[i], ARGV[i + 1]
   begun[letter .. id] = tonumber(ARGV[i + 2])
   if not leaves and #redis.call('XPENDING', source[letter], group, id, id, 1, consumer) > 0 then
-    move(letter, id, 0, begun[letter .. id])
+    move(letter, id, { released = begun[letter .. id] })
     moved = moved + 1
   end
 end
 if leaves then
   for letter, key in pairs(source) do
     for _, pending in ipairs(redis.call('XPENDING', key, group, '-', '+', 1000, consumer)) do
-      move(letter, pending[1], 0, begun[letter .. pending[1]] or 0)
+      move(letter, pending[1], { released = begun[letter .. pending[1]] })
       moved = moved + 1
     end
   end

@@ -89,12 +89,14 @@ end
 `;
 
 /**
- * move(consumer's entry) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or
- * to the dead letters when it crashed too often. Needs: stream keys \`source\` by letter, retry, parts, group, maxCrashes, bury.
+ * move(letter, id, fate) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or to
+ * the dead letters when its processes crashed too often. \`fate\`: \`crashed\`, \`died\` and \`released\` count one more crash,
+ * death or release; \`by\` and \`heard\` tell which member died and when it was last heard, \`begun\` which parts of a bundle ran.
+ * Needs: stream keys \`source\` by letter, retry, parts, group, maxCrashes, bury.
  */
 export const moveFunction = `
-local lost = 0
-local function move(letter, id, crashed, released)
+local lost, crashedOut = 0, 0
+local function move(letter, id, fate)
   local key = source[letter]
   local found = redis.call('XRANGE', key, id, id)[1]
   if not found then
@@ -106,16 +108,18 @@ local function move(letter, id, crashed, released)
   local entry = fieldsOf(found[2])
   local frame = entry.f
   local origin = entry.o or id
-  local failures, crashes = tonumber(entry.a) or 0, (tonumber(entry.c) or 0) + crashed
-  local releases, replays = (tonumber(entry.n) or 0) + released, tonumber(entry.r) or 0
+  local failures, crashes = tonumber(entry.a) or 0, (tonumber(entry.c) or 0) + (fate.crashed or 0)
+  local deaths = (tonumber(entry.u) or 0) + (fate.died or 0)
+  local releases, replays = (tonumber(entry.n) or 0) + (fate.released or 0), tonumber(entry.r) or 0
   local settled = redis.call('HGET', parts, letter .. id) or entry.s or ''
   if not frame or crashes >= maxCrashes then
     local reason = frame and 'crashes' or 'undecodable'
-    bury('f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts',
-      failures + crashes + releases, 'at', text(now), 'o', origin, 'r', replays, 's', settled)
+    bury('f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts', failures + crashes + releases,
+      'at', text(now), 'o', origin, 'r', replays, 's', settled, 'crashes', crashes, 'by', fate.by or '', 'heard', fate.heard or '')
+    if frame then crashedOut = crashedOut + 1 end
   else
     redis.call('XADD', retry, '*', 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
-      'x', entry.x or '', 'r', replays, 's', settled)
+      'x', entry.x or '', 'r', replays, 's', settled, 'u', deaths, 'b', fate.begun or '')
   end
   redis.call('XACK', key, group, id)
   redis.call('HDEL', parts, letter .. id)
@@ -128,8 +132,34 @@ local function retire(consumer)
   end
   for _, key in pairs(source) do redis.call('XGROUP', 'DELCONSUMER', key, group, consumer) end
   redis.call('ZREM', members, consumer)
-  redis.call('HDEL', state, 'alone:' .. consumer)
+  redis.call('HDEL', state, 'running:' .. consumer)
   return true
+end
+`;
+
+/**
+ * fates(consumer): what a member that died was running, as it has told in its mark, for \`move\`. What ran counts one crash.
+ * What had not begun counts one death; what ran beside a suspect that was tried alone counts two, as it may have been the
+ * reason as well.
+ * Needs: members, state, claimAfter.
+ */
+export const fatesFunction = `
+local function fates(consumer)
+  local mark = redis.call('HGET', state, 'running:' .. consumer) or '*'
+  local spared = string.sub(mark, 1, 1) == '-'
+  if spared then mark = string.sub(mark, 2) end
+  local ran = {}
+  for key, part in string.gmatch(mark, '([SR]%d+-%d+)#?(%d*)') do
+    ran[key] = part == '' and '' or (ran[key] and ran[key] .. ',' .. part or part)
+  end
+  local heard = redis.call('ZSCORE', members, consumer)
+  heard = heard and text(tonumber(heard) - claimAfter) or ''
+  return function(key)
+    local begun = mark == '*' and '' or ran[key]
+    if not begun then return { died = 1 } end
+    if spared then return { died = 2 } end
+    return { crashed = 1, by = consumer, heard = heard, begun = begun }
+  end
 end
 `;
 

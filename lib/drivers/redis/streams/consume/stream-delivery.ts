@@ -1,0 +1,237 @@
+import type { DeadLetterReason, Delivery, DeliveryPart } from '../../../../driver/delivery.js';
+import { partPosition } from '../../../../driver/part-position.js';
+import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
+import type { StreamEntry } from '../stream-entry.js';
+import type { ScriptArgument } from '../stream-script.js';
+
+const done = Promise.resolve();
+
+/** Who records what becomes of deliveries. */
+export interface DeliveryRecords {
+  /** Resolves when the outcome is recorded. `whole`: of the entry, not of a part. */
+  add(
+    delivery: StreamDelivery,
+    kind: 'a' | 'A' | 'r' | 'd',
+    args: readonly ScriptArgument[],
+    whole: boolean,
+    delayMs?: number,
+  ): Promise<void>;
+  /** The delivery's settled parts are to be written. */
+  noteParts(delivery: StreamDelivery): void;
+  /** The handler of what `name` names is about to start. */
+  begins(name: string): void;
+  /** Now, on the server's clock. */
+  serverNow(): number;
+}
+
+/** Where a delivery stands: read, handed over, settled or taken away. */
+export type DeliveryPhase = 'waiting' | 'handed' | 'over';
+
+/** After so many deaths of processes that held it, an entry is tried alone, whether or not its handler had begun. */
+const MOST_DEATHS = 2;
+
+/** How often processes died that held an entry: while its handler ran, and otherwise. */
+interface Deaths {
+  readonly crashes: number;
+  readonly deaths: number;
+}
+
+/** One entry in the hands of this process, until its outcome is recorded. */
+export class StreamDelivery implements Delivery {
+  phase: DeliveryPhase = 'waiting';
+  refusal: DiscoBusError | undefined;
+  /** The subscription that it was handed to. */
+  holder: { ended(): void } | undefined;
+  /** Where it stands among all that its consumer holds. */
+  seat = 0;
+  /** Its handler has begun, or that of a part. */
+  hasBegun = false;
+  /** Names the entry among all that the consumer holds. */
+  readonly key: string;
+  /** Parts that were settled in this attempt, and those of them that were acknowledged: the others tell it themselves. */
+  private parts: Set<number> | undefined;
+  private begunParts: Set<number> | undefined;
+  private acknowledged: number[] | undefined;
+  private readonly partsBefore: ReadonlySet<number> | undefined;
+
+  constructor(
+    readonly topic: string,
+    readonly entry: StreamEntry,
+    private readonly records: DeliveryRecords,
+  ) {
+    this.key = entry.letter + entry.id;
+    if (entry.settledParts.length > 0) this.partsBefore = new Set(entry.settledParts);
+  }
+
+  get frame(): Uint8Array {
+    return this.entry.frame ?? this.entry.raw ?? Buffer.alloc(0);
+  }
+
+  get attempt(): number {
+    const { failures, crashes, releases } = this.entry;
+    return failures + crashes + releases + 1;
+  }
+
+  /** Also those attempts that were ended by closing their driver: no fault of the message either. */
+  get crashes(): number {
+    return this.entry.crashes + this.entry.releases;
+  }
+
+  get ageMs(): number {
+    return Math.max(0, this.records.serverNow() - Number.parseInt(this.entry.origin, 10));
+  }
+
+  get position(): string {
+    return this.entry.origin;
+  }
+
+  get settledParts(): ReadonlySet<number> | undefined {
+    return this.partsBefore;
+  }
+
+  /** Parts that were acknowledged, now or before, as the scripts want them; empty when there is none. */
+  get partList(): string {
+    const { settledParts } = this.entry;
+    return (this.acknowledged === undefined ? settledParts : [...settledParts, ...this.acknowledged]).join(
+      ',',
+    );
+  }
+
+  /** Whether it may have crashed a process, and so is to be tried alone. */
+  get isSuspect(): boolean {
+    return this.entry.crashes > 0 || this.entry.deaths >= MOST_DEATHS;
+  }
+
+  /** Whether its time to live is over, on the server's clock. */
+  isExpired(serverNowMs: number): boolean {
+    const { expiresMs } = this.entry;
+    return expiresMs > 0 && expiresMs <= serverNowMs;
+  }
+
+  begin(part?: DeliveryPart): void {
+    this.hasBegun = true;
+    if (part !== undefined) {
+      this.begunParts ??= new Set();
+      this.begunParts.add(part.index);
+    }
+    this.records.begins(nameOf(this.key, part?.index));
+  }
+
+  /** Whether it has begun as a whole; of a bundle in parts, nobody knows. */
+  get hasWhollyBegun(): boolean {
+    return this.hasBegun && this.begunParts === undefined;
+  }
+
+  /** What has begun of it, as the mark of what runs names it. */
+  begunNames(): readonly string[] {
+    if (!this.hasBegun) return [];
+    if (this.begunParts === undefined) return [this.key];
+    return [...this.begunParts]
+      .filter((part) => !this.parts?.has(part))
+      .map((part) => nameOf(this.key, part));
+  }
+
+  ack(part?: DeliveryPart): Promise<void> {
+    if (part === undefined) return this.end() ? this.acknowledge() : done;
+    if (!this.endPart(part)) return done;
+    this.acknowledged ??= [];
+    this.acknowledged.push(part.index);
+    this.records.noteParts(this);
+    return done;
+  }
+
+  retry(delayMs: number, part?: DeliveryPart): Promise<void> {
+    if (!this.settle(part)) return done;
+    return this.comeBack(this.entry.failures + 1, delayMs, part);
+  }
+
+  deadLetter({ reason, error, attempts = 1 }: DeadLetterReason, part?: DeliveryPart): Promise<void> {
+    if (!this.settle(part)) return done;
+    const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'reason', reason];
+    fields.push('attempts', this.attempt + attempts - 1, 'o', this.originOf(part), 'r', this.entry.replays);
+    if (error !== undefined) fields.push('name', error.name, 'message', error.message);
+    return this.records.add(this, 'd', this.args(part, 0, fields), part === undefined);
+  }
+
+  /** Gives the open parts back one by one, with what is known of the bundle, and ends the bundle. */
+  async split(frames: readonly Uint8Array[]): Promise<void> {
+    this.phase = 'handed';
+    const open = frames
+      .map((frame, index) => ({ frame, index }))
+      .filter(({ index }) => !this.partsBefore?.has(index));
+    const moved = open
+      .filter((part) => this.endPart(part))
+      .map((part) => this.comeBack(this.entry.failures, 0, part, this.deathsOf(part.index)));
+    await Promise.all(moved);
+    await this.ack();
+  }
+
+  /** Acknowledges what nobody is to handle. */
+  discard(): void {
+    this.phase = 'over';
+    this.acknowledge().catch(() => undefined);
+  }
+
+  private acknowledge(): Promise<void> {
+    const hasParts = this.parts !== undefined || this.partsBefore !== undefined;
+    return this.records.add(this, hasParts ? 'A' : 'a', [], true);
+  }
+
+  /** Of a part that had not begun when its process died, the last crash was none of its own. */
+  private deathsOf(part: number): Deaths {
+    const { crashes, deaths, begunParts } = this.entry;
+    if (crashes === 0 || begunParts.length === 0 || begunParts.includes(part)) return { crashes, deaths };
+    return { crashes: crashes - 1, deaths: deaths + 1 };
+  }
+
+  private comeBack(
+    failures: number,
+    delayMs: number,
+    part: DeliveryPart | undefined,
+    { crashes, deaths }: Deaths = { crashes: this.entry.crashes, deaths: 0 },
+  ): Promise<void> {
+    const { releases, expiresMs, replays } = this.entry;
+    const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'a', failures, 'c', crashes];
+    fields.push('n', releases, 'o', this.originOf(part), 'x', expiresMs || '', 'r', replays);
+    if (deaths > 0) fields.push('u', deaths);
+    return this.records.add(this, 'r', this.args(part, delayMs, fields), part === undefined, delayMs);
+  }
+
+  private args(
+    part: DeliveryPart | undefined,
+    delayMs: number,
+    fields: readonly ScriptArgument[],
+  ): ScriptArgument[] {
+    return [part?.index ?? '', this.partList, Math.ceil(delayMs), fields.length, ...fields];
+  }
+
+  private originOf(part: DeliveryPart | undefined): string {
+    return partPosition(this.entry.origin, part?.index);
+  }
+
+  private settle(part: DeliveryPart | undefined): boolean {
+    return part === undefined ? this.end() : this.endPart(part);
+  }
+
+  /** True for the one call that settles. */
+  private end(): boolean {
+    if (this.phase === 'over') return false;
+    this.phase = 'over';
+    return true;
+  }
+
+  private endPart({ index }: DeliveryPart): boolean {
+    if (this.phase === 'over' || this.partsBefore?.has(index) || this.parts?.has(index)) return false;
+    this.parts ??= new Set();
+    this.parts.add(index);
+    return true;
+  }
+}
+
+function asBuffer(frame: Uint8Array): Buffer {
+  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+}
+
+function nameOf(key: string, part: number | undefined): string {
+  return part === undefined ? key : `${key}#${part}`;
+}

@@ -1,0 +1,266 @@
+import type { Cluster, Redis } from 'ioredis';
+import { NotConnectedError } from '../../../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
+import { RedisCommands } from '../../redis-client.js';
+import { replyCode, toDriverError } from '../../redis-error.js';
+import { isPassing, type StreamConnection } from '../stream-connection.js';
+import type { StreamLetter } from '../stream-entry.js';
+import { within } from '../within.js';
+import { BlockingRead } from './blocking-read.js';
+import { type ReadTarget, sizeClasses, targetsAmong } from './read-target.js';
+import { ReadWaker } from './read-waker.js';
+import { findClientId } from './reading-client.js';
+import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
+
+/** A blocking read that is not answered so long after it should have been is on a dead connection. */
+const WATCHDOG_MS = 1_000;
+/** Where no more than one part in so many has messages, the others are looked at only this often. */
+const BUSY_PART = 4;
+const IDLE_LOOK_MS = 20;
+/** A read is waited for no longer than this when closing. */
+const CLOSE_MS = 500;
+
+type StreamReply = readonly (readonly [Buffer, readonly (readonly [Buffer, readonly Buffer[] | null])[]])[];
+
+/** What a {@link StreamReader} works with. */
+export interface ReaderSetup {
+  readonly group: string;
+  /** Names the consumer. */
+  readonly name: string;
+  readonly blockMs: number;
+  /** Of a stream by which a read is ended where CLIENT UNBLOCK may not be used. */
+  readonly wakeKey: string;
+  /** A connection of the reader's own, which it closes. */
+  readonly connection: StreamConnection;
+  /** Where commands about the reader's connection go; undefined where there is no one connection. */
+  readonly admin: StreamConnection | undefined;
+}
+
+/** Reads for the consumers of one group over one connection, as much as they have places for. */
+export class StreamReader implements ConsumerReader {
+  private readonly consumers = new Set<TopicConsumer>();
+  /** Those for which the last look found something. */
+  private readonly busy = new Set<TopicConsumer>();
+  private lookedAtAllMs = 0;
+  private readonly streams = new Map<string, { consumer: TopicConsumer; letter: StreamLetter }>();
+  private readonly watchdog: RedisCommands;
+  private known: Redis | Cluster | undefined;
+  private readonly blocked: BlockingRead;
+  private wakeSleeper: (() => void) | undefined;
+  private woken = false;
+  private closed = false;
+  private readonly ended: Promise<void>;
+
+  constructor(private readonly setup: ReaderSetup) {
+    this.watchdog = new RedisCommands(setup.blockMs + WATCHDOG_MS);
+    this.blocked = new BlockingRead(setup.admin);
+    this.ended = this.loop();
+  }
+
+  get isEmpty(): boolean {
+    return this.consumers.size === 0;
+  }
+
+  add(consumer: TopicConsumer): void {
+    consumer.reader = this;
+    consumer.recovers = true;
+    this.consumers.add(consumer);
+    this.streams.set(consumer.keys.stream, { consumer, letter: 'S' });
+    this.streams.set(consumer.keys.retry, { consumer, letter: 'R' });
+    this.interrupt();
+  }
+
+  async remove(consumer: TopicConsumer): Promise<void> {
+    if (!this.consumers.delete(consumer)) return;
+    this.busy.delete(consumer);
+    consumer.reader = undefined;
+    if (this.blocked.isFor(consumer)) await this.blocked.unblock();
+    // It may have been added again meanwhile.
+    if (this.consumers.has(consumer)) return;
+    this.streams.delete(consumer.keys.stream);
+    this.streams.delete(consumer.keys.retry);
+  }
+
+  wake(consumer: TopicConsumer): void {
+    if (consumer.recovers || !this.blocked.isFor(consumer)) this.interrupt();
+  }
+
+  /** Ends reading, and its connection. What Redis hands over in the last moment stays pending for this consumer. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.interrupt();
+    if (this.setup.admin !== undefined) await within(CLOSE_MS, this.ended);
+    this.setup.connection.close();
+    // It may be waiting for the other connection, which is closed after this one: it ends with that.
+    await within(CLOSE_MS, this.ended);
+    const { waker } = this.blocked;
+    if (waker !== undefined) await within(CLOSE_MS, waker.forget());
+  }
+
+  private readonly interrupt = (): void => {
+    this.woken = true;
+    this.wakeSleeper?.();
+    void this.blocked.unblock();
+  };
+
+  private async loop(): Promise<void> {
+    while (!this.closed) {
+      try {
+        await this.step();
+      } catch (error) {
+        if (this.closed || isDiscoBusError(error, 'DISCO_CLOSED')) return;
+        for (const consumer of this.consumers) consumer.recovers = true;
+        await this.trouble(error).catch(() => this.setup.connection.ready().catch(() => undefined));
+      }
+    }
+  }
+
+  private async step(): Promise<void> {
+    const { client } = this.setup.connection;
+    if (client === undefined) return this.setup.connection.ready();
+    if (client !== this.known) await this.adopt(client);
+    for (const consumer of this.consumers) if (consumer.recovers) await consumer.recover();
+    this.woken = false;
+    if (this.looksAtBusyOnly && (await this.readBusy(client))) return;
+    this.lookedAtAllMs = performance.now();
+    const targets = targetsAmong(this.consumers, this.interrupt);
+    if (targets.length === 0) return this.sleep();
+    if (await this.readBack(client, targets)) return;
+    const classes = sizeClasses(targets);
+    if (classes.length > 1 && (await this.readNow(client, classes))) return;
+    await this.blocked.waker?.ready();
+    this.handOut(targets, await this.blockingRead(client, targets));
+  }
+
+  /** A command names all streams that it reads: beside many idle ones, those with messages are read more often. */
+  private get looksAtBusyOnly(): boolean {
+    const few = this.busy.size > 0 && this.busy.size * BUSY_PART <= this.consumers.size;
+    return few && performance.now() - this.lookedAtAllMs < IDLE_LOOK_MS;
+  }
+
+  private async readBusy(client: Redis | Cluster): Promise<boolean> {
+    const targets = targetsAmong(this.busy, this.interrupt);
+    if (targets.length === 0) return false;
+    return (await this.readBack(client, targets)) || this.readNow(client, sizeClasses(targets));
+  }
+
+  /** Reads without waiting. Whether there was anything. */
+  private async readNow(client: Redis | Cluster, classes: readonly ReadTarget[][]): Promise<boolean> {
+    const replies = await Promise.all(classes.map((each) => this.read(client, each, 0)));
+    let found = false;
+    for (const [index, reply] of replies.entries()) found = this.handOut(classes[index], reply) || found;
+    return found;
+  }
+
+  /** Reads what came back alone, for consumers that may read nothing new before it. Whether there was anything. */
+  private async readBack(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<boolean> {
+    const waiting = targets.filter(({ consumer }) => consumer.backFirst);
+    let found = false;
+    for (const target of waiting) {
+      const reply = await this.read(client, [target], 0, ['retry']);
+      target.consumer.backFirst = reply !== null && reply.length > 0;
+      found = this.handOut([target], reply) || found;
+    }
+    return found;
+  }
+
+  private blockingRead(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<StreamReply | null> {
+    const consumers = new Set(targets.map(({ consumer }) => consumer));
+    const { waker } = this.blocked;
+    const wakes = waker === undefined ? [] : [waker.key];
+    const reading = this.read(client, targets, this.setup.blockMs, undefined, wakes);
+    return this.blocked.during(consumers, reading, this.woken);
+  }
+
+  private async read(
+    client: Redis | Cluster,
+    targets: readonly ReadTarget[],
+    blockMs: number,
+    streams: readonly ('retry' | 'stream')[] = ['retry', 'stream'],
+    others: readonly string[] = [],
+  ): Promise<StreamReply | null> {
+    const count = Math.min(...targets.map((target) => target.count));
+    const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
+    const keys = [...own, ...others];
+    const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
+    const args = ['GROUP', this.setup.group, this.setup.name, 'COUNT', count, ...block, 'STREAMS', ...keys];
+    const command = (client as Redis).xreadgroupBuffer as (
+      ...given: unknown[]
+    ) => Promise<StreamReply | null>;
+    const reply = command.call(client, ...args, ...keys.map(() => '>'));
+    try {
+      return await this.watchdog.run(reply);
+    } catch (error) {
+      throw this.timedOut(toDriverError(error)) ?? error;
+    }
+  }
+
+  /** Without an answer the connection is dead, whatever it says of itself. */
+  private timedOut(error: Error): NotConnectedError | undefined {
+    if (error.cause !== undefined || isDiscoBusError(error, 'DISCO_NOT_CONNECTED')) return undefined;
+    const silent = new NotConnectedError('Redis did not answer a blocking read');
+    this.setup.connection.reset(silent);
+    return silent;
+  }
+
+  /** Whether there was anything. */
+  private handOut(targets: readonly ReadTarget[], reply: StreamReply | null): boolean {
+    for (const { consumer } of targets) {
+      consumer.looked();
+      this.busy.delete(consumer);
+    }
+    if (reply === null) return false;
+    const { waker } = this.blocked;
+    for (const [key, entries] of reply) {
+      if (key.toString() === waker?.key) waker.seen(entries.map(([id]) => id.toString()));
+      const target = this.streams.get(key.toString());
+      if (target === undefined) continue;
+      if (this.consumers.has(target.consumer)) this.busy.add(target.consumer);
+      target.consumer.take(target.letter, entries);
+    }
+    return reply.length > 0;
+  }
+
+  /** A read of the last connection may still be blocked in Redis, and take entries that nobody would see. */
+  private async adopt(client: Redis | Cluster): Promise<void> {
+    const { admin } = this.setup;
+    if (admin !== undefined) {
+      const before = this.blocked.clientId;
+      this.blocked.clientId = await findClientId(client as Redis);
+      this.blocked.waker =
+        this.blocked.clientId === undefined
+          ? new ReadWaker(this.setup.wakeKey, this.setup.group, admin)
+          : undefined;
+      if (before !== undefined) {
+        const kill = (other: Redis | Cluster) => (other as Redis).client('KILL', 'ID', before);
+        await admin.run(kill).catch(() => undefined);
+      }
+    }
+    this.known = client;
+    for (const consumer of this.consumers) consumer.recovers = true;
+  }
+
+  private async trouble(error: unknown): Promise<void> {
+    const code = replyCode((error as Error)?.cause);
+    if (code === 'NOGROUP' || code === 'UNBLOCKED') {
+      this.blocked.waker?.doubt();
+      for (const consumer of this.consumers) await consumer.upkeep.reopen();
+      return;
+    }
+    if (code === 'READONLY' || !isPassing(error)) {
+      for (const consumer of this.consumers) consumer.reports.trouble(toDriverError(error));
+    }
+    if (code === 'READONLY') this.setup.connection.reset(toDriverError(error));
+    await this.setup.connection.ready();
+  }
+
+  private sleep(): Promise<void> {
+    if (this.woken || this.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.wakeSleeper = () => {
+        this.wakeSleeper = undefined;
+        resolve();
+      };
+    });
+  }
+}

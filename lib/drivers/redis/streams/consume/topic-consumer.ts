@@ -1,0 +1,322 @@
+import type { Delivery } from '../../../../driver/delivery.js';
+import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
+import { MessageTooLargeError } from '../../../../errors/message.errors.js';
+import { isBundle, splitBundle } from '../../../../message/bundle.js';
+import { ConsumerUpkeep } from '../group/consumer-upkeep.js';
+import { OwnEntries } from '../group/own-entries.js';
+import { RunningMark } from '../group/running-mark.js';
+import { SoleReader } from '../group/sole-reader.js';
+import { persist } from '../stream-connection.js';
+import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { within } from '../within.js';
+import { ConsumerReports } from './consumer-reports.js';
+import type { ConsumerSetup } from './consumer-setup.js';
+import {
+  ConsumerSubscriptions,
+  StreamSubscription,
+  type SubscriptionOwner,
+} from './consumer-subscriptions.js';
+import { Hand, type HandRole } from './hand.js';
+import { type PlaceSharer, Places } from './places.js';
+import { type SettlementOwner, Settlements } from './settlements.js';
+import { type DeliveryRecords, StreamDelivery } from './stream-delivery.js';
+import { SuspectTrials } from './suspects.js';
+
+/** What reads for a {@link TopicConsumer}. */
+export interface ConsumerReader {
+  /** Places were freed, or something else changed what is to be read. */
+  wake(consumer: TopicConsumer): void;
+  /** Resolves when nothing is read for it any more. */
+  remove(consumer: TopicConsumer): Promise<void>;
+}
+
+/**
+ * This process as a member of one group of one topic. Data goes one way: the reader brings entries, the hand says who gets
+ * which, subscriptions hand them over, settlements record the outcomes, and the hand has room again. `pump` drives it,
+ * when entries came, something was settled, or a subscription has changed.
+ */
+export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceSharer {
+  readonly upkeep: ConsumerUpkeep;
+  readonly reports: ConsumerReports;
+  readonly mark: RunningMark;
+  /** The own pending entries are to be compared with what is held before reading on. */
+  recovers = false;
+  /** The last read brought something that came back: its stream then gets half of the places. */
+  comesBack = false;
+  /** What came back is to be read to its end before anything new, as nothing may overtake it. */
+  backFirst = false;
+  reader: ConsumerReader | undefined;
+  private readonly settlements: Settlements;
+  private readonly records: DeliveryRecords;
+  private readonly own: OwnEntries;
+  private readonly trials: SuspectTrials;
+  private readonly subscriptions = new ConsumerSubscriptions(this);
+  private readonly hand = new Hand(this.subscriptions);
+  private readonly visibility = new Set<NodeJS.Timeout>();
+  private pumping = false;
+  /** The last look found something. */
+  private busy = false;
+
+  constructor(
+    readonly topic: string,
+    readonly group: string,
+    readonly keys: GroupKeys,
+    private readonly setup: ConsumerSetup,
+    /** Nothing is subscribed and nothing is held any more. */
+    private readonly onUnused: (consumer: TopicConsumer) => void,
+  ) {
+    const { hand } = this;
+    const { connection, options, status, turns } = setup;
+    const { maxDeadLetters, claimAfterMs } = options;
+    this.settlements = new Settlements(this, connection, maxDeadLetters);
+    this.own = new OwnEntries(this, connection, maxDeadLetters);
+    this.upkeep = new ConsumerUpkeep(this, setup);
+    this.reports = new ConsumerReports(topic, group, maxDeadLetters, status);
+    const field = `running:${setup.name}`;
+    this.mark = new RunningMark(hand, async (text) => {
+      await persist(connection, (client) => client.hset(keys.state, field, text));
+    });
+    this.trials = new SuspectTrials({
+      hand,
+      mark: this.mark,
+      turns,
+      patienceMs: claimAfterMs,
+      mayShare: () => this.upkeep.others > 0 && this.subscriptions.sole === undefined,
+      handOver: ({ delivery, to }) => to?.hand(delivery),
+      share: () => void this.releaseWaiting(),
+      over: () => this.wake(),
+    });
+    this.records = {
+      add: (...operation) => this.settlements.add(...operation),
+      noteParts: (delivery) => this.settlements.noteParts(delivery),
+      begins: (name) => this.mark.begins(name),
+      serverNow: () => this.serverNow(),
+    };
+  }
+
+  get name(): string {
+    return this.setup.name;
+  }
+
+  /** How many entries may be read now. */
+  get room(): number {
+    return this.hand.room;
+  }
+
+  get heldCount(): number {
+    return this.hand.count;
+  }
+
+  get isUnused(): boolean {
+    return this.subscriptions.isEmpty && this.hand.count === 0;
+  }
+
+  /** Adds a subscription, with places of its own unless it shares some; reading for it begins when the reader is woken. */
+  subscribe(
+    options: DriverSubscribeOptions,
+    onDelivery: (delivery: Delivery) => void,
+    places = new Places(options.maxInFlight),
+  ): DriverSubscription {
+    const subscription = new StreamSubscription(this, places, options, onDelivery);
+    this.subscriptions.add(subscription);
+    if (options.exclusive) {
+      this.subscriptions.sole ??= this.soleReader();
+      this.backFirst = true;
+      this.upkeep.within(0);
+    }
+    this.wake();
+    return subscription;
+  }
+
+  wake(): void {
+    this.pump();
+    this.reader?.wake(this);
+  }
+
+  /** It was looked for more; what there is comes by `take`. */
+  looked(): void {
+    this.comesBack = false;
+    if (!this.busy) return;
+    this.busy = false;
+    this.subscriptions.note(this.hand.waitingCount, false);
+  }
+
+  /** Takes what was read. */
+  take(letter: StreamLetter, entries: readonly (readonly [Buffer, readonly Buffer[] | null])[]): void {
+    this.busy = true;
+    for (const [id, fields] of entries) this.add(readEntry(letter, id.toString('latin1'), fields));
+    this.pump();
+    if (this.subscriptions.isEmpty) void this.releaseWaiting();
+  }
+
+  /** Calls `again` once there may be room for reading. */
+  whenOpen(again: () => void): void {
+    this.subscriptions.whenOpen(again);
+  }
+
+  /** Hands over what the hand says, as far as there are places. */
+  pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
+    const { hand } = this;
+    const nowMs = this.serverNow();
+    for (let next = hand.next(nowMs); next !== undefined; next = hand.next(nowMs)) {
+      if (next.to === undefined) next.delivery.discard();
+      else next.to.hand(next.delivery);
+    }
+    this.pumping = false;
+    this.subscriptions.note(hand.waitingCount, this.busy);
+    this.trials.changed();
+    this.trials.start();
+  }
+
+  ended(delivery: StreamDelivery): void {
+    this.upkeep.settled();
+    this.drop(delivery);
+    this.wake();
+    this.endIfUnused();
+  }
+
+  /** To be called now and then: takes or keeps the right to read, where the group has one reader at a time. */
+  async renewRight(): Promise<void> {
+    if (!(await this.subscriptions.sole?.renew())) return;
+    this.backFirst = true;
+    this.wake();
+  }
+
+  outlived(deadLetters: number): void {
+    this.reports.outlived(deadLetters);
+  }
+
+  delayed(delayMs: number): void {
+    this.upkeep.within(delayMs);
+  }
+
+  fault(thrown: unknown): void {
+    this.reports.fault(thrown);
+  }
+
+  async leave(subscription: StreamSubscription): Promise<void> {
+    this.subscriptions.remove(subscription);
+    if (subscription.unsettled > 0) this.keepAWhile(subscription);
+    if (!this.subscriptions.isEmpty) return this.reader?.wake(this);
+    await this.reader?.remove(this);
+    await this.releaseWaiting();
+    this.endIfUnused();
+  }
+
+  /** The group was made again, and may hand out what is held already. */
+  regrouped(): void {
+    this.hand.expectRepeats();
+  }
+
+  /** Finds what Redis counts as in our hands and is not: a read whose reply was lost. No delivery is counted for it. */
+  async recover(): Promise<void> {
+    this.recovers = false;
+    const { entries, lost } = await this.own.missing(() => this.hand.keys());
+    this.upkeep.lost(lost);
+    this.hand.expectRepeats();
+    for (const entry of entries) this.add(entry);
+    this.pump();
+  }
+
+  /** Records what is settled, gives everything else back to the group and leaves it, all within `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    this.upkeep.stop();
+    this.trials.close();
+    this.mark.stop();
+    for (const timer of this.visibility) clearTimeout(timer);
+    this.visibility.clear();
+    const timer = setTimeout(() => this.settlements.stop(), graceMs / 2);
+    await within(graceMs / 2, this.settlements.idle());
+    clearTimeout(timer);
+    const held = this.hand.clear();
+    for (const delivery of held) delivery.phase = 'over';
+    await within(graceMs / 2, this.own.leave(held));
+    const { sole } = this.subscriptions;
+    if (sole !== undefined) await within(graceMs / 2, sole.giveUp());
+  }
+
+  serverNow(): number {
+    return this.upkeep.serverNow();
+  }
+
+  private soleReader(): SoleReader {
+    const { keys, group, name } = this;
+    const { connection, options } = this.setup;
+    return new SoleReader({ connection, keys, group, name, claimAfterMs: options.claimAfterMs });
+  }
+
+  private add(entry: StreamEntry): void {
+    const delivery = new StreamDelivery(this.topic, entry, this.records);
+    if (entry.letter === 'R') this.comesBack = true;
+    const role = this.roleOf(delivery);
+    if (this.hand.add(delivery, role) && role === 'apart')
+      lookAfter(delivery, delivery.isExpired(this.serverNow()));
+  }
+
+  private roleOf(delivery: StreamDelivery): HandRole {
+    const { frame } = delivery.entry;
+    if (frame === undefined || delivery.isExpired(this.serverNow())) return 'apart';
+    const { maxFrameBytes } = this.setup;
+    if (frame.length > maxFrameBytes) {
+      // It is handed over so that it is settled, and its sender told, by whoever knows the topic's policy.
+      delivery.refusal = new MessageTooLargeError(frame.length, maxFrameBytes);
+      return 'ordinary';
+    }
+    if (!delivery.isSuspect) return 'ordinary';
+    return partsOf(frame) === undefined ? 'suspect' : 'apart';
+  }
+
+  private keepAWhile(subscription: StreamSubscription): void {
+    const timer = setTimeout(() => {
+      this.visibility.delete(timer);
+      const unsettled = this.hand.deliveries.filter(({ holder }) => holder === subscription);
+      void this.release(unsettled).then(() => this.endIfUnused());
+    }, this.setup.options.claimAfterMs);
+    timer.unref();
+    this.visibility.add(timer);
+  }
+
+  private async releaseWaiting(): Promise<void> {
+    const waiting = this.hand.takeBack();
+    this.subscriptions.note(0, false);
+    await this.release(waiting);
+  }
+
+  private async release(deliveries: readonly StreamDelivery[]): Promise<void> {
+    if (deliveries.length === 0) return;
+    for (const delivery of deliveries) delivery.phase = 'over';
+    // What cannot be released comes back when this consumer counts as dead.
+    await this.own.release(deliveries).catch(() => undefined);
+    for (const delivery of deliveries) this.drop(delivery);
+  }
+
+  private drop(delivery: StreamDelivery): void {
+    if (this.hand.settled(delivery)) delivery.holder?.ended();
+  }
+
+  private endIfUnused(): void {
+    if (this.isUnused) this.onUnused(this);
+  }
+}
+
+/** What nobody is to handle as it is: no frame, a time to live that is over, or a bundle that crashed its process. */
+function lookAfter(delivery: StreamDelivery, isExpired: boolean): void {
+  const { frame } = delivery.entry;
+  if (frame === undefined) {
+    const error = { name: 'CodecError', message: 'The entry has no frame' };
+    delivery.deadLetter({ reason: 'undecodable', error }).catch(() => undefined);
+  } else if (isExpired) delivery.discard();
+  else delivery.split(partsOf(frame) ?? []).catch(() => undefined);
+}
+
+/** The messages of a bundle; undefined for what is none, or cannot be split. */
+function partsOf(frame: Buffer): Uint8Array[] | undefined {
+  try {
+    return isBundle(frame) ? splitBundle(frame) : undefined;
+  } catch {
+    return undefined;
+  }
+}
