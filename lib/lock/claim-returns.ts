@@ -9,6 +9,8 @@ const longestRetryMs = 1_000;
 const mostLeft = 10_000;
 /** So many at a time are given back once the store answers again. */
 const atATime = 100;
+/** A caller that gives up is told when the store has forgotten its claim, or after this if the store is slow. */
+const withdrawalMs = 100;
 /** Closing waits no longer for a store that does not answer. */
 const closingMs = 1_000;
 
@@ -39,6 +41,13 @@ export class ClaimReturns {
   /** Resolves when `claim` is given back, or is left for later. `sent` is what was asked last for it. */
   giveBack(claim: LockClaim, sent?: Promise<unknown>): Promise<void> {
     return this.track(this.afterwards(claim, sent));
+  }
+
+  /** As {@link giveBack}; but a slow store does it later, and nobody waits for it. */
+  async withdraw(claim: LockClaim, sent?: Promise<unknown>): Promise<void> {
+    const gone = new AbortController();
+    const withdrawn = this.giveBack(claim, sent).then(() => gone.abort());
+    await Promise.race([withdrawn, sleep(withdrawalMs, this.clock, gone.signal)]);
   }
 
   /** As the store's own, with what fails left for later. */

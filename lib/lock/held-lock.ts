@@ -143,8 +143,9 @@ export class HeldLock implements Lock {
    */
   private handOver(): Promise<boolean> {
     const heldBackMs = this.heldBackMs();
-    const next = this.deps.queues.at(this.keys[0])?.vacate(this.validity);
-    if (next === undefined || heldBackMs > 0) return this.returnToStore(heldBackMs);
+    const queue = this.deps.queues.at(this.keys[0]);
+    const next = queue?.vacate(this.validity);
+    if (next === undefined || heldBackMs > 0) return this.returnToStore(heldBackMs, queue);
     const rest = next.takesOver ? this.restFor(next.claim) : undefined;
     if (rest === undefined) {
       return next.offer(this.claim.token).then((held) => held ?? this.returnToStore(0));
@@ -153,12 +154,12 @@ export class HeldLock implements Lock {
     return stillHeld;
   }
 
-  private returnToStore(heldBackMs: number): Promise<boolean> {
+  private returnToStore(heldBackMs: number, queue = this.deps.queues.at(this.keys[0])): Promise<boolean> {
     const { store, queues } = this.deps;
     const { claim } = this;
     const done = heldBackMs > 0 ? store.extend({ ...claim, ttlMs: heldBackMs }) : store.release(claim);
     // Woken now, the next waiter's claim travels with the release.
-    queues.at(this.keys[0])?.wakeFirst();
+    queue?.wakeFirst();
     queues.tidy(this.keys[0]);
     return done;
   }

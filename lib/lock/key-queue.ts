@@ -14,7 +14,7 @@ const firstSweep = 1_024;
  */
 export class KeyQueue {
   private busy = false;
-  private asking: LockWaiter | undefined;
+  private asking = false;
   /** Made for the first one: most queues see none. */
   private waiters: Set<LockWaiter> | undefined;
   private holder: LockValidity | undefined;
@@ -22,7 +22,7 @@ export class KeyQueue {
 
   /** Nobody of this process holds the key, waits for it or asks for it. */
   get unused(): boolean {
-    return this.asking === undefined && this.first() === undefined && this.heldMs() === 0;
+    return !this.asking && this.first() === undefined && this.heldMs() === 0;
   }
 
   /** There is nothing to know of the key: nobody of this process is there, and the key was free when last asked for. */
@@ -35,11 +35,16 @@ export class KeyQueue {
     this.busy = !free;
   }
 
-  /** Whether `waiter` may ask the store without standing in a queue, here or there: the key seems to be free. */
-  askAtOnce(waiter: LockWaiter): boolean {
+  /** Whether a caller may ask the store without standing in a queue, here or there: the key seems to be free. */
+  beginAsking(): boolean {
     if (!this.empty) return false;
-    this.asking = waiter;
+    this.asking = true;
     return true;
+  }
+
+  /** Who began to ask has the lock, or wants it no more. */
+  endAsking(): void {
+    this.asking = false;
   }
 
   /** Puts the waiter at the end, also one who has asked at once in vain. */
@@ -50,7 +55,6 @@ export class KeyQueue {
 
   /** Takes the waiter out and, if it was the first, wakes the next one. */
   leave(waiter: LockWaiter): void {
-    if (this.asking === waiter) this.asking = undefined;
     const wasFirst = this.isFirst(waiter);
     this.waiters?.delete(waiter);
     if (wasFirst) this.wakeFirst();

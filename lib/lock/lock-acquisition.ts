@@ -1,8 +1,7 @@
-import type { LockAnswer, LockClaim, LockGrant } from '../driver/lock-store.js';
+import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
-import { sleep } from '../timing/clock.js';
 import { HeldLock } from './held-lock.js';
 import type { KeyQueue } from './key-queue.js';
 import type { LockDeps } from './lock-deps.js';
@@ -12,18 +11,19 @@ import { asLockError, isPassing } from './store-error.js';
 
 const firstRetryMs = 25;
 const longestRetryMs = 1_000;
-/** A cancelled caller is told when the store has forgotten its claim, or after this if the store is slow. */
-const withdrawalMs = 100;
 const lateAnswer = 'The lock store did not answer in time';
 
 /**
- * One caller's way to a lock: asks at once if the key seems free; else waits its turn in the process, claims, sleeps until
- * it is woken and claims again. Leaves nothing behind at the store when it gives up.
+ * One caller's way to a lock, in rounds: each claims, unless others of this process come first, and then sleeps until it is
+ * worth claiming again. Where the key seems free, the first round is made without a place in any queue and with nothing
+ * to wait with. Leaves nothing behind at the store when it gives up.
  */
 export class LockAcquisition {
   private readonly queue: KeyQueue | undefined;
-  /** For the store's hints. */
-  readonly waiter: LockWaiter;
+  /** Monotonic time from which `wait` counts. */
+  private readonly startMs: number;
+  /** Made once there is something to wait for. */
+  private waiter: LockWaiter | undefined;
   /** The store may know of the claim. */
   private known = false;
   /** The claim has been made with a place in the store's queue. */
@@ -31,7 +31,6 @@ export class LockAcquisition {
   private claims = 0;
   private failures = 0;
   private lastError: DiscoBusError | undefined;
-  private closed = false;
   /** Monotonic time before the last claim was sent. */
   private sentMs = 0;
   /** What was asked of the store last. */
@@ -41,114 +40,114 @@ export class LockAcquisition {
 
   constructor(
     private readonly deps: LockDeps,
-    private readonly claim: LockClaim,
+    readonly claim: LockClaim,
     private readonly options: ResolvedLockOptions,
-    /** Monotonic time from which `wait` counts. */
-    private readonly startMs: number,
   ) {
+    this.startMs = deps.clock.monotonic();
     this.queue = deps.queues.for(claim, options.fair);
-    this.waiter = new LockWaiter(claim, deps.clock, options.minReplicas === 0);
-  }
-
-  /** Ends the waiting with ClosedError. */
-  close(): void {
-    this.closed = true;
-    this.waiter.stop();
   }
 
   /**
    * The lock; undefined when others held it until `wait` was over. Rejects with AbortedError, ClosedError,
-   * LockNotReplicatedError, or what the store refuses for good or failed with in the end.
+   * LockNotReplicatedError, or what the store refuses for good or failed with in the end. To be called once.
    */
   async run(): Promise<HeldLock | undefined> {
-    const { signal } = this.options;
-    const stop = signal && (() => this.waiter.stop());
+    const { observer, inFlight, queues } = this.deps;
+    const asked = this.asksAtOnce();
     let lock: HeldLock | undefined;
+    inFlight.begin();
     try {
-      if (signal?.aborted) throw new AbortedError(signal.reason);
-      signal?.addEventListener('abort', stop!);
+      if (!asked) this.join();
       lock = await this.untilGranted();
       if (lock === undefined) await this.giveUp();
+      observer.operation('acquire', lock ? 'success' : 'failed');
+      if (lock) observer.waited(this.waitedMs() / 1_000);
       return lock;
     } catch (error) {
       if (this.known) await this.withdraw();
+      observer.operation('acquire', 'error');
       throw error;
     } finally {
-      signal?.removeEventListener('abort', stop!);
-      this.decline();
-      this.queue?.leave(this.waiter);
-      if (lock === undefined) this.deps.queues.tidy(this.claim.keys[0]);
+      if (asked) this.queue?.endAsking();
+      if (this.waiter) this.leave(this.waiter);
+      if (lock === undefined) queues.tidy(this.claim.keys[0]);
+      inFlight.end();
     }
   }
 
-  private async untilGranted(): Promise<HeldLock | undefined> {
-    const lock = this.asksAtOnce() ? await this.attempt({ queued: false }) : undefined;
-    if (lock !== undefined) return lock;
-    this.queue?.enter(this.waiter);
-    for (let first = true; (first && !this.closed) || this.goesOn(); first = false) {
-      const turnMs = this.turnInMs();
-      if (turnMs > 0 && this.leftMs() === 0) return undefined;
-      const granted = turnMs === 0 ? await this.attempt({ queued: true }) : undefined;
-      if (granted !== undefined) return granted;
-      if (turnMs > 0) await this.waiter.pause(Math.min(turnMs, this.leftMs()));
-    }
-    return undefined;
+  /** Since it was made. */
+  waitedMs(): number {
+    return this.deps.clock.monotonic() - this.startMs;
   }
 
   /** The key seems free, and nothing can end the waiting before the store's own deadline. */
   private asksAtOnce(): boolean {
     const { waitMs, signal, minReplicas } = this.options;
     if (waitMs < PATIENT_WAIT_MS || signal !== undefined || minReplicas > 0) return false;
-    return this.queue?.askAtOnce(this.waiter) ?? false;
+    return this.queue?.beginAsking() ?? false;
+  }
+
+  /** Makes it one of those who wait here. */
+  private join(): LockWaiter {
+    const { claim, deps, options } = this;
+    if (options.signal?.aborted) throw new AbortedError(options.signal.reason);
+    const waiter = new LockWaiter(claim, deps.clock, options.minReplicas === 0);
+    options.signal?.addEventListener('abort', waiter.stop);
+    deps.waiters.add(waiter);
+    this.queue?.enter(waiter);
+    this.waiter = waiter;
+    return waiter;
+  }
+
+  private leave(waiter: LockWaiter): void {
+    this.options.signal?.removeEventListener('abort', waiter.stop);
+    this.decline();
+    this.queue?.leave(waiter);
+    this.deps.waiters.remove(waiter);
+  }
+
+  private async untilGranted(): Promise<HeldLock | undefined> {
+    do {
+      const given = this.takeGrant();
+      if (given !== undefined) return given;
+      let pauseMs = this.turnInMs();
+      if (pauseMs === 0) {
+        const offer = this.waiter?.takeOffer();
+        try {
+          const answer = await this.ask(offer);
+          const lock = this.heard(answer, offer);
+          if (lock !== undefined) return lock;
+          pauseMs = answer?.granted ? 0 : (answer?.retryAfterMs ?? firstRetryMs);
+        } catch (error) {
+          pauseMs = this.backoffAfter(error);
+        }
+      }
+      if (this.waiter === undefined) this.join();
+      else if (pauseMs > 0 && this.goesOn()) await this.waiter.pause(Math.min(pauseMs, this.leftMs()));
+    } while (this.goesOn());
+    return this.takeGrant();
   }
 
   /** 0: claim now. Otherwise this process holds the lock, or others of it come first: sleep this long, unless woken. */
   private turnInMs(): number {
-    if (this.queue === undefined) return 0;
+    if (this.queue === undefined || this.waiter === undefined) return 0;
     if (!this.queue.isFirst(this.waiter)) return this.leftMs() || 1;
     const heldMs = this.queue.heldMs();
     return heldMs === 0 ? 0 : Math.ceil(heldMs) + 1;
   }
 
-  /** Takes what was given, else claims. Queued and refused, it then sleeps until it is worth claiming again. */
-  private async attempt({ queued }: { queued: boolean }): Promise<HeldLock | undefined> {
-    const given = this.takeGrant();
-    if (given !== undefined) return given;
-    const offer = this.waiter.takeOffer();
-    const answer = await this.ask(queued, offer);
-    if (answer && this.claims === 1 && (answer.granted || !queued)) this.queue?.found(answer.granted);
-    if (answer?.granted) return this.accept(answer, offer !== undefined && answer.succeeded === true);
-    if (!queued) return undefined;
-    const pauseMs = Math.min(answer?.retryAfterMs ?? this.backoffMs(), this.leftMs());
-    if (pauseMs > 0 && this.goesOn()) await this.waiter.pause(pauseMs);
-    return this.takeGrant();
-  }
-
-  /** The store's answer; undefined when it has none, or when the waiting ended before it came. */
-  private async ask(queued: boolean, offer: LockOffer | undefined): Promise<LockAnswer | undefined> {
+  /** Claims. The store's answer; undefined when the waiting ended before it came. */
+  private ask(offer: LockOffer | undefined): Promise<LockAnswer | undefined> {
+    const { waiter } = this;
+    const place = waiter !== undefined && this.leftMs() > 0;
     this.known = true;
+    this.placed ||= place;
     this.claims++;
     this.sentMs = this.deps.clock.monotonic();
-    const place = queued && this.leftMs() > 0;
+    this.sent = this.send(place, offer);
+    if (waiter === undefined) return this.sent;
     // Who does not wait for the lock waits for the answer, which comes within the store's own time.
-    const leftMs = this.options.waitMs === 0 ? Number.POSITIVE_INFINITY : this.leftMs();
-    this.placed ||= place;
-    try {
-      this.sent = this.send(place, offer);
-      const answer = await (queued ? this.waiter.answerOf(this.sent, leftMs) : this.sent);
-      this.lastError = answer === undefined ? new LockUnavailableError(lateAnswer) : undefined;
-      if (answer !== undefined) {
-        this.known = answer.granted || this.placed;
-        this.failures = 0;
-      }
-      return answer;
-    } catch (thrown) {
-      const error = asLockError(thrown);
-      if (!isPassing(error)) throw error;
-      this.lastError = error;
-      this.failures++;
-      return undefined;
-    }
+    return waiter.answerOf(this.sent, this.options.waitMs === 0 ? Number.POSITIVE_INFINITY : this.leftMs());
   }
 
   private send(place: boolean, offer: LockOffer | undefined): Promise<LockAnswer> {
@@ -174,14 +173,28 @@ export class LockAcquisition {
     }
   }
 
-  private accept(
-    { fencingToken, spareTokens = 0, replicas = 0 }: LockGrant,
-    handedOver: boolean,
-  ): HeldLock | undefined {
+  /** Throws what is not worth claiming again for. */
+  private backoffAfter(thrown: unknown): number {
+    const error = asLockError(thrown);
+    if (!isPassing(error)) throw error;
+    this.lastError = error;
+    const doubledMs = firstRetryMs * 2 ** Math.min(this.failures++, 10);
+    return Math.min(longestRetryMs, doubledMs) * (0.5 + Math.random() / 2);
+  }
+
+  private heard(answer: LockAnswer | undefined, offer: LockOffer | undefined): HeldLock | undefined {
+    this.lastError = answer === undefined ? new LockUnavailableError(lateAnswer) : undefined;
+    if (answer === undefined) return undefined;
+    this.failures = 0;
+    this.known = answer.granted || this.placed;
+    if (this.claims === 1 && (answer.granted || this.waiter === undefined)) this.queue?.found(answer.granted);
+    if (!answer.granted) return undefined;
     const { claim, sentMs: sinceMs } = this;
+    const { fencingToken, spareTokens = 0, replicas = 0, succeeded } = answer;
     const { minReplicas } = this.options;
     if (replicas < minReplicas) throw new LockNotReplicatedError(claim.keys, replicas, minReplicas);
-    return this.toLock({ claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs }, handedOver);
+    const granted = { claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs };
+    return this.toLock(granted, offer !== undefined && succeeded === true);
   }
 
   /**
@@ -189,7 +202,7 @@ export class LockAcquisition {
    * only that a claim will succeed.
    */
   private takeGrant(): HeldLock | undefined {
-    const granted = this.waiter.takeGrant();
+    const granted = this.waiter?.takeGrant();
     if (granted === undefined) return undefined;
     if (granted.claim === this.claim) {
       return this.options.minReplicas > 0 ? undefined : this.toLock(granted, false);
@@ -203,7 +216,7 @@ export class LockAcquisition {
 
   /** Undefined when its time was over before it could be used, or when nobody wants it any more. */
   private toLock(granted: GrantedClaim, handedOver: boolean): HeldLock | undefined {
-    if (this.options.signal?.aborted || this.closed) return undefined;
+    if (this.options.signal?.aborted || this.deps.waiters.closed) return undefined;
     const lock = new HeldLock(this.deps, this.options, granted);
     if (!lock.isValid()) {
       this.returned = lock.release().catch(() => undefined);
@@ -216,39 +229,28 @@ export class LockAcquisition {
   private async giveUp(): Promise<void> {
     this.decline();
     if (this.known) await this.withdraw();
-    if (this.closed) throw new ClosedError('The lock manager is closed');
+    if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
     if (this.options.signal?.aborted) throw new AbortedError(this.options.signal.reason);
     if (this.lastError) throw this.lastError;
   }
 
   /** Gives back what others of this process left to it, and it does not want. */
   private decline(): void {
-    this.waiter.takeOffer()?.settle(undefined);
-    const granted = this.waiter.takeGrant();
+    this.waiter?.takeOffer()?.settle(undefined);
+    const granted = this.waiter?.takeGrant();
     if (granted && granted.claim !== this.claim) void this.deps.returns.giveBack(granted.claim);
   }
 
-  /** Takes the claim out of the store, behind what was asked last. A slow store does so later: nobody waits for it. */
-  private async withdraw(): Promise<void> {
+  private withdraw(): Promise<void> {
     this.known = false;
-    const gone = new AbortController();
-    const withdrawn = this.deps.returns.giveBack(this.claim, this.sent);
-    await Promise.race([
-      withdrawn.then(() => gone.abort()),
-      sleep(withdrawalMs, this.deps.clock, gone.signal),
-    ]);
+    return this.deps.returns.withdraw(this.claim, this.sent);
   }
 
   private goesOn(): boolean {
-    return this.leftMs() > 0 && !this.closed && !this.options.signal?.aborted;
-  }
-
-  private backoffMs(): number {
-    const doubledMs = firstRetryMs * 2 ** Math.min(this.failures - 1, 10);
-    return Math.min(longestRetryMs, doubledMs) * (0.5 + Math.random() / 2);
+    return this.leftMs() > 0 && !this.deps.waiters.closed && !this.options.signal?.aborted;
   }
 
   private leftMs(): number {
-    return Math.max(0, this.options.waitMs - (this.deps.clock.monotonic() - this.startMs));
+    return Math.max(0, this.options.waitMs - this.waitedMs());
   }
 }

@@ -4,6 +4,7 @@ import type { ClaimReturns } from './claim-returns.js';
 import type { InFlight } from './in-flight.js';
 import type { KeyQueues } from './key-queue.js';
 import type { LockObserver } from './lock-observer.js';
+import type { LockWaiters } from './lock-waiters.js';
 
 /** What the locks of one manager, and those who want them, share. */
 export interface LockDeps {
@@ -11,6 +12,7 @@ export interface LockDeps {
   readonly clock: Clock;
   readonly observer: LockObserver;
   readonly queues: KeyQueues;
+  readonly waiters: LockWaiters;
   /** For what nobody wants any more. */
   readonly returns: ClaimReturns;
   /** What the manager must not close the store under. */

@@ -1,4 +1,4 @@
-import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-store.js';
+import type { LockClaim, LockMode, LockStore } from '../driver/lock-store.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { guardedGuest } from '../errors/guest.js';
@@ -7,7 +7,6 @@ import { aClock, aDuration, having, type OptionKinds } from '../errors/option-ki
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { ClaimReturns } from './claim-returns.js';
-import type { HeldLock } from './held-lock.js';
 import { InFlight } from './in-flight.js';
 import { KeyQueues } from './key-queue.js';
 import type { Lock } from './lock.js';
@@ -29,6 +28,7 @@ import {
   type ScopeClaims,
   Semaphore,
 } from './lock-scope.js';
+import { LockWaiters } from './lock-waiters.js';
 import { ownerToken } from './owner-token.js';
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
@@ -54,10 +54,7 @@ const managerKinds: OptionKinds<LockManagerOptions> = {
 export class LockManager {
   private readonly defaults: { readonly ttlMs: number; readonly waitMs: number };
   private readonly deps: LockDeps;
-  /** Those under way, by owner token: that is what the store's hints name. */
-  private readonly acquisitions = new Map<string, LockAcquisition>();
   private unsubscribe: (() => void) | undefined;
-  private closed = false;
 
   constructor(
     private readonly store: LockStore,
@@ -71,6 +68,7 @@ export class LockManager {
       clock,
       observer: guardedGuest(observer, 'observer', ['operation', 'waited', 'held', 'lost']),
       queues: new KeyQueues(),
+      waiters: new LockWaiters(),
       returns: new ClaimReturns(store, clock),
       inFlight: new InFlight(),
       attended: new Set(),
@@ -79,10 +77,10 @@ export class LockManager {
 
   /** Connects the store. May be repeated after it rejected; does nothing while connected. */
   async connect(): Promise<void> {
-    if (this.closed) throw new ClosedError('The lock manager is closed');
+    this.assertOpen();
     await this.store.connect();
-    if (this.closed) throw new ClosedError('The lock manager is closed');
-    this.unsubscribe ??= this.store.onReleased((hint) => this.onHint(hint));
+    this.assertOpen();
+    this.unsubscribe ??= this.store.onReleased((hint) => this.deps.waiters.hint(hint));
   }
 
   /**
@@ -91,9 +89,8 @@ export class LockManager {
    * ttl is over, as their work may still be running. Idempotent.
    */
   async close(): Promise<void> {
-    this.closed = true;
-    for (const acquisition of this.acquisitions.values()) acquisition.close();
-    const { attended, returns, inFlight } = this.deps;
+    const { attended, waiters, returns, inFlight } = this.deps;
+    waiters.close();
     for (const lock of attended) lock.abandon(new ClosedError('The lock manager is closed'));
     await returns.close(inFlight.idle());
     this.unsubscribe?.();
@@ -160,12 +157,10 @@ export class LockManager {
   }
 
   private async waitFor(keys: string | readonly string[], share: Share, options: LockOptions): Promise<Lock> {
-    const resolved = resolveLockOptions(options, this.defaults);
-    const claim = toClaim(keys, share, resolved.ttlMs);
-    const startMs = this.deps.clock.monotonic();
-    const lock = await this.run(claim, resolved, startMs);
+    const acquisition = this.acquisition(keys, share, resolveLockOptions(options, this.defaults));
+    const lock = await acquisition.run();
     if (lock !== undefined) return lock;
-    throw new LockNotAcquiredError(claim.keys, this.deps.clock.monotonic() - startMs);
+    throw new LockNotAcquiredError(acquisition.claim.keys, acquisition.waitedMs());
   }
 
   private async tryFor(
@@ -174,38 +169,22 @@ export class LockManager {
     options: LockOptions,
   ): Promise<Lock | null> {
     const resolved = resolveLockOptions({ wait: 0, ...options }, this.defaults);
-    const claim = toClaim(keys, share, resolved.ttlMs);
-    return (await this.run(claim, resolved, this.deps.clock.monotonic())) ?? null;
+    return (await this.acquisition(keys, share, resolved).run()) ?? null;
   }
 
-  /** Undefined when others held the lock until `wait` was over. */
-  private async run(
-    claim: LockClaim,
+  private acquisition(
+    keys: string | readonly string[],
+    { mode, permits }: Share,
     options: ResolvedLockOptions,
-    startMs: number,
-  ): Promise<HeldLock | undefined> {
-    if (this.closed) throw new ClosedError('The lock manager is closed');
-    const { observer, clock, inFlight } = this.deps;
-    const acquisition = new LockAcquisition(this.deps, claim, options, startMs);
-    this.acquisitions.set(claim.token, acquisition);
-    inFlight.begin();
-    try {
-      const lock = await acquisition.run();
-      observer.operation('acquire', lock ? 'success' : 'failed');
-      if (lock) observer.waited((clock.monotonic() - startMs) / 1_000);
-      return lock;
-    } catch (error) {
-      observer.operation('acquire', 'error');
-      throw error;
-    } finally {
-      this.acquisitions.delete(claim.token);
-      inFlight.end();
-    }
+  ): LockAcquisition {
+    const { ttlMs } = options;
+    const claim: LockClaim = { keys: toLockKeys(keys), token: ownerToken(), mode, permits, ttlMs };
+    this.assertOpen();
+    return new LockAcquisition(this.deps, claim, options);
   }
 
-  private onHint(hint: LockHint): void {
-    if (hint.token !== undefined) this.acquisitions.get(hint.token)?.waiter.hint(hint);
-    else for (const acquisition of this.acquisitions.values()) acquisition.waiter.hint(hint);
+  private assertOpen(): void {
+    if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
   }
 }
 
@@ -213,7 +192,3 @@ type Share = { readonly mode: LockMode; readonly permits: number };
 
 const exclusive: Share = { mode: 'exclusive', permits: 0 };
 const readShare: Share = { mode: 'shared', permits: 0 };
-
-function toClaim(keys: string | readonly string[], { mode, permits }: Share, ttlMs: number): LockClaim {
-  return { keys: toLockKeys(keys), token: ownerToken(), mode, permits, ttlMs };
-}

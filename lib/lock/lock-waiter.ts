@@ -92,10 +92,10 @@ export class LockWaiter {
   }
 
   /** Ends the pause and the waiting for an answer. */
-  stop(): void {
+  readonly stop = (): void => {
     this.interrupt?.();
     this.wake();
-  }
+  };
 
   /** The store tells this waiter to act; with a grant, its claim holds the key. */
   hint({ grant }: LockHint): void {

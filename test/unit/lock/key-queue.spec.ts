@@ -44,45 +44,45 @@ describe('The queue of a key', () => {
   };
 
   describe('asking at once', () => {
-    it('is for one at a time, who stands in no queue', () => {
-      const [asker, other] = [waiter(), waiter()];
-      expect(queue.askAtOnce(asker)).toBe(true);
+    it('is for one at a time', () => {
+      expect(queue.beginAsking()).toBe(true);
       expect(queue.unused).toBe(false);
-      expect(queue.isFirst(asker)).toBe(false);
-      expect(queue.askAtOnce(other)).toBe(false);
-      queue.leave(asker);
+      expect(queue.beginAsking()).toBe(false);
+      expect(queue.beginAsking()).toBe(false);
+      queue.endAsking();
       expect(queue.unused).toBe(true);
-      expect(queue.askAtOnce(other)).toBe(true);
+      expect(queue.beginAsking()).toBe(true);
     });
 
     it('ends with a place behind those who came meanwhile', () => {
       const asker = waiter();
-      queue.askAtOnce(asker);
+      queue.beginAsking();
       const [quicker] = entered(1);
       queue.enter(asker);
       expect(queue.isFirst(quicker)).toBe(true);
       queue.leave(quicker);
       expect(queue.isFirst(asker)).toBe(true);
       queue.leave(asker);
+      queue.endAsking();
       expect(queue.unused).toBe(true);
     });
 
     it('is not for a key that somebody here holds or wants, until that has ended', async () => {
       queue.hold(validity(), false);
-      expect(queue.askAtOnce(waiter())).toBe(false);
+      expect(queue.beginAsking()).toBe(false);
       await clock.advance(1_000);
       const [first] = entered(1);
-      expect(queue.askAtOnce(waiter())).toBe(false);
+      expect(queue.beginAsking()).toBe(false);
       queue.leave(first);
-      expect(queue.askAtOnce(waiter())).toBe(true);
+      expect(queue.beginAsking()).toBe(true);
     });
 
     it('is not for a key that was held elsewhere, until it is found free', () => {
       queue.found(false);
       expect([queue.unused, queue.empty]).toEqual([true, false]);
-      expect(queue.askAtOnce(waiter())).toBe(false);
+      expect(queue.beginAsking()).toBe(false);
       queue.found(true);
-      expect(queue.askAtOnce(waiter())).toBe(true);
+      expect(queue.beginAsking()).toBe(true);
     });
   });
 
@@ -168,8 +168,9 @@ describe('The queues of a process', () => {
       return queues.at('key') === queue;
     };
     const [asker, held] = [new LockWaiter(claim(), clock, true), new LockValidity(clock, 0, 1_000)];
-    queue.askAtOnce(asker);
+    queue.beginAsking();
     expect(isKept()).toBe(true);
+    queue.endAsking();
     queue.enter(asker);
     expect(isKept()).toBe(true);
     queue.leave(asker);
