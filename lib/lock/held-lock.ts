@@ -1,7 +1,6 @@
 import type { LockClaim } from '../driver/lock-store.js';
 import { LockLostError, LockUnavailableError } from '../errors/lock.errors.js';
 import type { Duration } from '../timing/duration.js';
-import type { KeyQueue } from './key-queue.js';
 import type { Lock } from './lock.js';
 import type { LockDeps } from './lock-deps.js';
 import type { LockOperation } from './lock-observer.js';
@@ -24,7 +23,7 @@ export class HeldLock implements Lock {
   readonly fencingToken: bigint;
   /** The owner token, its ttl and what was claimed. */
   readonly claim: LockClaim;
-  private readonly validity: LockValidity;
+  readonly validity: LockValidity;
   private readonly grantedMs: number;
   private readonly spareTokens: number;
   private extensions = 0;
@@ -45,11 +44,6 @@ export class HeldLock implements Lock {
     this.validity = new LockValidity(deps.clock, granted.sinceMs, granted.ttlMs);
     if (granted.used || granted.ttlMs < granted.claim.ttlMs) void this.lookAfter().extendNow();
     else if (options.autoExtend) this.lookAfter().extendInTime();
-  }
-
-  /** Makes it the holder of `queue`, which hands it over when it is released. */
-  holdIn(queue: KeyQueue, handedOver: boolean): void {
-    queue.hold(this.validity, handedOver);
   }
 
   get signal(): AbortSignal {

@@ -11,12 +11,10 @@ import { asLockError, isPassing } from './store-error.js';
 
 const firstRetryMs = 25;
 const longestRetryMs = 1_000;
-const lateAnswer = 'The lock store did not answer in time';
 
 /**
- * One caller's way to a lock, in rounds: each claims, unless others of this process come first, and then sleeps until it is
- * worth claiming again. Where the key seems free, the first round is made without a place in any queue and with nothing
- * to wait with. Leaves nothing behind at the store when it gives up.
+ * One caller's way to a lock, in rounds: each claims in its turn, and sleeps until it is worth claiming again. Where the key
+ * seems free, the first round needs no place in any queue. Leaves nothing behind at the store when it gives up.
  */
 export class LockAcquisition {
   private readonly queue: KeyQueue | undefined;
@@ -59,15 +57,15 @@ export class LockAcquisition {
     try {
       if (!asked) this.join();
       lock = await this.untilGranted();
-      if (lock === undefined) await this.giveUp();
+      if (lock === undefined) this.assertRefused();
       observer.operation('acquire', lock ? 'success' : 'failed');
       if (lock) observer.waited(this.waitedMs() / 1_000);
       return lock;
     } catch (error) {
-      if (this.known) await this.withdraw();
       observer.operation('acquire', 'error');
       throw error;
     } finally {
+      if (lock === undefined) await this.giveUp();
       if (asked) this.queue?.endAsking();
       if (this.waiter) this.leave(this.waiter);
       if (lock === undefined) queues.tidy(this.claim.keys[0]);
@@ -75,7 +73,6 @@ export class LockAcquisition {
     }
   }
 
-  /** Since it was made. */
   waitedMs(): number {
     return this.deps.clock.monotonic() - this.startMs;
   }
@@ -83,12 +80,12 @@ export class LockAcquisition {
   /** The key seems free, and nothing can end the waiting before the store's own deadline. */
   private asksAtOnce(): boolean {
     const { waitMs, signal, minReplicas } = this.options;
-    if (waitMs < PATIENT_WAIT_MS || signal !== undefined || minReplicas > 0) return false;
-    return this.queue?.beginAsking() ?? false;
+    const plain = waitMs >= PATIENT_WAIT_MS && signal === undefined && minReplicas === 0;
+    return plain && this.queue?.beginAsking() === true;
   }
 
   /** Makes it one of those who wait here. */
-  private join(): LockWaiter {
+  private join(): void {
     const { claim, deps, options } = this;
     if (options.signal?.aborted) throw new AbortedError(options.signal.reason);
     const waiter = new LockWaiter(claim, deps.clock, options.minReplicas === 0);
@@ -96,7 +93,6 @@ export class LockAcquisition {
     deps.waiters.add(waiter);
     this.queue?.enter(waiter);
     this.waiter = waiter;
-    return waiter;
   }
 
   private leave(waiter: LockWaiter): void {
@@ -183,7 +179,7 @@ export class LockAcquisition {
   }
 
   private heard(answer: LockAnswer | undefined, offer: LockOffer | undefined): HeldLock | undefined {
-    this.lastError = answer === undefined ? new LockUnavailableError(lateAnswer) : undefined;
+    this.lastError = answer ? undefined : new LockUnavailableError('The lock store did not answer in time');
     if (answer === undefined) return undefined;
     this.failures = 0;
     this.known = answer.granted || this.placed;
@@ -204,9 +200,8 @@ export class LockAcquisition {
   private takeGrant(): HeldLock | undefined {
     const granted = this.waiter?.takeGrant();
     if (granted === undefined) return undefined;
-    if (granted.claim === this.claim) {
-      return this.options.minReplicas > 0 ? undefined : this.toLock(granted, false);
-    }
+    const own = granted.claim === this.claim;
+    if (own) return this.options.minReplicas > 0 ? undefined : this.toLock(granted, false);
     const lock = this.toLock(granted, true);
     if (lock === undefined) void this.deps.returns.giveBack(granted.claim);
     // The place in the queue would otherwise be served with a lock that nobody takes.
@@ -222,16 +217,20 @@ export class LockAcquisition {
       this.returned = lock.release().catch(() => undefined);
       return undefined;
     }
-    if (this.queue) lock.holdIn(this.queue, handedOver);
+    this.queue?.hold(lock.validity, handedOver);
     return lock;
+  }
+
+  /** Throws what else than a refusal of the store ended the waiting. */
+  private assertRefused(): void {
+    if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
+    if (this.options.signal?.aborted) throw new AbortedError(this.options.signal.reason);
+    if (this.lastError) throw this.lastError;
   }
 
   private async giveUp(): Promise<void> {
     this.decline();
-    if (this.known) await this.withdraw();
-    if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
-    if (this.options.signal?.aborted) throw new AbortedError(this.options.signal.reason);
-    if (this.lastError) throw this.lastError;
+    if (this.known) await this.deps.returns.withdraw(this.claim, this.sent);
   }
 
   /** Gives back what others of this process left to it, and it does not want. */
@@ -239,11 +238,6 @@ export class LockAcquisition {
     this.waiter?.takeOffer()?.settle(undefined);
     const granted = this.waiter?.takeGrant();
     if (granted && granted.claim !== this.claim) void this.deps.returns.giveBack(granted.claim);
-  }
-
-  private withdraw(): Promise<void> {
-    this.known = false;
-    return this.deps.returns.withdraw(this.claim, this.sent);
   }
 
   private goesOn(): boolean {

@@ -156,27 +156,19 @@ export class LockManager {
     };
   }
 
-  private async waitFor(keys: string | readonly string[], share: Share, options: LockOptions): Promise<Lock> {
+  private async waitFor(keys: Keys, share: Share, options: LockOptions): Promise<Lock> {
     const acquisition = this.acquisition(keys, share, resolveLockOptions(options, this.defaults));
     const lock = await acquisition.run();
     if (lock !== undefined) return lock;
     throw new LockNotAcquiredError(acquisition.claim.keys, acquisition.waitedMs());
   }
 
-  private async tryFor(
-    keys: string | readonly string[],
-    share: Share,
-    options: LockOptions,
-  ): Promise<Lock | null> {
+  private async tryFor(keys: Keys, share: Share, options: LockOptions): Promise<Lock | null> {
     const resolved = resolveLockOptions({ wait: 0, ...options }, this.defaults);
     return (await this.acquisition(keys, share, resolved).run()) ?? null;
   }
 
-  private acquisition(
-    keys: string | readonly string[],
-    { mode, permits }: Share,
-    options: ResolvedLockOptions,
-  ): LockAcquisition {
+  private acquisition(keys: Keys, { mode, permits }: Share, options: ResolvedLockOptions): LockAcquisition {
     const { ttlMs } = options;
     const claim: LockClaim = { keys: toLockKeys(keys), token: ownerToken(), mode, permits, ttlMs };
     this.assertOpen();
@@ -188,6 +180,7 @@ export class LockManager {
   }
 }
 
+type Keys = string | readonly string[];
 type Share = { readonly mode: LockMode; readonly permits: number };
 
 const exclusive: Share = { mode: 'exclusive', permits: 0 };

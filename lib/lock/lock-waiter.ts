@@ -72,16 +72,7 @@ export class LockWaiter {
       const patient = leftMs >= PATIENT_WAIT_MS;
       const timer = patient ? undefined : this.clock.setTimeout(stop, Math.ceil(leftMs) || 1);
       this.interrupt = stop;
-      answer.then(
-        (given) => {
-          end();
-          resolve(given);
-        },
-        (error: unknown) => {
-          end();
-          reject(error);
-        },
-      );
+      void answer.then(resolve, reject).then(end);
     });
   }
 

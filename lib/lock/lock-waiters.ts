@@ -4,12 +4,8 @@ import type { LockWaiter } from './lock-waiter.js';
 /** Those of one manager who wait for a lock, by owner token: that is what the store's hints name. */
 export class LockWaiters {
   private readonly waiters = new Map<string, LockWaiter>();
-  private isClosed = false;
-
-  /** Nobody waits any more. */
-  get closed(): boolean {
-    return this.isClosed;
-  }
+  /** Nobody is to wait any more. */
+  closed = false;
 
   add(waiter: LockWaiter): void {
     this.waiters.set(waiter.claim.token, waiter);
@@ -27,7 +23,7 @@ export class LockWaiters {
 
   /** Ends all waiting. */
   close(): void {
-    this.isClosed = true;
+    this.closed = true;
     for (const waiter of this.waiters.values()) waiter.stop();
   }
 }
