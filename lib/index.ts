@@ -122,14 +122,13 @@ export {
   type RequestTimeoutReason,
 } from './errors/request.errors.js';
 export { NotReplicatedError, StreamFullError } from './errors/stream.errors.js';
+export { currentLock } from './lock/current-lock.js';
 export type { Lock } from './lock/lock.js';
 export { LockManager, type LockManagerOptions } from './lock/lock-manager.js';
 export type { LockObserver, LockOperation, LockOperationStatus } from './lock/lock-observer.js';
 export type { LockOptions } from './lock/lock-options.js';
-export type { LockedWork, LockScope } from './lock/lock-scope.js';
-export type { ReadWriteLock } from './lock/read-write-lock.js';
+export type { LockedWork, LockScope, ReadWriteLock, Semaphore } from './lock/lock-scope.js';
 export { redlockStore } from './lock/redlock-store.js';
-export type { Semaphore } from './lock/semaphore.js';
 export type { Headers } from './message/headers.js';
 export type { Message } from './message/message.js';
 export type { DropReason, Metrics, ProcessedStatus, TopicMetrics } from './metrics/metrics.js';
@@ -159,7 +158,6 @@ export {
 } from './nest/handlers/disco-subscribe.decorator.js';
 export { DISCO_CONTEXT_TYPE } from './nest/handlers/handler-arguments-host.js';
 export type { BusLockOptions } from './nest/locks/bus-locks.js';
-export { currentLock } from './nest/locks/current-lock.js';
 export { LockBusyInterceptor } from './nest/locks/lock-busy.interceptor.js';
 export type { LockKey, LockKeyFunction } from './nest/locks/lock-key.js';
 export type { BusyLock, WithLockOptions } from './nest/locks/locked-method.js';

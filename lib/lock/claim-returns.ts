@@ -9,13 +9,16 @@ const longestRetryMs = 1_000;
 const mostLeft = 10_000;
 /** So many at a time are given back once the store answers again. */
 const atATime = 100;
+/** A caller that gives up is told when the store has forgotten its claim, or after this if the store is slow. */
+const withdrawalMs = 100;
 /** Closing waits no longer for a store that does not answer. */
 const closingMs = 1_000;
 
-/** A claim that the store could not be asked to take back, and when it has run out there by itself. */
-interface Left {
+/** A claim that is given back. */
+interface Return {
   readonly claim: LockClaim;
-  readonly endsMs: number;
+  /** Set once the store could not be asked: when the claim has run out there by itself. */
+  endsMs?: number;
 }
 
 /**
@@ -24,9 +27,8 @@ interface Left {
  */
 export class ClaimReturns {
   private readonly underWay = new Set<Promise<unknown>>();
-  /** Those that are under way, by token: one that is kept meanwhile is left for later no more. */
-  private readonly wanted = new Map<string, LockClaim>();
-  private readonly left = new Map<string, Left>();
+  /** What is to be given back, by token: a claim that is made again is taken out. */
+  private readonly returns = new Map<string, Return>();
   private retrying: Promise<void> | undefined;
   private wakeUp: (() => void) | undefined;
   private closed = false;
@@ -41,23 +43,24 @@ export class ClaimReturns {
     return this.track(this.afterwards(claim, sent));
   }
 
+  /** As {@link giveBack}; but a slow store does it later, and nobody waits for it. */
+  async withdraw(claim: LockClaim, sent?: Promise<unknown>): Promise<void> {
+    const gone = new AbortController();
+    const withdrawn = this.giveBack(claim, sent).then(() => gone.abort());
+    await Promise.race([withdrawn, sleep(withdrawalMs, this.clock, gone.signal)]);
+  }
+
   /** As the store's own, with what fails left for later. */
   release(claim: LockClaim): Promise<boolean> {
     const noted = this.note(claim);
-    const released = this.store.release(noted);
+    const released = this.store.release(claim);
     void this.track(released.then(done, isRefused).then((ended) => this.settle(noted, ended)));
     return released;
   }
 
   /** `claim` is made again: it must not be given back for the sake of the past. */
   keep({ token }: LockClaim): void {
-    this.wanted.delete(token);
-    this.left.delete(token);
-  }
-
-  /** How many claims are still to be given back. */
-  get size(): number {
-    return this.underWay.size + this.left.size;
+    this.returns.delete(token);
   }
 
   /** Waits for `last` and for what is under way, and tries once more what is left; then, or after a second, gives up. */
@@ -70,14 +73,14 @@ export class ClaimReturns {
       sleep(closingMs, this.clock, inTime.signal),
     ]);
     inTime.abort();
-    this.left.clear();
+    this.returns.clear();
   }
 
   private async lastOf(last: Promise<unknown>): Promise<void> {
     await last;
     await this.retrying;
     while (this.underWay.size > 0) await Promise.all(this.underWay);
-    await Promise.all([...this.left.values()].map((left) => this.attempt(left.claim)));
+    await Promise.all(this.left().map(({ claim }) => this.attempt(claim)));
   }
 
   private track(returned: Promise<void>): Promise<void> {
@@ -86,24 +89,26 @@ export class ClaimReturns {
     return returned;
   }
 
-  private note(claim: LockClaim): LockClaim {
-    const noted = { ...claim };
-    this.wanted.set(claim.token, noted);
+  private note(claim: LockClaim): Return {
+    const noted = { claim };
+    this.returns.set(claim.token, noted);
     return noted;
   }
 
   private async afterwards(claim: LockClaim, sent: Promise<unknown> | undefined): Promise<void> {
     const noted = this.note(claim);
     await sent?.catch(() => undefined);
-    this.settle(noted, await this.attempt(noted));
+    this.settle(noted, await this.attempt(claim));
   }
 
-  private settle(claim: LockClaim, ended: boolean): void {
-    if (this.wanted.get(claim.token) !== claim) return;
-    this.wanted.delete(claim.token);
+  private settle(noted: Return, ended: boolean): void {
+    const { token, ttlMs } = noted.claim;
+    if (this.returns.get(token) !== noted) return;
+    this.returns.delete(token);
     if (ended) return;
-    if (this.left.size === mostLeft) this.left.delete(this.left.keys().next().value!);
-    this.left.set(claim.token, { claim, endsMs: this.clock.monotonic() + claim.ttlMs });
+    if (this.returns.size >= mostLeft) this.returns.delete(this.returns.keys().next().value!);
+    noted.endsMs = this.clock.monotonic() + ttlMs;
+    this.returns.set(token, noted);
     if (!this.closed) this.retrying ??= this.retry();
   }
 
@@ -112,21 +117,26 @@ export class ClaimReturns {
     return this.store.release(claim).then(done, isRefused);
   }
 
+  /** What the store could not be asked for and that may still be held there, the oldest first. */
+  private left(): Return[] {
+    const now = this.clock.monotonic();
+    const left = [...this.returns.values()].filter(({ endsMs }) => endsMs !== undefined);
+    for (const { claim, endsMs } of left) if (endsMs! <= now) this.returns.delete(claim.token);
+    return left.filter(({ endsMs }) => endsMs! > now);
+  }
+
   /** One of those that are left tries for all: a store that is away is not asked by each. */
   private async retry(): Promise<void> {
     let pauseMs = firstRetryMs;
-    while (this.left.size > 0 && !this.closed) {
+    do {
       await this.pause(pauseMs);
-      pauseMs = (await this.retryAll()) ? firstRetryMs : Math.min(longestRetryMs, pauseMs * 2);
-    }
+      pauseMs = (await this.retryAll(this.left())) ? firstRetryMs : Math.min(longestRetryMs, pauseMs * 2);
+    } while (this.left().length > 0 && !this.closed);
     this.retrying = undefined;
   }
 
   /** False when the store still cannot be asked. */
-  private async retryAll(): Promise<boolean> {
-    const now = this.clock.monotonic();
-    for (const [token, { endsMs }] of this.left) if (endsMs <= now) this.left.delete(token);
-    const [first, ...others] = this.left.values();
+  private async retryAll([first, ...others]: readonly Return[]): Promise<boolean> {
     if (first && !this.closed && !(await this.retryOne(first))) return false;
     for (let at = 0; at < others.length && !this.closed; at += atATime) {
       await Promise.all(others.slice(at, at + atATime).map((left) => this.retryOne(left)));
@@ -134,12 +144,13 @@ export class ClaimReturns {
     return true;
   }
 
-  private async retryOne({ claim }: Left): Promise<boolean> {
+  private async retryOne(left: Return): Promise<boolean> {
+    const { token } = left.claim;
     // Kept meanwhile, it belongs to somebody again.
-    if (!this.left.has(claim.token)) return true;
-    const done = await this.attempt(claim);
-    if (done) this.left.delete(claim.token);
-    return done;
+    if (this.returns.get(token) !== left) return true;
+    const ended = await this.attempt(left.claim);
+    if (ended && this.returns.get(token) === left) this.returns.delete(token);
+    return ended;
   }
 
   /** Keeps no process alive. */

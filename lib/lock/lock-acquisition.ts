@@ -1,261 +1,247 @@
-import type { LockAnswer, LockClaim, LockGrant } from '../driver/lock-store.js';
+import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
-import { sleep } from '../timing/clock.js';
-import { AnswerInTime } from './answer-in-time.js';
-import { type GrantedClaim, Lock, type LockKeeper } from './lock.js';
-import type { LockLane } from './lock-lane.js';
+import { HeldLock } from './held-lock.js';
+import type { KeyQueue } from './key-queue.js';
+import type { LockDeps } from './lock-deps.js';
 import type { ResolvedLockOptions } from './lock-options.js';
-import { type Inheritance, LockWaiter } from './lock-waiter.js';
+import { type GrantedClaim, type LockOffer, LockWaiter, PATIENT_WAIT_MS } from './lock-waiter.js';
 import { asLockError, isPassing } from './store-error.js';
-
-/** What an acquisition came to: a lock, or the store's last word. */
-export type AcquisitionOutcome =
-  | { readonly lock: Lock }
-  | { readonly lock: undefined; readonly waitedMs: number; readonly error?: DiscoBusError };
 
 const firstRetryMs = 25;
 const longestRetryMs = 1_000;
-/** A cancelled waiter is told when the store has forgotten it, or after this if the store is slow. */
-const withdrawalMs = 100;
 
-/** One caller's way to a lock: waits its turn in the process, claims, sleeps until told, and leaves nothing behind. */
+/**
+ * One caller's way to a lock, in rounds: each claims in its turn, and sleeps until it is worth claiming again. Where the key
+ * seems free, the first round needs no place in any queue. Leaves nothing behind at the store when it gives up.
+ */
 export class LockAcquisition {
-  private readonly waiter: LockWaiter;
+  private readonly queue: KeyQueue | undefined;
+  /** Monotonic time from which `wait` counts. */
+  private readonly startMs: number;
+  /** Made once there is something to wait for. */
+  private waiter: LockWaiter | undefined;
   /** The store may know of the claim. */
-  private known: boolean;
+  private known = false;
+  /** The claim has been made with a place in the store's queue. */
+  private placed = false;
   private claims = 0;
-  private refused = false;
   private failures = 0;
   private lastError: DiscoBusError | undefined;
-  private closed = false;
+  /** Monotonic time before the last claim was sent. */
+  private sentMs = 0;
   /** What was asked of the store last. */
-  private sent: Promise<unknown> | undefined;
+  private sent: Promise<LockAnswer> | undefined;
   /** A grant that came too late is being given back. */
   private returned: Promise<void> | undefined;
-  private readonly answers: AnswerInTime;
 
   constructor(
-    private readonly keeper: LockKeeper,
-    private readonly claim: LockClaim,
+    private readonly deps: LockDeps,
+    readonly claim: LockClaim,
     private readonly options: ResolvedLockOptions,
-    private readonly lane: LockLane | undefined,
-    /** Monotonic time from which `wait` counts. */
-    private readonly startMs: number,
-    /** The claim was made before, and what it came to is not known, or not wanted. */
-    before?: Promise<void>,
   ) {
-    this.known = before !== undefined;
-    this.returned = before;
-    this.answers = new AnswerInTime(keeper.clock);
-    this.waiter = new LockWaiter(claim, keeper.clock, options.minReplicas === 0);
+    this.startMs = deps.clock.monotonic();
+    this.queue = deps.queues.for(claim, options.fair);
   }
 
-  /** For the store's hints. */
-  get hint(): LockWaiter['hint'] {
-    return (hint) => this.waiter.hint(hint);
-  }
-
-  /** The first claim was granted. */
-  get freeAtOnce(): boolean {
-    return this.claims === 1 && !this.refused;
-  }
-
-  /** Ends the waiting with ClosedError. */
-  close(): void {
-    this.closed = true;
-    this.stop();
-  }
-
-  /** Rejects with AbortedError, ClosedError, LockNotReplicatedError, or what the store refuses for good. */
-  async run(): Promise<AcquisitionOutcome> {
-    const { signal } = this.options;
-    if (signal?.aborted) throw new AbortedError(signal.reason);
-    signal?.addEventListener('abort', this.stop);
-    this.lane?.enter(this.waiter);
+  /**
+   * The lock; undefined when others held it until `wait` was over. Rejects with AbortedError, ClosedError,
+   * LockNotReplicatedError, or what the store refuses for good or failed with in the end. To be called once.
+   */
+  async run(): Promise<HeldLock | undefined> {
+    const { observer, inFlight, queues } = this.deps;
+    const asked = this.asksAtOnce();
+    let lock: HeldLock | undefined;
+    inFlight.begin();
     try {
-      return (await this.untilGranted()) ?? (await this.giveUp());
+      if (!asked) this.join();
+      lock = await this.untilGranted();
+      if (lock === undefined) this.assertRefused();
+      observer.operation('acquire', lock ? 'success' : 'failed');
+      if (lock) observer.waited(this.waitedMs() / 1_000);
+      return lock;
     } catch (error) {
-      if (this.known) await this.withdraw();
+      observer.operation('acquire', 'error');
       throw error;
     } finally {
-      signal?.removeEventListener('abort', this.stop);
-      this.forgo();
-      this.lane?.leave(this.waiter);
+      if (lock === undefined) await this.giveUp();
+      if (asked) this.queue?.endAsking();
+      if (this.waiter) this.leave(this.waiter);
+      if (lock === undefined) queues.tidy(this.claim.keys[0]);
+      inFlight.end();
     }
   }
 
-  private async untilGranted(): Promise<AcquisitionOutcome | undefined> {
-    for (let first = true; (first && !this.closed) || this.goesOn(); first = false) {
-      const turnMs = this.turnInMs();
-      if (turnMs > 0 && this.leftMs() === 0) return undefined;
-      const lock = turnMs === 0 ? await this.attempt() : undefined;
-      if (lock !== undefined) return { lock };
-      if (turnMs > 0) await this.waiter.pause(Math.min(turnMs, this.leftMs()));
-    }
-    return undefined;
+  waitedMs(): number {
+    return this.deps.clock.monotonic() - this.startMs;
   }
 
-  /** 0: claim now. Otherwise this process holds the lock, or others of it come first: sleep so long, unless woken. */
-  private turnInMs(): number {
-    if (this.lane === undefined) return 0;
-    if (!this.lane.isFirst(this.waiter)) return this.leftMs() || 1;
-    const heldMs = this.lane.heldMs();
-    return heldMs === 0 ? 0 : Math.ceil(heldMs) + 1;
+  /** The key seems free, and nothing can end the waiting before the store's own deadline. */
+  private asksAtOnce(): boolean {
+    const { waitMs, signal, minReplicas } = this.options;
+    const plain = waitMs >= PATIENT_WAIT_MS && signal === undefined && minReplicas === 0;
+    return plain && this.queue?.beginAsking() === true;
   }
 
-  /** Claims once, and if refused sleeps until it is worth doing so again. */
-  private async attempt(): Promise<Lock | undefined> {
-    const given = this.takeGrant();
-    if (given !== undefined) return given;
-    const inheritance = this.waiter.takeInheritance();
-    const sinceMs = this.keeper.clock.monotonic();
-    const answer = await this.ask(inheritance);
-    if (answer?.granted)
-      return this.accept(answer, sinceMs, inheritance !== undefined && answer.succeeded === true);
-    const pauseMs = Math.min(answer?.retryAfterMs ?? this.backoffMs(), this.leftMs());
-    if (pauseMs > 0 && this.goesOn()) await this.waiter.pause(pauseMs);
+  /** Makes it one of those who wait here. */
+  private join(): void {
+    const { claim, deps, options } = this;
+    if (options.signal?.aborted) throw new AbortedError(options.signal.reason);
+    const waiter = new LockWaiter(claim, deps.clock, options.minReplicas === 0);
+    options.signal?.addEventListener('abort', waiter.stop);
+    deps.waiters.add(waiter);
+    this.queue?.enter(waiter);
+    this.waiter = waiter;
+  }
+
+  private leave(waiter: LockWaiter): void {
+    this.options.signal?.removeEventListener('abort', waiter.stop);
+    this.decline();
+    this.queue?.leave(waiter);
+    this.deps.waiters.remove(waiter);
+  }
+
+  private async untilGranted(): Promise<HeldLock | undefined> {
+    do {
+      const given = this.takeGrant();
+      if (given !== undefined) return given;
+      let pauseMs = this.turnInMs();
+      if (pauseMs === 0) {
+        const offer = this.waiter?.takeOffer();
+        try {
+          const answer = await this.ask(offer);
+          const lock = this.heard(answer, offer);
+          if (lock !== undefined) return lock;
+          pauseMs = answer?.granted ? 0 : (answer?.retryAfterMs ?? firstRetryMs);
+        } catch (error) {
+          pauseMs = this.backoffAfter(error);
+        }
+      }
+      if (this.waiter === undefined) this.join();
+      else if (pauseMs > 0 && this.goesOn()) await this.waiter.pause(Math.min(pauseMs, this.leftMs()));
+    } while (this.goesOn());
     return this.takeGrant();
   }
 
-  /** The store's answer; undefined when it has none, or when the waiting ended before it came. */
-  private async ask(inheritance: Inheritance | undefined): Promise<LockAnswer | undefined> {
-    this.known = true;
-    const answer = this.claimOnce(inheritance);
-    this.sent = answer;
-    try {
-      this.claims++;
-      // Who does not wait for the lock waits for the answer, which comes within the store's own time.
-      const leftMs = this.options.waitMs === 0 ? Number.POSITIVE_INFINITY : this.leftMs();
-      const first = await this.answers.wait(answer, leftMs, this.storeIsLate);
-      if (first === undefined) return undefined;
-      this.refused ||= !first.granted;
-      this.known = first.granted || this.options.waitMs > 0;
-      this.lastError = undefined;
-      this.failures = 0;
-      return first;
-    } catch (thrown) {
-      const error = asLockError(thrown);
-      if (!isPassing(error)) throw error;
-      this.lastError = error;
-      this.failures++;
-      return undefined;
-    }
+  /** 0: claim now. Otherwise this process holds the lock, or others of it come first: sleep this long, unless woken. */
+  private turnInMs(): number {
+    if (this.queue === undefined || this.waiter === undefined) return 0;
+    if (!this.queue.isFirst(this.waiter)) return this.leftMs() || 1;
+    const heldMs = this.queue.heldMs();
+    return heldMs === 0 ? 0 : Math.ceil(heldMs) + 1;
   }
 
-  private async claimOnce(inheritance: Inheritance | undefined): Promise<LockAnswer> {
+  /** Claims. The store's answer; undefined when the waiting ended before it came. */
+  private ask(offer: LockOffer | undefined): Promise<LockAnswer | undefined> {
+    const { waiter } = this;
+    const place = waiter !== undefined && this.leftMs() > 0;
+    this.known = true;
+    this.placed ||= place;
+    this.claims++;
+    this.sentMs = this.deps.clock.monotonic();
+    this.sent = this.send(place, offer);
+    if (waiter === undefined) return this.sent;
+    // Who does not wait for the lock waits for the answer, which comes within the store's own time.
+    return waiter.answerOf(this.sent, this.options.waitMs === 0 ? Number.POSITIVE_INFINITY : this.leftMs());
+  }
+
+  private send(place: boolean, offer: LockOffer | undefined): Promise<LockAnswer> {
+    const plain = offer === undefined && this.returned === undefined && this.options.minReplicas === 0;
+    return plain ? this.deps.store.acquire(this.claim, { wait: place }) : this.sendWith(place, offer);
+  }
+
+  private async sendWith(place: boolean, offer: LockOffer | undefined): Promise<LockAnswer> {
     const { minReplicas: min, replicaTimeoutMs: timeoutMs } = this.options;
     // The same token claims again: a release that came later would take away what it gets now.
     await this.returned;
     try {
-      const answer = await this.keeper.store.acquire(this.claim, {
-        wait: this.leftMs() > 0,
-        ...(inheritance && { succeeds: inheritance.token }),
+      const answer = await this.deps.store.acquire(this.claim, {
+        wait: place,
+        ...(offer && { succeeds: offer.token }),
         ...(min > 0 && { replicas: { min, timeoutMs } }),
       });
-      inheritance?.settle(answer.succeeded === true);
+      offer?.settle(answer.succeeded === true);
       return answer;
     } catch (error) {
-      inheritance?.settle(asLockError(error));
+      offer?.settle(asLockError(error));
       throw error;
     }
   }
 
-  private async accept(
-    { fencingToken, spareTokens = 0, replicas = 0 }: LockGrant,
-    sinceMs: number,
-    inherited: boolean,
-  ): Promise<Lock | undefined> {
+  /** Throws what is not worth claiming again for. */
+  private backoffAfter(thrown: unknown): number {
+    const error = asLockError(thrown);
+    if (!isPassing(error)) throw error;
+    this.lastError = error;
+    const doubledMs = firstRetryMs * 2 ** Math.min(this.failures++, 10);
+    return Math.min(longestRetryMs, doubledMs) * (0.5 + Math.random() / 2);
+  }
+
+  private heard(answer: LockAnswer | undefined, offer: LockOffer | undefined): HeldLock | undefined {
+    this.lastError = answer ? undefined : new LockUnavailableError('The lock store did not answer in time');
+    if (answer === undefined) return undefined;
+    this.failures = 0;
+    this.known = answer.granted || this.placed;
+    if (this.claims === 1 && (answer.granted || this.waiter === undefined)) this.queue?.found(answer.granted);
+    if (!answer.granted) return undefined;
+    const { claim, sentMs: sinceMs } = this;
+    const { fencingToken, spareTokens = 0, replicas = 0, succeeded } = answer;
     const { minReplicas } = this.options;
-    if (replicas < minReplicas) {
-      throw new LockNotReplicatedError(this.claim.keys, replicas, minReplicas);
-    }
-    const { claim } = this;
-    return this.toLock({ claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs }, inherited);
+    if (replicas < minReplicas) throw new LockNotReplicatedError(claim.keys, replicas, minReplicas);
+    const granted = { claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs };
+    return this.toLock(granted, offer !== undefined && succeeded === true);
   }
 
   /**
    * A lock that a holder of this process passed on, or one that the store pushed. With replicas to wait for, a push says
    * only that a claim will succeed.
    */
-  private takeGrant(): Lock | undefined {
-    const passed = this.waiter.takePassed();
-    if (passed !== undefined) return this.takeOver(passed);
-    const pushed = this.waiter.takePushed();
-    if (pushed === undefined || this.options.minReplicas > 0) return undefined;
-    return this.toLock({ claim: this.claim, ...pushed }, false);
-  }
-
-  private takeOver(passed: GrantedClaim): Lock | undefined {
-    const lock = this.toLock(passed, true);
+  private takeGrant(): HeldLock | undefined {
+    const granted = this.waiter?.takeGrant();
+    if (granted === undefined) return undefined;
+    const own = granted.claim === this.claim;
+    if (own) return this.options.minReplicas > 0 ? undefined : this.toLock(granted, false);
+    const lock = this.toLock(granted, true);
+    if (lock === undefined) void this.deps.returns.giveBack(granted.claim);
     // The place in the queue would otherwise be served with a lock that nobody takes.
-    if (lock !== undefined && this.known) void this.keeper.returns.giveBack(this.claim, this.sent);
-    if (lock === undefined) void this.keeper.returns.giveBack(passed.claim);
+    else if (this.known) void this.deps.returns.giveBack(this.claim, this.sent);
     return lock;
   }
 
   /** Undefined when its time was over before it could be used, or when nobody wants it any more. */
-  private toLock(granted: GrantedClaim, inherited: boolean): Lock | undefined {
-    if (this.options.signal?.aborted || this.closed) return undefined;
-    const lock = new Lock(this.keeper, this.options, granted);
+  private toLock(granted: GrantedClaim, handedOver: boolean): HeldLock | undefined {
+    if (this.options.signal?.aborted || this.deps.waiters.closed) return undefined;
+    const lock = new HeldLock(this.deps, this.options, granted);
     if (!lock.isValid()) {
       this.returned = lock.release().catch(() => undefined);
       return undefined;
     }
-    this.lane?.hold(lock, inherited);
+    this.queue?.hold(lock.validity, handedOver);
     return lock;
   }
 
-  private async giveUp(): Promise<AcquisitionOutcome> {
-    const { signal } = this.options;
-    this.forgo();
-    if (this.known) await this.withdraw();
-    if (this.closed) throw new ClosedError('The lock manager is closed');
-    if (signal?.aborted) throw new AbortedError(signal.reason);
-    return { lock: undefined, waitedMs: this.waitedMs(), error: this.lastError };
+  /** Throws what else than a refusal of the store ended the waiting. */
+  private assertRefused(): void {
+    if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
+    if (this.options.signal?.aborted) throw new AbortedError(this.options.signal.reason);
+    if (this.lastError) throw this.lastError;
   }
 
-  /** What others of this process left to it, and it does not want. */
-  private forgo(): void {
-    this.waiter.takeInheritance()?.settle(undefined);
-    const passed = this.waiter.takePassed();
-    if (passed !== undefined) void this.keeper.returns.giveBack(passed.claim);
+  private async giveUp(): Promise<void> {
+    this.decline();
+    if (this.known) await this.deps.returns.withdraw(this.claim, this.sent);
   }
 
-  /** Takes the claim out of the store, behind what was asked last. A slow store does so later: nobody waits for it. */
-  private async withdraw(): Promise<void> {
-    this.known = false;
-    const gone = new AbortController();
-    const withdrawn = this.keeper.returns.giveBack(this.claim, this.sent ?? this.returned);
-    await Promise.race([
-      withdrawn.then(() => gone.abort()),
-      sleep(withdrawalMs, this.keeper.clock, gone.signal),
-    ]);
+  /** Gives back what others of this process left to it, and it does not want. */
+  private decline(): void {
+    this.waiter?.takeOffer()?.settle(undefined);
+    const granted = this.waiter?.takeGrant();
+    if (granted && granted.claim !== this.claim) void this.deps.returns.giveBack(granted.claim);
   }
-
-  private readonly storeIsLate = (): void => {
-    this.lastError = new LockUnavailableError('The lock store did not answer in time');
-  };
-
-  private readonly stop = (): void => {
-    this.answers.interrupt();
-    this.waiter.wake();
-  };
 
   private goesOn(): boolean {
-    return this.leftMs() > 0 && !this.closed && !this.options.signal?.aborted;
-  }
-
-  private backoffMs(): number {
-    return (
-      Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(this.failures - 1, 10)) *
-      (0.5 + Math.random() / 2)
-    );
-  }
-
-  private waitedMs(): number {
-    return this.keeper.clock.monotonic() - this.startMs;
+    return this.leftMs() > 0 && !this.deps.waiters.closed && !this.options.signal?.aborted;
   }
 
   private leftMs(): number {

@@ -1,4 +1,4 @@
-import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-store.js';
+import type { LockClaim, LockMode, LockStore } from '../driver/lock-store.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { guardedGuest } from '../errors/guest.js';
@@ -6,11 +6,12 @@ import { LockNotAcquiredError } from '../errors/lock.errors.js';
 import { aClock, aDuration, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
-import { PATIENT_WAIT_MS } from './answer-in-time.js';
 import { ClaimReturns } from './claim-returns.js';
-import { Lock, type LockKeeper } from './lock.js';
-import { type AcquisitionOutcome, LockAcquisition } from './lock-acquisition.js';
-import { LockLanes } from './lock-lanes.js';
+import { InFlight } from './in-flight.js';
+import { KeyQueues } from './key-queue.js';
+import type { Lock } from './lock.js';
+import { LockAcquisition } from './lock-acquisition.js';
+import type { LockDeps } from './lock-deps.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';
 import {
   type LockOptions,
@@ -19,11 +20,16 @@ import {
   toLockKeys,
   toTtlMs,
 } from './lock-options.js';
-import { holding, type LockedWork } from './lock-scope.js';
+import {
+  holding,
+  type LockedWork,
+  LockScope,
+  ReadWriteLock,
+  type ScopeClaims,
+  Semaphore,
+} from './lock-scope.js';
+import { LockWaiters } from './lock-waiters.js';
 import { ownerToken } from './owner-token.js';
-import { ReadWriteLock } from './read-write-lock.js';
-import { type ScopeClaims, Semaphore } from './semaphore.js';
-import { asLockError, isPassing } from './store-error.js';
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
 export interface LockManagerOptions {
@@ -47,16 +53,8 @@ const managerKinds: OptionKinds<LockManagerOptions> = {
 /** Locks, semaphores and read-write locks over a {@link LockStore}. Usable alone: connect it, and close it in the end. */
 export class LockManager {
   private readonly defaults: { readonly ttlMs: number; readonly waitMs: number };
-  private readonly keeper: LockKeeper;
-  private readonly lanes = new LockLanes();
-  private readonly acquisitions = new Map<string, LockAcquisition>();
-  /** The locks with a signal or an extension to end when the manager closes. */
-  private readonly attended = new Set<Lock>();
+  private readonly deps: LockDeps;
   private unsubscribe: (() => void) | undefined;
-  private closed = false;
-  /** Acquisitions and releases that are on their way. */
-  private underWay = 0;
-  private readonly quiet: (() => void)[] = [];
 
   constructor(
     private readonly store: LockStore,
@@ -65,25 +63,24 @@ export class LockManager {
     assertOptions('LockManager', options, managerKinds);
     const { ttl = '5m', wait = '10s', clock = systemClock, observer = silentObserver } = options;
     this.defaults = { ttlMs: toTtlMs(ttl), waitMs: toMilliseconds(wait, 'wait') };
-    this.keeper = {
+    this.deps = {
       store,
       clock,
       observer: guardedGuest(observer, 'observer', ['operation', 'waited', 'held', 'lost']),
+      queues: new KeyQueues(),
+      waiters: new LockWaiters(),
       returns: new ClaimReturns(store, clock),
-      begin: () => void this.underWay++,
-      end: () => this.end(),
-      release: (lock) => this.giveBack(lock),
-      attend: (lock) => void this.attended.add(lock),
-      forget: (lock) => void this.attended.delete(lock),
+      inFlight: new InFlight(),
+      attended: new Set(),
     };
   }
 
   /** Connects the store. May be repeated after it rejected; does nothing while connected. */
   async connect(): Promise<void> {
-    if (this.closed) throw new ClosedError('The lock manager is closed');
+    this.assertOpen();
     await this.store.connect();
-    if (this.closed) throw new ClosedError('The lock manager is closed');
-    this.unsubscribe ??= this.store.onReleased((hint) => this.onHint(hint));
+    this.assertOpen();
+    this.unsubscribe ??= this.store.onReleased((hint) => this.deps.waiters.hint(hint));
   }
 
   /**
@@ -92,10 +89,10 @@ export class LockManager {
    * ttl is over, as their work may still be running. Idempotent.
    */
   async close(): Promise<void> {
-    this.closed = true;
-    for (const acquisition of this.acquisitions.values()) acquisition.close();
-    for (const lock of this.attended) lock.abandon(new ClosedError('The lock manager is closed'));
-    await this.keeper.returns.close(this.whenQuiet());
+    const { attended, waiters, returns, inFlight } = this.deps;
+    waiters.close();
+    for (const lock of attended) lock.abandon(new ClosedError('The lock manager is closed'));
+    await returns.close(inFlight.idle());
     this.unsubscribe?.();
     this.unsubscribe = undefined;
     await this.store.close();
@@ -148,8 +145,8 @@ export class LockManager {
   /** A read-write lock. Costs nothing until used. */
   readWrite(name: string): ReadWriteLock {
     toLockKeys(name);
-    const readers = this.scope(name, { mode: 'shared', permits: 0 });
-    return new ReadWriteLock(name, readers, this.scope(name, exclusive));
+    const [readers, writers] = [this.scope(name, readShare), this.scope(name, exclusive)];
+    return new ReadWriteLock(name, new LockScope(readers), new LockScope(writers));
   }
 
   private scope(name: string, share: Share): ScopeClaims {
@@ -159,134 +156,32 @@ export class LockManager {
     };
   }
 
-  private async waitFor(keys: string | readonly string[], share: Share, options: LockOptions): Promise<Lock> {
-    const resolved = resolveLockOptions(options, this.defaults);
-    const claim = toClaim(keys, share, resolved.ttlMs);
-    const outcome = await this.run(claim, resolved);
-    if (outcome.lock) return outcome.lock;
-    throw new LockNotAcquiredError(claim.keys, outcome.waitedMs);
+  private async waitFor(keys: Keys, share: Share, options: LockOptions): Promise<Lock> {
+    const acquisition = this.acquisition(keys, share, resolveLockOptions(options, this.defaults));
+    const lock = await acquisition.run();
+    if (lock !== undefined) return lock;
+    throw new LockNotAcquiredError(acquisition.claim.keys, acquisition.waitedMs());
   }
 
-  private async tryFor(
-    keys: string | readonly string[],
-    share: Share,
-    options: LockOptions,
-  ): Promise<Lock | null> {
+  private async tryFor(keys: Keys, share: Share, options: LockOptions): Promise<Lock | null> {
     const resolved = resolveLockOptions({ wait: 0, ...options }, this.defaults);
-    return (await this.run(toClaim(keys, share, resolved.ttlMs), resolved)).lock ?? null;
+    return (await this.acquisition(keys, share, resolved).run()) ?? null;
   }
 
-  private async run(claim: LockClaim, options: ResolvedLockOptions): Promise<AcquisitionOutcome> {
-    if (this.closed) throw new ClosedError('The lock manager is closed');
-    const { observer, clock } = this.keeper;
-    const startMs = clock.monotonic();
-    this.underWay++;
-    try {
-      const first = this.isSimple(claim, options) ? await this.atOnce(claim, options, startMs) : undefined;
-      const outcome =
-        first instanceof Lock ? { lock: first } : await this.wait(claim, options, startMs, first?.before);
-      if (!outcome.lock && outcome.error) throw outcome.error;
-      observer.operation('acquire', outcome.lock ? 'success' : 'failed');
-      if (outcome.lock) observer.waited((clock.monotonic() - startMs) / 1_000);
-      else this.lanes.tidy(claim.keys[0]);
-      return outcome;
-    } catch (error) {
-      observer.operation('acquire', 'error');
-      this.lanes.tidy(claim.keys[0]);
-      throw error;
-    } finally {
-      this.end();
-    }
+  private acquisition(keys: Keys, { mode, permits }: Share, options: ResolvedLockOptions): LockAcquisition {
+    const { ttlMs } = options;
+    const claim: LockClaim = { keys: toLockKeys(keys), token: ownerToken(), mode, permits, ttlMs };
+    this.assertOpen();
+    return new LockAcquisition(this.deps, claim, options);
   }
 
-  private end(): void {
-    if (--this.underWay === 0) for (const told of this.quiet.splice(0)) told();
-  }
-
-  /** Resolves when no acquisition and no release is on its way. */
-  private whenQuiet(): Promise<void> {
-    if (this.underWay === 0) return Promise.resolve();
-    return new Promise((resolve) => this.quiet.push(resolve));
-  }
-
-  /** Nobody of this process is at the key, it was free the last time, and nothing can end the waiting before the store's own deadline. */
-  private isSimple({ keys, mode }: LockClaim, options: ResolvedLockOptions): boolean {
-    const patient = options.waitMs >= PATIENT_WAIT_MS && options.signal === undefined;
-    const plain = mode === 'exclusive' && keys.length === 1 && !options.fair && options.minReplicas === 0;
-    return patient && plain && this.lanes.at(keys[0]) === undefined && !this.lanes.isBusy(keys[0]);
-  }
-
-  /** The common case without the machinery of waiting: the lock, if it is free and the store answers; otherwise what must come before the next claim. */
-  private async atOnce(
-    claim: LockClaim,
-    options: ResolvedLockOptions,
-    sinceMs: number,
-  ): Promise<Lock | { readonly before?: Promise<void> }> {
-    const lane = this.lanes.for(claim, options);
-    // Unanswered, the same claim is made again, so that a grant of which the answer was lost is found.
-    const answer = await this.store.acquire(claim).catch((thrown: unknown) => {
-      const error = asLockError(thrown);
-      if (!isPassing(error)) throw error;
-    });
-    if (answer && !answer.granted) {
-      this.lanes.found(claim.keys[0], false);
-      return {};
-    }
-    if (answer === undefined || this.closed) return { before: Promise.resolve() };
-    const { fencingToken, spareTokens = 0 } = answer;
-    const granted = { claim, fencingToken, spareTokens, sinceMs, ttlMs: claim.ttlMs };
-    const lock = new Lock(this.keeper, options, granted);
-    if (!lock.isValid()) return { before: lock.release().catch(() => undefined) };
-    lane?.hold(lock, false);
-    return lock;
-  }
-
-  private async wait(
-    claim: LockClaim,
-    options: ResolvedLockOptions,
-    startMs: number,
-    before: Promise<void> | undefined,
-  ) {
-    const lane = this.lanes.for(claim, options);
-    const acquisition = new LockAcquisition(this.keeper, claim, options, lane, startMs, before);
-    this.acquisitions.set(claim.token, acquisition);
-    try {
-      if (this.closed) acquisition.close();
-      const outcome = await acquisition.run();
-      if (acquisition.freeAtOnce) this.lanes.found(claim.keys[0], true);
-      return outcome;
-    } finally {
-      this.acquisitions.delete(claim.token);
-    }
-  }
-
-  private giveBack(lock: Lock): Promise<boolean> {
-    const lane = this.lanes.at(lock.keys[0]);
-    const ttlMs = lock.heldBackMs;
-    if (ttlMs > 0) lane?.dismiss(lock);
-    const passedOn = lane?.passOn(lock);
-    if (passedOn === undefined) return this.returnToStore(lock, ttlMs);
-    return passedOn.then((held) => held ?? this.returnToStore(lock, 0));
-  }
-
-  private returnToStore({ keys, claim }: Lock, ttlMs: number): Promise<boolean> {
-    const done = ttlMs > 0 ? this.store.extend({ ...claim, ttlMs }) : this.store.release(claim);
-    // Woken now, the next waiter's claim travels with the release.
-    this.lanes.at(keys[0])?.wakeFirst();
-    this.lanes.tidy(keys[0]);
-    return done;
-  }
-
-  private onHint(hint: LockHint): void {
-    if (hint.token !== undefined) this.acquisitions.get(hint.token)?.hint(hint);
-    else for (const acquisition of this.acquisitions.values()) acquisition.hint(hint);
+  private assertOpen(): void {
+    if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
   }
 }
 
+type Keys = string | readonly string[];
 type Share = { readonly mode: LockMode; readonly permits: number };
 
 const exclusive: Share = { mode: 'exclusive', permits: 0 };
-
-function toClaim(keys: string | readonly string[], { mode, permits }: Share, ttlMs: number): LockClaim {
-  return { keys: toLockKeys(keys), token: ownerToken(), mode, permits, ttlMs };
-}
+const readShare: Share = { mode: 'shared', permits: 0 };

@@ -1,20 +1,34 @@
 import { LockLostError } from '../errors/lock.errors.js';
+import { giveBackLater } from './held-lock.js';
 import type { Lock } from './lock.js';
 import type { LockOptions } from './lock-options.js';
 
 /** Work that is done under a lock. Its result is the result of `using`. */
 export type LockedWork<Result> = (lock: Lock, signal: AbortSignal) => Result | Promise<Result>;
 
+/** How a scope asks its manager. */
+export interface ScopeClaims {
+  acquire(options?: LockOptions): Promise<Lock>;
+  tryAcquire(options?: LockOptions): Promise<Lock | null>;
+}
+
 /** The three ways to take a lock of which the key is settled. */
-export abstract class LockScope {
+export class LockScope {
+  constructor(private readonly claims: ScopeClaims) {}
+
   /**
-   * Waits for the lock. Rejects with LockNotAcquiredError when `wait` is over, AbortedError when `signal` fires,
-   * LockUnavailableError when the store could not be asked, ConfigurationError for bad options.
+   * Waits for the lock, which is given back by its `release`. Rejects with LockNotAcquiredError when `wait` is over,
+   * AbortedError when `signal` fires, LockUnavailableError when the store could not be asked, ConfigurationError for bad
+   * options.
    */
-  abstract acquire(options?: LockOptions): Promise<Lock>;
+  acquire(options?: LockOptions): Promise<Lock> {
+    return this.claims.acquire(options);
+  }
 
   /** The lock if it is free now, else null. `wait` may be given. Rejects only when the store could not be asked. */
-  abstract tryAcquire(options?: LockOptions): Promise<Lock | null>;
+  tryAcquire(options?: LockOptions): Promise<Lock | null> {
+    return this.claims.tryAcquire(options);
+  }
 
   /** Holds the lock while `work` runs: see {@link LockManager.using}. */
   using<Result>(work: LockedWork<Result>): Promise<Result>;
@@ -23,6 +37,34 @@ export abstract class LockScope {
     const [options, work] = typeof first === 'function' ? [{}, first] : [first, second!];
     return holding(this.acquire({ autoExtend: true, ...options }), work);
   }
+}
+
+/**
+ * Lets `permits` holders in at once, over all processes that use the same name and number. First come, first served.
+ * An exclusive lock of the same name and its permits exclude each other.
+ */
+export class Semaphore extends LockScope {
+  constructor(
+    readonly name: string,
+    readonly permits: number,
+    claims: ScopeClaims,
+  ) {
+    super(claims);
+  }
+}
+
+/**
+ * Many readers or one writer, over all processes. Whoever comes later waits behind whoever waits, so that readers do not
+ * starve a writer. The writer's lock is the exclusive lock of the same name.
+ */
+export class ReadWriteLock {
+  constructor(
+    readonly name: string,
+    /** Shared with other readers. */
+    readonly read: LockScope,
+    /** Alone. */
+    readonly write: LockScope,
+  ) {}
 }
 
 /**
@@ -41,7 +83,7 @@ export async function holding<Result>(acquired: Promise<Lock>, work: LockedWork<
   }
   await lock.release().catch((error: unknown) => {
     if (error instanceof LockLostError) throw error;
-    lock.leave(error);
+    giveBackLater(lock, error);
   });
   return result;
 }

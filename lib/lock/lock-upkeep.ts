@@ -1,18 +1,11 @@
 import { guestSignal } from '../errors/guest-signal.js';
 import { LockLostError } from '../errors/lock.errors.js';
 import type { Clock, ClockTimer } from '../timing/clock.js';
+import type { Lock } from './lock.js';
 import type { ResolvedLockOptions } from './lock-options.js';
 
-/** What is looked after. */
-export interface KeptLock {
-  readonly keys: readonly string[];
-  /** 0 once it is released or lost. */
-  remainingMs(): number;
-  /** Rejects when the lock is lost or the store could not be asked. */
-  extend(): Promise<void>;
-  /** The lock is not to be relied upon any more. */
-  abandon(reason: unknown): void;
-}
+/** What is looked after; `abandon` ends its validity. */
+type KeptLock = Pick<Lock, 'keys' | 'remainingMs' | 'extend'> & { abandon(reason: unknown): void };
 
 /** The signal aborts this much before validity ends: a fiftieth of the ttl, within these. */
 const shortestLeadMs = 5;

@@ -1,29 +1,38 @@
 import type { LockClaim, LockHint } from '../driver/lock-store.js';
 import type { Clock } from '../timing/clock.js';
-import type { GrantedClaim } from './lock.js';
 
-/** A grant that was pushed, and since when it counts at the latest. */
-export interface PushedGrant {
+/** A claim that was granted, and since when at the latest. */
+export interface GrantedClaim {
+  readonly claim: LockClaim;
   readonly fencingToken: bigint;
-  readonly spareTokens: number;
-  readonly ttlMs: number;
+  /** Monotonic time before the claim was sent. */
   readonly sinceMs: number;
+  /** What was given; shorter than the claim's ttl after a hand-over, and then made good at once. */
+  readonly ttlMs: number;
+  /** Fencing tokens for those of this process to whom the lock is passed on. */
+  readonly spareTokens: number;
+  /** Part of the time was used by others of this process: to be made good as well. */
+  readonly used?: boolean;
 }
 
-/** A lock of this process that is to be passed on. */
-export interface Inheritance {
+/** A lock of this process that a waiter may take over in one step at the store. */
+export interface LockOffer {
+  /** The holder's owner token. */
   readonly token: string;
-  /** Whether its holder still held it; an error when that could not be found out; undefined when the heir does not want it. */
+  /** Whether the holder still held it; an error when that could not be found out; undefined when the waiter declines. */
   settle(outcome: boolean | Error | undefined): void;
 }
 
-/** Somebody who waits for a lock: sleeps until something happens, and remembers what came while it was awake. */
+/** Callers that wait at least this long need no timer of their own: the store's own deadline detects a dead store first. */
+export const PATIENT_WAIT_MS = 5_000;
+
+/** One caller that waits for a lock: sleeps until something happens, and keeps what it was given until it looks. */
 export class LockWaiter {
   private woken = false;
   private resume: (() => void) | undefined;
-  private pushed: PushedGrant | undefined;
-  private inheritance: Inheritance | undefined;
-  private passed: GrantedClaim | undefined;
+  private interrupt: (() => void) | undefined;
+  private granted: GrantedClaim | undefined;
+  private offered: LockOffer | undefined;
 
   constructor(
     readonly claim: LockClaim,
@@ -49,51 +58,75 @@ export class LockWaiter {
     });
   }
 
-  /** Something happened: look again. */
-  readonly wake = (): void => {
+  /** The store's `answer`; undefined after `leftMs`, or once stopped. */
+  answerOf<Answer>(answer: Promise<Answer>, leftMs: number): Promise<Answer | undefined> {
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.clock.clearTimeout(timer);
+        if (this.interrupt === stop) this.interrupt = undefined;
+      };
+      const stop = () => {
+        end();
+        resolve(undefined);
+      };
+      const patient = leftMs >= PATIENT_WAIT_MS;
+      const timer = patient ? undefined : this.clock.setTimeout(stop, Math.ceil(leftMs) || 1);
+      this.interrupt = stop;
+      void answer.then(resolve, reject).then(end);
+    });
+  }
+
+  /** Something happened: ends the pause, or the next one. */
+  wake(): void {
     this.woken = true;
     this.resume?.();
+  }
+
+  /** Ends the pause and the waiting for an answer. */
+  readonly stop = (): void => {
+    this.interrupt?.();
+    this.wake();
   };
 
-  /** The store has told this waiter to act. */
+  /** The store tells this waiter to act; with a grant, its claim holds the key. */
   hint({ grant }: LockHint): void {
-    if (grant !== undefined) {
+    // A lock that was passed on counts first: its new holder gives the claim back.
+    if (grant !== undefined && (this.granted === undefined || this.granted.claim === this.claim)) {
       const { fencingToken, spareTokens = 0, ttlMs, ageMs } = grant;
-      this.pushed = { fencingToken, spareTokens, ttlMs, sinceMs: this.clock.monotonic() - ageMs };
+      const sinceMs = this.clock.monotonic() - ageMs;
+      this.granted = { claim: this.claim, fencingToken, spareTokens, ttlMs, sinceMs };
     }
     this.wake();
   }
 
-  /** What was pushed since the last look. */
-  takePushed(): PushedGrant | undefined {
-    const { pushed } = this;
-    this.pushed = undefined;
-    return pushed;
-  }
-
-  /** Passes it a lock of this process, which is its own from now on. */
+  /** Gives it a lock of this process, under the owner token of its last holder. */
   pass(granted: GrantedClaim): void {
-    this.passed = granted;
+    this.granted = granted;
     this.wake();
   }
 
-  /** What was passed to it since the last look. */
-  takePassed(): GrantedClaim | undefined {
-    const { passed } = this;
-    this.passed = undefined;
-    return passed;
+  /** What the store or another holder gave since the last look. */
+  takeGrant(): GrantedClaim | undefined {
+    const { granted } = this;
+    this.granted = undefined;
+    return granted;
   }
 
-  /** Leaves it a lock of this process, if the store agrees. */
-  bequeath(inheritance: Inheritance): void {
-    this.inheritance = inheritance;
-    this.wake();
+  /** Offers it the lock that `token` holds. Settles as {@link LockOffer.settle} is told. */
+  offer(token: string): Promise<boolean | undefined> {
+    return new Promise((resolve, reject) => {
+      this.offered = {
+        token,
+        settle: (outcome) => (outcome instanceof Error ? reject(outcome) : resolve(outcome)),
+      };
+      this.wake();
+    });
   }
 
-  /** What was left to it since the last look. */
-  takeInheritance(): Inheritance | undefined {
-    const { inheritance } = this;
-    this.inheritance = undefined;
-    return inheritance;
+  /** What was offered since the last look. */
+  takeOffer(): LockOffer | undefined {
+    const { offered } = this;
+    this.offered = undefined;
+    return offered;
   }
 }

@@ -15,8 +15,8 @@ import type { DeadLetterQueue } from '../bus/dead-letter-queue.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { Subscription } from '../bus/subscription.js';
 import type { LockManager } from '../lock/lock-manager.js';
+import { LocksByKey } from '../lock/locks-by-key.js';
 import type { Duration } from '../timing/duration.js';
-import { LocksByKey } from './locks/locks-by-key.js';
 
 /** Any topic with any payload: what a `DiscoBusService` without a type argument carries. */
 export type AnyEvents = Record<string, any>;

@@ -5,10 +5,10 @@ import { aDuration, aString, checkedElsewhere, type OptionKinds } from '../../er
 import { LockManager } from '../../lock/lock-manager.js';
 import type { LockObserver } from '../../lock/lock-observer.js';
 import { toTtlMs } from '../../lock/lock-options.js';
+import { LockStoreOnDemand } from '../../lock/lock-store-on-demand.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { Clock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
-import { LockStoreOnDemand } from './lock-store-on-demand.js';
 
 /** Settings of a bus's locks. */
 export interface BusLockOptions {

@@ -1,8 +1,9 @@
 import { concat, defer, finalize, ignoreElements, isObservable, Observable } from 'rxjs';
 import { LockLostError } from '../../errors/lock.errors.js';
+import { underLock } from '../../lock/current-lock.js';
+import { heldReadings, isReadings } from '../../lock/held-iteration.js';
+import { giveBackLater, ttlOf } from '../../lock/held-lock.js';
 import type { Lock } from '../../lock/lock.js';
-import { underLock } from './current-lock.js';
-import { heldReadings, isReadings } from './held-iteration.js';
 
 /**
  * Runs `work` under `lock` and releases it in the end, whatever happens. An error of the work is thrown as it is; when
@@ -25,7 +26,7 @@ export async function whileHeld(lock: Lock, work: () => unknown): Promise<unknow
 
 /** Can be subscribed once. If nobody does so within the lock's ttl, the lock is released. */
 function heldStream<Value>(lock: Lock, source: Observable<Value>): Observable<Value> {
-  const unused = setTimeout(() => void abandon(lock), lock.claim.ttlMs).unref();
+  const unused = setTimeout(() => void abandon(lock), ttlOf(lock)).unref();
   const within = new Observable<Value>((subscriber) => underLock(lock, () => source.subscribe(subscriber)));
   const released = defer(() => giveBack(lock)).pipe(ignoreElements());
   return defer(() => {
@@ -41,7 +42,7 @@ async function giveBack(lock: Lock): Promise<void> {
   await lock.release().catch((error: unknown) => {
     if (error instanceof LockLostError) throw error;
     if (!valid) throw new LockLostError(lock.keys, { cause: error });
-    lock.leave(error);
+    giveBackLater(lock, error);
   });
 }
 

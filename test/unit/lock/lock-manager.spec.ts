@@ -374,6 +374,20 @@ describe('LockManager', () => {
     ]);
   });
 
+  it('asks for a free key without a place in the queue, also once it has been held and released', async () => {
+    const places: (boolean | undefined)[] = [];
+    const locks = await world.manager({}, (store) =>
+      over(store, {
+        acquire(claim, options) {
+          places.push(options?.wait);
+          return store.acquire(claim, options);
+        },
+      }),
+    );
+    for (let turn = 0; turn < 3; turn++) await (await locks.acquire('key')).release();
+    expect(places).toEqual([false, false, false]);
+  });
+
   it('ends all waiting on close, aborts the signals of held locks, and refuses what comes later', async () => {
     const locks = await world.manager();
     const lock = await locks.acquire('key', { autoExtend: true });

@@ -1,7 +1,8 @@
 import { finished, type Readable } from 'node:stream';
-import { LockLostError } from '../../errors/lock.errors.js';
-import type { Lock } from '../../lock/lock.js';
+import { LockLostError } from '../errors/lock.errors.js';
 import { underLock } from './current-lock.js';
+import { ttlOf } from './held-lock.js';
+import type { Lock } from './lock.js';
 
 type AnyIterator = Iterator<unknown> | AsyncIterator<unknown>;
 
@@ -50,7 +51,7 @@ class HeldIteration {
     private readonly source: Readings,
     private readonly giveBack: (lock: Lock) => Promise<void>,
   ) {
-    this.unused = setTimeout(() => void this.leave(), lock.claim.ttlMs).unref();
+    this.unused = setTimeout(() => void this.leave(), ttlOf(lock)).unref();
   }
 
   iterable(): AsyncIterable<unknown> {
@@ -142,7 +143,7 @@ function heldNodeStream(lock: Lock, source: Readable): Readable {
   const lost = () => fail(lock.signal.reason);
   const unused = setTimeout(() => {
     if (!source.readableDidRead && !source.readableFlowing) fail(new LockLostError(lock.keys));
-  }, lock.claim.ttlMs).unref();
+  }, ttlOf(lock)).unref();
   lock.signal.addEventListener('abort', lost, { once: true });
   finished(source, { writable: false }, () => {
     clearTimeout(unused);

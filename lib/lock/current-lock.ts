@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Lock } from '../../lock/lock.js';
+import type { Lock } from './lock.js';
 
 const held = new AsyncLocalStorage<Lock>();
 

@@ -1,7 +1,7 @@
-import { isDiscoBusError } from '../../errors/disco-bus-error.js';
-import type { Lock } from '../../lock/lock.js';
-import type { LockManager } from '../../lock/lock-manager.js';
-import type { Duration } from '../../timing/duration.js';
+import { isDiscoBusError } from '../errors/disco-bus-error.js';
+import type { Duration } from '../timing/duration.js';
+import type { Lock } from './lock.js';
+import type { LockManager } from './lock-manager.js';
 
 /** Locks that are spoken of by their keys alone, as in the Go library: whoever took one in this process has it. */
 export class LocksByKey {

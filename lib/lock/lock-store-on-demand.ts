@@ -6,10 +6,10 @@ import {
   LockHintListeners,
   type LockState,
   type LockStore,
-} from '../../driver/lock-store.js';
-import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
-import { isDiscoBusError } from '../../errors/disco-bus-error.js';
-import { LockUnavailableError } from '../../errors/lock.errors.js';
+} from '../driver/lock-store.js';
+import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
+import { isDiscoBusError } from '../errors/disco-bus-error.js';
+import { LockUnavailableError } from '../errors/lock.errors.js';
 
 /** How long one question waits for the connection; connecting goes on in the background. */
 const CONNECT_MS = 2_000;
