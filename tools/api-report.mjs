@@ -41,6 +41,7 @@ function extract() {
   const configs = Object.entries(entries).map(([name, types]) => [name, configOf(name, join(folder, types))]);
   const additionalEntryPoints = configs.map(([, config]) => config.mainEntryPointFilePath);
   const compilerState = CompilerState.create(configs[0][1], { additionalEntryPoints });
+  assertHolds(compilerState.program);
   mkdirSync(join(folder, 'reports'));
   return Object.fromEntries(
     configs.map(([name, config]) => {
@@ -56,6 +57,19 @@ function extract() {
       return [name, { report, forgotten }];
     }),
   );
+}
+
+/** Throws where a declaration does not hold by itself: it may name what is `@internal`, and so left out. */
+function assertHolds(extracted) {
+  const rootNames = extracted.getRootFileNames();
+  const options = { ...extracted.getCompilerOptions(), skipLibCheck: false };
+  const program = ts.createProgram({ rootNames, options, oldProgram: extracted });
+  const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(join(folder, 'dist')));
+  const faults = ours.flatMap((file) => program.getSemanticDiagnostics(file));
+  const lines = faults.map(
+    ({ file, messageText }) => `${file.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`,
+  );
+  if (lines.length > 0) throw new Error(lines.join('\n'));
 }
 
 function configOf(name, mainEntryPointFilePath) {

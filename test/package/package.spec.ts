@@ -99,23 +99,6 @@ describe('the tarball', () => {
     expect(built.filter((path) => /(^|[./])(spec|test|sample|bench)[./]/.test(path))).toEqual([]);
   });
 
-  it('has declarations that hold, each of them, without what is internal', async () => {
-    const declarations = staged.files.filter((path) => path.endsWith('.d.ts'));
-    const types = ['--types', 'node', '--lib', 'ES2023,ESNext.Disposable', '--experimentalDecorators'];
-    const args = [
-      '--ignoreConfig',
-      '--noEmit',
-      '--strict',
-      '--module',
-      'nodenext',
-      ...types,
-      ...declarations,
-    ];
-    const settings = { cwd: staged.directory, timeoutMs: 120_000 };
-    const { exitCode, output } = await runCommand(bin('tsc'), args, settings);
-    expect({ exitCode, output }).toEqual({ exitCode: 0, output: '' });
-  }, 150_000);
-
   it('passes publint, strictly', async () => {
     const { exitCode, output } = await runCommand(bin('publint'), ['--strict', staged.tarball], {
       cwd: root,
