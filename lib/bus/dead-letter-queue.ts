@@ -61,6 +61,7 @@ const PAGE = 100;
  * the driver keeps no dead letters.
  */
 export class DeadLetterQueue {
+  /** @internal */
   constructor(
     readonly topic: string,
     readonly group: string,

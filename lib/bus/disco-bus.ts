@@ -1,6 +1,5 @@
-import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
+import type { DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
-import type { DriverReceipt } from '../driver/driver.js';
 import { offersGroupRemoval } from '../driver/group-removal.js';
 import { assertMessageOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
@@ -34,12 +33,13 @@ import type { ReplyObserver } from './requests/call.js';
 import { DirectChannel } from './requests/direct-channel.js';
 import { FirstReply } from './requests/first-reply.js';
 import { replyBufferBytes } from './requests/reply-order.js';
-import { type DirectCall, Requester, type RequestHandle } from './requests/requester.js';
+import { Requester } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
 import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
 import { StatusLog } from './status-log.js';
-import { Subscriber, type Wanted } from './subscriber.js';
+import { handlerName, Subscriber, type Wanted } from './subscriber.js';
 import type { Subscription } from './subscription.js';
+import { grantTransportAccess, TransportAccess } from './transport-access.js';
 import { PATIENCE_MS } from './waiting-room.js';
 
 /** How soon what belongs to the start is subscribed again. */
@@ -74,7 +74,6 @@ export class DiscoBus {
   private readonly subscriber: Subscriber;
   private readonly publisher: Publisher;
   private readonly decoder: MessageDecoder;
-  private readonly channel: DirectChannel;
   private readonly responder: Responder;
   private readonly requester: Requester;
   private connector?: Connector;
@@ -96,16 +95,19 @@ export class DiscoBus {
     this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
-    this.channel = new DirectChannel({
+    const channel = new DirectChannel({
       ...this.options,
       driver: this.options.requestDriver,
       codec: this.options.requestCodec,
       decoder: this.decoder,
     });
-    this.responder = this.makeResponder(this.channel);
+    this.responder = this.makeResponder(channel);
     this.subscriber = new Subscriber(this.options, this.responder, onDropped);
     this.publisher = new Publisher(this.options, this.subscriber.expected);
-    this.requester = this.makeRequester(this.channel, onDropped);
+    this.requester = this.makeRequester(channel, onDropped);
+    const { requester, responder, subscriber } = this;
+    const deps = { options: this.options, channel, requester, responder, subscriber };
+    grantTransportAccess(this, new TransportAccess(deps));
     const log = new StatusLog(this.options.driver.name, this.options.logger);
     this.stopListening = this.options.driver.onStatus((status) => {
       log.hear(status);
@@ -137,11 +139,6 @@ export class DiscoBus {
     return this.options.driver.capabilities;
   }
 
-  /** The guarantee that the `topics` table names for a topic or topic pattern, if it does. */
-  agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
-    return this.options.topics.agreedDelivery(topicOrPattern);
-  }
-
   /**
    * Calls `farewell` when the bus drains, and waits for it before anything stops reading; the returned function ends that.
    * One that fails is told to the log, and the bus drains all the same.
@@ -149,11 +146,6 @@ export class DiscoBus {
   onDrain(farewell: () => Promise<unknown>): () => void {
     this.farewells.add(farewell);
     return () => void this.farewells.delete(farewell);
-  }
-
-  /** Resolves when requests to handlers of this bus can be called off; otherwise that begins with the first request. */
-  prepareToRespond(): Promise<void> {
-    return this.responder.listen();
   }
 
   /** Calls `listener` for every status from now on; the returned function ends that. */
@@ -258,7 +250,7 @@ export class DiscoBus {
   ): Promise<Subscription> {
     if (typeof handler !== 'function') throw new HandlerMissingError(String(topicOrPattern));
     const wanted = this.announce(topicOrPattern, options, handlerName(handler));
-    return this.orWithdraw(wanted, this.subscriber.open(wanted, handler));
+    return this.subscriber.orWithdraw(wanted, this.subscriber.open(wanted, handler));
   }
 
   /**
@@ -272,7 +264,7 @@ export class DiscoBus {
   ): DeclaredSubscription {
     const wanted = this.announce(topicOrPattern, options, name);
     return {
-      open: (handler) => this.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
+      open: (handler) => this.subscriber.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
       withdraw: () => this.subscriber.withdraw(wanted),
     };
   }
@@ -319,42 +311,6 @@ export class DiscoBus {
     return () => call.cancel();
   }
 
-  /**
-   * The same for a transport, at most once, without the checks of a publish: `topic` must be one, and `headers` must be
-   * checked. Its publish is counted nowhere.
-   */
-  requestDirect(topic: string, payload: unknown, call: DirectCall, observer: ReplyObserver): RequestHandle {
-    return this.requester.ask(topic, payload, call, observer);
-  }
-
-  /** As {@link subscribe}, for a transport: to one of the bus's own topics, or a pattern of such, which is not checked. */
-  async subscribeDirect(
-    topicOrPattern: string,
-    handler: MessageHandler,
-    options: SubscribeOptions,
-  ): Promise<Subscription> {
-    const wanted = this.subscriber.declareOwn(topicOrPattern, options, handlerName(handler));
-    return this.orWithdraw(wanted, this.subscriber.open(wanted, handler));
-  }
-
-  /** Sends `payload` at most once, for a transport: to one of the bus's own topics, which is not checked, and counted nowhere. */
-  async publishDirect(topic: string, payload: unknown, timeoutMs: number): Promise<DriverReceipt> {
-    const body = await this.channel.encode(payload);
-    return new Promise((accepted, failed) =>
-      this.channel.send(topic, {}, body, { accepted, failed }, undefined, timeoutMs),
-    );
-  }
-
-  /** How long a request waits that does not say so itself. */
-  get requestTimeoutMs(): number {
-    return this.options.requestTimeoutMs;
-  }
-
-  /** Requests of this bus that wait for their replies. */
-  get pendingRequests(): number {
-    return this.requester.size;
-  }
-
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
   deadLetters(topic: string, group: string = this.options.service): DeadLetterQueue {
     assertTopic(topic);
@@ -384,15 +340,6 @@ export class DiscoBus {
     const wanted = this.subscriber.declare(topicOrPattern, options, name);
     this.publisher.forgetTopics();
     return wanted;
-  }
-
-  private async orWithdraw(wanted: Wanted, opening: Promise<Subscription>): Promise<Subscription> {
-    try {
-      return await opening;
-    } catch (error) {
-      this.subscriber.withdraw(wanted);
-      throw error;
-    }
   }
 
   /** What waited for the first connection is not given up because that one was short. */
@@ -508,8 +455,4 @@ export class DiscoBus {
     this.stopListening();
     this.lifecycle.enter('closed');
   }
-}
-
-function handlerName({ name }: { name: string }): string {
-  return name === '' || name === 'handler' ? 'a handler' : `the handler "${name.slice(0, 100)}"`;
 }

@@ -90,9 +90,17 @@ export class LocalRetries {
   }
 }
 
+/** What was delivered; bundling has read it already where `decoded` is given. */
+interface Original {
+  readonly topic: string;
+  readonly frame: Uint8Array;
+  readonly decoded?: DecodedFrame;
+  readonly refusal?: DiscoBusError;
+}
+
 class LocalDelivery implements Delivery {
   constructor(
-    private original: Pick<Delivery, 'topic' | 'frame' | 'decoded' | 'refusal'>,
+    private original: Original,
     readonly attempt: number,
     private readonly retries: LocalRetries,
     private readonly cameMs: number,
@@ -124,7 +132,7 @@ class LocalDelivery implements Delivery {
   detach(): number {
     if (!this.own) {
       const { topic, frame, refusal } = this.original;
-      this.original = { topic, frame: this.retries.options.copy(frame), decoded: undefined, refusal };
+      this.original = { topic, frame: this.retries.options.copy(frame), refusal };
       this.own = true;
     }
     return this.original.frame.byteLength;

@@ -89,6 +89,16 @@ export class Subscriber {
     this.expected.delete(wanted);
   }
 
+  /** Settles as `opening` does; where that rejects, the announcement is withdrawn. */
+  async orWithdraw(wanted: Wanted, opening: Promise<Subscription>): Promise<Subscription> {
+    try {
+      return await opening;
+    } catch (error) {
+      this.withdraw(wanted);
+      throw error;
+    }
+  }
+
   /**
    * Resolves when the subscription is live. Rejects with HandlerMissingError, ClosedError and what the driver rejects with;
    * the announcement is then the caller's to withdraw.
@@ -292,4 +302,9 @@ function dispatchPolicy(policy: ResolvedTopic, { batch }: HandlerSubscribeOption
   if (!ordered) return { ...policy, handlers: concurrency };
   const places = delivery === 'at-least-once' ? concurrency + prefetch : concurrency + ORDERED_WINDOW;
   return { ...policy, attempts: 1, concurrency: places, handlers: concurrency, prefetch: 0 };
+}
+
+/** What errors and logs call a handler. */
+export function handlerName({ name }: { name: string }): string {
+  return name === '' || name === 'handler' ? 'a handler' : `the handler "${name.slice(0, 100)}"`;
 }

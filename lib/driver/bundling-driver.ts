@@ -20,7 +20,7 @@ import type {
 } from './driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from './driver-status.js';
 import { handOver } from './guarded-delivery.js';
-import type { MessageDriver, MessagePublishOptions, PublishListener } from './message-driver.js';
+import type { MessagePublishOptions, PublishListener } from './message-driver.js';
 import { partPosition } from './part-position.js';
 
 /** How large a bundle may grow, per delivery guarantee. */
@@ -54,7 +54,7 @@ export const unbundled: Record<DeliveryGuarantee, BundleLimits> = {
  * ttl, a signal or an id of the caller's own travel alone, and stored ones with a key; what is `bare` is neither joined nor
  * split.
  */
-export class BundlingDriver implements MessageDriver {
+export class BundlingDriver implements DiscoDriver {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
   private readonly limits: Record<DeliveryGuarantee, BundleLimits>;
@@ -95,7 +95,10 @@ export class BundlingDriver implements MessageDriver {
     });
   }
 
-  /** Into the topic's lane, or past it, behind what waits there. */
+  /**
+   * Into the topic's lane, or past it, behind what waits there.
+   * @internal
+   */
   send(
     topic: string,
     frame: OutgoingFrame | EncodedFrame,

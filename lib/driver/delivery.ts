@@ -30,7 +30,10 @@ export interface DeadLetterReason {
 export interface Delivery {
   readonly topic: string;
   readonly frame: Uint8Array;
-  /** The parts of `frame`, where they are known already; a driver need not tell them. */
+  /**
+   * The parts of `frame`, where bundling has read them already; a driver does not tell them.
+   * @internal
+   */
   readonly decoded?: DecodedFrame;
   /** Why the driver does not let it be read: `frame` need not hold more than the head. Undefined for what may be read. */
   readonly refusal?: DiscoBusError;

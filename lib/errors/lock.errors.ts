@@ -36,7 +36,7 @@ export class LockUnavailableError extends DiscoBusError {
 
 /** Fewer replicas than `minReplicas` confirmed the lock in time. It was released again. */
 export class LockNotReplicatedError extends DiscoBusError {
-  readonly code = 'DISCO_NOT_REPLICATED';
+  readonly code = 'DISCO_LOCK_NOT_REPLICATED';
   override readonly retryable = true;
 
   constructor(

@@ -14,6 +14,7 @@ export interface ScopeClaims {
 
 /** The three ways to take a lock of which the key is settled. */
 export class LockScope {
+  /** @internal */
   constructor(private readonly claims: ScopeClaims) {}
 
   /**
@@ -44,12 +45,14 @@ export class LockScope {
  * An exclusive lock of the same name and its permits exclude each other.
  */
 export class Semaphore extends LockScope {
-  constructor(
-    readonly name: string,
-    readonly permits: number,
-    claims: ScopeClaims,
-  ) {
+  readonly name: string;
+  readonly permits: number;
+
+  /** @internal */
+  constructor(name: string, permits: number, claims: ScopeClaims) {
     super(claims);
+    this.name = name;
+    this.permits = permits;
   }
 }
 

@@ -29,7 +29,7 @@ export class PrometheusMetrics implements Metrics {
     return metrics;
   }
 
-  lockOperation(operation: string, status: LockStatus): void {
+  lockOperation(operation: string, status: Parameters<Metrics['lockOperation']>[1]): void {
     let counters = this.lockOperations.get(operation);
     if (!counters) {
       counters = {};

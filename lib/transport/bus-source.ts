@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { busKinds } from '../bus/bus-option-kinds.js';
 import { DiscoBus } from '../bus/disco-bus.js';
+import { grantsTransportAccess } from '../bus/transport-access.js';
 import { assertUrl, driverOfUrl } from '../drivers/driver-of-url.js';
 import { pickOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
@@ -126,7 +127,7 @@ export class BusSource {
 const SHARED_MEMORY = 'transport';
 
 function held(holder: BusHolder): DiscoBus {
-  const bus = 'requestStream' in holder ? holder : holder.bus;
-  if (typeof bus?.requestStream === 'function') return bus;
+  const bus = 'bus' in holder ? holder.bus : holder;
+  if (typeof bus === 'object' && bus !== null && grantsTransportAccess(bus)) return bus;
   throw new ConfigurationError('bus must be a DiscoBus or a DiscoBusService');
 }

@@ -1,8 +1,8 @@
 import type { WritePacket } from '@nestjs/microservices';
-import type { DiscoBus } from '../bus/disco-bus.js';
 import type { ReplyObserver } from '../bus/requests/call.js';
 import { REPLY_KIND_HEADER } from '../bus/requests/request-headers.js';
 import type { RequestHandle } from '../bus/requests/requester.js';
+import type { TransportAccess } from '../bus/transport-access.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import type { RemoteError } from '../errors/request.errors.js';
 import type { Headers } from '../message/headers.js';
@@ -13,7 +13,7 @@ import type { ReplyReader } from './reply-reader.js';
 
 /** What the requests of a client have in common. */
 export interface ClientRequestHost {
-  readonly bus: DiscoBus;
+  readonly access: TransportAccess;
   readonly mode: 'one' | 'every';
   readonly directory: InstanceDirectory;
   /** Undefined where replies are the results themselves. */
@@ -100,15 +100,15 @@ export class ClientRequest implements ReplyObserver {
   }
 
   private sendToOne(): void {
-    const { directory, bus } = this.host;
+    const { directory, access } = this.host;
     const { topic } = this.request;
-    const known = directory.pick(bus, topic);
+    const known = directory.pick(access, topic);
     if (known) {
       this.sendTo(known);
       return;
     }
     this.waited = true;
-    directory.find(bus, topic, this.request.timeoutMs, this.leftMs()).then(
+    directory.find(access, topic, this.request.timeoutMs, this.leftMs()).then(
       (found) => {
         if (!this.ended) this.sendTo(found);
       },
@@ -130,7 +130,7 @@ export class ClientRequest implements ReplyObserver {
     const headers = named ? given : { ...given, [PATTERN_HEADER]: routeOfTopic(asked) };
     // The first look-up and those before took of the request's own time.
     const leftMs = this.waited ? this.leftMs() : undefined;
-    this.sent = this.host.bus.requestDirect(
+    this.sent = this.host.access.request(
       topic,
       payload,
       { timeoutMs, leftMs, headers, name, sole: this.instance !== undefined },

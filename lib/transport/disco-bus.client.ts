@@ -5,6 +5,7 @@ import type { BusStatus } from '../bus/bus-status.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import { isHex128, random128 } from '../bus/requests/request-headers.js';
 import type { Subscription } from '../bus/subscription.js';
+import { type TransportAccess, transportAccess } from '../bus/transport-access.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { toHeaders } from '../message/headers.js';
 import { toMilliseconds } from '../timing/duration.js';
@@ -148,7 +149,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
       payload: this.plain ? data : this.serializer.serialize({ ...packet, data, id: random128() } as never),
       timeoutMs:
         timeout === undefined
-          ? (this.timeoutMs ?? host.bus.requestTimeoutMs)
+          ? (this.timeoutMs ?? host.access.requestTimeoutMs)
           : toMilliseconds(timeout, 'timeout', { minMs: 1 }),
       headers: headers && toHeaders(headers),
       callback,
@@ -173,11 +174,12 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   }
 
   private hostOf(bus: DiscoBus): ClientRequestHost {
-    if (this.requests?.bus === bus) return this.requests;
+    const access = transportAccess(bus);
+    if (this.requests?.access === access) return this.requests;
     const { requests: mode = 'one', deserializer } = this.#options;
-    if (mode === 'one') this.listen(bus);
+    if (mode === 'one') this.listen(access);
     this.requests = {
-      bus,
+      access,
       mode,
       directory: this.directory,
       reader: (callback, replyIsPacket) =>
@@ -188,12 +190,12 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   }
 
   /** Servers that come and go say so; without it that is found out later. */
-  private listen(bus: DiscoBus): void {
+  private listen(access: TransportAccess): void {
     const onNews = (news: { up?: unknown; down?: unknown } | null) => {
       if (typeof news?.up === 'string') this.directory.cameUp();
       if (isHex128(news?.down)) this.directory.goesDown(news.down);
     };
-    this.news = bus.subscribeDirect(NEWS_TOPIC, onNews, { delivery: 'at-most-once' });
+    this.news = access.subscribe(NEWS_TOPIC, onNews, { delivery: 'at-most-once' });
     this.news.catch(() => {});
   }
 

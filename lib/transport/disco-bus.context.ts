@@ -4,7 +4,8 @@ import type { Message } from '../message/message.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import type { Duration } from '../timing/duration.js';
 
-type DiscoBusContextArgs = [
+/** What Nest's context holds: `getArgByIndex` reads it. */
+export type DiscoBusContextArgs = [
   pattern: string,
   context: DiscoMessageContext,
   metadata: Readonly<Record<string, string>> | undefined,

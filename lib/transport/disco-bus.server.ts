@@ -5,6 +5,7 @@ import type { DiscoBus } from '../bus/disco-bus.js';
 import { ReplyStream } from '../bus/requests/reply-stream.js';
 import { random128 } from '../bus/requests/request-headers.js';
 import type { Subscription } from '../bus/subscription.js';
+import { transportAccess } from '../bus/transport-access.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
@@ -138,7 +139,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const calls = new HandlerCalls(this.host());
     const opening: Promise<Subscription>[] = [];
     const answers = [...this.messageHandlers.values()].some((handler) => requestHandler(handler));
-    if (answers) await bus.prepareToRespond();
+    if (answers) await transportAccess(bus).prepareToRespond();
     this.answersAlone = answers && (this.#options.requests ?? 'one') === 'one';
     for (const [route, handler] of this.messageHandlers) {
       const answering = requestHandler(handler);
@@ -183,9 +184,10 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
         : this.answersAlone
           ? here
           : nowhere;
-    const toEvery = bus.subscribeDirect(everyTopic(subscriptionOfRoute(route)), answerAll, options);
+    const access = transportAccess(bus);
+    const toEvery = access.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
     if (requests === 'every') return [toEvery];
-    return [toEvery, bus.subscribeDirect(ownTopic, answer, { ...options, label: oneLabel(topic) })];
+    return [toEvery, access.subscribe(ownTopic, answer, { ...options, label: oneLabel(topic) })];
   }
 
   private subscribeEvents(
@@ -209,7 +211,9 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private sayHello(bus: DiscoBus): void {
     if (!this.answersAlone) return;
     this.forgetFarewell = bus.onDrain(() => this.sayGoodbye());
-    bus.publishDirect(NEWS_TOPIC, { up: this.instance }, GOODBYE_MS).catch(() => {});
+    transportAccess(bus)
+      .publish(NEWS_TOPIC, { up: this.instance }, GOODBYE_MS)
+      .catch(() => {});
   }
 
   /** To come before anything stops reading: clients send to other instances from then on. Where it cannot be told that they heard it, it waits a little. */
@@ -218,7 +222,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     this.answersAlone = false;
     const { bus } = this.source;
     if (!bus?.connected) return;
-    const goodbye = bus.publishDirect(NEWS_TOPIC, { down: this.instance }, GOODBYE_MS);
+    const goodbye = transportAccess(bus).publish(NEWS_TOPIC, { down: this.instance }, GOODBYE_MS);
     const receipt = await goodbye.catch(() => undefined);
     if (receipt && receipt.receivers === undefined) await delay(LINGER_MS);
   }

@@ -1,4 +1,5 @@
 import type { DiscoBus } from '../bus/disco-bus.js';
+import { transportAccess } from '../bus/transport-access.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoEventExtras } from './transport-options.js';
 
@@ -12,7 +13,7 @@ export function eventDelivery(
   wanted: DeliveryGuarantee | undefined,
   onFallback: () => void,
 ): DeliveryGuarantee {
-  const agreed = bus.agreedDelivery(topicOrPattern) ?? wanted;
+  const agreed = transportAccess(bus).agreedDelivery(topicOrPattern) ?? wanted;
   if (agreed !== undefined) return agreed;
   if (bus.capabilities['at-least-once']) return 'at-least-once';
   onFallback();

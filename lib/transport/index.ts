@@ -1,5 +1,5 @@
 export { DiscoBusClient } from './disco-bus.client.js';
-export { DiscoBusContext } from './disco-bus.context.js';
+export { DiscoBusContext, type DiscoBusContextArgs } from './disco-bus.context.js';
 export { DISCO_BUS, DiscoBusServer } from './disco-bus.server.js';
 export { DiscoRecord, DiscoRecordBuilder, type DiscoRecordOptions } from './disco-record.js';
 export type { StatusEvents, TransportStatus } from './status-relay.js';

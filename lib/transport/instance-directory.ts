@@ -1,4 +1,4 @@
-import type { DiscoBus } from '../bus/disco-bus.js';
+import type { TransportAccess } from '../bus/transport-access.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import { NoRespondersError, RequestTimeoutError } from '../errors/request.errors.js';
 import { WHERE_HEADER } from './packet.js';
@@ -26,7 +26,7 @@ export class InstanceDirectory {
   private readonly topics = new Map<string, TopicInstances>();
 
   /** The least busy instance that is known to answer `topic`. */
-  pick(bus: DiscoBus, topic: string): Instance | undefined {
+  pick(bus: TransportAccess, topic: string): Instance | undefined {
     const known = this.topics.get(topic);
     const picked = known?.pick();
     if (known && picked) known.refreshIfStale(bus);
@@ -38,7 +38,7 @@ export class InstanceDirectory {
    * nobody is there, with RequestTimeoutError of `timeoutMs` when nobody says so within `leftMs`, and as a request does.
    * Those who ask at the same time share the question, and each keeps to its own time.
    */
-  async find(bus: DiscoBus, topic: string, timeoutMs: number, leftMs = timeoutMs): Promise<Instance> {
+  async find(bus: TransportAccess, topic: string, timeoutMs: number, leftMs = timeoutMs): Promise<Instance> {
     let known = this.topics.get(topic);
     if (!known) {
       if (this.topics.size >= REMEMBERED) this.topics.clear();
@@ -105,14 +105,14 @@ class TopicInstances {
     this.stale = true;
   }
 
-  refreshIfStale(bus: DiscoBus): void {
+  refreshIfStale(bus: TransportAccess): void {
     const ageMs = performance.now() - this.askedMs;
     if (ageMs < (this.stale ? SHORTEST_REFRESH_MS : REFRESH_MS) || this.asking) return;
     this.ask(bus, REFRESH_MS).catch(() => {});
   }
 
   /** Resolves with the first answer, while others are still collected; those of whom nothing is heard are forgotten. */
-  ask(bus: DiscoBus, timeoutMs: number): Promise<void> {
+  ask(bus: TransportAccess, timeoutMs: number): Promise<void> {
     this.asking ??= this.question(bus, timeoutMs).finally(() => {
       this.asking = undefined;
     });
@@ -123,7 +123,7 @@ class TopicInstances {
    * The same for one of several who wait; false when `timeoutMs` are over. The question of another may end sooner than
    * that, or be lost with the connection: then it is asked again, as nobody has handled anything.
    */
-  async askWithin(bus: DiscoBus, timeoutMs: number): Promise<boolean> {
+  async askWithin(bus: TransportAccess, timeoutMs: number): Promise<boolean> {
     const untilMs = performance.now() + timeoutMs;
     for (let leftMs = timeoutMs; leftMs > 0; leftMs = Math.ceil(untilMs - performance.now())) {
       try {
@@ -135,7 +135,7 @@ class TopicInstances {
     return false;
   }
 
-  private question(bus: DiscoBus, timeoutMs: number): Promise<void> {
+  private question(bus: TransportAccess, timeoutMs: number): Promise<void> {
     this.askedMs = performance.now();
     this.stale = false;
     const heard = new Set<string>();
@@ -159,7 +159,7 @@ class TopicInstances {
         if (error === undefined || heard.size > 0) resolve();
         else reject(error);
       };
-      const question = bus.requestDirect(
+      const question = bus.request(
         everyTopic(this.topic),
         null,
         { timeoutMs, headers: where, name: routeOfTopic(this.topic), aside: true },

@@ -4,13 +4,16 @@ import {
   ClosedError,
   type DiscoDriver,
   type DriverContext,
+  DriverError,
   type DriverStatusListener,
+  DriverStatusListeners,
   type DriverSubscription,
+  FanOutDelivery,
+  handOver,
   NotConnectedError,
-} from 'nestjs-disco-bus';
+} from 'nestjs-disco-bus/driver';
 
 const no = { patterns: false, groups: false, delay: false, backlog: false, persistent: false };
-const settled = async () => {};
 
 /** Moves frames between all threads of a process, over Node's BroadcastChannel. */
 export class BroadcastDriver implements DiscoDriver {
@@ -18,7 +21,7 @@ export class BroadcastDriver implements DiscoDriver {
   readonly capabilities = { 'at-most-once': { ...no, deduplication: false, ordered: true, parts: true } };
   private readonly subscriptions = new Set<DriverSubscription>();
   private readonly paused = new WeakSet<BroadcastChannel>();
-  private readonly listeners = new Set<DriverStatusListener>();
+  private readonly listeners = new DriverStatusListeners();
   private prefix?: string;
   private closed = false;
   readonly ping = async () => this.channel('ping').close();
@@ -26,7 +29,7 @@ export class BroadcastDriver implements DiscoDriver {
   async connect({ prefix = 'disco' }: DriverContext = {}): Promise<void> {
     if (this.closed) throw new ClosedError('The driver is closed');
     this.prefix = prefix;
-    for (const listener of this.listeners) guarded(() => listener({ type: 'connected' }));
+    this.listeners.emit({ type: 'connected' });
   }
 
   async publish(...[topic, frame, { signal }]: Parameters<DiscoDriver['publish']>) {
@@ -41,8 +44,7 @@ export class BroadcastDriver implements DiscoDriver {
     const channel = this.channel(topic);
     channel.onmessage = (message) => {
       const { data: frame } = message as { data: Uint8Array };
-      const delivery = { topic, frame, attempt: 1, ack: settled, retry: settled, deadLetter: settled };
-      if (!this.paused.has(channel)) guarded(() => onDelivery(delivery));
+      if (!this.paused.has(channel)) handOver(new FanOutDelivery(topic, frame), onDelivery, this.onFault);
     };
     const close = async () => {
       channel.close();
@@ -60,20 +62,18 @@ export class BroadcastDriver implements DiscoDriver {
   }
 
   onStatus(listener: DriverStatusListener): () => void {
-    this.listeners.add(listener);
-    return () => void this.listeners.delete(listener);
+    return this.listeners.add(listener);
   }
+
+  /** A subscriber has thrown: that ends no subscription, and is told. */
+  private readonly onFault = (cause: unknown): void => {
+    const error = new DriverError('A subscriber threw', { cause });
+    this.listeners.emit({ type: 'error', error });
+  };
 
   private channel(topic: string): BroadcastChannel {
     if (this.closed) throw new ClosedError('The driver is closed');
     if (this.prefix === undefined) throw new NotConnectedError('The driver is not connected');
     return new BroadcastChannel(`${this.prefix}:${topic}`);
   }
-}
-
-/** Somebody else's fault must not end a subscription, or keep others from being told. */
-function guarded(call: () => void): void {
-  try {
-    call();
-  } catch {}
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { lastValueFrom } from 'rxjs';
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
+import { transportAccess } from '../../lib/bus/transport-access.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { DiscoBusClient } from '../../lib/transport/disco-bus.client.js';
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
@@ -97,7 +98,7 @@ describe.each<[string, Partial<DiscoBusServerOptions>]>([
     const cuts = proxies.reduce((sum, { counts }) => sum + counts.cuts, 0);
     const unknown = failures.get('DISCO_REQUEST_TIMEOUT') ?? 0;
     const once = settled.size === next && [...settled.values()].every((times) => times === 1);
-    const pending = client.unwrap<DiscoBus>().pendingRequests;
+    const pending = transportAccess(client.unwrap<DiscoBus>()).pendingRequests;
     const twice = [...handled.values()].filter((times) => times > 1).length;
     const pass = once && crossed + pending === 0 && slowestMs < TIMEOUT_MS + 250;
     const figures = { faults: cuts, unknown, crossed, pending, duplicated: twice };

@@ -5,8 +5,8 @@ import {
   DiscoBusModule,
   DiscoBusService,
   type DiscoDriver,
-  type LockStore,
 } from 'nestjs-disco-bus';
+import type { LockStore } from 'nestjs-disco-bus/driver';
 import { memoryDriver } from 'nestjs-disco-bus/memory';
 import { redisDriver } from 'nestjs-disco-bus/redis';
 import { ManualClock } from 'nestjs-disco-bus/testing';

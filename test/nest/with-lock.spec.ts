@@ -7,7 +7,6 @@ import {
   ConfigurationError,
   currentLock,
   DiscoBusModule,
-  DiscoBusServer,
   DiscoBusService,
   DiscoPayload,
   DiscoSubscribe,
@@ -17,6 +16,7 @@ import {
   WithLock,
   type WithLockOptions,
 } from 'nestjs-disco-bus';
+import { DiscoBusServer } from 'nestjs-disco-bus/transport';
 import { Observable } from 'rxjs';
 import { Collector } from '../support/collector.js';
 import { pause } from '../support/waiting.js';

@@ -13,7 +13,9 @@ describe('sample own-driver', () => {
     expect(output).toMatch(/thread \d measured 21 °C/);
     const [, passed] = /(\d+) cases passed, 0 failed/.exec(output) ?? [];
     expect(Number(passed)).toBeGreaterThan(35);
-    expect(output).not.toMatch(/warn|ERROR/);
+    // The contract's own listener throws; Node says that once.
+    const told = /^.*DISCO_GUEST.*thrown by the contract suite\n.*--trace-warnings.*\n/m;
+    expect(output.replace(told, '')).not.toMatch(/warn|ERROR/);
     expect(code).toBe(0);
   }, 90_000);
 

@@ -26,6 +26,7 @@ const longest = [
   'integration/redis/pubsub-reconnect.spec.ts',
   'integration/calls/call-by-state.spec.ts',
   'nest/shutdown-hooks.spec.ts',
+  'unit/api/api-report.spec.ts',
   'unit/limits/late-handlers.spec.ts',
   'samples/cluster-once-cron.spec.ts',
 ].map((file) => fileURLToPath(new URL(`../${file}`, import.meta.url)));

@@ -30,6 +30,7 @@ import { Test } from '@nestjs/testing';
 import { IsInt } from 'class-validator';
 import { EMPTY, from, lastValueFrom, map, Observable, takeUntil, tap, throwError, toArray } from 'rxjs';
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
+import { transportAccess } from '../../lib/bus/transport-access.js';
 import { DiscoBusContext } from '../../lib/transport/disco-bus.context.js';
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
 import { gate } from '../nest/support.js';
@@ -281,7 +282,7 @@ describe.each(engines)('Enhancers over $name', (engine) => {
     const waiting = lastValueFrom(one.send('silent', {}).pipe(takeUntil(subscribed.current.opened)));
     await expect(waiting).rejects.toMatchObject({ name: 'EmptyError' });
     await unsubscribed.current.opened;
-    expect(one.unwrap<DiscoBus>().pendingRequests).toBe(0);
+    expect(transportAccess(one.unwrap<DiscoBus>()).pendingRequests).toBe(0);
   });
 
   it('leave no listener of signals behind', async () => {

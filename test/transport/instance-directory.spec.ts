@@ -3,11 +3,11 @@ import type { DirectCall } from '../../lib/bus/requests/requester.js';
 import { RequestTimeoutError } from '../../lib/errors/request.errors.js';
 import { InstanceDirectory } from '../../lib/transport/instance-directory.js';
 
-/** A bus on which nobody answers; keeps the times that were asked for. */
+/** Access to a bus on which nobody answers; keeps the times that were asked for. */
 class SilentBus {
   readonly asked: number[] = [];
 
-  requestDirect(topic: string, _payload: unknown, { timeoutMs }: DirectCall, observer: ReplyObserver) {
+  request(topic: string, _payload: unknown, { timeoutMs }: DirectCall, observer: ReplyObserver) {
     this.asked.push(timeoutMs);
     const timer = setTimeout(() => observer.error(new RequestTimeoutError(topic, timeoutMs)), timeoutMs);
     return { cancel: () => clearTimeout(timer) };

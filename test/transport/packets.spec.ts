@@ -13,6 +13,7 @@ import {
 import fc from 'fast-check';
 import { from, lastValueFrom, throwError, toArray } from 'rxjs';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
+import { transportAccess } from '../../lib/bus/transport-access.js';
 import { memoryDriver } from '../../lib/drivers/memory/index.js';
 import { memoryBroker } from '../../lib/drivers/memory/memory-broker.js';
 import { assertTopic } from '../../lib/message/topic.js';
@@ -109,7 +110,12 @@ describe.each(engines)('Packets over $name', (engine) => {
     const bus = one.unwrap<DiscoBus>();
     const ask = (topic: string, payload: unknown) =>
       new Promise((next, error) => {
-        bus.requestDirect(topic, payload, { timeoutMs: 5_000 }, { next, error, complete: () => {} });
+        transportAccess(bus).request(
+          topic,
+          payload,
+          { timeoutMs: 5_000 },
+          { next, error, complete: () => {} },
+        );
       });
     expect(await ask('nest:all.reverse', Buffer.from([1, 2]))).toEqual(Buffer.from([2, 1]));
     await expect(ask('nest:all.refuse', 1)).rejects.toMatchObject({ code: 'DISCO_REMOTE', message: 'no' });
@@ -121,7 +127,7 @@ describe.each(engines)('Packets over $name', (engine) => {
     await one.connect();
     const bus = one.unwrap<DiscoBus>();
     const payloads = [null, 'x', 7, [], { pattern: {} }, { id: {}, data: 1 }, Buffer.from('{"id":')];
-    for (const payload of payloads) await bus.publishDirect('nest:all.reverse', payload, 1_000);
+    for (const payload of payloads) await transportAccess(bus).publish('nest:all.reverse', payload, 1_000);
     expect(await lastValueFrom(one.send('reverse', Buffer.from([1, 2])))).toEqual(Buffer.from([2, 1]));
   });
 });

@@ -1,31 +1,8 @@
 import { type Delivery } from '../../driver/delivery.js';
+import { FanOutDelivery } from '../../driver/fan-out-delivery.js';
 import { handOver } from '../../driver/guarded-delivery.js';
 import { isTopicPattern, type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
 import { type Turn } from './turn.js';
-
-const done = Promise.resolve();
-
-/** A frame that nobody keeps: there is nothing to settle. */
-class FanOutDelivery implements Delivery {
-  readonly attempt = 1;
-
-  constructor(
-    readonly topic: string,
-    readonly frame: Uint8Array,
-  ) {}
-
-  ack(): Promise<void> {
-    return done;
-  }
-
-  retry(): Promise<void> {
-    return done;
-  }
-
-  deadLetter(): Promise<void> {
-    return done;
-  }
-}
 
 /** One live listener of the fan-out. */
 export class FanOutSubscription {

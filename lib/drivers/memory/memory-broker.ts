@@ -102,15 +102,16 @@ export interface BrokerSpace {
  */
 export class MemoryBroker {
   readonly clock: Clock;
-  /** Timers of everything that is due later. */
+  /** Timers of everything that is due later. @internal */
   readonly agenda: Agenda;
-  /** Everything that is handed over waits there for the end of the publisher's turn. */
+  /** Everything that is handed over waits there for the end of the publisher's turn. @internal */
   readonly turn = new Turn();
   private readonly spaces = new Map<string, BrokerSpace>();
   private readonly deduplication: DeduplicationIds;
   private readonly maxLength: number;
   private readonly maxBytes: number;
   private readonly maxDeadLetters: number;
+  /** @internal */
   readonly unread: UnreadBounds;
   private readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
   /** Who is told what becomes of topics. */
@@ -150,7 +151,7 @@ export class MemoryBroker {
     return this.spaces.get(prefix)?.logs.find(topic)?.length ?? 0;
   }
 
-  /** The topics below `prefix`. */
+  /** The topics below `prefix`. @internal */
   space(prefix: string): BrokerSpace {
     let space = this.spaces.get(prefix);
     if (space === undefined) {
@@ -180,18 +181,21 @@ export class MemoryBroker {
     return space;
   }
 
-  /** Calls `listener` with what becomes of topics below each prefix; the returned function ends that. */
+  /**
+   * Calls `listener` with what becomes of topics below each prefix; the returned function ends that.
+   * @internal
+   */
   onStatus(listener: (prefix: string, status: DriverStatus) => void): () => void {
     this.statusListeners.add(listener);
     return () => void this.statusListeners.delete(listener);
   }
 
-  /** One more driver uses the broker. */
+  /** One more driver uses the broker. @internal */
   attach(): void {
     if (this.drivers++ === 0) this.agenda.open();
   }
 
-  /** One driver fewer. */
+  /** One driver fewer. @internal */
   detach(): void {
     if (--this.drivers > 0) return;
     this.agenda.close();

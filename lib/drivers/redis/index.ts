@@ -1,5 +1,5 @@
 export { RedisDriver, redisDriver } from './redis.driver.js';
-export type { RedisPasswordSource } from './redis-address.js';
+export type { RedisAddress, RedisPasswordSource } from './redis-address.js';
 export type { RedisEndpointOptions } from './redis-endpoint.js';
 export type { RedisBufferLimit, RedisDriverOptions } from './redis-options.js';
 export type {

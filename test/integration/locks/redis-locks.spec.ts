@@ -150,7 +150,7 @@ describe('locks in Redis', () => {
     const error = await locks
       .acquire('key', { minReplicas: 1, replicaTimeout: 100 })
       .catch((thrown) => thrown);
-    expect(error).toMatchObject({ code: 'DISCO_NOT_REPLICATED', replicas: 0, minReplicas: 1 });
+    expect(error).toMatchObject({ code: 'DISCO_LOCK_NOT_REPLICATED', replicas: 0, minReplicas: 1 });
     expect(performance.now() - start).toBeGreaterThanOrEqual(95);
     expect(await admin.exists('disco:lock:{key}')).toBe(0);
   });

@@ -63,6 +63,11 @@ describe('the error table of the README', () => {
     expect(told.sort()).toEqual(errorClasses().sort());
   });
 
+  it('has a code of its own for every class', () => {
+    const codes = errorClasses().map(([code]) => code);
+    expect(codes).toEqual([...new Set(codes)]);
+  });
+
   /** Read from the sources: class, code and `retryable` of each direct subclass of DiscoBusError. */
   function errorClasses(): string[][] {
     const files = readdirSync(join(root, 'lib/errors')).filter((file) => file.endsWith('.errors.ts'));

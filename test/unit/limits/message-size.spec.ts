@@ -1,4 +1,5 @@
 import type { DiscoBus } from '../../../lib/bus/disco-bus.js';
+import { transportAccess } from '../../../lib/bus/transport-access.js';
 import { GzipCodec } from '../../../lib/codec/gzip.codec.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
 import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';
@@ -52,7 +53,7 @@ describe('maxMessageSize', () => {
   it('holds for requests of a transport', async () => {
     const bus = await started();
     const error = await new Promise((resolve) =>
-      bus.requestDirect(
+      transportAccess(bus).request(
         't',
         text(11 * MIB),
         { timeoutMs: 5_000 },

@@ -1,8 +1,8 @@
 import type { Delivery } from '../../../driver/delivery.js';
 import type { DriverSubscription } from '../../../driver/driver.js';
+import { FanOutDelivery } from '../../../driver/fan-out-delivery.js';
 import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import type { TopicMatcher } from '../../../message/topic-pattern.js';
-import { FanOutDelivery } from './fan-out-delivery.js';
 import type { ChannelListener } from './subscriber-connection.js';
 
 /** Who is handed what a subscription gets. */

@@ -1,0 +1,90 @@
+import type { DeliveryGuarantee } from '../driver/capabilities.js';
+import type { DriverReceipt } from '../driver/driver.js';
+import type { MessageHandler, SubscribeOptions } from './bus-options.js';
+import type { ReplyObserver } from './requests/call.js';
+import type { DirectChannel } from './requests/direct-channel.js';
+import type { DirectCall, Requester, RequestHandle } from './requests/requester.js';
+import type { Responder } from './requests/responder.js';
+import type { ResolvedOptions } from './resolved-options.js';
+import { handlerName, type Subscriber } from './subscriber.js';
+import type { Subscription } from './subscription.js';
+
+/** The parts of a bus that a transport uses past the bus's own methods. */
+export interface TransportAccessDeps {
+  readonly options: ResolvedOptions;
+  readonly channel: DirectChannel;
+  readonly requester: Requester;
+  readonly responder: Responder;
+  readonly subscriber: Subscriber;
+}
+
+/** What the transport of this package may do with a bus, and applications may not: no entry of the package exports it. */
+export class TransportAccess {
+  constructor(private readonly deps: TransportAccessDeps) {}
+
+  /** How long a request waits that does not say so itself. */
+  get requestTimeoutMs(): number {
+    return this.deps.options.requestTimeoutMs;
+  }
+
+  /** Requests of the bus that wait for their replies. */
+  get pendingRequests(): number {
+    return this.deps.requester.size;
+  }
+
+  /** The guarantee that the `topics` table of the bus names for a topic or topic pattern; undefined where it names none. */
+  agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
+    return this.deps.options.topics.agreedDelivery(topicOrPattern);
+  }
+
+  /** Resolves when requests to handlers of the bus can be called off; otherwise that begins with the first request. */
+  prepareToRespond(): Promise<void> {
+    return this.deps.responder.listen();
+  }
+
+  /**
+   * Sends a request at most once, without the checks of a publish: `topic` and the headers of `call` must be checked. No
+   * metric counts its publish. Otherwise as `DiscoBus.requestStream`.
+   */
+  request(topic: string, payload: unknown, call: DirectCall, observer: ReplyObserver): RequestHandle {
+    return this.deps.requester.ask(topic, payload, call, observer);
+  }
+
+  /** Subscribes to one of the bus's own topics, or a pattern of them, which is not checked. Otherwise as `DiscoBus.subscribe`. */
+  async subscribe(
+    topicOrPattern: string,
+    handler: MessageHandler,
+    options: SubscribeOptions,
+  ): Promise<Subscription> {
+    const { subscriber } = this.deps;
+    const wanted = subscriber.declareOwn(topicOrPattern, options, handlerName(handler));
+    return subscriber.orWithdraw(wanted, subscriber.open(wanted, handler));
+  }
+
+  /** Sends `payload` at most once to one of the bus's own topics, which is not checked. No metric counts it. */
+  async publish(topic: string, payload: unknown, timeoutMs: number): Promise<DriverReceipt> {
+    const { channel } = this.deps;
+    const body = await channel.encode(payload);
+    return new Promise((accepted, failed) =>
+      channel.send(topic, {}, body, { accepted, failed }, undefined, timeoutMs),
+    );
+  }
+}
+
+/** Known by name, so that a transport finds it on a bus of another copy of the package. */
+const ACCESS = Symbol.for('nestjs-disco-bus.transport-access');
+
+/** Lets transports use `bus` by `access`. Neither its type nor a listing of its properties shows it. */
+export function grantTransportAccess(bus: object, access: TransportAccess): void {
+  Object.defineProperty(bus, ACCESS, { value: access });
+}
+
+/** Whether `bus` is a `DiscoBus`, of whatever copy of the package. */
+export function grantsTransportAccess(bus: object): boolean {
+  return ACCESS in bus;
+}
+
+/** The access that `bus` has granted; every `DiscoBus` grants one. */
+export function transportAccess(bus: object): TransportAccess {
+  return (bus as { readonly [ACCESS]: TransportAccess })[ACCESS];
+}

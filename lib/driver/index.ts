@@ -1,0 +1,96 @@
+// For authors of drivers and lock stores. Applications import `nestjs-disco-bus`.
+
+// The seam: what a driver can do, what it does, and what it hands over
+
+export type { DeliveryGuarantee, DriverCapabilities, GuaranteeCapabilities } from './capabilities.js';
+export type { DeadLetterReason, Delivery, DeliveryPart } from './delivery.js';
+export type {
+  BufferLimit,
+  DiscoDriver,
+  DriverContext,
+  DriverPublishOptions,
+  DriverReceipt,
+  DriverSubscribeOptions,
+  DriverSubscription,
+} from './driver.js';
+
+// Deliveries: one at most once, and the hand-over that a failing subscriber cannot harm
+
+export { FanOutDelivery } from './fan-out-delivery.js';
+export { handOver } from './guarded-delivery.js';
+
+// Status: what a driver tells of its connection and its store
+
+export {
+  type DeadLettersFull,
+  type DriverStatus,
+  type DriverStatusListener,
+  DriverStatusListeners,
+} from './driver-status.js';
+
+// Dead letters: for drivers that keep them
+
+export {
+  type DeadLetter,
+  type DeadLetterProvider,
+  type DeadLetterRange,
+  type DeadLetterStore,
+  offersDeadLetters,
+} from './dead-letters.js';
+
+// Groups and agreements: for drivers that know who reads a topic, and how
+
+export { type GroupCensus, offersGroupCensus } from './group-census.js';
+export { type GroupRemoval, offersGroupRemoval } from './group-removal.js';
+export {
+  offersTopicAgreements,
+  type TopicAgreements,
+  type TopicDissent,
+  type TopicUse,
+} from './topic-agreements.js';
+
+// Lock stores: what a LockManager asks
+
+export {
+  type LockAcquireOptions,
+  type LockAnswer,
+  type LockClaim,
+  type LockGrant,
+  type LockHint,
+  LockHintListeners,
+  type LockMode,
+  type LockRefusal,
+  type LockState,
+  type LockStore,
+  type LockStoreProvider,
+  offersLocks,
+} from './lock-store.js';
+
+// Bundling: several messages in one frame, around any driver
+
+export type { BundleLimits } from './bundle-lane.js';
+export { BundlingDriver, type BundlingOptions } from './bundling-driver.js';
+
+// Time: the clock that drivers and lock stores may take
+
+export type { Clock, ClockTimer } from '../timing/clock.js';
+
+// Errors: what a driver or lock store may reject with; the same classes as in `nestjs-disco-bus`
+
+export {
+  AbortedError,
+  ClosedError,
+  ConfigurationError,
+  NotConnectedError,
+  TopicConflictError,
+} from '../errors/bus.errors.js';
+export { DiscoBusError, type DiscoBusErrorCode, isDiscoBusError } from '../errors/disco-bus-error.js';
+export { DriverError, type DriverErrorOptions } from '../errors/driver.errors.js';
+export { LockUnavailableError } from '../errors/lock.errors.js';
+export { MessageTooLargeError } from '../errors/message.errors.js';
+export {
+  BackpressureError,
+  PublishOutcomeUnknownError,
+  PublishTimeoutError,
+} from '../errors/publish.errors.js';
+export { NotReplicatedError, StreamFullError } from '../errors/stream.errors.js';
