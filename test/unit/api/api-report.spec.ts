@@ -43,7 +43,7 @@ describe('the public API', () => {
     const exported = new Set(Object.values(entries).flatMap(exportedBy));
     expect(exported.size).toBeGreaterThan(150);
     const forgotten = Object.values(entries).flatMap((entry) => entry.forgotten);
-    expect(forgotten.filter((name) => !exported.has(name)))).toEqual([]);
+    expect(forgotten.filter((name) => !exported.has(name))).toEqual([]);
   });
 
   it('exports every name from the entry that ADR 0032 gives it', () => {
