@@ -159,7 +159,7 @@ describe('A primary that dies while its replica hears nothing', () => {
     const pass = larger === all.length && stale === 0 && believing === all.length;
     const figures = { sent: all.length, faults, believing, larger, refusedWrites: store.refused };
     report({ engine: 'locks', ...figures, staleWrites: stale, pass });
-    expect(new Set(refusals)).toEqual(new Set(['DISCO_NOT_REPLICATED']));
+    expect(new Set(refusals)).toEqual(new Set(['DISCO_LOCK_NOT_REPLICATED']));
     // Two believe to hold each of them: that is what the token is for.
     expect(believing).toBe(all.length);
     expect({ larger, stale, refused: store.refused }).toEqual({

@@ -88,7 +88,9 @@ describe('publish', () => {
     bus.publish('orders', 1).catch(() => {});
     bus.publish('orders', 1, { timeout: '2s' }).catch(() => {});
     await setImmediate();
-    expect(driver.seen.map(({ timeoutMs }) => timeoutMs)).toEqual([30_000, 2_000]);
+    // What has passed since it was published is taken off.
+    const rounded = driver.seen.map(({ timeoutMs }) => Math.ceil(timeoutMs / 500) * 500);
+    expect(rounded).toEqual([30_000, 2_000]);
   });
 
   it('is aborted by its signal: cleanly before it is sent, with unknown outcome after', async () => {

@@ -15,7 +15,9 @@ const REAP_AT_ONCE = 100;
 /** How soon what was settled is trimmed. */
 const BUSY_MS = 1_000;
 /** How often an idle group is looked after, if its members need not be heard of more often. */
-const IDLE_MS = 5_000;
+const IDLE_MS = 10_000;
+/** One look for dead members in so many is for what is seldom there as well. */
+const SWEPT_REAPS = 6;
 
 /** What the script answers, in its own order. */
 type UpkeepReply = [
@@ -77,6 +79,7 @@ export class ConsumerUpkeep {
   private running = false;
   private again = false;
   private reapedMs = Number.NEGATIVE_INFINITY;
+  private reaps = 0;
   private surplus = 0;
   private trims = true;
   private stopped = false;
@@ -205,6 +208,7 @@ export class ConsumerUpkeep {
     const startedMs = performance.now();
     const { claimAfterMs, maxCrashes, maxDeadLetters } = this.setup.options;
     const reaps = startedMs - this.reapedMs >= this.beatMs - 1;
+    const sweeps = reaps && this.reaps % SWEPT_REAPS === 0;
     const trims = this.trims;
     this.trims = false;
     const { stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies } =
@@ -212,7 +216,7 @@ export class ConsumerUpkeep {
     const keys = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
     const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes];
     const run = this.setup.connection.run((client) =>
-      upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE, maxDeadLetters]),
+      upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE, maxDeadLetters, sweeps ? 1 : 0]),
     );
     const reply = await run.catch((error: unknown) => {
       this.trims ||= trims;
@@ -230,12 +234,17 @@ export class ConsumerUpkeep {
     this.lost(lost);
     this.owner.reports.outlived(outlived);
     this.owner.reports.crashedOut(crashedOut);
-    this.checkpoint = checkpoint;
-    this.entriesAdded = added;
-    this.lastId = lastId;
+    if (trims) {
+      this.checkpoint = checkpoint;
+      this.entriesAdded = added;
+      this.lastId = lastId;
+    }
     this.compare(mine);
     await this.owner.renewRight();
-    if (reaps && budget > 0) this.reapedMs = startedMs;
+    if (reaps && budget > 0) {
+      this.reapedMs = startedMs;
+      this.reaps++;
+    }
     if (budget === 0) return 1;
     return due === '' ? idleMs : Math.max(1, Math.min(idleMs, Number(due) - Number(now)));
   }

@@ -57,18 +57,25 @@ local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local delayed, bodies, dead, parts, later, laterBodies = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local group, consumer, claimAfter = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local maxCrashes, reaps, trims, budget = tonumber(ARGV[4]), ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
-local maxDead = tonumber(ARGV[8])
+local maxDead, sweeps = tonumber(ARGV[8]), ARGV[9] == '1'
 local source = { S = stream, R = retry }
 `;
 
 const upkeepSteps = `
-local function missing(key)
+local mine, gone = 0, false
+for _, key in pairs(source) do
   local summary = redis.pcall('XPENDING', key, group)
-  if not summary.err then return false end
-  if string.find(summary.err, 'NOGROUP', 1, true) then return true end
-  error(summary.err)
+  if summary.err then
+    if not string.find(summary.err, 'NOGROUP', 1, true) then error(summary.err) end
+    gone = true
+  else
+    for _, each in ipairs(summary[4] or {}) do
+      if each[1] == consumer then mine = mine + tonumber(each[2]) end
+    end
+  end
 end
-if missing(stream) or missing(retry) then return { text(now), 'NOGROUP' } end
+if gone then return { text(now), 'NOGROUP' } end
+local notes = redis.call('HMGET', state, 'waiting', 'at', 'grace')
 -- What is over makes room before anything else takes some.
 if trims then
   trim(stream)
@@ -77,29 +84,44 @@ end
 
 -- Retries that wait only grow in number between two upkeeps. Where the server has evicted the order of them, they are due
 -- now; where it has evicted all, they are lost.
-local waited = tonumber(redis.call('HGET', state, 'waiting') or 0)
-if redis.call('HLEN', bodies) - 1 > redis.call('ZCARD', delayed) then
-  for _, member in ipairs(redis.call('HKEYS', bodies)) do
-    if member ~= 'n' then redis.call('ZADD', delayed, 'NX', now, member) end
+local waited, evicted = tonumber(notes[1] or 0), 0
+if waited > 0 or sweeps then
+  if redis.call('HLEN', bodies) - 1 > redis.call('ZCARD', delayed) then
+    for _, member in ipairs(redis.call('HKEYS', bodies)) do
+      if member ~= 'n' then redis.call('ZADD', delayed, 'NX', now, member) end
+    end
   end
+  evicted = math.max(0, waited - redis.call('ZCARD', delayed))
 end
-local evicted = math.max(0, waited - redis.call('ZCARD', delayed))
 local due = promote(delayed, bodies, retry)
 evicted = evicted + vanished
-local waiting = redis.call('ZCARD', delayed)
-if waiting ~= waited then redis.call('HSET', state, 'waiting', waiting) end
+if due or waited > 0 then
+  local waiting = redis.call('ZCARD', delayed)
+  if waiting ~= waited then redis.call('HSET', state, 'waiting', waiting) end
+end
 local dueLater = promote(later, laterBodies, stream)
 if not due or dueLater and dueLater < due then due = dueLater end
 
 -- After a time in which nobody could reach the server, the living get some to be heard again.
-local last = tonumber(redis.call('HGET', state, 'at') or now)
+local grace = tonumber(notes[3] or 0)
 redis.call('HSET', state, 'at', text(now))
-if now - last > claimAfter * 2 / 3 then redis.call('HSET', state, 'grace', text(now + claimAfter / 2)) end
+if now - tonumber(notes[2] or now) > claimAfter * 2 / 3 then
+  grace = now + claimAfter / 2
+  redis.call('HSET', state, 'grace', text(grace))
+end
 redis.call('ZADD', members, now + claimAfter, consumer)
-redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
+if sweeps then redis.call('PEXPIRE', members, claimAfter + ${DAY_MS}) end
+
+-- The first of them by when they were last heard of: those that are dead, and a few of the others.
+local first, silent, others = redis.call('ZRANGE', members, 0, 16, 'WITHSCORES'), {}, 0
+for i = 1, #first, 2 do
+  if tonumber(first[i + 1]) <= now then silent[#silent + 1] = first[i]
+  elseif first[i] ~= consumer then others = others + 1 end
+end
 
 local function deadConsumers()
-  local found = redis.call('ZRANGEBYSCORE', members, '-inf', now, 'LIMIT', 0, 16)
+  local found = silent
+  if not sweeps then return found end
   for _, key in pairs(source) do
     for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', key, group)) do
       local info = fieldsOf(flat)
@@ -110,10 +132,8 @@ local function deadConsumers()
   return found
 end
 
-local others = #redis.call('ZRANGEBYSCORE', members, '(' .. text(now), '+inf') - 1
-
 local reaped = 0
-if reaps and now >= tonumber(redis.call('HGET', state, 'grace') or 0) then
+if reaps and now >= grace then
   for _, name in ipairs(deadConsumers()) do
     local fateOf = fates(name)
     for letter, key in pairs(source) do
@@ -129,27 +149,22 @@ if reaps and now >= tonumber(redis.call('HGET', state, 'grace') or 0) then
   end
 end
 
-local added, mine = -1, 0
+local checkpoint, added, lastId = '', -1, ''
 if trims then
   local summary = redis.call('XPENDING', stream, group)
-  local checkpoint
   if summary[1] > 0 then checkpoint = before(summary[2]) end
   for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
     local info = fieldsOf(flat)
-    if info.name == group and not checkpoint then checkpoint = info['last-delivered-id'] end
+    if info.name == group and checkpoint == '' then checkpoint = info['last-delivered-id'] end
   end
   redis.call('HSET', state, 'cp', checkpoint)
   trim(stream)
   trim(retry)
+  local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
+  added, lastId = info['entries-added'] or -1, info['last-generated-id']
 end
-for _, key in pairs(source) do
-  for _, each in ipairs(redis.call('XPENDING', key, group)[4] or {}) do
-    if each[1] == consumer then mine = mine + tonumber(each[2]) end
-  end
-end
-local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
 return { text(now), '', due and text(due) or '', mine, others, reaped, lost + evicted, outlived,
-  redis.call('HGET', state, 'cp') or '', info['entries-added'] or -1, budget, info['last-generated-id'], crashedOut }
+  checkpoint, added, budget, lastId, crashedOut }
 `;
 
 /**
@@ -158,8 +173,9 @@ return { text(now), '', due and text(due) or '', mine, others, reaped, lost + ev
  * notes the checkpoint, and trims what every group is done with.
  *
  * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
- * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most, most dead letters that are kept.
- * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, how many other members are alive,
+ * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most, most dead letters that are kept, 1 to look also for
+ * what is seldom there: consumers that are no members, and retries whose order was evicted.
+ * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, how many other members are alive (17 at most),
  * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, entries ever added, budget left, the stream's last id, entries that became dead letters for crashes.
  */
 export const upkeepScript =

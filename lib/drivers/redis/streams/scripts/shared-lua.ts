@@ -185,6 +185,8 @@ end
 export const promoteFunction = `
 local vanished = 0
 local function promote(set, bodies, stream)
+  local first = tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
+  if not first or first > now then return first end
   local members = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)
   for _, member in ipairs(members) do
     local packed = redis.call('HGET', bodies, member)
