@@ -12,7 +12,8 @@ import { gate, Inbox, KeepingLogger } from '../../unit/bus/support.js';
 import { type HostileFrame, hostileFrames } from './hostile-frames.js';
 import { Stillness } from './stillness.js';
 
-const STILL_MS = 50;
+/** Alone, and beside other specs in one process, whose garbage is collected in its turns as well. */
+const STILL_MS = process.env.FULL ? 50 : 150;
 const timeout = '25s';
 
 let redis: RedisServer;
@@ -129,9 +130,12 @@ describe.each(ways)('What arrives where replies do, over %s', (_way, driver) => 
 
   it('2,000 replies that take long to read, to as many requests, stop nothing', async () => {
     const flood = async () => {
-      const { bus, asked, send } = await stage(driver);
+      const { bus, asked, answer, send } = await stage(driver);
       const text = JSON.stringify(Array.from({ length: 3_000 }, (_, n) => n));
-      const answered = Array.from({ length: 2_000 }, () => bus.request('t', 1, { timeout }));
+      const answered = Array.from({ length: 2_000 }, () =>
+        // Kept, they would be collected within the turns that are measured.
+        bus.request<number[]>('t', 1, { timeout }).then(({ length }) => length),
+      );
       const contexts = await asked.until(2_000);
       const ids = contexts.map(({ id, headers }) => headers['x-reply-id'] ?? id);
       const bundles = [];
@@ -143,8 +147,10 @@ describe.each(ways)('What arrives where replies do, over %s', (_way, driver) => 
         );
       const stillness = new Stillness();
       for (const bundle of bundles) void send(bundle);
-      expect(await Promise.all(answered)).toHaveLength(2_000);
-      return stillness.end();
+      expect(new Set(await Promise.all(answered))).toEqual(new Set([3_000]));
+      const stillMs = stillness.end();
+      answer.open();
+      return stillMs;
     };
     let stillMs = Number.POSITIVE_INFINITY;
     for (let tries = 0; tries < 3 && stillMs > STILL_MS; tries++) stillMs = await flood();
