@@ -73,6 +73,16 @@ module.exports = {
       { path: 'node_modules/', pathNot: 'node_modules/@types/node/' },
     ),
     error(
+      'streams-group-and-patterns-are-below',
+      { path: '^lib/drivers/redis/streams/(group|patterns|scripts)/' },
+      { path: '^lib/drivers/redis/streams/(consume|publish)/' },
+    ),
+    error(
+      'streams-consume-and-publish-are-strangers',
+      { path: '^lib/drivers/redis/streams/(consume|publish)/' },
+      { path: '^lib/drivers/redis/streams/(consume|publish)/', pathNot: '^lib/drivers/redis/streams/$1/' },
+    ),
+    error(
       'drivers-are-strangers',
       { path: '^lib/drivers/([^/]+)/' },
       { path: '^lib/drivers/', pathNot: '^lib/drivers/$1/' },

@@ -216,7 +216,14 @@ export class ConsumerUpkeep {
     const keys = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
     const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes];
     const run = this.setup.connection.run((client) =>
-      upkeep.run(client, keys, [...args, reaps ? 1 : 0, trims ? 1 : 0, REAP_AT_ONCE, maxDeadLetters, sweeps ? 1 : 0]),
+      upkeep.run(client, keys, [
+        ...args,
+        reaps ? 1 : 0,
+        trims ? 1 : 0,
+        REAP_AT_ONCE,
+        maxDeadLetters,
+        sweeps ? 1 : 0,
+      ]),
     );
     const reply = await run.catch((error: unknown) => {
       this.trims ||= trims;
