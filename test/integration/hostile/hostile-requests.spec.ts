@@ -13,9 +13,7 @@ import { Stillness } from './stillness.js';
 
 const STILL_MS = 50;
 const REPEATS = 50;
-/** No more in one stored bundle of Redis: the longer it is, the more each part costs to settle there. */
-const floodOf = ({ name, delivery }: Way) =>
-  name === 'Redis' && delivery === 'at-least-once' ? 1_000 : 4_000;
+const FLOOD = 4_000;
 const timeout = '25s';
 /** An inbox that nobody listens to. */
 const NOBODY = 'a'.repeat(32);
@@ -147,8 +145,8 @@ describe.each(ways)('Requests that are none, over $name, $delivery,', (way) => {
   it.each([
     ['of the wrong form', 'refused', { 'x-timeout': 'NaN' }],
     ['to nobody', 'handled', {}],
-  ])(`${floodOf(way)} in one bundle %s stop nothing`, async (_name, outcome, headers) => {
-    const flood = floodOf(way);
+  ])(`${FLOOD} in one bundle %s stop nothing`, async (_name, outcome, headers) => {
+    const flood = FLOOD;
     const bundle = () => joinBundle(Array.from({ length: flood }, () => request(headers)));
     await expectStill(async () => {
       const { outcomes, stillMs } = await attack(way, bundle, 1, flood);

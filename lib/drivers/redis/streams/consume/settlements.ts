@@ -139,12 +139,14 @@ export class Settlements {
     try {
       const head = [this.owner.group, this.owner.name];
       const args = [this.maxDeadLetters, ...argsOf(batch, parts)];
+      const recorded = parts.map((delivery) => delivery.sendParts());
       const reply = await persist(this.connection, (client) => {
         tries++;
         return script.run(client, this.keys, [...head, offersAckAndDelete(client) ? 1 : 0, ...args]);
       });
       const [failed, outlived] = reply as [number[], number];
       this.failures = 0;
+      for (const done of recorded) done();
       // A repeated call finds its own work done: then "not held" is what success looks like.
       const lost = new Set(tries > 1 ? [] : failed);
       for (const [index, operation] of batch.entries()) this.settled(operation, lost.has(index));

@@ -52,6 +52,8 @@ export class StreamDelivery implements Delivery {
   private parts: Set<number> | undefined;
   private begunParts: Set<number> | undefined;
   private acknowledged: number[] | undefined;
+  /** How many of them Redis knows. */
+  private recorded = 0;
   private readonly partsBefore: ReadonlySet<number> | undefined;
 
   constructor(
@@ -89,12 +91,20 @@ export class StreamDelivery implements Delivery {
     return this.partsBefore;
   }
 
-  /** Parts that were acknowledged, now or before, as the scripts want them; empty when there is none. */
+  /** Parts that were acknowledged and that Redis may not know of, as the scripts want them; empty when there is none. */
   get partList(): string {
+    const { acknowledged = [], recorded } = this;
     const { settledParts } = this.entry;
-    return (this.acknowledged === undefined ? settledParts : [...settledParts, ...this.acknowledged]).join(
-      ',',
-    );
+    // Those of earlier attempts stand in the entry, until some are recorded beside it.
+    return (recorded === 0 ? [...settledParts, ...acknowledged] : acknowledged.slice(recorded)).join(',');
+  }
+
+  /** To be called before `partList` is sent; the result is to be called once Redis has recorded it. */
+  sendParts(): () => void {
+    const sent = this.acknowledged?.length ?? 0;
+    return () => {
+      this.recorded = Math.max(this.recorded, sent);
+    };
   }
 
   /** Whether it may have crashed a process, and so is to be tried alone. */

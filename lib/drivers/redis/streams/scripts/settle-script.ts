@@ -23,17 +23,26 @@ local function acknowledge(letter, ids)
   redis.call('XACK', key, group, unpack(ids))
 end
 
-local function has(list, part)
-  return string.find(',' .. list .. ',', ',' .. part .. ',', 1, true) ~= nil
-end
-
--- The parts settled so far, with those that are told now.
+-- The parts of an entry that are settled, read once: in a set, and as the text that is kept.
+local read = {}
 local function settledParts(letter, id, told)
-  local list = redis.call('HGET', parts, letter .. id) or ''
-  for part in string.gmatch(told, '%d+') do
-    if not has(list, part) then list = list == '' and part or list .. ',' .. part end
+  local name = letter .. id
+  local settled = read[name]
+  if not settled then
+    settled = { known = {}, text = redis.call('HGET', parts, name) or '' }
+    for part in string.gmatch(settled.text, '%d+') do settled.known[part] = true end
+    read[name] = settled
   end
-  return list
+  local fresh = {}
+  for part in string.gmatch(told, '%d+') do
+    if not settled.known[part] then
+      settled.known[part] = true
+      fresh[#fresh + 1] = part
+    end
+  end
+  local more = table.concat(fresh, ',')
+  if more ~= '' then settled.text = settled.text == '' and more or settled.text .. ',' .. more end
+  return settled
 end
 
 local function again(delay, fields)
@@ -48,18 +57,18 @@ end
 
 -- One retry or dead letter. A part that was settled before is told by the list: a repeated call does nothing to it.
 local function giveAway(kind, letter, id, part, told, delay, fields)
-  local list = settledParts(letter, id, told)
-  if part ~= '' and has(list, part) then return end
-  if part == '' and list ~= '' then
+  local settled = settledParts(letter, id, told)
+  if part ~= '' and settled.known[part] then return end
+  if part == '' and settled.text ~= '' then
     fields[#fields + 1] = 's'
-    fields[#fields + 1] = list
+    fields[#fields + 1] = settled.text
   end
   if kind == 'r' then again(delay, fields) else bury('at', text(now), unpack(fields)) end
   if part == '' then
     acknowledge(letter, { id })
     redis.call('HDEL', parts, letter .. id)
   else
-    redis.call('HSET', parts, letter .. id, list == '' and part or list .. ',' .. part)
+    redis.call('HSET', parts, letter .. id, settledParts(letter, id, part).text)
   end
 end
 
@@ -76,7 +85,7 @@ while at <= #ARGV do
     end
     at = at + 3
   elseif kind == 'p' then
-    if mine then redis.call('HSET', parts, letter .. id, settledParts(letter, id, ARGV[at + 3])) end
+    if mine then redis.call('HSET', parts, letter .. id, settledParts(letter, id, ARGV[at + 3]).text) end
     at = at + 4
   else
     local part, told, delay, first = ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5]), at + 7
@@ -100,7 +109,7 @@ return { failed, outlived }
  *
  * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts. ARGV: group, consumer,
  * 1 to delete what all groups are done with, most dead letters that are kept; then \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\`
- * (parts acknowledged so far),
+ * (parts acknowledged since the last time),
  * \`r|d stream id part list delay n field value …\` (retry, dead letter; of a part or, with none,
  * of all; list as before).
  * \`stream\` is S or R; n counts fields and values.
