@@ -1,5 +1,5 @@
 // Node's hooks for the modules of a program that source-loader.mjs was imported for.
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -59,8 +59,8 @@ async function transpiled(filename) {
   if (existsSync(file)) return readFileSync(file, 'utf8');
   const { transform } = await import('@swc/core');
   const { code } = await transform(source, { ...settings, filename });
-  // Several processes may write the same file: the renaming makes each of them whole when it is found.
-  const draft = new URL(`${name}.${process.pid}`, cache);
+  // Several processes and threads may write the same file: the renaming makes each of them whole when it is found.
+  const draft = new URL(`${name}.${randomUUID()}`, cache);
   writeFileSync(draft, code);
   renameSync(draft, file);
   return code;
