@@ -32,8 +32,10 @@ describe('requests that look for an instance at the same time', () => {
     // Whoever has less time does not wait for the other's.
     expect(Math.min(...times)).toBeLessThan(590);
     // Whoever has more goes on asking for what is left of it.
-    if (timeouts[0] > timeouts[1]) expect(bus.asked).toEqual([600]);
-    else expect(bus.asked).toEqual([60, expect.closeTo(540 - (times[0] - 60), -2)]);
+    // Node's timers may be a millisecond early, which is asked for as well.
+    const asked = bus.asked.filter((ms) => ms > 2);
+    if (timeouts[0] > timeouts[1]) expect(asked).toEqual([600]);
+    else expect(asked).toEqual([60, expect.closeTo(540 - (times[0] - 60), -2)]);
   });
 
   it('tell the time that the caller gave, however little was left of it', async () => {
