@@ -27,6 +27,16 @@ describe('Redlock over three servers', () => {
     return locks;
   };
 
+  /** One that talks to all three: a majority is enough for `connect`. */
+  const wholeManager = async () => {
+    const all = stores();
+    await Promise.all(all.map((store) => store.connect()));
+    const locks = new LockManager(redlockStore(all));
+    made.push(locks);
+    await locks.connect();
+    return locks;
+  };
+
   it('excludes, passes on, and hands out rising fencing tokens', async () => {
     const managers = [await manager(), await manager()];
     let [inside, last] = [0, 0n];
@@ -44,8 +54,8 @@ describe('Redlock over three servers', () => {
   });
 
   it('bears the loss of one server, and no more', async () => {
-    const [a, b] = [await manager(), await manager()];
-    const before = await a.acquire('key', { ttl: '20s' });
+    const [a, b] = [await wholeManager(), await wholeManager()];
+    const before = await heldByAll(() => a.acquire('key', { ttl: '20s' }));
     await servers[0].kill();
     expect(await b.tryAcquire('key')).toBeNull();
     await before.extend();
@@ -79,11 +89,7 @@ describe('Redlock over three servers', () => {
   });
 
   it('does not lose a held lock when one server freezes', async () => {
-    const all = stores();
-    await Promise.all(all.map((store) => store.connect()));
-    const locks = new LockManager(redlockStore(all));
-    made.push(locks);
-    await locks.connect();
+    const locks = await wholeManager();
     const lock = await locks.acquire('key', { ttl: '3s', autoExtend: true });
     servers[0].freeze();
     for (let round = 0; round < 3; round++) {
@@ -114,7 +120,7 @@ describe('Redlock over three servers', () => {
   }
 
   it('says that it cannot know where one server has the lock, one has not, and one is away', async () => {
-    const locks = await manager();
+    const locks = await wholeManager();
     const lock = await heldByAll(() => locks.acquire('key', { ttl: '20s' }));
     // The second forgets, the third dies: whether a majority had it still, nobody can tell.
     const admin = new Redis(servers[1].url);
