@@ -65,7 +65,10 @@ export interface TopicOptions {
   retry?: RetryOptions | false;
   /** At least once: whether a message that is given up is kept as a dead letter; otherwise it is dropped and counted. @default true */
   deadLetter?: boolean;
-  /** How long one attempt may take. @default '30s' */
+  /**
+   * How long one attempt may take; then its `signal` aborts. The message is not tried again, and its place is not free, before
+   * the handler has ended, for ten times as long at most (5 s to 5 min). @default '30s'
+   */
   timeout?: Duration;
   /** Where a new group begins. @default 'beginning' */
   startFrom?: 'beginning' | 'new';

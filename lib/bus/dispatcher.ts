@@ -1,7 +1,7 @@
 import { inNobodysContext } from '../driver/async-context.js';
 import type { Delivery } from '../driver/delivery.js';
 import type { Clock } from '../timing/clock.js';
-import { turnBudget } from '../timing/turn-budget.js';
+import { TurnPause, turnBudget } from '../timing/turn-budget.js';
 import { type Backlog, sizeOf } from './backlog.js';
 import type { StartGate } from './start-gate.js';
 
@@ -40,8 +40,11 @@ export class Dispatcher {
   private head = 0;
   private idleWaiters: (() => void)[] = [];
   private draining = false;
-  /** The present turn of the event loop is over for it; it goes on in the next. */
-  private yielding = false;
+  /** Many messages that take long to read, or to handle, in one go must not hold up the process. */
+  private readonly pause = new TurnPause(() => {
+    this.drain();
+    this.wakeIfIdle();
+  });
   /** Something gave way, and what came before still waits. */
   private overflowing = false;
 
@@ -53,7 +56,7 @@ export class Dispatcher {
   }
 
   push(delivery: Delivery): void {
-    if (this.length > 0 || !this.mayStart() || this.yields()) this.enqueue(delivery);
+    if (this.length > 0 || !this.mayStart() || this.pause.begins()) this.enqueue(delivery);
     else this.startNew(delivery);
   }
 
@@ -85,7 +88,7 @@ export class Dispatcher {
     const { backlog, clock, detached } = this.options;
     if (backlog) {
       const bytes = sizeOf(delivery);
-      if (this.yielding && this.startsForRoom(bytes, backlog)) {
+      if (this.pause.active && this.startsForRoom(bytes, backlog)) {
         this.startNew(delivery);
         return;
       }
@@ -189,7 +192,7 @@ export class Dispatcher {
 
   private readonly startWaiting = (): void => {
     this.draining = true;
-    while (this.length > 0 && this.mayStart() && !this.yields()) this.startOldest();
+    while (this.length > 0 && this.mayStart() && !this.pause.begins()) this.startOldest();
     this.draining = false;
   };
 
@@ -201,20 +204,6 @@ export class Dispatcher {
     if (counted) this.options.backlog?.add(bytes);
     this.start(delivery, cameMs, counted ? bytes : undefined);
   }
-
-  /** Many messages that take long to read, or to handle, in one go must not hold up the process. */
-  private yields(): boolean {
-    if (this.yielding || !turnBudget.spent) return this.yielding;
-    this.yielding = true;
-    turnBudget.later(this.goOn);
-    return true;
-  }
-
-  private readonly goOn = (): void => {
-    this.yielding = false;
-    this.drain();
-    this.wakeIfIdle();
-  };
 
   private mayStart(): boolean {
     return this.running < this.options.concurrency && !this.options.gate.paused;

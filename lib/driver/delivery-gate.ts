@@ -1,4 +1,4 @@
-import { turnBudget } from '../timing/turn-budget.js';
+import { TurnPause, turnBudget } from '../timing/turn-budget.js';
 import { inNobodysContext } from './async-context.js';
 import { storedDeliveries } from './bundle-delivery.js';
 import type { Delivery } from './delivery.js';
@@ -7,14 +7,14 @@ import { handOver } from './guarded-delivery.js';
 
 /**
  * Keeps the promise of `maxInFlight` for bundles: a driver counts one for each, so what a bundle holds beyond the free
- * places waits here, and so does what is more than one turn of the event loop may take. What waits when the subscription closes stays unsettled, and so goes back to its group.
+ * places waits here, and so does what is more than one turn of the event loop may take. What waits when the subscription
+ * closes stays unsettled, and so goes back to its group.
  */
 export class DeliveryGate {
   private readonly waiting: Delivery[] = [];
   private inFlight = 0;
   private open = true;
-  /** The present turn of the event loop is over for it; it goes on in a later one. */
-  private yielding = false;
+  private readonly pause = new TurnPause(() => this.handOver());
 
   constructor(
     private readonly maxInFlight: number,
@@ -59,23 +59,11 @@ export class DeliveryGate {
   }
 
   private readonly handOverAll = (): void => {
-    while (this.mayHandOver() && !this.yields()) {
+    while (this.mayHandOver() && !this.pause.begins()) {
       this.inFlight++;
       const delivery = this.waiting.shift() as Delivery;
       turnBudget.spendOn(() => handOver(delivery, this.onDelivery, this.onFault));
     }
-  };
-
-  private yields(): boolean {
-    if (this.yielding || !turnBudget.spent) return this.yielding;
-    this.yielding = true;
-    turnBudget.later(this.goOn);
-    return true;
-  }
-
-  private readonly goOn = (): void => {
-    this.yielding = false;
-    this.handOver();
   };
 
   private mayHandOver(): boolean {

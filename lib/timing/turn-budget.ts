@@ -44,3 +44,25 @@ class TurnBudget {
 
 /** Of this process: whatever reads messages shares it. */
 export const turnBudget = new TurnBudget();
+
+/** The pauses of one worker: when the turn's time is spent it stops, and goes on in a turn to come. */
+export class TurnPause {
+  /** The present turn is over for this worker. */
+  active = false;
+
+  /** `goOn`: continues the work; must not throw. */
+  constructor(private readonly goOn: () => void) {}
+
+  /** Whether the worker has to stop now; `goOn` is then called once. */
+  begins(): boolean {
+    if (this.active || !turnBudget.spent) return this.active;
+    this.active = true;
+    turnBudget.later(this.end);
+    return true;
+  }
+
+  private readonly end = (): void => {
+    this.active = false;
+    this.goOn();
+  };
+}

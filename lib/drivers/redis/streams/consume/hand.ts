@@ -140,7 +140,7 @@ export class Hand implements RunningEntries {
       last.seat = seat;
     }
     if (delivery.holder !== undefined) this.out--;
-    else if (this.suspects.includes(delivery)) this.suspects.splice(this.suspects.indexOf(delivery), 1);
+    else this.suspects = this.suspects.filter((suspect) => suspect !== delivery);
     return true;
   }
 

@@ -1,6 +1,6 @@
 import { within } from '../../../../timing/within.js';
 import type { RunningMark } from '../group/running-mark.js';
-import type { Hand, Handing } from './hand.js';
+import type { Hand } from './hand.js';
 
 /** Other members may try what waits when a trial takes longer than this. */
 const SHARED_AFTER_MS = 1_000;
@@ -46,7 +46,6 @@ export interface TrialDeps {
   readonly patienceMs: number;
   /** Whether other members could try what waits here. */
   mayShare(): boolean;
-  handOver(handing: Handing): void;
   /** Gives what waits back to the group. */
   share(): void;
   /** Nothing is tried any more. */
@@ -102,14 +101,15 @@ export class SuspectTrials {
   }
 
   private async tryNext(mark: RunningMark): Promise<void> {
-    const { hand, handOver } = this.deps;
+    const { hand } = this.deps;
     const { suspect } = hand;
     if (suspect === undefined || this.closed) return;
     await mark.tries(suspect.key);
     const handing = this.closed ? undefined : hand.beginTrial();
     if (handing === undefined) return;
-    handOver(handing);
-    await this.until(() => !hand.holds(handing.delivery));
+    const { delivery, to } = handing;
+    to?.hand(delivery);
+    await this.until(() => !hand.holds(delivery));
   }
 
   private share(): void {

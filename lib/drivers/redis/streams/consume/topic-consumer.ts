@@ -96,7 +96,6 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
       turns,
       patienceMs: claimAfterMs,
       mayShare: () => this.upkeep.others > 0 && this.subscriptions.sole === undefined,
-      handOver: ({ delivery, to }) => to?.hand(delivery),
       share: () => void this.releaseWaiting(),
       over: () => this.wake(),
     });

@@ -214,17 +214,9 @@ export class ConsumerUpkeep {
     const { stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies } =
       this.owner.keys;
     const keys = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
-    const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes];
-    const run = this.setup.connection.run((client) =>
-      upkeep.run(client, keys, [
-        ...args,
-        reaps ? 1 : 0,
-        trims ? 1 : 0,
-        REAP_AT_ONCE,
-        maxDeadLetters,
-        sweeps ? 1 : 0,
-      ]),
-    );
+    const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes, flag(reaps), flag(trims)];
+    args.push(REAP_AT_ONCE, maxDeadLetters, flag(sweeps));
+    const run = this.setup.connection.run((client) => upkeep.run(client, keys, args));
     const reply = await run.catch((error: unknown) => {
       this.trims ||= trims;
       throw error;
@@ -268,4 +260,8 @@ export class ConsumerUpkeep {
   private hear(serverMs: number): void {
     this.offsetMs = serverMs - performance.now();
   }
+}
+
+function flag(yes: boolean): 0 | 1 {
+  return yes ? 1 : 0;
 }
