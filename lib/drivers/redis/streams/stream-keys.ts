@@ -57,6 +57,8 @@ export class StreamKeys {
 /** The keys of a topic that no group owns. */
 export interface TopicKeys {
   readonly stream: string;
+  /** A hash: how many messages the stream has had, and what is to be known of them besides. */
+  readonly counts: string;
   /** Delayed publishes by the time they are due, and their fields. */
   readonly later: string;
   readonly laterBodies: string;
@@ -83,6 +85,7 @@ export interface GroupKeys extends TopicKeys {
 function topicKeys(stream: string): TopicKeys {
   return {
     stream,
+    counts: `${stream}:counts`,
     later: `${stream}:later`,
     laterBodies: `${stream}:later-bodies`,
     dedup: `${stream}:dedup:`,
