@@ -11,6 +11,7 @@ import {
   type DriverSubscription,
 } from '../driver/driver.js';
 import { type DriverStatusListener } from '../driver/driver-status.js';
+import { type GroupRemoval, offersGroupRemoval } from '../driver/group-removal.js';
 import { type InspectionProvider, offersInspection } from '../driver/inspection.js';
 import { offersTopicAgreements, type TopicAgreements } from '../driver/topic-agreements.js';
 
@@ -24,6 +25,8 @@ export class DriverDecorator implements DiscoDriver {
   /** As the driver within; undefined where that lets nobody look at its dead letters. */
   readonly deadLetters?: DeadLetterProvider['deadLetters'];
 
+  /** As the driver within; undefined where its groups cannot be removed. */
+  readonly removeGroup?: GroupRemoval['removeGroup'];
   /** As the driver within; undefined where that cannot tell what it keeps. */
   readonly listTopics?: InspectionProvider['listTopics'];
   /** As the driver within; undefined where that cannot tell what it keeps. */
@@ -33,6 +36,7 @@ export class DriverDecorator implements DiscoDriver {
 
   constructor(protected readonly inner: DiscoDriver) {
     if (offersDeadLetters(inner)) this.deadLetters = (topic, group) => inner.deadLetters(topic, group);
+    if (offersGroupRemoval(inner)) this.removeGroup = (topic, group) => inner.removeGroup(topic, group);
     if (offersInspection(inner)) {
       this.listTopics = (range) => inner.listTopics(range);
       this.inspectTopic = (...given) => inner.inspectTopic(...given);
