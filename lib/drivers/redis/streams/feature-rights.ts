@@ -5,7 +5,12 @@ import { wakeScripts } from './consume/blocking-read.js';
 import { abandonedScript } from './scripts/abandoned-script.js';
 import { agreementScript } from './scripts/agreement-script.js';
 import { censusScript } from './scripts/census-script.js';
-import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
+import {
+  groupExistsScript,
+  purgeScript,
+  removeLetterScript,
+  replayScript,
+} from './scripts/dead-letter-scripts.js';
 import { fetchScript, heldScript, openScript, releaseScript, upkeepScript } from './scripts/group-scripts.js';
 import { inspectScript } from './scripts/inspect-script.js';
 import { promoteScript } from './scripts/promote-script.js';
@@ -74,7 +79,11 @@ export const featureCommands = {
   ),
   /** Subscribing to patterns, beside `consume`. */
   patterns: union(commandsOf(hearPatternsScript, livePatternsScript), ['ZSCAN']),
-  deadLetters: union(commandsOf(groupExistsScript, replayScript, purgeScript), ['XLEN', 'XRANGE', 'XDEL']),
+  deadLetters: union(commandsOf(groupExistsScript, replayScript, removeLetterScript, purgeScript), [
+    'XLEN',
+    'XRANGE',
+    'XDEL',
+  ]),
   removal: union(commandsOf(removeGroupScript, censusScript, livePatternsScript), ['ZREM']),
   agreements: union(commandsOf(agreementScript), ['ZREM']),
   inspection: union(commandsOf(inspectScript), ['ZSCAN']),

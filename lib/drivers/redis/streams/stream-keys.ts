@@ -78,7 +78,7 @@ export interface GroupKeys extends TopicKeys {
   readonly parts: string;
   /** Consumers by the time until which they count as alive; kept for a day after that. */
   readonly members: string;
-  /** A hash: the checkpoint, the last upkeep, and which consumer runs what alone. */
+  /** A hash: the checkpoint, the last upkeep, and what each consumer runs, how many messages the retry stream and the dead letters have. */
   readonly state: string;
 }
 

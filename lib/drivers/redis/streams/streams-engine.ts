@@ -219,6 +219,7 @@ export class StreamsEngine {
       admin,
       options: options.streams,
       keys: this.keys,
+      service,
       name: `${service}@${hostname()}:${randomBytes(8).toString('hex')}`,
       maxFrameBytes,
       status,
