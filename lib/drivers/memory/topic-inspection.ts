@@ -79,13 +79,14 @@ function membersOf({ members }: GroupStanding, at: number): MemberInspection[] {
     deliveries.set(member.id, [...(deliveries.get(member.id) ?? []), ...member.deliveries]);
   }
   const identities = new Map(members.map((member) => [member.id, member]));
-  return Array.from(identities.values(), ({ id, service, host, pid }) => {
+  return Array.from(identities.values(), ({ id, service, host, pid, version }) => {
     const own = deliveries.get(id) ?? [];
     return {
       id,
       service,
       host,
       pid,
+      version,
       held: sum(own.map((delivery) => delivery.held)),
       running: sum(own.map((delivery) => delivery.running)),
       runningSince: least(own.flatMap(({ runningSince }) => runningSince ?? [])),

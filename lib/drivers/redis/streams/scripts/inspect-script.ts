@@ -1,16 +1,6 @@
-import { floorFunctions, nowFunction } from './shared-lua.js';
+import { idFunctions, nowFunction } from './shared-lua.js';
 
 const totals = `
-local function totalOf(id)
-  local _, seq = split(id)
-  return math.floor(seq / 4096)
-end
-
-local function messagesOf(id)
-  local _, seq = split(id)
-  return seq < 4096 and 1 or seq % 4096 + 1
-end
-
 local function partsIn(list)
   if not list or list == '' then return 0 end
   local _, commas = string.gsub(list, ',', '')
@@ -210,4 +200,4 @@ return cjson.encode({
  * KEYS: stream, later, counts; those of the groups, whose names are found there, are of the same slot. ARGV: 1 for the
  * bytes as well. Reply: nothing where the topic is not there, else JSON; lists in it that are empty are objects.
  */
-export const inspectScript = floorFunctions + nowFunction + totals + reading + group + inspect;
+export const inspectScript = idFunctions + nowFunction + totals + reading + group + inspect;

@@ -1,9 +1,5 @@
-/**
- * Lua functions that several scripts begin with. Ids are compared as pairs of numbers.
- *
- * floorOf(stream): the lowest id that some group is not done with; nil while there is no group.
- */
-export const floorFunctions = `
+/** Lua functions for ids and replies, which ask the server nothing. Ids are compared as pairs of numbers. */
+export const idFunctions = `
 local function split(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms), tonumber(seq)
@@ -48,6 +44,14 @@ local function fieldsOf(flat)
   return fields
 end
 
+`;
+
+/**
+ * Lua functions that several scripts begin with.
+ *
+ * floorOf(stream): the lowest id that some group is not done with; nil while there is no group.
+ */
+export const floorFunctions = `${idFunctions}
 local function floorOf(stream)
   local floor
   for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
