@@ -71,6 +71,18 @@ export type {
   TopicInspection,
 } from './driver/inspection.js';
 
+// Administration: what operators do to topics and groups
+
+export type {
+  AdminOptions,
+  BusAdmin,
+  DelayedOptions,
+  DelayedPublish,
+  RemoveGroupOptions,
+  SeekOptions,
+} from './bus/bus-admin.js';
+export type { AuditEntry, SeekOutcome, SeekTarget, SettingOutcome } from './driver/steering.js';
+
 // Handlers: methods that are subscribed, and what they take
 
 export { BusFailureInterceptor, busHttpException } from './nest/bus-failure.interceptor.js';
@@ -173,4 +185,5 @@ export {
   RequestTimeoutError,
   type RequestTimeoutReason,
 } from './errors/request.errors.js';
+export { WouldLoseMessagesError } from './errors/steering.errors.js';
 export { NotReplicatedError, StreamFullError } from './errors/stream.errors.js';

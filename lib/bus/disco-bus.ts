@@ -11,6 +11,7 @@ import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
 import type { BatchHandler } from './batch.js';
+import { BusAdmin } from './bus-admin.js';
 import { errorLine } from './bus-logger.js';
 import { publishMessageKinds, requestMessageKinds } from './bus-option-kinds.js';
 import type {
@@ -72,6 +73,8 @@ const REPLIES = 'replies';
 export class DiscoBus {
   /** What is stored, who reads it, and how far they are: for the server, not for this process alone. */
   readonly inspect: Inspector;
+  /** What operators do to topics and groups, for all processes. */
+  readonly admin: BusAdmin;
   private readonly options: ResolvedOptions;
   private readonly lifecycle = new Lifecycle();
   private readonly subscriber: Subscriber;
@@ -98,6 +101,8 @@ export class DiscoBus {
     this.inspect = new Inspector({ engine, waitingRoom, connected: () => this.driverConnected });
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
     this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
+    const { service } = this.options;
+    this.admin = new BusAdmin({ engine, waitingRoom, decoder: this.decoder, logger, service });
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
     const channel = new DirectChannel({

@@ -47,6 +47,7 @@ export class Dispatcher {
   });
   /** Something gave way, and what came before still waits. */
   private overflowing = false;
+  private limit = Number.POSITIVE_INFINITY;
 
   constructor(private readonly options: DispatcherOptions) {}
 
@@ -58,6 +59,12 @@ export class Dispatcher {
   push(delivery: Delivery): void {
     if (this.length > 0 || !this.mayStart() || this.pause.begins()) this.enqueue(delivery);
     else this.startNew(delivery);
+  }
+
+  /** Never more at a time than this from now on, beside its own bound. What runs goes on. */
+  limitTo(limit: number): void {
+    this.limit = limit;
+    this.drain();
   }
 
   /** The gate was opened: starts what waits. */
@@ -206,7 +213,7 @@ export class Dispatcher {
   }
 
   private mayStart(): boolean {
-    return this.running < this.options.concurrency && !this.options.gate.paused;
+    return this.running < Math.min(this.options.concurrency, this.limit) && !this.options.gate.paused;
   }
 
   private wakeIfIdle(): void {

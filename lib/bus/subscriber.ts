@@ -1,4 +1,5 @@
 import type { DeadLettersFull } from '../driver/driver-status.js';
+import type { GroupSetting } from '../driver/steering.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
@@ -121,6 +122,7 @@ export class Subscriber {
         bare,
         tellsBegin: true,
         onMissed: subscription.missed,
+        onSetting: subscription.isSet,
       };
       subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
     } catch (error) {
@@ -240,6 +242,7 @@ export class Subscriber {
         dropped: (reason) => this.onDropped(label, reason),
         failedToSettle: (error) =>
           logger.error(`"${label}": an outcome could not be recorded: ${errorLine(error)}`),
+        isSet: (topic, setting, whole) => logger.warn(settingLine(topic, policy.group, setting, whole)),
         abandoned: (graceMs) =>
           logger.warn(`"${label}": handlers still run ${graceMs} ms after closing; not waiting any longer`),
         failed: (failed, error, outcome) => tellFailure(logger, wanted, failed, error, outcome),
@@ -264,6 +267,16 @@ function tellFailure(
   const text = `"${label}": ${where} failed on message ${id}, attempt ${attempt} of ${attempts}, ${next}: ${errorLine(error)}${stackOf(error)}`;
   if (outcome.type === 'retry') logger.warn(text);
   else logger.error(text);
+}
+
+/** What operators have set, and what that means here. */
+function settingLine(topic: string, group: string, { paused, limit }: GroupSetting, whole: boolean): string {
+  const who = `"${topic}": operators have set the group "${group}"`;
+  const limited = limit === undefined ? '' : `, at most ${limit} messages at a time in each process`;
+  if (whole) return `${who}: ${paused ? 'paused' : 'running'}${limited}`;
+  const prefetched = paused ? ', save what was read already' : '';
+  const unlimited = limit === undefined ? '' : '; its limit has no effect on a handler of a topic pattern';
+  return `${who}: ${paused ? 'paused' : 'running'}${prefetched}${unlimited}`;
 }
 
 /** What takes too long is said when its time is up, and when it has ended or is not waited for any more. */

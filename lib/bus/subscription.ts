@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type { Delivery } from '../driver/delivery.js';
 import type { DriverSubscription } from '../driver/driver.js';
+import type { GroupSetting } from '../driver/steering.js';
 import { ClosedError } from '../errors/bus.errors.js';
 import { BackpressureError } from '../errors/publish.errors.js';
 import type { DecodedFrame } from '../message/frame.js';
@@ -70,6 +71,8 @@ export interface SubscriptionParts {
   readonly report: SettlementReport & {
     /** An outcome could not be recorded. */
     failedToSettle(error: unknown): void;
+    /** Operators have set the group on a topic, `whole`: all that this subscription reads. */
+    isSet(topic: string, setting: GroupSetting, whole: boolean): void;
     /** Handlers still ran when the time to close was over. */
     abandoned(graceMs: number): void;
   };
@@ -173,7 +176,7 @@ export class BusSubscription implements Subscription {
     this.driverSubscription = subscription;
     this.parts.metrics.subscriptions(1);
     if (this.closing) void subscription.close().catch(() => {});
-    else if (this.parts.gate.paused) subscription.pause();
+    else if (this.parts.gate.isShut) subscription.pause();
   }
 
   pause(): void {
@@ -188,6 +191,18 @@ export class BusSubscription implements Subscription {
     this.dispatcher.resume();
     this.driverSubscription?.resume();
   }
+
+  /**
+   * What the driver calls when operators have set the group on `topic`. The driver stops reading that topic itself; here nothing
+   * of it starts, where it is the only one.
+   */
+  readonly isSet = (topic: string, setting: GroupSetting): void => {
+    const whole = topic === this.topic;
+    this.parts.report.isSet(topic, setting, whole);
+    if (!whole) return;
+    this.parts.gate.hold(setting.paused);
+    this.dispatcher.limitTo(setting.limit ?? Number.POSITIVE_INFINITY);
+  };
 
   /** `graceMs`: @default the bus's `shutdownTimeout` */
   close(graceMs = this.parts.graceMs): Promise<void> {

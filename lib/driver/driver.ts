@@ -1,6 +1,7 @@
 import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';
 import type { Delivery } from './delivery.js';
 import type { DriverStatusListener } from './driver-status.js';
+import type { GroupSetting } from './steering.js';
 
 /** What the bus tells a driver when it connects. A driver built alone gets none of it and uses its own defaults. */
 export interface DriverContext {
@@ -73,6 +74,11 @@ export interface DriverSubscribeOptions {
    * publisher's receipt counts it in. It is missed all the same, but whoever asked can be told. @default nobody is told
    */
   readonly onMissed?: (delivery: Delivery) => void;
+  /**
+   * At least once: is called with how operators have set the group on one of the topics, when that changes, and, where it
+   * is anything, before the first delivery. Must not throw. @default nobody is told
+   */
+  readonly onSetting?: (topic: string, setting: GroupSetting) => void;
   /** Listens to the bare name, as a publish with `bare` uses it, and takes what comes as it is. Needs the capability `bare`. @default false */
   readonly bare?: boolean;
 }

@@ -38,6 +38,21 @@ export {
   offersDeadLetters,
 } from './dead-letters.js';
 
+// Steering: for drivers whose groups operators can pause, move and purge
+
+export {
+  type AuditEntry,
+  type DelayedMessage,
+  type DelayedRange,
+  type GroupSetting,
+  offersSteering,
+  type SeekOutcome,
+  type SeekTarget,
+  type SettingOutcome,
+  type Steering,
+  type SteeringProvider,
+} from './steering.js';
+
 // Groups and agreements: for drivers that know who reads a topic, and how
 
 export { type GroupCensus, offersGroupCensus } from './group-census.js';
@@ -106,4 +121,5 @@ export {
   PublishOutcomeUnknownError,
   PublishTimeoutError,
 } from '../errors/publish.errors.js';
+export { WouldLoseMessagesError } from '../errors/steering.errors.js';
 export { NotReplicatedError, StreamFullError } from '../errors/stream.errors.js';

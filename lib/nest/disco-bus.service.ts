@@ -1,6 +1,7 @@
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Observable } from 'rxjs';
 import type { BatchHandler } from '../bus/batch.js';
+import type { BusAdmin } from '../bus/bus-admin.js';
 import type {
   BatchSubscribeOptions,
   HandlerSubscribeOptions,
@@ -60,6 +61,11 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   /** Whether the driver has its connection right now. */
   get connected(): boolean {
     return this.bus.connected;
+  }
+
+  /** As {@link DiscoBus.admin}: what operators do to topics and groups. */
+  get admin(): BusAdmin {
+    return this.bus.admin;
   }
 
   /** As {@link DiscoBus.inspect}: what is stored, who reads it, and how far they are. */

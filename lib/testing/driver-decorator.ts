@@ -13,6 +13,7 @@ import {
 import { type DriverStatusListener } from '../driver/driver-status.js';
 import { type GroupRemoval, offersGroupRemoval } from '../driver/group-removal.js';
 import { type InspectionProvider, offersInspection } from '../driver/inspection.js';
+import { offersSteering, type SteeringProvider } from '../driver/steering.js';
 import { offersTopicAgreements, type TopicAgreements } from '../driver/topic-agreements.js';
 
 /** A driver that passes everything on to another one. Extend it and override what is to be different. */
@@ -34,6 +35,9 @@ export class DriverDecorator implements DiscoDriver {
   /** As the driver within; undefined where that cannot tell what it keeps. */
   readonly inspectTopics?: InspectionProvider['inspectTopics'];
 
+  /** As the driver within; undefined where operators cannot steer its groups. */
+  readonly steering?: SteeringProvider['steering'];
+
   constructor(protected readonly inner: DiscoDriver) {
     if (offersDeadLetters(inner)) this.deadLetters = (topic, group) => inner.deadLetters(topic, group);
     if (offersGroupRemoval(inner)) this.removeGroup = (topic, group) => inner.removeGroup(topic, group);
@@ -42,6 +46,7 @@ export class DriverDecorator implements DiscoDriver {
       this.inspectTopic = (...given) => inner.inspectTopic(...given);
       this.inspectTopics = (range) => inner.inspectTopics(range);
     }
+    if (offersSteering(inner)) this.steering = () => inner.steering();
     if (!offersTopicAgreements(inner)) return;
     this.agreeOn = (...given) => inner.agreeOn(...given);
     this.releaseTopics = (...given) => inner.releaseTopics(...given);

@@ -13,6 +13,7 @@ import {
   offersInspection,
   type TopicInspection,
 } from '../../lib/driver/inspection.js';
+import { offersSteering, type Steering } from '../../lib/driver/steering.js';
 import { offersTopicAgreements, type TopicAgreements } from '../../lib/driver/topic-agreements.js';
 import { DriverDecorator } from '../../lib/testing/driver-decorator.js';
 
@@ -53,6 +54,8 @@ export interface Defect {
   inspected?(inspection: TopicInspection): TopicInspection;
   /** Which topics it lists. */
   listed?(topics: string[]): string[];
+  /** What it does otherwise when it is steered. */
+  steering?(inner: Steering): Partial<Steering>;
   /** Tells no status. */
   mute?: boolean;
 }
@@ -65,7 +68,7 @@ export class BrokenDriver extends DriverDecorator {
     inner: DiscoDriver,
     private readonly defect: Defect,
   ) {
-    super(misleading(spoilt(inner, defect), defect));
+    super(missteering(misleading(spoilt(inner, defect), defect), defect));
   }
 
   override get capabilities() {
@@ -125,6 +128,19 @@ function misleading(inner: DiscoDriver, { inspected, listed }: Defect): DiscoDri
     inspectTopics: async (range) => (await inner.inspectTopics(range)).map(told),
   };
   return Object.assign(new DriverDecorator(inner), inspection);
+}
+
+/** `inner`, with its steering spoilt. */
+function missteering(inner: DiscoDriver, { steering }: Defect): DiscoDriver {
+  if (!offersSteering(inner) || !steering) return inner;
+  const spoiltSteering = (): Steering => {
+    const good = inner.steering();
+    const bad = steering(good) as Record<string | symbol, unknown>;
+    return new Proxy(good, {
+      get: (target, name) => bad[name] ?? (Reflect.get(target, name) as () => unknown).bind(target),
+    });
+  };
+  return Object.assign(new DriverDecorator(inner), { steering: spoiltSteering });
 }
 
 /** `inner`, with its agreements spoilt. */

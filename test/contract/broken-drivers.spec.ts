@@ -53,6 +53,7 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
     capabilities: persistentCapabilities,
     topicAgreements: true,
     inspection: true,
+    steering: true,
     restartBroker: async () => {
       restarting = true;
       await clock.advance(100);

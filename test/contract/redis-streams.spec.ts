@@ -31,6 +31,7 @@ describe('Redis Streams', () => {
     createDriver: () => driverOf({ url: server.url }),
     topicAgreements: true,
     inspection: true,
+    steering: true,
     maxDeadLetters: MAX_DEAD_LETTERS,
     visibilityMs: VISIBILITY_MS,
     openHandles,
@@ -56,6 +57,7 @@ describe('Redis Streams', () => {
     createDriver: () => new BundlingDriver(driverOf({ url: server.url })),
     topicAgreements: undefined,
     inspection: undefined,
+    steering: undefined,
     maxDeadLetters: undefined,
   });
 

@@ -1,10 +1,11 @@
 import type { DeadLetter } from '../../driver/dead-letters.js';
 import { type DeadLetterReason } from '../../driver/delivery.js';
+import type { GroupSetting } from '../../driver/steering.js';
 import { type Agenda, type Appointment } from './agenda.js';
 import { type DeadLetterBounds, DeadLetterList } from './dead-letter-list.js';
 import type { GroupMember, MemberGroup } from './group-member.js';
 import { type DeliveryGroup, LogDelivery } from './log-delivery.js';
-import type { LogEntry, PrivateEntry, Task } from './log-entry.js';
+import { type LogEntry, type PrivateEntry, type Task, unsettled } from './log-entry.js';
 import { Queue } from './queue.js';
 import type { GroupStanding } from './standing.js';
 import { type Turn } from './turn.js';
@@ -51,6 +52,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** Tasks that came back; they go before new entries. */
   private readonly returned = new Queue<Task>();
   private awake = false;
+  /** How operators have set it. */
+  setting: GroupSetting = { paused: false };
   private removed = false;
   /** When a member left last, by the wall clock; when it was made where none has. */
   leftMs: number;
@@ -88,6 +91,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   join(member: GroupMember): void {
     this.members.push(member);
+    if (this.setting.paused || this.setting.limit !== undefined) member.isSet(this.topic, this.setting);
     this.wake();
   }
 
@@ -107,6 +111,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   run(): void {
     this.awake = false;
+    if (this.setting.paused) return;
     // What comes back or is added meanwhile wakes the group again: a member that refuses everything ends no turn late.
     for (let left = this.waitingCount; left > 0 && this.members.length > 0; left--) {
       const member = this.freeMember();
@@ -128,6 +133,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     const { cursor, position, leftMs, deadLetters } = this;
     return {
       group: this.name,
+      setting: this.setting,
       cursor,
       position,
       returned: [...this.returned],
@@ -149,6 +155,51 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   finish(task: Task): void {
     this.log.release(task.entry);
+  }
+
+  /** Operators have set it: its members are told. */
+  set(setting: GroupSetting): void {
+    this.setting = setting;
+    for (const member of this.members) member.isSet(this.topic, setting);
+    this.wake();
+  }
+
+  /** Goes on with the entry of that number. Returns how many messages it skips, or reads again where that is below 0. */
+  seek(seq: number): number {
+    const entries = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => this.log.entry(from + index)).filter(
+        (entry) => !!entry,
+      );
+    const skipped = entries(this.cursor, Math.max(this.cursor, seq));
+    const repeated = entries(Math.min(this.cursor, seq), this.cursor);
+    for (const entry of skipped) this.log.release(entry);
+    for (const entry of repeated) entry.groupsLeft++;
+    this.cursor = seq;
+    this.wake();
+    return messagesIn(skipped) - messagesIn(repeated);
+  }
+
+  /** How many messages `seek` would skip. */
+  between(seq: number): number {
+    let messages = 0;
+    for (let at = this.cursor; at < seq; at++) messages += this.log.entry(at)?.messages ?? 0;
+    return messages;
+  }
+
+  /** Drops what waits, retries included. Returns how many messages that were. */
+  purge(): number {
+    let messages = this.seek(this.log.end);
+    for (let task = this.returned.shift(); task; task = this.returned.shift()) {
+      messages += unsettled(task);
+      this.finish(task);
+    }
+    for (const [task, appointment] of this.retries) {
+      appointment.cancel();
+      messages += unsettled(task);
+      this.finish(task);
+    }
+    this.retries.clear();
+    return messages;
   }
 
   /** Is done with all that it has not handled, and with what comes back later. */
@@ -248,4 +299,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     }
     return undefined;
   }
+}
+
+function messagesIn(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, { messages }) => sum + messages, 0);
 }

@@ -1,5 +1,6 @@
 import { type Delivery } from '../../driver/delivery.js';
 import { handOver } from '../../driver/guarded-delivery.js';
+import type { GroupSetting } from '../../driver/steering.js';
 import type { Task } from './log-entry.js';
 import type { MemberIdentity } from './member-identity.js';
 
@@ -28,6 +29,7 @@ export interface MemberSettings {
   readonly tellsBegin: boolean;
   readonly onDelivery: (delivery: Delivery) => void;
   readonly onFault: (thrown: unknown) => void;
+  readonly onSetting?: (topic: string, setting: GroupSetting) => void;
   /** Called when a closed member's last delivery is settled. */
   readonly onDrained: () => void;
 }
@@ -82,6 +84,15 @@ export class GroupMember {
   join(group: MemberGroup): void {
     this.groups.add(group);
     group.join(this);
+  }
+
+  /** Operators have set its group on `topic`. */
+  isSet(topic: string, setting: GroupSetting): void {
+    try {
+      this.settings.onSetting?.(topic, setting);
+    } catch (error) {
+      this.settings.onFault(error);
+    }
   }
 
   /** Asks to be told: `group` is woken when there is a place again. */

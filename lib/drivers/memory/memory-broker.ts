@@ -16,6 +16,7 @@ import { Agenda } from './agenda.js';
 import { DeduplicationIds } from './deduplication-ids.js';
 import { FanOut } from './fan-out.js';
 import { MemoryLockTable } from './locks/memory-lock-table.js';
+import { MemorySteering } from './memory-steering.js';
 import type { UnreadBounds } from './topic-log.js';
 import { TopicLogs } from './topic-logs.js';
 import { TopicUses } from './topic-uses.js';
@@ -93,6 +94,7 @@ export interface BrokerSpace {
   readonly logs: TopicLogs;
   readonly uses: TopicUses;
   readonly locks: MemoryLockTable;
+  readonly steering: MemorySteering;
 }
 
 /**
@@ -175,7 +177,8 @@ export class MemoryBroker {
         status,
       });
       const uses = new TopicUses(logs, clock);
-      space = { fanOut: new FanOut(turn), logs, uses, locks: new MemoryLockTable({ clock }) };
+      const steering = new MemorySteering(logs, clock);
+      space = { fanOut: new FanOut(turn), logs, uses, locks: new MemoryLockTable({ clock }), steering };
       this.spaces.set(prefix, space);
     }
     return space;

@@ -19,6 +19,7 @@ import type {
   TopicRange,
 } from '../../driver/inspection.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
+import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import { ToldOnce } from '../../driver/told-once.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { assertOptions } from '../../errors/assert-options.js';
@@ -89,7 +90,8 @@ export class MemoryDriver
     LockStoreProvider,
     GroupRemoval,
     TopicAgreements,
-    InspectionProvider
+    InspectionProvider,
+    SteeringProvider
 {
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
@@ -207,6 +209,10 @@ export class MemoryDriver
 
   async releaseTopics(topics: readonly string[], by: string): Promise<void> {
     this.connected().uses.release(topics, by);
+  }
+
+  steering(): Steering {
+    return this.connected().steering;
   }
 
   /** The locks of the same broker and prefix; this driver need not be connected for it. */

@@ -1,8 +1,10 @@
 import type { DeadLetterCounts } from '../../driver/inspection.js';
+import type { GroupSetting } from '../../driver/steering.js';
 import type { Appointment } from './agenda.js';
 import type { MemberDelivery } from './group-member.js';
 import type { LogEntry, Task } from './log-entry.js';
 import type { MemberIdentity } from './member-identity.js';
+import type { DelayedEntry } from './topic-log.js';
 
 /** What a log holds at one moment. */
 export interface LogStanding {
@@ -12,8 +14,8 @@ export interface LogStanding {
   readonly end: number;
   readonly published: number;
   readonly bytes: number;
-  /** What is published with a delay: when it is due, and how many messages it holds. */
-  readonly later: ReadonlyMap<Appointment, number>;
+  /** What is published with a delay, by position. */
+  readonly later: ReadonlyMap<string, DelayedEntry>;
   readonly groups: readonly GroupStanding[];
   /** By the monotonic clock. */
   readonly nowMs: number;
@@ -24,6 +26,7 @@ export interface LogStanding {
 /** Where a group stands at one moment. */
 export interface GroupStanding {
   readonly group: string;
+  readonly setting: GroupSetting;
   /** The sequence number of the next new entry. */
   readonly cursor: number;
   readonly position: string | undefined;

@@ -15,7 +15,7 @@ export function topicInspection(
 ): TopicInspection {
   const { topic, at, nowMs, entries, later, published } = log;
   const kept = keptEntries(log);
-  const dueAt = Array.from(later.keys(), ({ dueMs }) => at + Math.ceil(dueMs - nowMs));
+  const dueAt = Array.from(later.values(), ({ due }) => at + Math.round(due.dueMs - nowMs));
   return {
     topic,
     delivery: 'at-least-once',
@@ -26,7 +26,7 @@ export function topicInspection(
     bytes: bytes ? log.bytes : undefined,
     published,
     oldestAt: wallTime(log, least(kept.map(({ storedMs }) => storedMs))),
-    delayed: sum([...later.values()]),
+    delayed: sum(Array.from(later.values(), ({ messages }) => messages)),
     nextDueAt: least(dueAt),
     overdue: dueAt.filter((dueMs) => dueMs < at).length,
     groups: log.groups
@@ -62,9 +62,9 @@ function groupInspection(standing: GroupStanding, log: LogStanding): GroupInspec
     exact: true,
     oldestUnhandledAt: wallTime(log, least(since)),
     retries,
-    nextRetryAt: least(standing.retries.map(([, { dueMs }]) => at + Math.ceil(dueMs - nowMs))),
+    nextRetryAt: least(standing.retries.map(([, { dueMs }]) => at + Math.round(dueMs - nowMs))),
     deadLetters,
-    paused: false,
+    paused: standing.setting.paused,
     position,
     lastReadAt: leftMs === undefined ? at : Math.trunc(leftMs),
     handled: log.published - waiting - held - retries,

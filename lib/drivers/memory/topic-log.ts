@@ -36,6 +36,11 @@ export interface UnreadBounds {
 /** What is to be kept. */
 type FreshEntry = Pick<LogEntry, 'frame' | 'messages' | 'position' | 'expiresMs'>;
 
+/** What is published with a delay, and when. */
+export interface DelayedEntry extends FreshEntry {
+  readonly due: Appointment;
+}
+
 const never = Number.POSITIVE_INFINITY;
 /** How often groups that nobody reads are looked for, unless they are to be told or removed sooner. */
 const LOOK_MS = 30_000;
@@ -50,7 +55,7 @@ export class TopicLog implements GroupLog {
   private readonly entries = new Map<number, LogEntry>();
   private readonly groups = new Map<string, ConsumerGroup>();
   private readonly seen: TopicIds;
-  private readonly later = new Map<Appointment, number>();
+  private readonly later = new Map<string, DelayedEntry>();
   /** Messages ever stored. */
   private published = 0;
   /** When groups that nobody reads are looked for again. */
@@ -228,14 +233,43 @@ export class TopicLog implements GroupLog {
       this.add(fresh);
       return;
     }
-    const { byteLength } = fresh.frame;
-    this.delayedBytes += byteLength;
-    const due = this.settings.agenda.in(delayMs, () => {
-      this.later.delete(due);
-      this.delayedBytes -= byteLength;
-      this.add(fresh);
-    });
-    this.later.set(due, fresh.messages);
+    this.delayedBytes += fresh.frame.byteLength;
+    const due = this.settings.agenda.in(delayMs, () => this.publishDelayed(fresh.position));
+    this.later.set(fresh.position, { ...fresh, due });
+  }
+
+  /** Adds what is published with a delay now. False if it is not there any more. */
+  publishDelayed(position: string): boolean {
+    const fresh = this.takeDelayed(position);
+    if (fresh !== undefined) this.add(fresh);
+    return fresh !== undefined;
+  }
+
+  /** Takes out what is published with a delay. */
+  takeDelayed(position: string): DelayedEntry | undefined {
+    const delayed = this.later.get(position);
+    if (delayed === undefined) return undefined;
+    this.later.delete(position);
+    this.delayedBytes -= delayed.frame.byteLength;
+    delayed.due.cancel();
+    return delayed;
+  }
+
+  /** The number of the first entry that is at or after `position`; the end where there is none. */
+  seqFrom(position: string): number {
+    for (const { seq, position: at } of this.entries.values()) if (!isBefore(at, position)) return seq;
+    return this.end;
+  }
+
+  /** Drops all that is kept, of a topic that no group reads. Returns how many messages that were. */
+  purge(): number {
+    let messages = 0;
+    for (const entry of this.entries.values()) {
+      messages += entry.messages;
+      this.drop(entry);
+    }
+    for (const position of [...this.later.keys()]) messages += this.takeDelayed(position)?.messages ?? 0;
+    return messages;
   }
 
   private add(fresh: FreshEntry): void {
@@ -324,4 +358,11 @@ export class TopicLog implements GroupLog {
     }
     return `${this.lastMs}-${this.lastIndex}`;
   }
+}
+
+/** Whether one position comes before another. */
+function isBefore(one: string, other: string): boolean {
+  const [ms, index] = one.split('-').map(Number);
+  const [otherMs, otherIndex = 0] = other.split('-').map(Number);
+  return ms === otherMs ? index < otherIndex : ms < otherMs;
 }

@@ -21,6 +21,7 @@ import type {
   TopicRange,
 } from '../../driver/inspection.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
+import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { within } from '../../timing/within.js';
@@ -56,7 +57,8 @@ export class RedisDriver
     LockStoreProvider,
     GroupRemoval,
     TopicAgreements,
-    InspectionProvider
+    InspectionProvider,
+    SteeringProvider
 {
   readonly name = 'redis';
   readonly capabilities: DriverCapabilities = {
@@ -141,6 +143,10 @@ export class RedisDriver
 
   async releaseTopics(topics: readonly string[], by: string): Promise<void> {
     return this.streams.releaseTopics(topics, by);
+  }
+
+  steering(): Steering {
+    return this.streams.steering;
   }
 
   /** @param graceMs defaults to the command timeout and 4 s for giving back what was being read */

@@ -19,6 +19,7 @@ export type DriverNeed =
       | 'openHandles'
       | 'topicAgreements'
       | 'inspection'
+      | 'steering'
       | 'maxDeadLetters'
     >;
 
@@ -64,6 +65,7 @@ function met(
     case 'openHandles':
     case 'topicAgreements':
     case 'inspection':
+    case 'steering':
     case 'maxDeadLetters':
       return harness[need] !== undefined;
     default:

@@ -6,6 +6,7 @@ import { inspectionCases } from './cases/inspection.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
 import { redeliveryCases } from './cases/redelivery.cases.js';
 import { settlementCases } from './cases/settlement.cases.js';
+import { steeringCases } from './cases/steering.cases.js';
 import { storageCases } from './cases/storage.cases.js';
 import { subscriptionCases } from './cases/subscription.cases.js';
 import { watermillCases } from './cases/watermill.cases.js';
@@ -28,6 +29,7 @@ export const driverCases: readonly DriverCase[] = [
   ...redeliveryCases,
   ...agreementCases,
   ...inspectionCases,
+  ...steeringCases,
 ];
 
 /** What became of one case. */

@@ -20,6 +20,17 @@ import { runningScript } from './scripts/running-script.js';
 import { settleScript } from './scripts/settle-script.js';
 import { soleReaderScript } from './scripts/sole-reader-script.js';
 import {
+  auditScript,
+  delayedScript,
+  dueNowScript,
+  memberReportsScript,
+  purgeGroupScript,
+  purgeTopicScript,
+  removeDelayedScript,
+  seekScript,
+  setGroupScript,
+} from './scripts/steering-scripts.js';
+import {
   announceScript,
   hearPatternsScript,
   livePatternsScript,
@@ -32,6 +43,7 @@ const purposes = {
   removal: 'removing and counting groups',
   agreements: 'agreeing how topics are used',
   inspection: 'inspecting topics',
+  steering: 'steering groups and topics',
 } as const;
 
 type Feature = keyof typeof purposes;
@@ -87,6 +99,22 @@ export const featureCommands = {
   removal: union(commandsOf(removeGroupScript, censusScript, livePatternsScript), ['ZREM']),
   agreements: union(commandsOf(agreementScript), ['ZREM']),
   inspection: union(commandsOf(inspectScript), ['ZSCAN']),
+  /** Pausing, moving and purging groups, delayed messages, and what operators did. */
+  steering: union(
+    commandsOf(
+      setGroupScript,
+      memberReportsScript,
+      seekScript,
+      purgeGroupScript,
+      purgeTopicScript,
+      delayedScript,
+      dueNowScript,
+      promoteScript,
+      removeDelayedScript,
+      auditScript,
+    ),
+    ['XREVRANGE'],
+  ),
 } as const satisfies Record<string, readonly string[]>;
 
 function union(...lists: readonly (readonly string[])[]): readonly string[] {

@@ -6,12 +6,15 @@ export class StreamKeys {
   readonly patterns: string;
   /** The channel where topics are announced; topics of that name are reserved. */
   readonly topicNews: string;
+  /** A stream: what operators did. */
+  readonly audit: string;
   private readonly head: string;
 
   constructor(prefix: string) {
     this.head = prefix === '' ? '' : `${prefix}:`;
     this.topics = `${this.head}stream-topics`;
     this.patterns = `${this.head}stream-patterns`;
+    this.audit = `${this.head}audit`;
     this.topicNews = `${this.head}disco:stream-topics`;
   }
 

@@ -29,6 +29,7 @@ import { PublishReports } from './publish/publish-reports.js';
 import { StreamPublisher } from './publish/stream-publisher.js';
 import { TopicAnnouncements } from './publish/topic-announcements.js';
 import { openDeadLetters } from './redis-dead-letters.js';
+import { GroupSteering } from './steer/group-steering.js';
 import { persistFor, type StreamConnection } from './stream-connection.js';
 import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
@@ -72,6 +73,8 @@ export class StreamsEngine {
   private readonly admin: GroupAdmin;
   private readonly uses: TopicUses;
   private inspecting: StreamInspector | undefined;
+  /** What operators can do. */
+  readonly steering: GroupSteering;
 
   constructor(private readonly setup: StreamsSetup) {
     const { streams } = setup.options;
@@ -82,6 +85,8 @@ export class StreamsEngine {
     this.reports = new PublishReports(keys, streams, setup.status);
     this.admin = new GroupAdmin({ keys, rights, unreadMs: streams.unread.maxAgeMs });
     this.uses = new TopicUses(keys, rights);
+    const connection = () => this.connections.admin;
+    this.steering = new GroupSteering({ connection, keys, rights, unreadMs: streams.unread.maxAgeMs });
   }
 
   /** Entries that gave way in full topics, since the driver was connected. */

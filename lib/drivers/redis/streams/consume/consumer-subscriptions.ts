@@ -1,6 +1,7 @@
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
 import { handOver } from '../../../../driver/guarded-delivery.js';
+import type { GroupSetting } from '../../../../driver/steering.js';
 import type { SoleReader } from '../group/sole-reader.js';
 import type { PlaceSharer, Places } from './places.js';
 import type { StreamDelivery } from './stream-delivery.js';
@@ -12,6 +13,8 @@ export class ConsumerSubscriptions {
   /** There when the group is to be read by one subscription at a time. */
   sole: SoleReader | undefined;
   private readonly all: StreamSubscription[] = [];
+  /** Operators have paused the group. */
+  private paused = false;
   private turn = 0;
   /** Where there is one reader at a time: the subscription that reads. */
   private reader: StreamSubscription | undefined;
@@ -36,6 +39,12 @@ export class ConsumerSubscriptions {
     this.all.splice(this.all.indexOf(subscription), 1);
     if (this.all.some(({ places }) => places === subscription.places)) return;
     subscription.places.leave(this.consumer);
+  }
+
+  /** How operators have set the group: while it is paused, nothing is read and nobody is handed anything. */
+  isSet(topic: string, setting: GroupSetting): void {
+    this.paused = setting.paused;
+    for (const subscription of this.all) subscription.isSet(topic, setting);
   }
 
   /** How many entries the consumer may hold that are not handed over. */
@@ -68,6 +77,7 @@ export class ConsumerSubscriptions {
 
   /** A sole reader that has left is followed once all it had in flight is settled. */
   private get eligible(): readonly StreamSubscription[] {
+    if (this.paused) return nobody;
     if (this.sole === undefined) return this.all;
     if (!this.sole.mayRead) return nobody;
     const { reader } = this;
@@ -118,6 +128,15 @@ export class StreamSubscription implements DriverSubscription {
   ended(): void {
     this.unsettled--;
     this.places.release();
+  }
+
+  /** Tells the subscriber how operators have set the group on `topic`. */
+  isSet(topic: string, setting: GroupSetting): void {
+    try {
+      this.options.onSetting?.(topic, setting);
+    } catch (error) {
+      this.owner.fault(error);
+    }
   }
 
   pause(): void {

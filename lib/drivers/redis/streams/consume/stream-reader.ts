@@ -11,6 +11,8 @@ import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
 
 /** A blocking read that is not answered so long after it should have been is on a dead connection. */
 const WATCHDOG_MS = 1_000;
+/** A read that comes back empty so long before its time was ended. */
+const EARLY_MS = 100;
 /** A read is waited for no longer than this when closing. */
 const CLOSE_MS = 500;
 
@@ -47,6 +49,10 @@ export class StreamReader implements ConsumerReader {
     this.ended = this.loop();
   }
 
+  get clientId(): number | undefined {
+    return this.blocked.clientId;
+  }
+
   get isEmpty(): boolean {
     return this.plan.consumers.size === 0;
   }
@@ -55,6 +61,7 @@ export class StreamReader implements ConsumerReader {
     consumer.reader = this;
     consumer.recovers = true;
     this.plan.add(consumer);
+    if (this.clientId !== undefined) consumer.upkeep.within(0);
     this.interrupt();
   }
 
@@ -113,7 +120,12 @@ export class StreamReader implements ConsumerReader {
     const classes = sizeClasses(targets);
     if (classes.length > 1 && (await this.readNow(client, classes))) return;
     await this.blocked.waker?.ready();
-    this.handOut(targets, await this.blockingRead(client, targets));
+    const sinceMs = performance.now();
+    const reply = await this.blockingRead(client, targets);
+    this.handOut(targets, reply);
+    const endedEarly = reply === null && performance.now() - sinceMs < this.setup.blockMs - EARLY_MS;
+    // Somebody else has ended it: an operator, who has set something for a group.
+    if (endedEarly && !this.woken) for (const { consumer } of targets) consumer.upkeep.within(0);
   }
 
   private async readBusy(client: Redis | Cluster): Promise<boolean> {
@@ -210,7 +222,11 @@ export class StreamReader implements ConsumerReader {
       }
     }
     this.known = client;
-    for (const consumer of this.plan.consumers) consumer.recovers = true;
+    for (const consumer of this.plan.consumers) {
+      consumer.recovers = true;
+      // Its report names the connection.
+      consumer.upkeep.within(0);
+    }
   }
 
   private async trouble(error: unknown): Promise<void> {

@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
 import type { DriverStatus } from '../../../../driver/driver-status.js';
+import type { GroupSetting } from '../../../../driver/steering.js';
 import { within } from '../../../../timing/within.js';
 import { ConsumerReports } from '../group/consumer-reports.js';
 import { ConsumerUpkeep, type UpkeepSetup } from '../group/consumer-upkeep.js';
@@ -42,6 +43,8 @@ export interface ConsumerSetup extends UpkeepSetup {
 export interface ConsumerReader {
   /** Places were freed, or something else changed what is to be read. */
   wake(consumer: TopicConsumer): void;
+  /** The number of its connection, by which others can end its reads. */
+  readonly clientId: number | undefined;
   /** Resolves when nothing is read for it any more. */
   remove(consumer: TopicConsumer): Promise<void>;
 }
@@ -127,7 +130,9 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
   }
 
   report(): MemberReport {
-    return memberReport(this.setup.service, this.hand.deliveries, this.serverNow());
+    const { deliveries } = this.hand;
+    const state = { deliveries, setting: this.upkeep.setting, reader: this.reader?.clientId };
+    return memberReport(this.setup.service, state, this.serverNow());
   }
 
   get isUnused(): boolean {
@@ -142,6 +147,8 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
   ): DriverSubscription {
     const subscription = new StreamSubscription(this, places, options, onDelivery);
     this.subscriptions.add(subscription);
+    const { setting } = this.upkeep;
+    if (setting.paused || setting.limit !== undefined) subscription.isSet(this.topic, setting);
     if (options.exclusive) {
       this.subscriptions.sole ??= this.soleReader();
       this.backFirst = true;
@@ -222,6 +229,15 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     await this.reader?.remove(this);
     await this.releaseWaiting();
     this.endIfUnused();
+  }
+
+  isSet(setting: GroupSetting): void {
+    this.subscriptions.isSet(this.topic, setting);
+    this.wake();
+  }
+
+  moved(): void {
+    this.hand.expectRepeats();
   }
 
   /** The group was made again, and may hand out what is held already. */

@@ -1,3 +1,4 @@
+import type { GroupSetting } from '../../../../driver/steering.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import type { TopicDirectory } from '../patterns/topic-directory.js';
 import { openScript, upkeepScript } from '../scripts/group-scripts.js';
@@ -35,7 +36,10 @@ type UpkeepReply = [
   budget: number,
   lastId: string,
   crashedOut: number,
+  ...setting: SettingReply,
 ];
+
+type SettingReply = [paused: string, limit: string, moves: string];
 
 /** What {@link ConsumerUpkeep} works with. */
 export interface UpkeepSetup {
@@ -54,6 +58,10 @@ export interface UpkeepOwner {
   readonly keys: GroupKeys;
   readonly reports: ConsumerReports;
   readonly heldCount: number;
+  /** How operators have set the group. */
+  isSet(setting: GroupSetting): void;
+  /** The group was moved to another place of its topic. */
+  moved(): void;
   /** What this member says of itself, for whoever looks into the group. */
   report(): MemberReport;
   recovers: boolean;
@@ -87,6 +95,9 @@ export class ConsumerUpkeep {
   private trims = true;
   /** What runs has changed since this member last told. */
   private toTell = false;
+  /** How operators have set the group, and how often they have moved it. */
+  setting: GroupSetting = { paused: false };
+  private moves: string | undefined;
   private stopped = false;
   private opening: Promise<void> | undefined;
 
@@ -164,7 +175,7 @@ export class ConsumerUpkeep {
     const start = this.startFrom === 'new' ? '$' : '0';
     const args = [this.owner.group, name, options.claimAfterMs, start, this.checkpoint];
     const reply = await run((client) => openGroup.run(client, [stream, retry, state, members], args));
-    const [now, created, existed, lastId, added, evicted, countedId] = reply as [
+    const [now, created, existed, lastId, added, evicted, countedId, ...setting] = reply as [
       string,
       number,
       number,
@@ -172,9 +183,11 @@ export class ConsumerUpkeep {
       number,
       number,
       string,
+      ...SettingReply,
     ];
     this.hear(Number(now));
     if (created === 1) this.owner.regrouped();
+    this.hearSetting(setting);
     // Publishers list what they publish to; this may be first, or the only one who uses the topic.
     this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
     const known = this.lastId !== '' || this.messagesAdded > 0;
@@ -235,8 +248,22 @@ export class ConsumerUpkeep {
       this.trims ||= trims;
       throw error;
     });
-    const [now, problem, due, mine, others, , lost, outlived, checkpoint, added, budget, lastId, crashedOut] =
-      reply as UpkeepReply;
+    const [
+      now,
+      problem,
+      due,
+      mine,
+      others,
+      ,
+      lost,
+      outlived,
+      checkpoint,
+      added,
+      budget,
+      lastId,
+      crashedOut,
+      ...setting
+    ] = reply as UpkeepReply;
     this.hear(Number(now));
     if (problem !== '') {
       await this.reopen();
@@ -244,6 +271,7 @@ export class ConsumerUpkeep {
       return 1;
     }
     this.others = others;
+    this.hearSetting(setting);
     this.lost(lost);
     this.owner.reports.outlived(outlived);
     this.owner.reports.crashedOut(crashedOut);
@@ -259,6 +287,7 @@ export class ConsumerUpkeep {
       this.reaps++;
     }
     if (budget === 0) return 1;
+    if (this.setting.paused) return Math.min(BUSY_MS, idleMs);
     return due === '' ? idleMs : Math.max(1, Math.min(idleMs, Number(due) - Number(now)));
   }
 
@@ -269,6 +298,17 @@ export class ConsumerUpkeep {
     this.surplus = 0;
     this.owner.recovers = true;
     this.owner.wake();
+  }
+
+  private hearSetting([paused, limit, moves]: SettingReply): void {
+    if (this.moves !== undefined && moves !== this.moves) this.owner.moved();
+    this.moves = moves;
+    const before = JSON.stringify(this.setting);
+    this.setting = { paused: paused === '1', ...(limit === '' ? {} : { limit: Number(limit) }) };
+    if (JSON.stringify(this.setting) === before) return;
+    this.owner.isSet(this.setting);
+    // Whoever set it waits for this member to say so.
+    if (this.running) this.again = true;
   }
 
   private hear(serverMs: number): void {

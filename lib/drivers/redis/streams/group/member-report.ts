@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { VERSION } from '../../../../driver/package-version.js';
+import type { GroupSetting } from '../../../../driver/steering.js';
 
 /** What a member writes down about itself with each upkeep, for whoever looks into its group. */
 export interface MemberReport {
@@ -14,6 +15,12 @@ export interface MemberReport {
   readonly running: number;
   /** Since when the longest of them runs, in ms on the server's clock. */
   readonly since?: number;
+  /** It goes by a pause of its group. */
+  readonly paused: boolean;
+  /** It goes by this limit of its group. */
+  readonly limit?: number;
+  /** The number of the connection that reads, by which its reads can be ended; undefined where there is no such one. */
+  readonly reader?: number;
   /** When this was written, in ms on the server's clock. */
   readonly at: number;
 }
@@ -26,10 +33,17 @@ export interface HeldMessages {
   readonly beganMs: number | undefined;
 }
 
-/** The report of a member that holds `deliveries`. */
+/** What a member reports beside who it is. */
+export interface MemberState {
+  readonly deliveries: readonly HeldMessages[];
+  readonly setting: GroupSetting;
+  readonly reader: number | undefined;
+}
+
+/** The report of a member. */
 export function memberReport(
   service: string,
-  deliveries: readonly HeldMessages[],
+  { deliveries, setting, reader }: MemberState,
   serverNowMs: number,
 ): MemberReport {
   let [held, running, since] = [0, 0, Number.POSITIVE_INFINITY];
@@ -40,5 +54,6 @@ export function memberReport(
   }
   const times = running > 0 ? { since: Math.round(since) } : {};
   const at = Math.round(serverNowMs);
-  return { service, host: hostname(), pid: process.pid, version: VERSION, held, running, ...times, at };
+  const who = { service, host: hostname(), pid: process.pid, version: VERSION };
+  return { ...who, held, running, ...times, ...setting, reader, at };
 }

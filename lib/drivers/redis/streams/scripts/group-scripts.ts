@@ -51,7 +51,8 @@ redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
 redis.call('ZADD', members, now + claimAfter, consumer)
 redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
-return { text(now), created, existed and 1 or 0, last, added, evicted, counted }
+local setting = redis.call('HMGET', state, 'paused', 'limit', 'moves')
+return { text(now), created, existed and 1 or 0, last, added, evicted, counted, setting[1] or '', setting[2] or '', setting[3] or '' }
 `;
 
 /**
@@ -60,7 +61,8 @@ return { text(now), created, existed and 1 or 0, last, added, evicted, counted }
  *
  * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms it counts as alive, start, checkpoint or nothing.
  * Reply: now, whether the group was made, whether the stream was there, its last id, its messages ever added (-1 unknown),
- * whether only the retry stream was missing, the last id that was counted or nothing.
+ * whether only the retry stream was missing, the last id that was counted or nothing; what the group is set to: 1 if
+ * paused, its limit, how often it was moved.
  */
 export const openScript = pastLimit + floorFunctions + nowFunction + open;
 
@@ -87,7 +89,7 @@ for _, key in pairs(source) do
   end
 end
 if gone then return { text(now), 'NOGROUP' } end
-local notes = redis.call('HMGET', state, 'waiting', 'at', 'grace')
+local notes = redis.call('HMGET', state, 'waiting', 'at', 'grace', 'paused', 'limit', 'moves')
 -- What is over makes room before anything else takes some.
 if trims then
   trim(stream)
@@ -176,7 +178,7 @@ if trims then
   added, lastId = tonumber(known[1]) or -1, known[2] or ''
 end
 return { text(now), '', due and text(due) or '', mine, others, reaped, lost + evicted, outlived,
-  checkpoint, added, budget, lastId, crashedOut }
+  checkpoint, added, budget, lastId, crashedOut, notes[4] or '', notes[5] or '', notes[6] or '' }
 `;
 
 /**
@@ -188,7 +190,8 @@ return { text(now), '', due and text(due) or '', mine, others, reaped, lost + ev
  * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most, most dead letters that are kept, 1 to look also for
  * what is seldom there: consumers that are no members, and retries whose order was evicted, what this member says of itself as JSON.
  * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, how many other members are alive (17 at most),
- * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, messages ever added (-1 unknown), budget left, the last id that was counted, entries that became dead letters for crashes.
+ * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, messages ever added (-1 unknown), budget left, the last id that was counted, entries that became dead letters for crashes; what the group
+ * is set to: 1 if paused, its limit, how often it was moved.
  */
 export const upkeepScript =
   pastLimit +

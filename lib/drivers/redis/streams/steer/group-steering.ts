@@ -1,0 +1,210 @@
+import type { Cluster, Redis } from 'ioredis';
+import type {
+  AuditEntry,
+  DelayedMessage,
+  DelayedRange,
+  SeekOutcome,
+  SeekTarget,
+  SettingOutcome,
+  Steering,
+} from '../../../../driver/steering.js';
+import { ConfigurationError } from '../../../../errors/bus.errors.js';
+import { WouldLoseMessagesError } from '../../../../errors/steering.errors.js';
+import type { FeatureRights } from '../feature-rights.js';
+import type { MemberReport } from '../group/member-report.js';
+import { promoteScript } from '../scripts/promote-script.js';
+import {
+  auditScript,
+  delayedScript,
+  dueNowScript,
+  memberReportsScript,
+  purgeGroupScript,
+  purgeTopicScript,
+  removeDelayedScript,
+  seekScript,
+  setGroupScript,
+} from '../scripts/steering-scripts.js';
+import { persistFor, type StreamConnection } from '../stream-connection.js';
+import type { StreamKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
+
+const setGroup = new StreamScript(setGroupScript);
+const memberReports = new StreamScript(memberReportsScript);
+const seek = new StreamScript(seekScript);
+const purgeGroup = new StreamScript(purgeGroupScript);
+const purgeTopic = new StreamScript(purgeTopicScript);
+const delayed = new StreamScript(delayedScript);
+const dueNow = new StreamScript(dueNowScript);
+const promote = new StreamScript(promoteScript);
+const removeDelayed = new StreamScript(removeDelayedScript);
+const writeAudit = new StreamScript(auditScript);
+
+/** How long a command may take, with all waiting for a connection. */
+const PATIENCE_MS = 5_000;
+/** Members that are not nudged hear of a setting with their next upkeep: at most this long after the last one. */
+const CONFIRM_MS = 15_000;
+const LOOK_MS = 50;
+const AUDIT_KEPT = 1_000;
+
+/** What {@link GroupSteering} works with. */
+export interface SteeringSetup {
+  readonly connection: () => StreamConnection;
+  readonly keys: StreamKeys;
+  readonly rights: FeatureRights;
+  /** How long a stream without groups is kept. Milliseconds. */
+  readonly unreadMs: number;
+}
+
+/** What operators do to topics and groups: sets what their members go by, moves groups, and drops messages. */
+export class GroupSteering implements Steering {
+  constructor(private readonly setup: SteeringSetup) {}
+
+  async setGroup(
+    topic: string,
+    group: string,
+    { paused, limit }: { readonly paused?: boolean; readonly limit?: number | null },
+  ): Promise<SettingOutcome> {
+    const { stream, state } = this.setup.keys.group(topic, group);
+    const fields: (string | number)[] = [];
+    if (paused !== undefined) fields.push('paused', paused ? 1 : '');
+    if (limit !== undefined) fields.push('limit', limit ?? '');
+    const reply = await this.ask([stream, state], (client) =>
+      setGroup.run(client, [stream, state], [group, ...fields]),
+    );
+    if (reply === -1) throw noGroup(topic, group);
+    const isSet = (report: MemberReport) =>
+      (paused === undefined || report.paused === paused) &&
+      (limit === undefined || (report.limit ?? null) === limit);
+    return { changed: reply === 1, ...(await this.confirmed(topic, group, isSet)) };
+  }
+
+  async seekGroup(topic: string, group: string, target: SeekTarget, skip: boolean): Promise<SeekOutcome> {
+    const { stream, state, members, retry } = this.setup.keys.group(topic, group);
+    const keys = [stream, state, members, retry];
+    const args = [group, target.to, firstId(target), skip ? 1 : 0];
+    const [outcome, count, position] = (await this.ask(keys, (client) => seek.run(client, keys, args))) as [
+      string,
+      number,
+      string,
+    ];
+    if (outcome === 'none') throw noGroup(topic, group);
+    if (outcome === 'members') {
+      throw new ConfigurationError(
+        `The group "${group}" of "${topic}" has ${count} live members and is not paused: pause it first`,
+      );
+    }
+    if (outcome === 'loses') throw new WouldLoseMessagesError(topic, group, count, 'say skip: true');
+    return { skipped: Math.max(0, count), repeated: Math.max(0, -count), position };
+  }
+
+  async purgeGroup(topic: string, group: string): Promise<number> {
+    const { stream, retry, state, delayed, bodies } = this.setup.keys.group(topic, group);
+    const keys = [stream, retry, state, delayed, bodies];
+    const count = await this.ask(keys, (client) => purgeGroup.run(client, keys, [group]));
+    if (count === -1) throw noGroup(topic, group);
+    return count as number;
+  }
+
+  async purgeTopic(topic: string): Promise<number> {
+    const { stream, later, laterBodies } = this.setup.keys.topic(topic);
+    const keys = [stream, later, laterBodies];
+    const reply = await this.ask(keys, (client) => purgeTopic.run(client, keys, []));
+    const [outcome, what] = reply as [string, number | string];
+    if (outcome === 'purged') return what as number;
+    throw new ConfigurationError(`"${topic}" is read by the group "${what}": purge the groups one by one`);
+  }
+
+  async delayedMessages(topic: string, { offset = 0, limit }: DelayedRange): Promise<DelayedMessage[]> {
+    const { later, laterBodies } = this.setup.keys.topic(topic);
+    const keys = [later, laterBodies];
+    const found = await this.ask(keys, (client) => delayed.runForBytes(client, keys, [offset, limit]));
+    return (found as Buffer[][]).map(([id, due, frame]) => ({
+      id: id.toString('latin1'),
+      dueAt: Number(due),
+      frame,
+    }));
+  }
+
+  async publishDelayed(topic: string, id: string): Promise<boolean> {
+    const { later, laterBodies, stream } = this.setup.keys.topic(topic);
+    const keys = [later, laterBodies, stream];
+    const there = await this.ask(keys, (client) => dueNow.run(client, [later], [id]));
+    if (there === 1) await this.ask(keys, (client) => promote.run(client, keys, [this.setup.unreadMs]));
+    return there === 1;
+  }
+
+  async removeDelayed(topic: string, id: string): Promise<boolean> {
+    const { later, laterBodies } = this.setup.keys.topic(topic);
+    const keys = [later, laterBodies];
+    return (await this.ask(keys, (client) => removeDelayed.run(client, keys, [id]))) === 1;
+  }
+
+  async audit(entry: Omit<AuditEntry, 'at'>): Promise<void> {
+    const { audit } = this.setup.keys;
+    const fields = Object.entries(entry).flatMap(([name, value]) =>
+      value === undefined ? [] : [name, value],
+    );
+    await this.ask([audit], (client) => writeAudit.run(client, [audit], [AUDIT_KEPT, ...fields]));
+  }
+
+  async audited(limit: number): Promise<AuditEntry[]> {
+    const { audit } = this.setup.keys;
+    const found = await this.ask([audit], (client) => client.xrevrange(audit, '+', '-', 'COUNT', limit));
+    return found.map(([id, fields]) => auditEntry(id, fields));
+  }
+
+  /** Nudges the live members until each of them says that it goes by the setting. */
+  private async confirmed(
+    topic: string,
+    group: string,
+    isSet: (report: MemberReport) => boolean,
+  ): Promise<{ members: number; confirmed: number }> {
+    const { members, state } = this.setup.keys.group(topic, group);
+    const untilMs = performance.now() + CONFIRM_MS;
+    const nudged = new Set<number>();
+    for (;;) {
+      const texts = (await this.ask([members, state], (client) =>
+        memberReports.run(client, [members, state], []),
+      )) as string[];
+      const reports = texts.map((text) => (text === '' ? undefined : (JSON.parse(text) as MemberReport)));
+      const missing = reports.filter((report) => report === undefined || !isSet(report));
+      const outcome = { members: reports.length, confirmed: reports.length - missing.length };
+      if (missing.length === 0 || performance.now() >= untilMs) return outcome;
+      for (const report of missing) {
+        if (report?.reader === undefined || nudged.has(report.reader)) continue;
+        nudged.add(report.reader);
+        this.nudge(report.reader);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  /** Ends a blocking read of the member, upon which it looks after its groups. Without the right to, it does so in its own time. */
+  private nudge(reader: number): void {
+    const connection = this.setup.connection();
+    connection.run((client) => (client as Redis).client('UNBLOCK', reader)).catch(() => undefined);
+  }
+
+  private ask<Reply>(keys: readonly string[], command: (client: Redis | Cluster) => Promise<Reply>) {
+    const { connection, rights } = this.setup;
+    return persistFor(connection(), rights.before('steering', keys, command), PATIENCE_MS);
+  }
+}
+
+function firstId(target: SeekTarget): string {
+  if (target.to === 'time') return String(target.at);
+  return target.to === 'position' ? target.position : '-';
+}
+
+function noGroup(topic: string, group: string): ConfigurationError {
+  return new ConfigurationError(`The topic "${topic}" has no group ${JSON.stringify(group.slice(0, 80))}`);
+}
+
+function auditEntry(id: string, fields: readonly string[]): AuditEntry {
+  const entry: Record<string, string | number> = { at: Number.parseInt(id, 10) };
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    const [name, value] = [fields[index], fields[index + 1]];
+    entry[name] = name === 'messages' ? Number(value) : value;
+  }
+  return entry as unknown as AuditEntry;
+}
