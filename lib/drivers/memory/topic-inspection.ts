@@ -15,7 +15,7 @@ export function topicInspection(
 ): TopicInspection {
   const { topic, at, nowMs, entries, later, published } = log;
   const kept = keptEntries(log);
-  const dueAt = Array.from(later.keys(), ({ dueMs }) => at + Math.ceil(dueMs - nowMs));
+  const dueAt = Array.from(later.keys(), ({ dueMs }) => at + Math.round(dueMs - nowMs));
   return {
     topic,
     delivery: 'at-least-once',
@@ -62,7 +62,7 @@ function groupInspection(standing: GroupStanding, log: LogStanding): GroupInspec
     exact: true,
     oldestUnhandledAt: wallTime(log, least(since)),
     retries,
-    nextRetryAt: least(standing.retries.map(([, { dueMs }]) => at + Math.ceil(dueMs - nowMs))),
+    nextRetryAt: least(standing.retries.map(([, { dueMs }]) => at + Math.round(dueMs - nowMs))),
     deadLetters,
     paused: false,
     position,
