@@ -1,5 +1,6 @@
 // What happens as things grow: this library against itself, where it is small.
 import { concurrencyRows } from './growth/concurrency.mjs';
+import { inspectionRows } from './growth/inspection.mjs';
 import { payloadRows } from './growth/payload.mjs';
 import { pollerRows } from './growth/pollers.mjs';
 import { publisherRows } from './growth/publishers.mjs';
@@ -9,7 +10,7 @@ import { topicRows } from './growth/topics.mjs';
 export async function run(bench) {
   const redis = await bench.redis();
   const rows = [];
-  for (const part of [topicRows, pollerRows, payloadRows, concurrencyRows, publisherRows]) {
+  for (const part of [topicRows, pollerRows, inspectionRows, payloadRows, concurrencyRows, publisherRows]) {
     rows.push(...(await part(bench, redis)));
   }
   return rows.map((row) => ({ ...row, suite: 'growth' }));

@@ -111,7 +111,7 @@ export interface MemberInspection {
   readonly held: number;
   /** Those of them that are in a handler, as it last reported. */
   readonly running: number;
-  /** Since when the handler that runs longest runs; undefined where none does. */
+  /** Since when the handler that runs longest runs, of a bundle since its first one began; undefined where none runs. */
   readonly runningSince?: number;
   /** When it last reported what it runs. */
   readonly reportedAt?: number;

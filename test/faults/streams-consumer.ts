@@ -1,6 +1,7 @@
 // A consumer process: handles messages as its CONSUMER environment says, and journals over IPC what it does.
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
+import { UnrecoverableError } from '../../lib/errors/handler.errors.js';
 import { pause } from '../support/waiting.js';
 import type { ConsumerConfig, JournalEntry } from './streams-processes.js';
 
@@ -18,13 +19,14 @@ function tell(entry: JournalEntry): void {
 await bus.start();
 await bus.subscribe(
   config.topic,
-  async (payload: { n: number; does?: 'die' | 'fail' }, context) => {
+  async (payload: { n: number; does?: 'die' | 'fail' | 'refuse' }, context) => {
     tell({ type: 'begun', n: payload.n, attempt: context.attempt, at: Date.now() });
     if (payload.does === 'die') process.kill(process.pid, 'SIGKILL');
     if (payload.does === 'fail' && context.attempt === 1) {
       tell({ type: 'failed', n: payload.n, attempt: context.attempt, at: Date.now() });
       throw new Error('once');
     }
+    if (payload.does === 'refuse') throw new UnrecoverableError('never');
     await pause(config.workMs);
     tell({ type: 'done', n: payload.n, attempt: context.attempt, at: Date.now() });
   },

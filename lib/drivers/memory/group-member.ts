@@ -13,7 +13,7 @@ export interface MemberDelivery extends Delivery {
   readonly held: number;
   /** Those of them whose handlers have begun. */
   readonly running: number;
-  /** When the first of those began, by the wall clock. */
+  /** When its first handler began, by the wall clock; undefined where none runs. */
   readonly runningSince: number | undefined;
   /** Gives it back to its group, which tries again; settling it from now on does nothing. */
   takeOver(): void;

@@ -1,4 +1,5 @@
 import { type DeadLetterReason, type DeliveryPart } from '../../driver/delivery.js';
+import { BegunParts } from './begun-parts.js';
 import { type GroupMember, type MemberDelivery } from './group-member.js';
 import { type Task, unsettled } from './log-entry.js';
 
@@ -27,10 +28,10 @@ export interface DeliveryGroup {
 export class LogDelivery implements MemberDelivery {
   private live = true;
   private partsSettled: Set<number> | undefined;
-  /** When its handler began, by the wall clock. */
+  /** When its handler began, or that of its first part, by the wall clock. */
   private begunMs: number | undefined;
-  /** The same of the parts that run. */
-  private partsBegun: Map<number, number> | undefined;
+  /** The parts that run, where they were begun one by one. */
+  private partsBegun: BegunParts | undefined;
 
   constructor(
     readonly group: DeliveryGroup,
@@ -69,20 +70,18 @@ export class LogDelivery implements MemberDelivery {
   }
 
   get running(): number {
-    return this.begunMs === undefined ? (this.partsBegun?.size ?? 0) : this.held;
+    return this.begunMs === undefined ? 0 : (this.partsBegun?.count ?? this.held);
   }
 
   get runningSince(): number | undefined {
-    if (this.running === 0) return undefined;
-    return this.begunMs ?? Math.min(...this.partsBegun!.values());
+    return this.running === 0 ? undefined : this.begunMs;
   }
 
   begin(part?: DeliveryPart): void {
-    if (part === undefined) this.begunMs ??= this.group.now();
-    else if (!this.isSettled(part)) {
-      this.partsBegun ??= new Map();
-      this.partsBegun.set(part.index, this.group.now());
-    }
+    this.begunMs ??= this.group.now();
+    if (part === undefined) return;
+    this.partsBegun ??= new BegunParts();
+    if (!this.isSettled(part)) this.partsBegun.add(part.index);
   }
 
   ack(part?: DeliveryPart): Promise<void> {

@@ -51,6 +51,29 @@ describe('Redis Streams in a Cluster', () => {
     }
   }, 60_000);
 
+  it('tells of topics of every node what waits, and who holds what', async () => {
+    const [publisher, reader] = [await connected(), await connected()];
+    const topics = Array.from({ length: 6 }, (_, index) => `seen-${index}`);
+    for (const topic of topics) {
+      await publisher.publish(topic, bytes('bundle'), stored({ messages: 5 }));
+      await publisher.publish(topic, bytes('lone'), stored());
+      await reader.subscribe(topic, member({ maxInFlight: 1 }), () => undefined);
+    }
+    await until('each first one is held, each second one waits', async () => {
+      const seen = await publisher.inspectTopics({ after: 'seen', limit: 10 });
+      const numbers = seen.map(({ topic, groups: [{ waiting, held, exact }] }) => ({
+        topic,
+        waiting,
+        held,
+        exact,
+      }));
+      return (
+        JSON.stringify(numbers.filter(({ topic }) => topics.includes(topic))) ===
+        JSON.stringify(topics.map((topic) => ({ topic, waiting: 1, held: 5, exact: true })))
+      );
+    });
+  }, 30_000);
+
   it('reads topic patterns over topics of every node, also those that turn up later', async () => {
     const [publisher, driver] = [await connected(), await connected()];
     const { inbox, take } = acknowledging();
