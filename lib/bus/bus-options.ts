@@ -1,6 +1,6 @@
+import type { BundlingOptions } from '../bundling/bundling-driver.js';
 import type { Codec } from '../codec/codec.js';
 import type { CompressionOptions } from '../codec/gzip.codec.js';
-import type { BundlingOptions } from '../driver/bundling-driver.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import type { Metrics } from '../metrics/metrics.js';

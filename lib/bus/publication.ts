@@ -1,7 +1,6 @@
+import type { MessagePublishOptions, PublishListener } from '../bundling/bundle-lane.js';
 import type { EncodedBody } from '../codec/codec.js';
 import type { BufferLimit, DriverReceipt } from '../driver/driver.js';
-import type { MessagePublishOptions, PublishListener } from '../driver/message-driver.js';
-import { partPosition } from '../driver/part-position.js';
 import { BackpressureError, PublishOutcomeUnknownError } from '../errors/publish.errors.js';
 import type { Headers } from '../message/headers.js';
 import type { OutgoingFrame } from '../message/outgoing-frame.js';
@@ -178,11 +177,11 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
     });
   }
 
-  accepted(receipt: DriverReceipt, part: number | undefined): void {
+  accepted(receipt: DriverReceipt, position: string | undefined): void {
     if (!this.end('success')) return;
     this.lane.metrics.size('out', this.bodyBytes);
     if (receipt.receivers === 0) this.lane.unheard();
-    this.resolve(toReceipt(this.id, this.lane.topic, receipt, part));
+    this.resolve(toReceipt(this.id, this.lane.topic, position, receipt.receivers));
   }
 
   failed(error: unknown): void {
@@ -223,9 +222,9 @@ export class Publication extends Deadlined implements OutgoingFrame, PublishList
 function toReceipt(
   id: string,
   topic: string,
-  { position, receivers }: DriverReceipt,
-  part: number | undefined,
+  position: string | undefined,
+  receivers: number | undefined,
 ): PublishReceipt {
-  if (position !== undefined) return { id, topic, position: partPosition(position, part) };
+  if (position !== undefined) return { id, topic, position };
   return receivers === undefined ? { id, topic } : { id, topic, receivers };
 }

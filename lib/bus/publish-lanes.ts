@@ -1,6 +1,6 @@
+import type { MessagePublishOptions } from '../bundling/bundle-lane.js';
 import type { Codec } from '../codec/codec.js';
 import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
-import type { MessagePublishOptions } from '../driver/message-driver.js';
 import { HeaderMemory } from '../message/header-memory.js';
 import { type MessageIdSource, messageIdSources } from '../message/message-id.js';
 import { assertTopic } from '../message/topic.js';

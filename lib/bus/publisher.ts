@@ -1,7 +1,7 @@
 import { types } from 'node:util';
+import type { MessagePublishOptions } from '../bundling/bundle-lane.js';
 import type { Codec, EncodedBody, EncodingBody } from '../codec/codec.js';
 import type { BufferLimit } from '../driver/driver.js';
-import type { MessagePublishOptions } from '../driver/message-driver.js';
 import { AbortedError, ConfigurationError } from '../errors/bus.errors.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import { CodecError, MessageTooLargeError, MessageUndefinedError } from '../errors/message.errors.js';

@@ -1,4 +1,4 @@
-import { splitFanOut } from '../../lib/driver/bundle-delivery.js';
+import { splitFanOut } from '../../lib/bundling/bundle-delivery.js';
 import { type Delivery } from '../../lib/driver/delivery.js';
 import { type DiscoDriver } from '../../lib/driver/driver.js';
 import { type ManualClock } from '../../lib/testing/manual-clock.js';

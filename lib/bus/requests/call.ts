@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { types } from 'node:util';
+import type { PublishListener } from '../../bundling/bundle-lane.js';
 import type { DriverReceipt } from '../../driver/driver.js';
-import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError } from '../../errors/bus.errors.js';
 import { callGuest } from '../../errors/guest.js';
 import {

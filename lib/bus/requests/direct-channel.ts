@@ -1,8 +1,9 @@
 import { types } from 'node:util';
+import type { MessagePublishOptions, PublishListener } from '../../bundling/bundle-lane.js';
+import type { BundlingDriver } from '../../bundling/bundling-driver.js';
 import type { Codec, EncodedBody } from '../../codec/codec.js';
 import type { Delivery } from '../../driver/delivery.js';
 import type { DriverSubscription } from '../../driver/driver.js';
-import type { MessageDriver, MessagePublishOptions, PublishListener } from '../../driver/message-driver.js';
 import type { DiscoBusError } from '../../errors/disco-bus-error.js';
 import { MessageTooLargeError } from '../../errors/message.errors.js';
 import { bodyBytes, type DecodedFrame, decodeFrame } from '../../message/frame.js';
@@ -23,7 +24,7 @@ export interface Arrival {
 
 /** What a {@link DirectChannel} is made of. */
 export interface DirectChannelParts {
-  readonly driver: MessageDriver;
+  readonly driver: BundlingDriver;
   readonly codec: Codec;
   readonly decoder: MessageDecoder;
   readonly clock: Clock;

@@ -1,14 +1,37 @@
+import { partPosition } from '../driver/delivery.js';
+import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from '../driver/driver.js';
+import { PublishTimeoutError } from '../errors/publish.errors.js';
 import { joinBundle } from '../message/bundle.js';
 import { MAX_BUNDLE_MESSAGES } from '../message/frame.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import { RunWriter } from '../message/run-writer.js';
-import type { DiscoDriver, DriverPublishOptions, DriverReceipt } from './driver.js';
-import type { MessagePublishOptions, PublishListener } from './message-driver.js';
+import type { Clock } from '../timing/clock.js';
 
 /** When a bundle is full. */
 export interface BundleLimits {
   readonly maxMessages: number;
   readonly maxBytes: number;
+}
+
+/** How a message is to be published; its id is its own. */
+export type MessagePublishOptions = Omit<DriverPublishOptions, 'id'>;
+
+/** Who waits for a message to be accepted. One of the two is called, once. */
+export interface PublishListener {
+  /** When the time of the message began, on the clock of the bundling. @default when it is sent */
+  readonly startedMs?: number;
+  /** `position`: where the message is kept, with its place in the bundle that it travelled in; undefined when nothing keeps it. */
+  accepted(receipt: DriverReceipt, position: string | undefined): void;
+  /** With what a driver's `publish` rejects with. */
+  failed(error: unknown): void;
+}
+
+/** The busy lanes of one guarantee, and what they share. */
+export interface BundleLanes {
+  readonly driver: DiscoDriver;
+  readonly limits: BundleLimits;
+  readonly clock: Clock;
+  readonly byTopic: Map<string, BundleLane>;
 }
 
 /** The bytes that a message takes beside its body and its headers, about. */
@@ -28,7 +51,7 @@ class OpenBundle {
     readonly options: MessagePublishOptions,
     /** Names the bundle: the id of its first message. */
     readonly id: string,
-    readonly openedMs: number,
+    readonly startedMs: number,
   ) {}
 
   /** Whether `frame` fits in, whatever it brings along. */
@@ -73,30 +96,26 @@ function lengthOf(frame: OutgoingFrame | EncodedFrame): number {
 /**
  * The bundles of one topic. A bundle goes out at the end of the turn that opened it; while an earlier one is still
  * unconfirmed it waits for that instead, so that a busy topic makes fewer and fuller bundles, and it goes at once when full.
+ * All messages of a lane have one timeout: the bundle that is waited for ends before the one that waits, so a lane needs no
+ * timer. It lives while it has messages waiting or on their way, so that a million topics leave nothing behind.
  */
 export class BundleLane {
   private open?: OpenBundle;
   private unconfirmed = 0;
 
   constructor(
-    private readonly driver: DiscoDriver,
+    private readonly lanes: BundleLanes,
     private readonly topic: string,
-    private readonly timeoutMs: number,
-    private readonly limits: BundleLimits,
-    private readonly onIdle: () => void,
+    readonly timeoutMs: number,
   ) {}
-
-  /** Frames of one lane share one timeout: the one waited for then always ends before the one that waits. */
-  accepts(options: MessagePublishOptions): boolean {
-    return options.timeoutMs === this.timeoutMs;
-  }
 
   /** Tells `listener` of the outcome later. */
   add(frame: OutgoingFrame | EncodedFrame, options: MessagePublishOptions, listener: PublishListener): void {
-    if (this.open && !this.open.hasRoomFor(frame, this.limits.maxBytes)) this.flush();
-    this.open ??= this.openBundle(options, frame.id);
+    const { maxBytes, maxMessages } = this.lanes.limits;
+    if (this.open && !this.open.hasRoomFor(frame, maxBytes)) this.flush();
+    this.open ??= this.openBundle(options, frame.id, listener);
     this.open.add(frame, listener);
-    if (this.open.listeners.length >= Math.min(this.limits.maxMessages, MAX_BUNDLE_MESSAGES)) this.flush();
+    if (this.open.listeners.length >= Math.min(maxMessages, MAX_BUNDLE_MESSAGES)) this.flush();
   }
 
   /** Sends what is waiting, now. */
@@ -119,30 +138,42 @@ export class BundleLane {
 
   /** What cannot be encoded fails its publishers, not the process. */
   private async publish(bundle: OpenBundle): Promise<DriverReceipt> {
-    return this.driver.publish(this.topic, bundle.encode(), driverOptions(bundle));
+    const { driver, clock } = this.lanes;
+    const waitedMs = clock.monotonic() - bundle.startedMs;
+    const options = handedOver(this.topic, bundle.options, bundle.id, waitedMs);
+    return driver.publish(this.topic, bundle.encode(), options);
   }
 
-  private openBundle(options: MessagePublishOptions, id: string): OpenBundle {
+  private openBundle(options: MessagePublishOptions, id: string, { startedMs }: PublishListener): OpenBundle {
     if (this.unconfirmed === 0) queueMicrotask(() => this.flush());
-    return new OpenBundle(options, id, performance.now());
+    return new OpenBundle(options, id, startedMs ?? this.lanes.clock.monotonic());
   }
 
   private confirmed(): void {
     this.unconfirmed--;
     if (this.open) this.flush();
-    else if (this.unconfirmed === 0) this.onIdle();
+    else if (this.unconfirmed === 0) this.lanes.byTopic.delete(this.topic);
   }
 }
 
 function accept(listeners: readonly PublishListener[], receipt: DriverReceipt): void {
-  if (listeners.length === 1) listeners[0].accepted(receipt, undefined);
-  else for (let part = 0; part < listeners.length; part++) listeners[part].accepted(receipt, part);
+  const { position } = receipt;
+  const { length } = listeners;
+  for (let part = 0; part < length; part++) {
+    const parted = position !== undefined && length > 1;
+    listeners[part].accepted(receipt, parted ? partPosition(position, part) : position);
+  }
 }
 
-/** The options of the first message, with the time that it has already waited taken off. */
-function driverOptions({ options, id, openedMs, listeners }: OpenBundle): DriverPublishOptions {
-  const waitedMs = performance.now() - openedMs;
-  const { timeoutMs } = options;
-  if (listeners.length === 1 && waitedMs < 1) return { ...options, id };
-  return { ...options, id, timeoutMs: Math.max(1, Math.floor(timeoutMs - waitedMs)) };
+/** What the driver is told: the time that is left. Throws PublishTimeoutError where none is. */
+export function handedOver(
+  topic: string,
+  options: MessagePublishOptions,
+  id: string,
+  waitedMs: number,
+): DriverPublishOptions {
+  if (waitedMs < 1) return { ...options, id };
+  const leftMs = Math.floor(options.timeoutMs - waitedMs);
+  if (leftMs < 1) throw new PublishTimeoutError(topic, options.timeoutMs);
+  return { ...options, id, timeoutMs: leftMs };
 }
