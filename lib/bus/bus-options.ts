@@ -122,7 +122,7 @@ export interface PublishOptions {
   delivery?: DeliveryGuarantee;
   /** @default the bus's `publishTimeout` */
   timeout?: Duration;
-  /** Withdraws the message while it is unsent; afterwards the outcome is unknown. */
+  /** Withdraws the message while it is unsent; afterwards it rejects with PublishOutcomeUnknownError. */
   signal?: AbortSignal;
   /** Not delivered before this has passed. Where the driver can. */
   delay?: Duration;

@@ -37,6 +37,10 @@ describe('Redis Streams', () => {
       await server.kill();
       await server.boot();
     },
+    async stallBroker() {
+      server.freeze();
+      return async () => server.thaw();
+    },
     async unreachable() {
       const port = await freePort();
       const driver = driverOf({ port, connectTimeout: 300 });

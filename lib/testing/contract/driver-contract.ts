@@ -3,6 +3,7 @@ import { agreementCases } from './cases/agreement.cases.js';
 import { bareCases } from './cases/bare.cases.js';
 import { byteCases } from './cases/bytes.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
+import { publishTimeCases } from './cases/publish-time.cases.js';
 import { redeliveryCases } from './cases/redelivery.cases.js';
 import { settlementCases } from './cases/settlement.cases.js';
 import { storageCases } from './cases/storage.cases.js';
@@ -22,6 +23,7 @@ export const driverCases: readonly DriverCase[] = [
   ...subscriptionCases,
   ...bareCases,
   ...lifecycleCases,
+  ...publishTimeCases,
   ...storageCases,
   ...settlementCases,
   ...redeliveryCases,
