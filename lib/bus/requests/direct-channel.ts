@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import type { MessagePublishOptions, PublishListener } from '../../bundling/bundle-lane.js';
 import type { BundlingDriver } from '../../bundling/bundling-driver.js';
 import type { Codec, EncodedBody } from '../../codec/codec.js';
@@ -10,6 +9,7 @@ import { bodyBytes, type DecodedFrame, decodeFrame } from '../../message/frame.j
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
 import { messageIds } from '../../message/message-id.js';
+import { after } from '../../message/now-or-later.js';
 import type { OutgoingFrame } from '../../message/outgoing-frame.js';
 import type { Clock } from '../../timing/clock.js';
 import type { MessageDecoder } from '../message-decoder.js';
@@ -46,8 +46,7 @@ export class DirectChannel {
 
   /** The payload's bytes, or a promise of them. Throws or rejects with CodecError or MessageTooLargeError. */
   encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
-    const body = this.parts.codec.encode(payload);
-    return types.isPromise(body) ? body.then((encoded) => this.checked(encoded)) : this.checked(body);
+    return after(this.parts.codec.encode(payload), (body) => this.checked(body));
   }
 
   /**
