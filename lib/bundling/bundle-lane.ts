@@ -13,8 +13,8 @@ export interface BundleLimits {
   readonly maxBytes: number;
 }
 
-/** How a message is to be published; its id is its own. */
-export type MessagePublishOptions = Omit<DriverPublishOptions, 'id'>;
+/** How a message is to be published; the bundle that it travels in has the id and the count. */
+export type MessagePublishOptions = Omit<DriverPublishOptions, 'id' | 'messages'>;
 
 /** Who waits for a message to be accepted. One of the two is called, once. */
 export interface PublishListener {
@@ -139,9 +139,10 @@ export class BundleLane {
   /** What cannot be encoded fails its publishers, not the process. */
   private async publish(bundle: OpenBundle): Promise<DriverReceipt> {
     const { driver, clock } = this.lanes;
-    const waitedMs = clock.monotonic() - bundle.startedMs;
-    const options = handedOver(this.topic, bundle.options, bundle.id, waitedMs);
-    return driver.publish(this.topic, bundle.encode(), options);
+    const { id, options, startedMs } = bundle;
+    const timeoutMs = timeLeft(this.topic, this.timeoutMs, clock.monotonic() - startedMs);
+    const messages = bundle.listeners.length;
+    return driver.publish(this.topic, bundle.encode(), { ...options, id, messages, timeoutMs });
   }
 
   private openBundle(options: MessagePublishOptions, id: string, { startedMs }: PublishListener): OpenBundle {
@@ -165,15 +166,10 @@ function accept(listeners: readonly PublishListener[], receipt: DriverReceipt): 
   }
 }
 
-/** What the driver is told: the time that is left. Throws PublishTimeoutError where none is. */
-export function handedOver(
-  topic: string,
-  options: MessagePublishOptions,
-  id: string,
-  waitedMs: number,
-): DriverPublishOptions {
-  if (waitedMs < 1) return { ...options, id };
-  const leftMs = Math.floor(options.timeoutMs - waitedMs);
-  if (leftMs < 1) throw new PublishTimeoutError(topic, options.timeoutMs);
-  return { ...options, id, timeoutMs: leftMs };
+/** The time that is left of a message's. Throws PublishTimeoutError where none is. Milliseconds. */
+export function timeLeft(topic: string, timeoutMs: number, waitedMs: number): number {
+  if (waitedMs < 1) return timeoutMs;
+  const leftMs = Math.floor(timeoutMs - waitedMs);
+  if (leftMs < 1) throw new PublishTimeoutError(topic, timeoutMs);
+  return leftMs;
 }

@@ -23,9 +23,9 @@ import {
   BundleLane,
   type BundleLanes,
   type BundleLimits,
-  handedOver,
   type MessagePublishOptions,
   type PublishListener,
+  timeLeft,
 } from './bundle-lane.js';
 import { DeliveryGate } from './delivery-gate.js';
 
@@ -186,7 +186,8 @@ export class BundlingDriver implements DiscoDriver {
   ): Promise<DriverReceipt> {
     const waitedMs = startedMs === undefined ? 0 : this.clock.monotonic() - startedMs;
     const bytes = frame instanceof EncodedFrame ? frame.bytes : encodeFrame(frame);
-    return this.inner.publish(topic, bytes, handedOver(topic, options, frame.id, waitedMs));
+    const timeoutMs = timeLeft(topic, options.timeoutMs, waitedMs);
+    return this.inner.publish(topic, bytes, { ...options, id: frame.id, timeoutMs });
   }
 
   private travelsAlone(frame: OutgoingFrame | EncodedFrame, options: MessagePublishOptions): boolean {

@@ -90,6 +90,7 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
     },
     capabilities: persistentCapabilities,
     topicAgreements: true,
+    inspection: true,
     restartBroker: async () => {
       restarting = true;
       await clock.advance(100);

@@ -19,6 +19,7 @@ export type DriverNeed =
       | 'unreachable'
       | 'openHandles'
       | 'topicAgreements'
+      | 'inspection'
       | 'maxDeadLetters'
     >;
 
@@ -64,6 +65,7 @@ function met(
     case 'unreachable':
     case 'openHandles':
     case 'topicAgreements':
+    case 'inspection':
     case 'maxDeadLetters':
       return harness[need] !== undefined;
     default:
