@@ -124,25 +124,7 @@ export class BundleLane {
     if (!bundle) return;
     this.open = undefined;
     this.unconfirmed++;
-    this.publish(bundle).then(
-      (receipt) => {
-        accept(bundle.listeners, receipt);
-        this.confirmed();
-      },
-      (error: unknown) => {
-        for (const listener of bundle.listeners) listener.failed(error);
-        this.confirmed();
-      },
-    );
-  }
-
-  /** What cannot be encoded fails its publishers, not the process. */
-  private async publish(bundle: OpenBundle): Promise<DriverReceipt> {
-    const { driver, clock } = this.lanes;
-    const { id, options, startedMs } = bundle;
-    const timeoutMs = timeLeft(this.topic, this.timeoutMs, clock.monotonic() - startedMs);
-    const messages = bundle.listeners.length;
-    return driver.publish(this.topic, bundle.encode(), { ...options, id, messages, timeoutMs });
+    void send(this.lanes, this.topic, bundle).then(this.confirmed);
   }
 
   private openBundle(options: MessagePublishOptions, id: string, { startedMs }: PublishListener): OpenBundle {
@@ -150,24 +132,51 @@ export class BundleLane {
     return new OpenBundle(options, id, startedMs ?? this.lanes.clock.monotonic());
   }
 
-  private confirmed(): void {
+  private readonly confirmed = (): void => {
     this.unconfirmed--;
     if (this.open) this.flush();
     else if (this.unconfirmed === 0) this.lanes.byTopic.delete(this.topic);
-  }
+  };
 }
 
-function accept(listeners: readonly PublishListener[], receipt: DriverReceipt): void {
-  const { position } = receipt;
-  const { length } = listeners;
-  for (let part = 0; part < length; part++) {
-    const parted = position !== undefined && length > 1;
-    listeners[part].accepted(receipt, parted ? partPosition(position, part) : position);
-  }
+/** Sends a message by itself, past any lane. */
+export function sendAlone(
+  lanes: BundleLanes,
+  topic: string,
+  frame: OutgoingFrame | EncodedFrame,
+  { options, listener }: { options: MessagePublishOptions; listener: PublishListener },
+): void {
+  const bundle = new OpenBundle(options, frame.id, listener.startedMs ?? lanes.clock.monotonic());
+  bundle.add(frame, listener);
+  void send(lanes, topic, bundle);
+}
+
+/** Resolves when all who wait for a message of `bundle` are told. */
+function send(lanes: BundleLanes, topic: string, bundle: OpenBundle): Promise<void> {
+  const { listeners } = bundle;
+  return publish(lanes, topic, bundle).then(
+    (receipt) => {
+      const { position } = receipt;
+      const parted = position !== undefined && listeners.length > 1;
+      for (let part = 0; part < listeners.length; part++)
+        listeners[part].accepted(receipt, parted ? partPosition(position, part) : position);
+    },
+    (error: unknown) => {
+      for (const listener of listeners) listener.failed(error);
+    },
+  );
+}
+
+/** What cannot be encoded, or is late, fails its publishers, not the process. */
+async function publish(lanes: BundleLanes, topic: string, bundle: OpenBundle): Promise<DriverReceipt> {
+  const { id, options, listeners, startedMs } = bundle;
+  const timeoutMs = timeLeft(topic, options.timeoutMs, lanes.clock.monotonic() - startedMs);
+  const messages = listeners.length;
+  return lanes.driver.publish(topic, bundle.encode(), { ...options, id, messages, timeoutMs });
 }
 
 /** The time that is left of a message's. Throws PublishTimeoutError where none is. Milliseconds. */
-export function timeLeft(topic: string, timeoutMs: number, waitedMs: number): number {
+function timeLeft(topic: string, timeoutMs: number, waitedMs: number): number {
   if (waitedMs < 1) return timeoutMs;
   const leftMs = Math.floor(timeoutMs - waitedMs);
   if (leftMs < 1) throw new PublishTimeoutError(topic, timeoutMs);

@@ -15,7 +15,7 @@ import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { DriverError } from '../errors/driver.errors.js';
 import { aNumber, type OptionKinds, options } from '../errors/option-kinds.js';
-import { encodeFrame, isFrame } from '../message/frame.js';
+import { isFrame } from '../message/frame.js';
 import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { splitFanOut } from './bundle-delivery.js';
@@ -25,7 +25,7 @@ import {
   type BundleLimits,
   type MessagePublishOptions,
   type PublishListener,
-  timeLeft,
+  sendAlone,
 } from './bundle-lane.js';
 import { DeliveryGate } from './delivery-gate.js';
 
@@ -70,7 +70,7 @@ export class BundlingDriver implements DiscoDriver {
   constructor(
     private readonly inner: DiscoDriver,
     options: BundlingOptions = {},
-    private readonly clock: Clock = systemClock,
+    clock: Clock = systemClock,
   ) {
     assertOptions('bundling', options, bundlingKinds);
     this.name = inner.name;
@@ -117,7 +117,7 @@ export class BundlingDriver implements DiscoDriver {
     const lane = lanes.byTopic.get(topic);
     if (this.travelsAlone(frame, options) || (lane && lane.timeoutMs !== options.timeoutMs)) {
       lane?.flush();
-      this.sendAlone(topic, frame, options, listener);
+      sendAlone(lanes, topic, frame, { options, listener });
     } else (lane ?? openLane(lanes, topic, options.timeoutMs)).add(frame, options, listener);
   }
 
@@ -163,31 +163,6 @@ export class BundlingDriver implements DiscoDriver {
   private tellFault(topicOrPattern: string, cause: unknown): void {
     const error = new DriverError(`The subscriber of "${topicOrPattern}" threw`, { cause, retryable: false });
     this.listeners.emit({ type: 'error', error });
-  }
-
-  private sendAlone(
-    topic: string,
-    frame: OutgoingFrame | EncodedFrame,
-    options: MessagePublishOptions,
-    listener: PublishListener,
-  ): void {
-    this.publishAlone(topic, frame, options, listener.startedMs).then(
-      (receipt) => listener.accepted(receipt, receipt.position),
-      (error: unknown) => listener.failed(error),
-    );
-  }
-
-  /** What cannot be encoded fails its publisher, not the process. */
-  private async publishAlone(
-    topic: string,
-    frame: OutgoingFrame | EncodedFrame,
-    options: MessagePublishOptions,
-    startedMs: number | undefined,
-  ): Promise<DriverReceipt> {
-    const waitedMs = startedMs === undefined ? 0 : this.clock.monotonic() - startedMs;
-    const bytes = frame instanceof EncodedFrame ? frame.bytes : encodeFrame(frame);
-    const timeoutMs = timeLeft(topic, options.timeoutMs, waitedMs);
-    return this.inner.publish(topic, bytes, { ...options, id: frame.id, timeoutMs });
   }
 
   private travelsAlone(frame: OutgoingFrame | EncodedFrame, options: MessagePublishOptions): boolean {
