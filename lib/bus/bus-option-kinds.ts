@@ -1,5 +1,5 @@
+import { bundlingKinds } from '../bundling/bundling-driver.js';
 import { compressionKinds } from '../codec/gzip.codec.js';
-import { bundlingKinds } from '../driver/bundling-driver.js';
 import { messageKinds, type Replacements } from '../errors/assert-options.js';
 import {
   aBoolean,

@@ -1,6 +1,6 @@
+import type { BundlingOptions } from '../bundling/bundling-driver.js';
 import type { Codec } from '../codec/codec.js';
 import type { CompressionOptions } from '../codec/gzip.codec.js';
-import type { BundlingOptions } from '../driver/bundling-driver.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import type { Metrics } from '../metrics/metrics.js';
@@ -122,7 +122,7 @@ export interface PublishOptions {
   delivery?: DeliveryGuarantee;
   /** @default the bus's `publishTimeout` */
   timeout?: Duration;
-  /** Withdraws the message while it is unsent; afterwards the outcome is unknown. */
+  /** Withdraws the message while it is unsent; afterwards it rejects with PublishOutcomeUnknownError. */
   signal?: AbortSignal;
   /** Not delivered before this has passed. Where the driver can. */
   delay?: Duration;

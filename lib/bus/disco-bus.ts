@@ -30,7 +30,7 @@ import { DeadLetterQueue } from './dead-letter-queue.js';
 import { Grace } from './grace.js';
 import { Inspector } from './inspector.js';
 import { MessageDecoder } from './message-decoder.js';
-import { Publisher } from './publisher.js';
+import { Publisher } from './publish/publisher.js';
 import type { ReplyObserver } from './requests/call.js';
 import { DirectChannel } from './requests/direct-channel.js';
 import { FirstReply } from './requests/first-reply.js';

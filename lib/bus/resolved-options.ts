@@ -1,11 +1,10 @@
+import { BundlingDriver, type BundlingOptions, unbundled } from '../bundling/bundling-driver.js';
 import type { Codec } from '../codec/codec.js';
 import { type CompressionOptions, GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
-import { BundlingDriver, type BundlingOptions, unbundled } from '../driver/bundling-driver.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { BufferLimit, DiscoDriver } from '../driver/driver.js';
-import type { MessageDriver } from '../driver/message-driver.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError, DriverMissingError } from '../errors/bus.errors.js';
 import { guardedGuest } from '../errors/guest.js';
@@ -33,9 +32,9 @@ export interface ResolvedOptions {
   /** In front of it: what waits for its first connection. */
   readonly waitingRoom: WaitingRoom;
   /** The driver that moves the bus's messages, in bundles unless that is off. */
-  readonly driver: MessageDriver;
+  readonly driver: BundlingDriver;
   /** The same with smaller bundles, for requests and replies: whoever gets the first part of a burst begins at once. */
-  readonly requestDriver: MessageDriver;
+  readonly requestDriver: BundlingDriver;
   readonly service: string;
   /** Whether the service's name was given, read from package.json, or neither. */
   readonly serviceSource: ServiceSource;
@@ -87,8 +86,8 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   return {
     engine: driver,
     waitingRoom,
-    driver: new BundlingDriver(waitingRoom, bundles),
-    requestDriver: new BundlingDriver(waitingRoom, requestBundles(bundles)),
+    driver: new BundlingDriver(waitingRoom, bundles, clock),
+    requestDriver: new BundlingDriver(waitingRoom, requestBundles(bundles), clock),
     service,
     serviceSource,
     prefix,

@@ -2,6 +2,7 @@ import { types } from 'node:util';
 import type { ZlibOptions } from 'node:zlib';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError, MessageTooLargeError } from '../errors/message.errors.js';
+import { after } from '../message/now-or-later.js';
 import { type Codec, type CodecId, Compression, type EncodedBody } from './codec.js';
 import { deflate, deflateOptions, inflate, isBeyondLimit } from './gzip.js';
 import { RAW_CODEC_ID } from './raw.codec.js';
@@ -52,15 +53,11 @@ export class GoCodec implements Codec {
 
   encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
     if (payload instanceof Uint8Array) return this.compress(payload);
-    const body = this.codec.encode(payload);
-    return types.isPromise(body)
-      ? body.then((plain) => this.compress(bytesOf(plain)))
-      : this.compress(bytesOf(body));
+    return after(this.codec.encode(payload), (body) => this.compress(bytesOf(body)));
   }
 
   decode({ data }: EncodedBody): unknown {
-    const bytes = this.decompress(data as Uint8Array);
-    return types.isPromise(bytes) ? bytes.then((plain) => this.read(plain)) : this.read(bytes);
+    return after(this.decompress(data as Uint8Array), (bytes) => this.read(bytes));
   }
 
   private decompress(bytes: Uint8Array): Uint8Array | Promise<Uint8Array> {
@@ -81,7 +78,7 @@ export class GoCodec implements Codec {
     if (bytes.length > this.maxBytes) throw new MessageTooLargeError(bytes.length, this.maxBytes);
     const compressed = deflate(bytes, this.deflateOptions);
     const written = (member: Buffer) => asGoWrites(member, this.effort, bytes.length);
-    return types.isPromise(compressed) ? compressed.then(written) : written(compressed);
+    return after(compressed, written);
   }
 
   private read(bytes: Uint8Array): unknown {

@@ -4,6 +4,7 @@ import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { CodecError } from '../errors/message.errors.js';
 import { aCodec, aNumber, type OptionKinds, oneOf } from '../errors/option-kinds.js';
+import { after } from '../message/now-or-later.js';
 import { type Codec, Compression, type EncodedBody, type EncodingBody } from './codec.js';
 import { deflate, deflateOptions, inflate } from './gzip.js';
 
@@ -68,8 +69,7 @@ export class GzipCodec implements Codec {
   }
 
   encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
-    const body = this.inner.encode(payload);
-    return types.isPromise(body) ? body.then((plain) => this.deflate(plain)) : this.deflate(body);
+    return after(this.inner.encode(payload), (body) => this.deflate(body));
   }
 
   decode(body: EncodedBody): unknown {
@@ -95,7 +95,7 @@ export class GzipCodec implements Codec {
     const plain = inflate(data as Uint8Array, this.maxBytes);
     const decodeInner = (bytes: Buffer) =>
       this.inner.decode({ data: bytes, codec, compression: Compression.none });
-    return types.isPromise(plain) ? plain.then(decodeInner) : decodeInner(plain);
+    return after(plain, decodeInner);
   }
 }
 

@@ -62,3 +62,8 @@ export interface Delivery {
   /** Moves to this group's dead letters. */
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void>;
 }
+
+/** Where a message of a bundle is kept: the bundle's place, `#`, and its number in it from 0. For a message that travelled alone: the place itself. */
+export function partPosition(position: string, part: number | undefined): string {
+  return part === undefined ? position : `${position}#${part}`;
+}

@@ -22,7 +22,10 @@ export interface DriverPublishOptions {
   readonly messages?: number;
   /** The caller chose `id` himself, so another publish may carry it again. */
   readonly deduplicate?: boolean;
-  /** Rejects with PublishTimeoutError (nothing sent) or PublishOutcomeUnknownError (sent, unconfirmed) after this. */
+  /**
+   * Rejects with PublishTimeoutError (nothing sent, nor sent later) or PublishOutcomeUnknownError (sent, unconfirmed) after
+   * this. The driver alone keeps the time: whoever called waits until it settles. Milliseconds.
+   */
   readonly timeoutMs: number;
   /** What the frame belongs to, where subscriptions keep the order of keys. Stored frames with a key are not bundled. */
   readonly key?: string;
@@ -35,7 +38,10 @@ export interface DriverPublishOptions {
    * for the programs of others. Needs the capability `bare`. @default false
    */
   readonly bare?: boolean;
-  /** Aborting before the frame is sent withdraws it: rejects with AbortedError. Afterwards it has no effect. */
+  /**
+   * Aborting before the frame is sent withdraws it: rejects with AbortedError. Afterwards rejects with
+   * PublishOutcomeUnknownError, whose cause is the signal's reason; the frame may still be delivered.
+   */
   readonly signal?: AbortSignal;
 }
 

@@ -96,8 +96,8 @@ export {
 
 // Bundling: several messages in one frame, around any driver
 
-export type { BundleLimits } from './bundle-lane.js';
-export { BundlingDriver, type BundlingOptions } from './bundling-driver.js';
+export type { BundleLimits } from '../bundling/bundle-lane.js';
+export { BundlingDriver, type BundlingOptions } from '../bundling/bundling-driver.js';
 
 // Time: the clock that drivers and lock stores may take
 

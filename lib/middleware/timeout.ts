@@ -78,7 +78,7 @@ class TimedAttempt extends Deadlined {
           resolve(value);
         },
         (error: unknown) => {
-          this.limits.deadlines.delete(this);
+          this.takeOff();
           reject(this.failureBy(error));
         },
       );
@@ -109,11 +109,11 @@ class TimedAttempt extends Deadlined {
   }
 
   private ended(): void {
-    const { deadlines, graces, clock, listener } = this.limits;
+    const { graces, clock, listener } = this.limits;
     if (this.failure !== undefined) {
       const lateMs = graces.timeoutMs - (this.dueMs - clock.monotonic());
       listener.endedLate?.(this.context, Math.round(lateMs));
     }
-    deadlines.delete(this);
+    this.takeOff();
   }
 }

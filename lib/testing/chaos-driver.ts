@@ -2,7 +2,7 @@ import { type DiscoDriver, type DriverPublishOptions, type DriverReceipt } from 
 import { assertOptions } from '../errors/assert-options.js';
 import { DriverError } from '../errors/driver.errors.js';
 import { aClock, aNumber, type OptionKinds } from '../errors/option-kinds.js';
-import { PublishOutcomeUnknownError } from '../errors/publish.errors.js';
+import { PublishOutcomeUnknownError, PublishTimeoutError } from '../errors/publish.errors.js';
 import { type Clock, sleep, systemClock } from '../timing/clock.js';
 import { DriverDecorator } from './driver-decorator.js';
 import { seededRandom } from './seeded-random.js';
@@ -17,7 +17,7 @@ export interface ChaosRules {
   drop?: number;
   /** Sends twice. @default 0 */
   duplicate?: number;
-  /** Sends late, and so out of order. @default 0 */
+  /** Sends late, and so out of order, within the time of the publish. @default 0 */
   delay?: number;
   /** The longest delay, milliseconds. @default 50 */
   maxDelayMs?: number;
@@ -61,12 +61,14 @@ export class ChaosDriver extends DriverDecorator {
     options: DriverPublishOptions,
   ): Promise<DriverReceipt> {
     const { delay, maxDelayMs, clock } = this.rules;
+    const { timeoutMs, signal } = options;
     const trouble = this.random();
-    if (this.random() < delay) {
-      this.counts.delayed++;
-      await sleep(this.random() * maxDelayMs, clock);
-    }
-    return this.send(trouble, topic, frame, options);
+    if (this.random() >= delay) return this.send(trouble, topic, frame, options);
+    this.counts.delayed++;
+    const delayMs = this.random() * maxDelayMs;
+    await sleep(Math.min(delayMs, timeoutMs), clock, signal);
+    if (delayMs >= timeoutMs) throw new PublishTimeoutError(topic, timeoutMs);
+    return this.send(trouble, topic, frame, { ...options, timeoutMs: Math.ceil(timeoutMs - delayMs) });
   }
 
   /** `trouble`, from 0 to 1, falls into the share of one of the rules or of none. */

@@ -12,7 +12,10 @@ interface Link {
   next: Link | undefined;
 }
 
-/** Something that must end in time, for {@link DeadlineQueue.track}. Extend it with what is to happen when it does not. */
+/**
+ * Something that must end in time, for {@link DeadlineQueue.track}. Extend it with what is to happen when it does not, and
+ * call `takeOff` when it has ended.
+ */
 export abstract class Deadlined implements Link {
   /** When its time is up, on the queue's monotonic clock; set by the queue. */
   dueMs = 0;
@@ -20,8 +23,18 @@ export abstract class Deadlined implements Link {
   previous: Link | undefined = undefined;
   next: Link | undefined = undefined;
 
-  /** Called once, when its time is up before it was taken off the queue. */
+  /** Called once, when its time is up before `takeOff` was called. */
   abstract expired(): void;
+
+  /** Takes it off its queue: it will not expire. Does nothing in no queue. */
+  takeOff(): void {
+    const { previous, next } = this;
+    if (previous === undefined || next === undefined) return;
+    previous.next = next;
+    next.previous = previous;
+    this.previous = undefined;
+    this.next = undefined;
+  }
 }
 
 /**
@@ -43,14 +56,14 @@ export class DeadlineQueue {
 
   /** Calls `expired` once, `timeoutMs` from now, unless the returned deadline is cancelled before. */
   add(expired: () => void): Deadline {
-    const item = new Callback(this, expired);
+    const item = new Callback(expired);
     this.track(item);
     return item;
   }
 
   /**
-   * The same without an object of its own, for hot paths: has `item`, which is in no queue, expire unless it is deleted
-   * before. `nowMs` spares reading the clock again.
+   * The same without an object of its own, for hot paths: has `item`, which is in no queue, expire unless its `takeOff` is
+   * called before. `nowMs` spares reading the clock again.
    */
   track(item: Deadlined, nowMs = this.clock.monotonic()): void {
     item.dueMs = nowMs + this.timeoutMs;
@@ -62,21 +75,11 @@ export class DeadlineQueue {
     if (this.timer === undefined) this.arm(this.timeoutMs);
   }
 
-  /** Takes `item` off; does nothing for one that has expired. */
-  delete(item: Deadlined): void {
-    const { previous, next } = item;
-    if (previous === undefined || next === undefined) return;
-    previous.next = next;
-    next.previous = previous;
-    item.previous = undefined;
-    item.next = undefined;
-  }
-
   /** Drops all pending deadlines without calling them. */
   clear(): void {
     this.clock.clearTimeout(this.timer);
     this.timer = undefined;
-    for (let item = this.oldest(); item !== undefined; item = this.oldest()) this.delete(item);
+    for (let item = this.oldest(); item !== undefined; item = this.oldest()) item.takeOff();
   }
 
   private oldest(): Deadlined | undefined {
@@ -97,21 +100,18 @@ export class DeadlineQueue {
         if (this.timer === undefined) this.arm(Math.ceil(item.dueMs - now));
         return;
       }
-      this.delete(item);
+      item.takeOff();
       item.expired();
     }
   }
 }
 
 class Callback extends Deadlined implements Deadline {
-  constructor(
-    private readonly queue: DeadlineQueue,
-    readonly expired: () => void,
-  ) {
+  constructor(readonly expired: () => void) {
     super();
   }
 
   cancel(): void {
-    this.queue.delete(this);
+    this.takeOff();
   }
 }

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from './clock.js';
-import { type Deadline, DeadlineQueue } from './deadline-queue.js';
+import { type Deadline, type Deadlined, DeadlineQueue } from './deadline-queue.js';
 
 /** So many timeouts get a shared timer; a bus uses one or a few. */
 const SHARED_TIMEOUTS = 32;
@@ -12,7 +12,12 @@ export class Deadlines {
 
   /** Calls `expired` once after `timeoutMs` unless the deadline is cancelled. */
   add(timeoutMs: number, expired: () => void): Deadline {
-    return (this.queues.get(timeoutMs) ?? this.open(timeoutMs)).add(expired);
+    return this.queue(timeoutMs).add(expired);
+  }
+
+  /** The same without an object of its own: has `item` expire unless its `takeOff` is called before. */
+  track(item: Deadlined, timeoutMs: number): void {
+    this.queue(timeoutMs).track(item);
   }
 
   /** Drops all without calling them. */
@@ -20,7 +25,9 @@ export class Deadlines {
     for (const queue of this.queues.values()) queue.clear();
   }
 
-  private open(timeoutMs: number): DeadlineQueue {
+  private queue(timeoutMs: number): DeadlineQueue {
+    const present = this.queues.get(timeoutMs);
+    if (present !== undefined) return present;
     const queue = new DeadlineQueue(timeoutMs, this.clock);
     if (this.queues.size < SHARED_TIMEOUTS) this.queues.set(timeoutMs, queue);
     return queue;

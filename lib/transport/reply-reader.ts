@@ -1,5 +1,5 @@
-import { types } from 'node:util';
 import type { ProducerDeserializer, WritePacket } from '@nestjs/microservices';
+import { after } from '../message/now-or-later.js';
 
 /** Turns replies into the packets that a ClientProxy expects, in order also where the deserializer takes its time. */
 export class ReplyReader {
@@ -16,8 +16,7 @@ export class ReplyReader {
     const raw = serialized ? reply : { response: reply, ...(last && { isDisposed: true }) };
     this.inOrder(() => {
       const packet = this.deserializer.deserialize(raw) as WritePacket | Promise<WritePacket>;
-      const take = (read: WritePacket) => this.take(read, last, callOff);
-      return types.isPromise(packet) ? packet.then(take) : take(packet);
+      return after(packet, (read) => this.take(read, last, callOff));
     });
   }
 

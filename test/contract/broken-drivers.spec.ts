@@ -1,7 +1,8 @@
 import { type DriverCapabilities } from '../../lib/driver/capabilities.js';
-import { type DiscoDriver } from '../../lib/driver/driver.js';
+import { type DiscoDriver, type DriverReceipt } from '../../lib/driver/driver.js';
 import { MemoryBroker, memoryCapabilities, memoryDriver } from '../../lib/drivers/memory/index.js';
 import { DriverError } from '../../lib/errors/driver.errors.js';
+import { PublishOutcomeUnknownError } from '../../lib/errors/publish.errors.js';
 import {
   checkDriver,
   type DriverCaseResult,
@@ -36,6 +37,30 @@ class RestartingDriver extends DriverDecorator {
   }
 }
 
+/** Stands for a broker that takes everything and answers nothing while `stall` is not over. */
+class StallingDriver extends DriverDecorator {
+  constructor(
+    inner: DiscoDriver,
+    private readonly clock: ManualClock,
+    private readonly stall: () => Promise<void> | undefined,
+  ) {
+    super(inner);
+  }
+
+  override async publish(...given: Parameters<DiscoDriver['publish']>): Promise<DriverReceipt> {
+    const [topic, , { timeoutMs, signal }] = given;
+    const stall = this.stall();
+    if (stall === undefined || signal?.aborted) return this.inner.publish(...given);
+    const stored = stall.then(() => this.inner.publish(...given));
+    return new Promise((resolve, reject) => {
+      const unknown = (cause?: unknown) => reject(new PublishOutcomeUnknownError(topic, { cause }));
+      const timer = this.clock.setTimeout(unknown, timeoutMs);
+      signal?.addEventListener('abort', () => unknown(signal.reason));
+      stored.then(resolve, reject).finally(() => this.clock.clearTimeout(timer));
+    });
+  }
+}
+
 const persistentCapabilities: DriverCapabilities = {
   ...memoryCapabilities,
   'at-least-once': { ...memoryCapabilities['at-least-once']!, persistent: true },
@@ -47,9 +72,22 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
   const broker = new MemoryBroker({ clock, maxDeadLetters: MAX_DEAD_LETTERS });
   const defect = makeDefect(clock);
   let restarting = false;
+  let stall: Promise<void> | undefined;
   return {
-    createDriver: () =>
-      new RestartingDriver(new BrokenDriver(memoryDriver({ broker }), defect), () => restarting),
+    createDriver: () => {
+      const stalling = new StallingDriver(memoryDriver({ broker }), clock, () => stall);
+      return new RestartingDriver(new BrokenDriver(stalling, defect), () => restarting);
+    },
+    stallBroker: async () => {
+      let goOn!: () => void;
+      stall = new Promise((resolve) => {
+        goOn = resolve;
+      });
+      return async () => {
+        stall = undefined;
+        goOn();
+      };
+    },
     capabilities: persistentCapabilities,
     topicAgreements: true,
     inspection: true,

@@ -1,4 +1,4 @@
-import { BundlingDriver } from '../../lib/driver/bundling-driver.js';
+import { BundlingDriver } from '../../lib/bundling/bundling-driver.js';
 import { MemoryBroker, memoryDriver } from '../../lib/drivers/memory/index.js';
 import { describeDriver } from '../../lib/testing/contract/driver-contract.js';
 

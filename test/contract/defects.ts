@@ -1,6 +1,8 @@
-import { splitFanOut } from '../../lib/driver/bundle-delivery.js';
+import { splitFanOut } from '../../lib/bundling/bundle-delivery.js';
 import { type Delivery } from '../../lib/driver/delivery.js';
 import { type DiscoDriver } from '../../lib/driver/driver.js';
+import { isDiscoBusError } from '../../lib/errors/disco-bus-error.js';
+import { PublishTimeoutError } from '../../lib/errors/publish.errors.js';
 import { type ManualClock } from '../../lib/testing/manual-clock.js';
 import { altered, type Defect } from './broken-driver.js';
 import { inspectionDefects } from './inspection-defects.js';
@@ -331,6 +333,41 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     make: () => ({ capabilities: { 'at-most-once': undefined, 'at-least-once': undefined } }),
   },
   'ignores the signal': { noticedBy: ['abort'], make: () => withOptions({ signal: undefined }) },
+  'forgets the signal once it has sent': {
+    noticedBy: ['abort-sent'],
+    make: () => ({
+      publish: (inner, topic, frame, { signal, ...options }) =>
+        inner.publish(topic, frame, { ...options, ...(signal?.aborted && { signal }) }),
+    }),
+  },
+  'leaves the time of a publish to others': {
+    noticedBy: ['publish-timeout'],
+    make: () => withOptions({ timeoutMs: 1e9 }),
+  },
+  'takes twice the time of a publish': {
+    noticedBy: ['publish-timeout'],
+    make: () => ({
+      publish: (inner, topic, frame, options) =>
+        inner.publish(topic, frame, { ...options, timeoutMs: 2 * options.timeoutMs }),
+    }),
+  },
+  'ends all publishes by the shortest timeout': {
+    noticedBy: ['publish-timeout'],
+    make: () => ({
+      publish: (inner, topic, frame, options) =>
+        inner.publish(topic, frame, { ...options, timeoutMs: Math.min(500, options.timeoutMs) }),
+    }),
+  },
+  'says that nothing was sent when it does not know': {
+    noticedBy: ['publish-timeout'],
+    make: () => ({
+      publish: (inner, topic, frame, options) =>
+        inner.publish(topic, frame, options).catch((error: unknown) => {
+          if (!isDiscoBusError(error, 'DISCO_PUBLISH_OUTCOME_UNKNOWN')) throw error;
+          throw new PublishTimeoutError(topic, options.timeoutMs);
+        }),
+    }),
+  },
   'hands over what it has read when it is paused': {
     noticedBy: ['pause-ahead'],
     make: () => ({

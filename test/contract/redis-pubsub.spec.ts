@@ -1,4 +1,4 @@
-import { BundlingDriver } from '../../lib/driver/bundling-driver.js';
+import { BundlingDriver } from '../../lib/bundling/bundling-driver.js';
 import { RedisDriver, redisDriver } from '../../lib/drivers/redis/index.js';
 
 import { describeDriver } from '../../lib/testing/contract/driver-contract.js';
@@ -13,6 +13,11 @@ afterAll(() => Promise.all([server, ...late].map((each) => each.stop())));
 
 const openSockets = () => process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length;
 
+const stallBroker = async () => {
+  server.freeze();
+  return async () => server.thaw();
+};
+
 describeDriver('redis pub/sub', {
   capabilities: new RedisDriver().capabilities,
   createDriver: () => redisDriver({ url: server.url }),
@@ -23,6 +28,7 @@ describeDriver('redis pub/sub', {
     await server.kill();
     await server.boot();
   },
+  stallBroker,
   unreachable: async () => {
     const port = await freePort();
     return {
@@ -38,4 +44,5 @@ describeDriver('redis pub/sub, bundled', {
   capabilities: new RedisDriver().capabilities,
   createDriver: () => new BundlingDriver(redisDriver({ url: server.url, workers: 3 })),
   guarantees: ['at-most-once'],
+  stallBroker,
 });

@@ -1,4 +1,4 @@
-import { BundlingDriver } from '../../lib/driver/bundling-driver.js';
+import { BundlingDriver } from '../../lib/bundling/bundling-driver.js';
 import type { DiscoDriver } from '../../lib/driver/driver.js';
 import { RedisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.js';
@@ -38,6 +38,10 @@ describe('Redis Streams', () => {
     async restartBroker() {
       await server.kill();
       await server.boot();
+    },
+    async stallBroker() {
+      server.freeze();
+      return async () => server.thaw();
     },
     async unreachable() {
       const port = await freePort();

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { types } from 'node:util';
+import type { PublishListener } from '../../bundling/bundle-lane.js';
 import type { DriverReceipt } from '../../driver/driver.js';
-import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError } from '../../errors/bus.errors.js';
 import { callGuest } from '../../errors/guest.js';
 import {
@@ -78,7 +78,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
       unwanted(): void;
     },
     /** Where it waits for its first reply. */
-    private first: DeadlineQueue = deadlines,
+    first: DeadlineQueue = deadlines,
   ) {
     super();
     this.name = topic;
@@ -191,8 +191,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
 
   /** A further one may take as long as the first. */
   private value({ payload, headers }: Message): void {
-    this.first.delete(this);
-    this.first = this.deadlines;
+    this.takeOff();
     this.deadlines.track(this);
     this.tellNext(payload, headers);
   }
@@ -227,7 +226,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   private settle(): boolean {
     if (this.settled) return false;
     this.settled = true;
-    this.first.delete(this);
+    this.takeOff();
     this.signal?.removeEventListener('abort', this);
     this.on.settled(this);
     return true;

@@ -1,14 +1,15 @@
-import { types } from 'node:util';
+import type { MessagePublishOptions, PublishListener } from '../../bundling/bundle-lane.js';
+import type { BundlingDriver } from '../../bundling/bundling-driver.js';
 import type { Codec, EncodedBody } from '../../codec/codec.js';
 import type { Delivery } from '../../driver/delivery.js';
 import type { DriverSubscription } from '../../driver/driver.js';
-import type { MessageDriver, MessagePublishOptions, PublishListener } from '../../driver/message-driver.js';
 import type { DiscoBusError } from '../../errors/disco-bus-error.js';
 import { MessageTooLargeError } from '../../errors/message.errors.js';
 import { bodyBytes, type DecodedFrame, decodeFrame } from '../../message/frame.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
 import { messageIds } from '../../message/message-id.js';
+import { after } from '../../message/now-or-later.js';
 import type { OutgoingFrame } from '../../message/outgoing-frame.js';
 import type { Clock } from '../../timing/clock.js';
 import type { MessageDecoder } from '../message-decoder.js';
@@ -23,7 +24,7 @@ export interface Arrival {
 
 /** What a {@link DirectChannel} is made of. */
 export interface DirectChannelParts {
-  readonly driver: MessageDriver;
+  readonly driver: BundlingDriver;
   readonly codec: Codec;
   readonly decoder: MessageDecoder;
   readonly clock: Clock;
@@ -45,8 +46,7 @@ export class DirectChannel {
 
   /** The payload's bytes, or a promise of them. Throws or rejects with CodecError or MessageTooLargeError. */
   encode(payload: unknown): EncodedBody | Promise<EncodedBody> {
-    const body = this.parts.codec.encode(payload);
-    return types.isPromise(body) ? body.then((encoded) => this.checked(encoded)) : this.checked(body);
+    return after(this.parts.codec.encode(payload), (body) => this.checked(body));
   }
 
   /**

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
+import type { PublishListener } from '../../bundling/bundle-lane.js';
 import type { EncodedBody } from '../../codec/codec.js';
 import type { DriverReceipt } from '../../driver/driver.js';
-import type { PublishListener } from '../../driver/message-driver.js';
 import type { Headers } from '../../message/headers.js';
 import type { DirectChannel } from './direct-channel.js';
 import { failureOf } from './reply-stream.js';

@@ -1,9 +1,9 @@
 import { types } from 'node:util';
+import type { PublishListener } from '../../bundling/bundle-lane.js';
 import type { EncodedBody } from '../../codec/codec.js';
 import type { DeliveryGuarantee } from '../../driver/capabilities.js';
 import type { DiscoDriver, DriverReceipt } from '../../driver/driver.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
-import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { callGuest } from '../../errors/guest.js';

@@ -14,6 +14,7 @@ export type DriverNeed =
       DriverHarness,
       | 'visibilityMs'
       | 'restartBroker'
+      | 'stallBroker'
       | 'kill'
       | 'unreachable'
       | 'openHandles'
@@ -60,6 +61,7 @@ function met(
       return harness.brokerShared !== false;
     case 'visibilityMs':
     case 'restartBroker':
+    case 'stallBroker':
     case 'kill':
     case 'unreachable':
     case 'openHandles':

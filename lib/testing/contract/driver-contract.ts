@@ -4,6 +4,7 @@ import { bareCases } from './cases/bare.cases.js';
 import { byteCases } from './cases/bytes.cases.js';
 import { inspectionCases } from './cases/inspection.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
+import { publishTimeCases } from './cases/publish-time.cases.js';
 import { redeliveryCases } from './cases/redelivery.cases.js';
 import { settlementCases } from './cases/settlement.cases.js';
 import { steeringCases } from './cases/steering.cases.js';
@@ -24,6 +25,7 @@ export const driverCases: readonly DriverCase[] = [
   ...subscriptionCases,
   ...bareCases,
   ...lifecycleCases,
+  ...publishTimeCases,
   ...storageCases,
   ...settlementCases,
   ...redeliveryCases,

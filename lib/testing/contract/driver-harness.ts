@@ -25,6 +25,11 @@ export interface DriverHarness {
   readonly clock?: { advance(ms: number): Promise<void>; monotonic(): number };
   /** Stops the broker and starts it again; resolves when it answers. Without it such cases are skipped. */
   restartBroker?(): Promise<void>;
+  /**
+   * Has the broker take what is sent and answer nothing until the returned function has resolved. Without it such cases
+   * are skipped.
+   */
+  stallBroker?(): Promise<() => Promise<void>>;
   /** Ends a driver as a crash of its process would. Without it such cases are skipped. */
   kill?(driver: DiscoDriver): Promise<void>;
   /** A driver whose `connect` fails until `heal` has resolved. Without it such cases are skipped. */

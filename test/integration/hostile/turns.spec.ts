@@ -1,4 +1,4 @@
-import { BundlingDriver } from '../../../lib/driver/bundling-driver.js';
+import { BundlingDriver } from '../../../lib/bundling/bundling-driver.js';
 import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';
 import { memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { joinBundle } from '../../../lib/message/bundle.js';

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
+import { BundlingDriver } from '../../../lib/bundling/bundling-driver.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import { GzipCodec } from '../../../lib/codec/gzip.codec.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
-import { BundlingDriver } from '../../../lib/driver/bundling-driver.js';
 import { MemoryLockStore } from '../../../lib/drivers/memory/locks/memory-lock-store.js';
 import { MemoryBroker } from '../../../lib/drivers/memory/memory-broker.js';
 import { memoryDriver } from '../../../lib/drivers/memory/memory-driver.js';

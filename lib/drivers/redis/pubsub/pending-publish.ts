@@ -2,7 +2,7 @@ import type { DriverPublishOptions, DriverReceipt } from '../../../driver/driver
 import { AbortedError } from '../../../errors/bus.errors.js';
 import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import { PublishOutcomeUnknownError, PublishTimeoutError } from '../../../errors/publish.errors.js';
-import type { Deadline } from '../../../timing/deadline-queue.js';
+import { Deadlined } from '../../../timing/deadline-queue.js';
 
 /** What a {@link PendingPublish} tells its publisher. */
 export interface PendingPublishOwner {
@@ -10,14 +10,15 @@ export interface PendingPublishOwner {
   withdrawn(pending: PendingPublish): void;
 }
 
-/** One publish from the call to its settling. Until it is sent it can be withdrawn; afterwards only its outcome counts. */
-export class PendingPublish {
-  deadline: Deadline | undefined;
+/**
+ * One frame from the call to its settling: the one place where its deadline and its signal are kept. Until it is sent it can
+ * be withdrawn; afterwards a deadline or a signal leaves its outcome unknown.
+ */
+export class PendingPublish extends Deadlined {
   private readonly madeMs: number;
   private sent = false;
   private refused = false;
   private settled = false;
-  private aborted: (() => void) | undefined;
 
   constructor(
     private readonly owner: PendingPublishOwner,
@@ -29,7 +30,9 @@ export class PendingPublish {
     /** The Redis channel, where it goes to one. */
     readonly channel = topic,
   ) {
+    super();
     this.madeMs = options.ttlMs === undefined ? 0 : performance.now();
+    options.signal?.addEventListener('abort', this, { once: true });
   }
 
   get isSettled(): boolean {
@@ -42,30 +45,26 @@ export class PendingPublish {
     return ttlMs !== undefined && performance.now() - this.madeMs > ttlMs;
   }
 
-  /** Its time is up: whether it was sent decides what the caller may conclude. */
-  readonly expired = (): void => {
-    const { topic, options } = this;
-    this.fail(
-      this.sent && !this.refused
-        ? new PublishOutcomeUnknownError(topic)
-        : new PublishTimeoutError(topic, options.timeoutMs),
-    );
-  };
+  /** Its time is up. */
+  expired(): void {
+    this.giveUp(new PublishTimeoutError(this.topic, this.options.timeoutMs));
+  }
 
-  /** From now on until it is sent the caller's signal withdraws it. */
+  /** The signal's listener. */
+  handleEvent(): void {
+    const reason: unknown = this.options.signal?.reason;
+    this.giveUp(new AbortedError(reason), { cause: reason });
+  }
+
+  /** It waits for a connection. */
   waits(): void {
     this.sent = false;
-    const { signal } = this.options;
-    if (signal === undefined || this.aborted !== undefined) return;
-    this.aborted = () => this.fail(new AbortedError(signal.reason));
-    signal.addEventListener('abort', this.aborted, { once: true });
   }
 
   /** It is handed to the connection. */
   leaves(): void {
     this.sent = true;
     this.refused = false;
-    this.forgetSignal();
   }
 
   /** The server has answered that it did not take it; it may be handed over again. */
@@ -84,17 +83,17 @@ export class PendingPublish {
     this.reject(error);
   }
 
+  /** Whether it was sent decides what the caller may conclude. */
+  private giveUp(unsent: DiscoBusError, because?: ErrorOptions): void {
+    const isSent = this.sent && !this.refused;
+    this.fail(isSent ? new PublishOutcomeUnknownError(this.topic, because) : unsent);
+  }
+
   private end(): boolean {
     if (this.settled) return false;
     this.settled = true;
-    this.deadline?.cancel();
-    this.forgetSignal();
+    this.takeOff();
+    this.options.signal?.removeEventListener('abort', this);
     return true;
-  }
-
-  private forgetSignal(): void {
-    if (this.aborted === undefined) return;
-    this.options.signal?.removeEventListener('abort', this.aborted);
-    this.aborted = undefined;
   }
 }

@@ -58,7 +58,7 @@ export class PubSubPublisher implements PendingPublishOwner {
     if (signal?.aborted) return Promise.reject(new AbortedError(signal.reason));
     return new Promise((resolve, reject) => {
       const pending = new PendingPublish(this, topic, frame, options, resolve, reject, channel);
-      pending.deadline = this.deadlines.add(timeoutMs, pending.expired);
+      this.deadlines.track(pending, timeoutMs);
       const { client } = this.link;
       if (client !== undefined && client.status === 'ready') this.send(client, pending);
       else this.keep(pending);

@@ -1,5 +1,9 @@
-import type { DeadLetterReason, Delivery, DeliveryPart } from '../../../../driver/delivery.js';
-import { partPosition } from '../../../../driver/part-position.js';
+import {
+  type DeadLetterReason,
+  type Delivery,
+  type DeliveryPart,
+  partPosition,
+} from '../../../../driver/delivery.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import type { StreamEntry } from '../stream-entry.js';
 import type { ScriptArgument } from '../stream-script.js';

@@ -43,8 +43,7 @@ export class StreamPublisher implements PendingPublishOwner {
     }
     return new Promise((resolve, reject) => {
       const pending = new PendingPublish(this, topic, frame, options, resolve, reject);
-      pending.deadline = this.deadlines.add(timeoutMs, pending.expired);
-      pending.waits();
+      this.deadlines.track(pending, timeoutMs);
       this.waiting++;
       this.waitingBytes += frame.byteLength;
       this.lane(this.setup.bySlot ? topic : '').add(pending);

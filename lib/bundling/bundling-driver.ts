@@ -1,15 +1,6 @@
-import { assertOptions } from '../errors/assert-options.js';
-import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
-import { DriverError } from '../errors/driver.errors.js';
-import { aNumber, type OptionKinds, options } from '../errors/option-kinds.js';
-import { encodeFrame, isFrame } from '../message/frame.js';
-import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
-import { inNobodysContext } from './async-context.js';
-import { splitFanOut } from './bundle-delivery.js';
-import { BundleLane, type BundleLimits } from './bundle-lane.js';
-import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';
-import type { Delivery } from './delivery.js';
-import { DeliveryGate } from './delivery-gate.js';
+import { inNobodysContext } from '../driver/async-context.js';
+import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
+import type { Delivery } from '../driver/delivery.js';
 import type {
   DiscoDriver,
   DriverContext,
@@ -17,11 +8,26 @@ import type {
   DriverReceipt,
   DriverSubscribeOptions,
   DriverSubscription,
-} from './driver.js';
-import { type DriverStatusListener, DriverStatusListeners } from './driver-status.js';
-import { handOver } from './guarded-delivery.js';
-import type { MessagePublishOptions, PublishListener } from './message-driver.js';
-import { partPosition } from './part-position.js';
+} from '../driver/driver.js';
+import { type DriverStatusListener, DriverStatusListeners } from '../driver/driver-status.js';
+import { handOver } from '../driver/guarded-delivery.js';
+import { assertOptions } from '../errors/assert-options.js';
+import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
+import { DriverError } from '../errors/driver.errors.js';
+import { aNumber, type OptionKinds, options } from '../errors/option-kinds.js';
+import { isFrame } from '../message/frame.js';
+import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
+import { type Clock, systemClock } from '../timing/clock.js';
+import { splitFanOut } from './bundle-delivery.js';
+import {
+  BundleLane,
+  type BundleLanes,
+  type BundleLimits,
+  type MessagePublishOptions,
+  type PublishListener,
+  sendAlone,
+} from './bundle-lane.js';
+import { DeliveryGate } from './delivery-gate.js';
 
 /** How large a bundle may grow, per delivery guarantee. */
 export type BundlingOptions = { readonly [guarantee in DeliveryGuarantee]?: Partial<BundleLimits> };
@@ -57,25 +63,22 @@ export const unbundled: Record<DeliveryGuarantee, BundleLimits> = {
 export class BundlingDriver implements DiscoDriver {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
-  private readonly limits: Record<DeliveryGuarantee, BundleLimits>;
-  private readonly lanes: Record<DeliveryGuarantee, Map<string, BundleLane>> = {
-    'at-most-once': new Map(),
-    'at-least-once': new Map(),
-  };
+  private readonly lanes: Record<DeliveryGuarantee, BundleLanes>;
   private readonly listeners = new DriverStatusListeners();
   private closed = false;
 
   constructor(
     private readonly inner: DiscoDriver,
     options: BundlingOptions = {},
+    clock: Clock = systemClock,
   ) {
     assertOptions('bundling', options, bundlingKinds);
     this.name = inner.name;
     this.capabilities = inner.capabilities;
-    this.limits = {
-      'at-most-once': resolveLimits('at-most-once', options),
-      'at-least-once': resolveLimits('at-least-once', options),
+    const lanes = (guarantee: DeliveryGuarantee): BundleLanes => {
+      return { driver: inner, limits: resolveLimits(guarantee, options), clock, byTopic: new Map() };
     };
+    this.lanes = { 'at-most-once': lanes('at-most-once'), 'at-least-once': lanes('at-least-once') };
   }
 
   connect(context?: DriverContext): Promise<void> {
@@ -89,7 +92,8 @@ export class BundlingDriver implements DiscoDriver {
   ): Promise<DriverReceipt> {
     return new Promise((resolve, reject) => {
       this.send(topic, new EncodedFrame(frame, id), options, {
-        accepted: (receipt, part) => resolve(partReceipt(receipt, part)),
+        accepted: (receipt, position) =>
+          resolve(position === receipt.position ? receipt : { ...receipt, position }),
         failed: reject,
       });
     });
@@ -109,13 +113,12 @@ export class BundlingDriver implements DiscoDriver {
       queueMicrotask(() => listener.failed(new ClosedError('The driver is closed')));
       return;
     }
-    const lane = this.laneOf(topic, options);
-    if (lane?.accepts(options) && !travelsAlone(options) && canBeJoined(frame))
-      lane.add(frame, options, listener);
-    else {
+    const lanes = this.lanes[options.delivery];
+    const lane = lanes.byTopic.get(topic);
+    if (this.travelsAlone(frame, options) || (lane && lane.timeoutMs !== options.timeoutMs)) {
       lane?.flush();
-      this.sendAlone(topic, frame, options, listener);
-    }
+      sendAlone(lanes, topic, frame, { options, listener });
+    } else (lane ?? openLane(lanes, topic, options.timeoutMs)).add(frame, options, listener);
   }
 
   async subscribe(
@@ -142,7 +145,7 @@ export class BundlingDriver implements DiscoDriver {
 
   async close(graceMs?: number): Promise<void> {
     this.closed = true;
-    for (const lanes of Object.values(this.lanes)) for (const lane of lanes.values()) lane.flush();
+    for (const { byTopic } of Object.values(this.lanes)) for (const lane of byTopic.values()) lane.flush();
     await this.inner.close(graceMs);
   }
 
@@ -162,64 +165,26 @@ export class BundlingDriver implements DiscoDriver {
     this.listeners.emit({ type: 'error', error });
   }
 
-  private sendAlone(
-    topic: string,
-    frame: OutgoingFrame | EncodedFrame,
-    options: MessagePublishOptions,
-    listener: PublishListener,
-  ): void {
-    this.publishAlone(topic, frame, options).then(
-      (receipt) => listener.accepted(receipt, undefined),
-      (error: unknown) => listener.failed(error),
+  private travelsAlone(frame: OutgoingFrame | EncodedFrame, options: MessagePublishOptions): boolean {
+    return (
+      options.bare === true ||
+      options.deduplicate === true ||
+      // After a crash the frames of a bundle are tried one by one, behind later ones.
+      (options.key !== undefined && options.delivery === 'at-least-once') ||
+      options.delayMs !== undefined ||
+      options.ttlMs !== undefined ||
+      options.signal !== undefined ||
+      this.capabilities[options.delivery]?.parts !== true ||
+      // Readers take a bundle of messages, and of nothing else.
+      (frame instanceof EncodedFrame && !isFrame(frame.bytes))
     );
   }
-
-  /** What cannot be encoded fails its publisher, not the process. */
-  private async publishAlone(
-    topic: string,
-    frame: OutgoingFrame | EncodedFrame,
-    options: MessagePublishOptions,
-  ): Promise<DriverReceipt> {
-    const bytes = frame instanceof EncodedFrame ? frame.bytes : encodeFrame(frame);
-    return this.inner.publish(topic, bytes, { ...options, id: frame.id });
-  }
-
-  /** A lane lives while it has frames waiting or on their way, so that a million topics leave nothing behind. */
-  private laneOf(
-    topic: string,
-    { delivery, timeoutMs, bare }: MessagePublishOptions,
-  ): BundleLane | undefined {
-    if (bare || !this.capabilities[delivery]?.parts) return undefined;
-    const lanes = this.lanes[delivery];
-    const open = lanes.get(topic);
-    if (open) return open;
-    const lane = new BundleLane(this.inner, topic, timeoutMs, this.limits[delivery], () =>
-      lanes.delete(topic),
-    );
-    lanes.set(topic, lane);
-    return lane;
-  }
 }
 
-/** Readers take a bundle of messages, and of nothing else. */
-function canBeJoined(frame: OutgoingFrame | EncodedFrame): boolean {
-  return !(frame instanceof EncodedFrame) || isFrame(frame.bytes);
-}
-
-function travelsAlone(options: MessagePublishOptions): boolean {
-  return (
-    options.deduplicate === true ||
-    // After a crash the frames of a bundle are tried one by one, behind later ones.
-    (options.key !== undefined && options.delivery === 'at-least-once') ||
-    options.delayMs !== undefined ||
-    options.ttlMs !== undefined ||
-    options.signal !== undefined
-  );
-}
-
-function partReceipt(receipt: DriverReceipt, part: number | undefined): DriverReceipt {
-  if (part === undefined || receipt.position === undefined) return receipt;
-  return { ...receipt, position: partPosition(receipt.position, part) };
+function openLane(lanes: BundleLanes, topic: string, timeoutMs: number): BundleLane {
+  const lane = new BundleLane(lanes, topic, timeoutMs);
+  lanes.byTopic.set(topic, lane);
+  return lane;
 }
 
 function resolveLimits(guarantee: DeliveryGuarantee, options: BundlingOptions): BundleLimits {

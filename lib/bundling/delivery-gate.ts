@@ -1,9 +1,9 @@
+import { inNobodysContext } from '../driver/async-context.js';
+import type { Delivery } from '../driver/delivery.js';
+import type { DriverSubscription } from '../driver/driver.js';
+import { handOver } from '../driver/guarded-delivery.js';
 import { TurnPause, turnBudget } from '../timing/turn-budget.js';
-import { inNobodysContext } from './async-context.js';
 import { storedDeliveries } from './bundle-delivery.js';
-import type { Delivery } from './delivery.js';
-import type { DriverSubscription } from './driver.js';
-import { handOver } from './guarded-delivery.js';
 
 /**
  * Keeps the promise of `maxInFlight` for bundles: a driver counts one for each, so what a bundle holds beyond the free

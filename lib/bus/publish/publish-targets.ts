@@ -1,17 +1,17 @@
-import type { Codec } from '../codec/codec.js';
-import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
-import type { MessagePublishOptions } from '../driver/message-driver.js';
-import { HeaderMemory } from '../message/header-memory.js';
-import { type MessageIdSource, messageIdSources } from '../message/message-id.js';
-import { assertTopic } from '../message/topic.js';
-import type { TopicMetrics } from '../metrics/metrics.js';
-import type { ExpectedSubscriptions } from './expected-subscriptions.js';
-import { offered } from './offered.js';
-import type { ResolvedOptions } from './resolved-options.js';
-import type { Wire } from './wire.js';
+import type { MessagePublishOptions } from '../../bundling/bundle-lane.js';
+import type { Codec } from '../../codec/codec.js';
+import type { DeliveryGuarantee, GuaranteeCapabilities } from '../../driver/capabilities.js';
+import { HeaderMemory } from '../../message/header-memory.js';
+import { type MessageIdSource, messageIdSources } from '../../message/message-id.js';
+import { assertTopic } from '../../message/topic.js';
+import type { TopicMetrics } from '../../metrics/metrics.js';
+import type { ExpectedSubscriptions } from '../expected-subscriptions.js';
+import { offered } from '../offered.js';
+import type { ResolvedOptions } from '../resolved-options.js';
+import type { Wire } from '../wire.js';
 
 /** What is known of a topic that was published to. */
-export interface PublishLane {
+export interface PublishTarget {
   readonly topic: string;
   readonly delivery: DeliveryGuarantee;
   readonly wire: Wire;
@@ -33,9 +33,9 @@ const UNHEARD_TOLD = 100;
 const REMEMBERED_TOPICS = 20_000;
 
 /** Checks a topic when it is first published to, and remembers the answer. */
-export class PublishLanes {
+export class PublishTargets {
   /** By what was asked for: a guarantee, or whatever is agreed for the topic. */
-  private readonly lanes: Record<DeliveryGuarantee | 'agreed', Map<string, PublishLane>> = {
+  private readonly targets: Record<DeliveryGuarantee | 'agreed', Map<string, PublishTarget>> = {
     agreed: new Map(),
     'at-most-once': new Map(),
     'at-least-once': new Map(),
@@ -49,19 +49,19 @@ export class PublishLanes {
   ) {}
 
   /** Throws TopicInvalidError, or ConfigurationError for a guarantee that the driver lacks or a subscription contradicts. */
-  get(topic: string, delivery: DeliveryGuarantee | undefined): PublishLane {
-    const lanes = this.lanes[delivery ?? 'agreed'];
-    const known = lanes?.get(topic);
+  get(topic: string, delivery: DeliveryGuarantee | undefined): PublishTarget {
+    const targets = this.targets[delivery ?? 'agreed'];
+    const known = targets?.get(topic);
     if (known) return known;
-    const lane = this.open(assertTopic(topic), delivery);
-    if (lanes.size >= REMEMBERED_TOPICS) lanes.clear();
-    lanes.set(topic, lane);
-    return lane;
+    const target = this.open(assertTopic(topic), delivery);
+    if (targets.size >= REMEMBERED_TOPICS) targets.clear();
+    targets.set(topic, target);
+    return target;
   }
 
   /** A new subscription may contradict what was remembered. */
   forget(): void {
-    for (const lanes of Object.values(this.lanes)) lanes.clear();
+    for (const targets of Object.values(this.targets)) targets.clear();
   }
 
   /** Once for each topic: what is fanned out to nobody is gone. */
@@ -75,7 +75,7 @@ export class PublishLanes {
     );
   }
 
-  private open(topic: string, wanted: DeliveryGuarantee | undefined): PublishLane {
+  private open(topic: string, wanted: DeliveryGuarantee | undefined): PublishTarget {
     const { driver, topics, wires, metrics, publishTimeoutMs: timeoutMs } = this.options;
     const policy = topics.get(topic, { delivery: wanted });
     const { delivery } = policy;

@@ -1,4 +1,4 @@
-import { BundlingDriver } from '../../../lib/driver/bundling-driver.js';
+import { BundlingDriver } from '../../../lib/bundling/bundling-driver.js';
 import type { Delivery } from '../../../lib/driver/delivery.js';
 import type { DriverPublishOptions, DriverReceipt } from '../../../lib/driver/driver.js';
 import { MemoryBroker, MemoryDriver } from '../../../lib/drivers/memory/index.js';
@@ -108,6 +108,13 @@ describe('BundlingDriver', () => {
     await Promise.all(all);
     expect(watched.sizes).toEqual([2, 1, 1]);
     expect(watched.published[1].options).toMatchObject(extra);
+  });
+
+  it('joins again once a first frame that travelled alone, with a timeout of its own, is confirmed', async () => {
+    const { driver, watched } = await make();
+    await driver.publish('a', frame(1), { ...stored, deduplicate: true, timeoutMs: 77 });
+    await Promise.all([2, 3].map((n) => driver.publish('a', frame(n), stored)));
+    expect(watched.sizes).toEqual([1, 2]);
   });
 
   it('fails every publisher of a bundle that fails', async () => {

@@ -1,9 +1,8 @@
+import { type DeadLetterReason, type Delivery, type DeliveryPart, partPosition } from '../driver/delivery.js';
+import { handOver } from '../driver/guarded-delivery.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { type BundledFrame, isBundle, readBundle } from '../message/bundle.js';
 import type { DecodedFrame } from '../message/frame.js';
-import type { DeadLetterReason, Delivery, DeliveryPart } from './delivery.js';
-import { handOver } from './guarded-delivery.js';
-import { partPosition } from './part-position.js';
 
 const settled = Promise.resolve();
 
