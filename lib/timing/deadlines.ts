@@ -8,11 +8,20 @@ const SHARED_TIMEOUTS = 32;
 export class Deadlines {
   private readonly queues = new Map<number, DeadlineQueue>();
 
-  constructor(private readonly clock: Clock = systemClock) {}
+  /** `shared`: lengths that get a shared timer; beyond these each deadline has one of its own. */
+  constructor(
+    private readonly clock: Clock = systemClock,
+    private readonly shared = SHARED_TIMEOUTS,
+  ) {}
 
   /** Calls `expired` once after `timeoutMs` unless the deadline is cancelled. */
   add(timeoutMs: number, expired: () => void): Deadline {
-    return (this.queues.get(timeoutMs) ?? this.open(timeoutMs)).add(expired);
+    return this.of(timeoutMs).add(expired);
+  }
+
+  /** The queue for deadlines of that length. */
+  of(timeoutMs: number): DeadlineQueue {
+    return this.queues.get(timeoutMs) ?? this.open(timeoutMs);
   }
 
   /** Drops all without calling them. */
@@ -22,7 +31,7 @@ export class Deadlines {
 
   private open(timeoutMs: number): DeadlineQueue {
     const queue = new DeadlineQueue(timeoutMs, this.clock);
-    if (this.queues.size < SHARED_TIMEOUTS) this.queues.set(timeoutMs, queue);
+    if (this.queues.size < this.shared) this.queues.set(timeoutMs, queue);
     return queue;
   }
 }
