@@ -10,10 +10,17 @@ export class CallTable {
   /** Slots that were left, the last one first in use again. */
   private readonly left: number[] = [];
 
+  private asides = 0;
+
   constructor(private readonly limit: number) {}
 
   get size(): number {
     return this.slots.length - this.left.length;
+  }
+
+  /** Those that count among the requests that wait. */
+  get waiting(): number {
+    return this.size - this.asides;
   }
 
   /** How many it takes: the limit, or as many as ids can tell apart. */
@@ -29,6 +36,7 @@ export class CallTable {
   /** Adds a call with an id of `nextId`. */
   add(call: Call): void {
     this.slots[this.left.pop() ?? this.slots.length] = call;
+    if (call.aside) this.asides++;
   }
 
   /** Undefined for an id of no call that waits. */
@@ -38,10 +46,11 @@ export class CallTable {
   }
 
   /** Takes a call off that is in the table. */
-  delete({ id }: Call): void {
+  delete({ id, aside }: Call): void {
     const slot = slotOf(id);
     this.slots[slot] = undefined;
     this.left.push(slot);
+    if (aside) this.asides--;
   }
 
   /** The calls as they are now. */

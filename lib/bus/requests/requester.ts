@@ -2,7 +2,6 @@ import { types } from 'node:util';
 import type { EncodedBody } from '../../codec/codec.js';
 import type { DiscoDriver, DriverReceipt } from '../../driver/driver.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
-import type { PublishListener } from '../../driver/message-driver.js';
 import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { callGuest } from '../../errors/guest.js';
@@ -15,12 +14,13 @@ import type { PublishOptions, PublishReceipt } from '../bus-options.js';
 import { Call, OBSERVER, type ReplyObserver } from './call.js';
 import type { DirectCall, RequestHandle, ResolvedCall } from './call-options.js';
 import { CallTable } from './call-table.js';
+import { callOff } from './calling-off.js';
 import type { Arrival, DirectChannel } from './direct-channel.js';
 import { GroupPresence } from './group-presence.js';
 import { OwnHeaders } from './own-headers.js';
 import { ReplyInbox } from './reply-inbox.js';
 import { ReplyReading } from './reply-reading.js';
-import { CANCEL_TOPIC, REQUEST_ID_HEADER, readReply } from './request-headers.js';
+import { REQUEST_ID_HEADER, readReply } from './request-headers.js';
 
 /** Lengths of time whose requests share a timer. */
 const SHARED_TIMEOUTS = 1000;
@@ -53,7 +53,6 @@ export class Requester {
   private readonly headers: OwnHeaders;
   private readonly reading: ReplyReading;
   private closed = false;
-  private aside = 0;
 
   constructor(private readonly parts: RequesterParts) {
     this.pending = new CallTable(parts.maxPending);
@@ -70,7 +69,7 @@ export class Requester {
 
   /** Requests that wait for their replies. */
   get size(): number {
-    return this.pending.size - this.aside;
+    return this.pending.waiting;
   }
 
   /** Sends a request and tells `observer` of its replies, never before it returns. What is returned calls it off. */
@@ -86,11 +85,6 @@ export class Requester {
   ask(topic: string, payload: unknown, options: DirectCall, observer: ReplyObserver): RequestHandle {
     const call = this.begin(topic, options, observer);
     if (!call) return nothing;
-    call.sole = options.sole === true;
-    if (options.aside) {
-      call.aside = true;
-      this.aside++;
-    }
     this.encodeAndPost(call, payload, options);
     return call;
   }
@@ -126,7 +120,7 @@ export class Requester {
 
   private begin(
     topic: string,
-    { timeoutMs, leftMs, signal, name }: DirectCall,
+    { timeoutMs, leftMs, signal, name, sole = false, aside = false }: DirectCall,
     observer: ReplyObserver,
   ): Call | undefined {
     const refusal = this.refusal(signal);
@@ -138,6 +132,8 @@ export class Requester {
     const first = leftMs === undefined ? deadlines : this.deadlines.of(leftMs);
     const call = new Call(this.pending.nextId(), topic, deadlines, observer, signal, this.bookkeeping, first);
     if (name !== undefined) call.name = name;
+    call.sole = sole;
+    call.aside = aside;
     this.pending.add(call);
     return call;
   }
@@ -214,26 +210,14 @@ export class Requester {
     read: (arrival: Arrival) => this.reading.read(arrival),
     holds: (bytes: number) => bytes <= this.parts.replyBufferBytes,
     unwanted: () => this.parts.onStrayReply(),
-    settled: (call: Call) => {
-      this.pending.delete(call);
-      if (call.aside) this.aside--;
-    },
-    abandoned: (call: Call) => this.callOff(call.id),
+    settled: (call: Call) => this.pending.delete(call),
+    abandoned: (call: Call) => callOff(this.parts.channel, call.id),
     accepted: (call: Call, { receivers }: DriverReceipt) => {
       call.taken = true;
       if (receivers === 0) call.fail(new NoRespondersError(call.name));
     },
     unsent: (call: Call, error: unknown) => call.fail(this.toCallError(call, error)),
   };
-
-  private callOff(id: string): void {
-    const { channel } = this.parts;
-    const headers: Record<string, string> = Object.create(null);
-    headers[REQUEST_ID_HEADER] = id;
-    void (async () => channel.send(CANCEL_TOPIC, headers, await channel.encode(null), unheard))().catch(
-      () => {},
-    );
-  }
 
   private refusal(signal: AbortSignal | undefined): Error | undefined {
     if (this.closed) return closedError();
@@ -252,8 +236,6 @@ export class Requester {
   }
 }
 
-/** Nothing depends on what becomes of it. */
-const unheard: PublishListener = { accepted: () => {}, failed: () => {} };
 /** What a refused request leaves to be called off. */
 const nothing: RequestHandle = { cancel: () => {} };
 

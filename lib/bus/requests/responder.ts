@@ -5,20 +5,11 @@ import type { Clock } from '../../timing/clock.js';
 import { DeadlineWheel } from '../../timing/deadline-wheel.js';
 import { DeliveryContext } from '../delivery-context.js';
 import { Answer, type AnswerHost } from './answer.js';
+import { CalledOff } from './calling-off.js';
 import type { DirectChannel } from './direct-channel.js';
 import { failureOf } from './reply-stream.js';
 import { ReplyWriter } from './reply-writer.js';
-import {
-  CANCEL_TOPIC,
-  isHex128,
-  REPLY_TO_HEADER,
-  REQUEST_ID_HEADER,
-  type ReplyKind,
-  RequestReader,
-} from './request-headers.js';
-
-/** Requests called off before they were started that are remembered at a time. */
-const REMEMBERED = 4096;
+import { REPLY_TO_HEADER, type ReplyKind, RequestReader } from './request-headers.js';
 
 /** Why a request was not answered: its headers are not those of a request, its time was up, or a reply did not get out. */
 export type UnansweredReason = 'refused' | 'expired';
@@ -39,17 +30,15 @@ export class Responder {
   private readonly running: DeadlineWheel<Answer>;
   private readonly host: AnswerHost;
   private readonly reader = new RequestReader();
-  private readonly calledOff = new Set<string>();
-  /** Those of the present turn: what runs is looked through once for all of them. */
-  private readonly calledOffNow = new Set<string>();
+  private readonly calledOff: CalledOff;
   /** Requesters that are being told that their request is not handled here. */
   private readonly telling = new Set<Promise<void>>();
-  private listening: Promise<void> | undefined;
 
   constructor(private readonly parts: ResponderParts) {
     const { channel, clock, onUnsent } = parts;
     this.running = new DeadlineWheel(clock);
     this.host = { channel, deadlines: this.running, onUnsent };
+    this.calledOff = new CalledOff(channel, (ids) => this.end(ids));
   }
 
   /** Requests under way. */
@@ -67,11 +56,7 @@ export class Responder {
 
   /** Resolves when requests can be called off. Without it, that begins with the first request. */
   listen(): Promise<void> {
-    this.listening ??= this.subscribe().catch((error) => {
-      this.listening = undefined;
-      throw error;
-    });
-    return this.listening;
+    return this.calledOff.listen();
   }
 
   /** Ends what still runs, with `reason`, and tells the requesters; resolves when they, and those turned away, are told. */
@@ -117,8 +102,8 @@ export class Responder {
     if (!request) return onUnanswered('refused');
     const leftMs = request.timeoutMs - this.waitedMs(context);
     if (leftMs <= 0) return onUnanswered('expired');
-    if (this.calledOff.size > 0 && this.calledOff.has(request.id)) return undefined;
-    if (!this.listening) void this.listen().catch(() => {});
+    if (this.calledOff.has(request.id)) return undefined;
+    this.calledOff.begin();
     return new Answer(request, context, this.host).run(next, leftMs);
   }
 
@@ -126,30 +111,8 @@ export class Responder {
     return context instanceof DeliveryContext ? context.waitedMs(this.parts.clock.monotonic()) : 0;
   }
 
-  private async subscribe(): Promise<void> {
-    await this.parts.channel.subscribe(
-      CANCEL_TOPIC,
-      ({ frame }) => this.callOff(frame.headers[REQUEST_ID_HEADER]),
-      () => {},
-    );
-  }
-
-  private callOff(id: string | undefined): void {
-    if (!isHex128(id)) return;
-    if (this.calledOffNow.size === 0) queueMicrotask(() => this.endCalledOff());
-    this.calledOffNow.add(id);
-    if (this.calledOff.size >= REMEMBERED) {
-      const [oldest] = this.calledOff;
-      this.calledOff.delete(oldest);
-    }
-    this.calledOff.add(id);
-  }
-
   /** Several subscriptions of one bus may answer the same request. */
-  private endCalledOff(): void {
-    for (const answer of this.running.items()) {
-      if (this.calledOffNow.has(answer.request.id)) answer.callOff();
-    }
-    this.calledOffNow.clear();
+  private end(calledOff: ReadonlySet<string>): void {
+    for (const answer of this.running.items()) if (calledOff.has(answer.request.id)) answer.callOff();
   }
 }

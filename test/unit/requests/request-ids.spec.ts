@@ -48,8 +48,8 @@ function differences(one: string, other: string): number {
 }
 
 describe('The table of calls that wait', () => {
-  const added = (table: CallTable): Call => {
-    const call = { id: table.nextId() } as Call;
+  const added = (table: CallTable, aside = false): Call => {
+    const call = { id: table.nextId(), aside } as Call;
     table.add(call);
     return call;
   };
@@ -84,6 +84,14 @@ describe('The table of calls that wait', () => {
     expect(table.find(first.id)).toBeUndefined();
     expect(table.find(third.id)).toBe(third);
     expect([table.size, table.calls()]).toEqual([2, [third, second]]);
+  });
+
+  it('counts apart what is asked aside', () => {
+    const table = new CallTable(10);
+    const [, aside] = [added(table), added(table, true)];
+    expect([table.size, table.waiting]).toEqual([2, 1]);
+    table.delete(aside);
+    expect([table.size, table.waiting]).toEqual([1, 1]);
   });
 
   it('takes no more than ids can tell apart', () => {
