@@ -60,6 +60,17 @@ export type {
   ReplayReport,
 } from './bus/dead-letter-queue.js';
 
+// Inspection: what is stored, who reads it, and how far they are
+
+export type { ConnectionInspection, Inspector, InspectRange } from './bus/inspector.js';
+export type {
+  DeadLetterCounts,
+  GroupInspection,
+  InspectionOptions,
+  MemberInspection,
+  TopicInspection,
+} from './driver/inspection.js';
+
 // Handlers: methods that are subscribed, and what they take
 
 export { BusFailureInterceptor, busHttpException } from './nest/bus-failure.interceptor.js';

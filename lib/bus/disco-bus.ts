@@ -27,6 +27,7 @@ import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.j
 import { Connector } from './connector.js';
 import { DeadLetterQueue } from './dead-letter-queue.js';
 import { Grace } from './grace.js';
+import { Inspector } from './inspector.js';
 import { MessageDecoder } from './message-decoder.js';
 import { Publisher } from './publisher.js';
 import type { ReplyObserver } from './requests/call.js';
@@ -69,6 +70,8 @@ const REPLIES = 'replies';
  * ClosedError, and so from `drain()` on where there never was a connection.
  */
 export class DiscoBus {
+  /** What is stored, who reads it, and how far they are: for the server, not for this process alone. */
+  readonly inspect: Inspector;
   private readonly options: ResolvedOptions;
   private readonly lifecycle = new Lifecycle();
   private readonly subscriber: Subscriber;
@@ -91,6 +94,8 @@ export class DiscoBus {
   constructor(options: DiscoBusOptions) {
     this.options = resolveOptions(options);
     const { shutdownTimeoutMs, clock, logger } = this.options;
+    const { engine, waitingRoom } = this.options;
+    this.inspect = new Inspector({ engine, waitingRoom, connected: () => this.driverConnected });
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
     this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
     const onDropped = (topic: string, reason: DropReason) =>
@@ -111,6 +116,7 @@ export class DiscoBus {
     const log = new StatusLog(this.options.driver.name, this.options.logger);
     this.stopListening = this.options.driver.onStatus((status) => {
       log.hear(status);
+      this.inspect.hear(status);
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
       if (status.type === 'dead-letters-full') this.subscriber.countOutlived(status);

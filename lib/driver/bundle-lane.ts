@@ -143,6 +143,7 @@ function accept(listeners: readonly PublishListener[], receipt: DriverReceipt): 
 function driverOptions({ options, id, openedMs, listeners }: OpenBundle): DriverPublishOptions {
   const waitedMs = performance.now() - openedMs;
   const { timeoutMs } = options;
-  if (listeners.length === 1 && waitedMs < 1) return { ...options, id };
-  return { ...options, id, timeoutMs: Math.max(1, Math.floor(timeoutMs - waitedMs)) };
+  const messages = listeners.length;
+  if (messages === 1 && waitedMs < 1) return { ...options, id };
+  return { ...options, id, messages, timeoutMs: Math.max(1, Math.floor(timeoutMs - waitedMs)) };
 }

@@ -17,6 +17,8 @@ export interface DriverPublishOptions {
   readonly delivery: DeliveryGuarantee;
   /** Names the frame for deduplication: the message's id, or the first one of a bundle. */
   readonly id: string;
+  /** How many messages the frame holds, for counting what waits. @default 1 */
+  readonly messages?: number;
   /** The caller chose `id` himself, so another publish may carry it again. */
   readonly deduplicate?: boolean;
   /** Rejects with PublishTimeoutError (nothing sent) or PublishOutcomeUnknownError (sent, unconfirmed) after this. */

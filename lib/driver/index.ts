@@ -49,6 +49,19 @@ export {
   type TopicUse,
 } from './topic-agreements.js';
 
+// Inspection: for drivers that can tell what they keep
+
+export {
+  type DeadLetterCounts,
+  type GroupInspection,
+  type InspectionOptions,
+  type InspectionProvider,
+  type MemberInspection,
+  offersInspection,
+  type TopicInspection,
+  type TopicRange,
+} from './inspection.js';
+
 // Lock stores: what a LockManager asks
 
 export {

@@ -13,6 +13,7 @@ import type {
 import type { BusState, BusStatus } from '../bus/bus-status.js';
 import type { DeadLetterQueue } from '../bus/dead-letter-queue.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
+import type { Inspector } from '../bus/inspector.js';
 import type { Subscription } from '../bus/subscription.js';
 import type { LockManager } from '../lock/lock-manager.js';
 import { LocksByKey } from '../lock/locks-by-key.js';
@@ -59,6 +60,11 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   /** Whether the driver has its connection right now. */
   get connected(): boolean {
     return this.bus.connected;
+  }
+
+  /** As {@link DiscoBus.inspect}: what is stored, who reads it, and how far they are. */
+  get inspect(): Inspector {
+    return this.bus.inspect;
   }
 
   /** As {@link DiscoBus.publish}: resolves when the driver has accepted the message. */

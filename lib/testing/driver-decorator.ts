@@ -11,6 +11,8 @@ import {
   type DriverSubscription,
 } from '../driver/driver.js';
 import { type DriverStatusListener } from '../driver/driver-status.js';
+import { type GroupRemoval, offersGroupRemoval } from '../driver/group-removal.js';
+import { type InspectionProvider, offersInspection } from '../driver/inspection.js';
 import { offersTopicAgreements, type TopicAgreements } from '../driver/topic-agreements.js';
 
 /** A driver that passes everything on to another one. Extend it and override what is to be different. */
@@ -23,8 +25,23 @@ export class DriverDecorator implements DiscoDriver {
   /** As the driver within; undefined where that lets nobody look at its dead letters. */
   readonly deadLetters?: DeadLetterProvider['deadLetters'];
 
+  /** As the driver within; undefined where its groups cannot be removed. */
+  readonly removeGroup?: GroupRemoval['removeGroup'];
+  /** As the driver within; undefined where that cannot tell what it keeps. */
+  readonly listTopics?: InspectionProvider['listTopics'];
+  /** As the driver within; undefined where that cannot tell what it keeps. */
+  readonly inspectTopic?: InspectionProvider['inspectTopic'];
+  /** As the driver within; undefined where that cannot tell what it keeps. */
+  readonly inspectTopics?: InspectionProvider['inspectTopics'];
+
   constructor(protected readonly inner: DiscoDriver) {
     if (offersDeadLetters(inner)) this.deadLetters = (topic, group) => inner.deadLetters(topic, group);
+    if (offersGroupRemoval(inner)) this.removeGroup = (topic, group) => inner.removeGroup(topic, group);
+    if (offersInspection(inner)) {
+      this.listTopics = (range) => inner.listTopics(range);
+      this.inspectTopic = (...given) => inner.inspectTopic(...given);
+      this.inspectTopics = (range) => inner.inspectTopics(range);
+    }
     if (!offersTopicAgreements(inner)) return;
     this.agreeOn = (...given) => inner.agreeOn(...given);
     this.releaseTopics = (...given) => inner.releaseTopics(...given);

@@ -8,6 +8,11 @@ import {
   type DriverSubscription,
 } from '../../lib/driver/driver.js';
 import { type DriverStatusListener } from '../../lib/driver/driver-status.js';
+import {
+  type InspectionProvider,
+  offersInspection,
+  type TopicInspection,
+} from '../../lib/driver/inspection.js';
 import { offersTopicAgreements, type TopicAgreements } from '../../lib/driver/topic-agreements.js';
 import { DriverDecorator } from '../../lib/testing/driver-decorator.js';
 
@@ -44,6 +49,10 @@ export interface Defect {
     inner: TopicAgreements,
     ...given: Parameters<TopicAgreements['releaseTopics']>
   ): Promise<void>;
+  /** What it tells of a topic. */
+  inspected?(inspection: TopicInspection): TopicInspection;
+  /** Which topics it lists. */
+  listed?(topics: string[]): string[];
   /** Tells no status. */
   mute?: boolean;
 }
@@ -56,7 +65,7 @@ export class BrokenDriver extends DriverDecorator {
     inner: DiscoDriver,
     private readonly defect: Defect,
   ) {
-    super(spoilt(inner, defect));
+    super(misleading(spoilt(inner, defect), defect));
   }
 
   override get capabilities() {
@@ -100,6 +109,24 @@ export class BrokenDriver extends DriverDecorator {
   }
 }
 
+/** `inner`, with what it tells of its topics spoilt. */
+function misleading(inner: DiscoDriver, { inspected, listed }: Defect): DiscoDriver {
+  if (!offersInspection(inner) || !(inspected ?? listed)) return inner;
+  const told = (topic: TopicInspection) => inspected?.(topic) ?? topic;
+  const inspection: InspectionProvider = {
+    listTopics: async (range) => {
+      const topics = await inner.listTopics(range);
+      return listed?.(topics) ?? topics;
+    },
+    inspectTopic: async (...given) => {
+      const found = await inner.inspectTopic(...given);
+      return found && told(found);
+    },
+    inspectTopics: async (range) => (await inner.inspectTopics(range)).map(told),
+  };
+  return Object.assign(new DriverDecorator(inner), inspection);
+}
+
 /** `inner`, with its agreements spoilt. */
 function spoilt(inner: DiscoDriver, { agreeOn, releaseTopics }: Defect): DiscoDriver {
   if (!offersTopicAgreements(inner) || !(agreeOn ?? releaseTopics)) return inner;
@@ -121,6 +148,7 @@ export function altered(delivery: Delivery, changes: Partial<Delivery>): Deliver
     position: delivery.position,
     ageMs: delivery.ageMs,
     settledParts: delivery.settledParts,
+    begin: (part?: DeliveryPart) => delivery.begin?.(part),
     ack: (part?: DeliveryPart) => delivery.ack(part),
     retry: (delayMs: number, part?: DeliveryPart) => delivery.retry(delayMs, part),
     deadLetter: (reason: DeadLetterReason, part?: DeliveryPart) => delivery.deadLetter(reason, part),

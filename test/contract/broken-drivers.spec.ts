@@ -52,6 +52,7 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
       new RestartingDriver(new BrokenDriver(memoryDriver({ broker }), defect), () => restarting),
     capabilities: persistentCapabilities,
     topicAgreements: true,
+    inspection: true,
     restartBroker: async () => {
       restarting = true;
       await clock.advance(100);

@@ -3,6 +3,7 @@ import { type Delivery } from '../../lib/driver/delivery.js';
 import { type DiscoDriver } from '../../lib/driver/driver.js';
 import { type ManualClock } from '../../lib/testing/manual-clock.js';
 import { altered, type Defect } from './broken-driver.js';
+import { inspectionDefects } from './inspection-defects.js';
 
 /** One way to be wrong, and the cases that must notice it. A defect is made anew for each run, as it may have state. */
 export interface KnownDefect {
@@ -125,6 +126,7 @@ function ending(inner: DiscoDriver, error: Error): Promise<never> {
 
 /** Every way to be wrong that the suite is known to notice. */
 export const defects: Readonly<Record<string, KnownDefect>> = {
+  ...inspectionDefects,
   'loses every tenth message': {
     noticedBy: ['W1', 'W2', 'W3', 'W7', 'W10', 'subscribe', 'fan-out'],
     make: () => everyTenth(() => undefined),

@@ -8,6 +8,7 @@ const broker = new MemoryBroker({ maxDeadLetters: 5 });
 describeDriver('memory', {
   createDriver: () => memoryDriver({ broker, visibilityTimeout: 100 }),
   topicAgreements: true,
+  inspection: true,
   visibilityMs: 100,
   maxDeadLetters: 5,
   openHandles: openTimers,
@@ -18,6 +19,7 @@ const timed = new MemoryBroker({ clock, maxDeadLetters: 5 });
 describeDriver('memory on a manual clock', {
   createDriver: () => memoryDriver({ broker: timed }),
   topicAgreements: true,
+  inspection: true,
   visibilityMs: 30_000,
   maxDeadLetters: 5,
   clock,
@@ -27,6 +29,7 @@ describeDriver('memory on a manual clock', {
 describeDriver('memory, each driver alone', {
   createDriver: () => memoryDriver({ clock, maxDeadLetters: 5 }),
   brokerShared: false,
+  inspection: true,
   visibilityMs: 30_000,
   maxDeadLetters: 5,
   clock,

@@ -30,6 +30,7 @@ describe('Redis Streams', () => {
     guarantees: ['at-least-once'],
     createDriver: () => driverOf({ url: server.url }),
     topicAgreements: true,
+    inspection: true,
     maxDeadLetters: MAX_DEAD_LETTERS,
     visibilityMs: VISIBILITY_MS,
     openHandles,
@@ -54,6 +55,7 @@ describe('Redis Streams', () => {
     ...harness,
     createDriver: () => new BundlingDriver(driverOf({ url: server.url })),
     topicAgreements: undefined,
+    inspection: undefined,
     maxDeadLetters: undefined,
   });
 

@@ -212,8 +212,9 @@ describe('Faults of consumer processes on Redis Streams', () => {
     const failedAt = new Map<number, number>();
     for (const { type, n, at } of journal.entries)
       if (type === 'failed' && !failedAt.has(n)) failedAt.set(n, at);
-    const seconds = journal.entries.filter(({ type, attempt }) => type === 'begun' && attempt === 2);
-    const early = seconds.filter(({ n, at }) => at < (failedAt.get(n) ?? 0) + delayMs - 50).length;
+    // A kill is blamed on all that a busy process held, so the run after the failure need not be the second attempt.
+    const later = journal.entries.filter(({ type, attempt }) => type === 'begun' && attempt > 1);
+    const early = later.filter(({ n, at }) => at < (failedAt.get(n) ?? 0) + delayMs - 50).length;
     const { duplicated } = journal;
     const lost = journal.lost(total).length;
     const pass = lost === 0 && early === 0 && duplicated <= kills * 10;
@@ -233,7 +234,7 @@ describe('Faults of consumer processes on Redis Streams', () => {
       killed: kills,
       dead: 0,
     });
-    expect(seconds.length).toBeGreaterThanOrEqual(total);
+    expect(new Set(later.map(({ n }) => n)).size).toBe(total);
     expect(duplicated).toBeLessThanOrEqual(kills * 10);
   }, 180_000);
 });

@@ -3,6 +3,8 @@ import { MAX_DURATION_MS } from '../../timing/duration.js';
 
 /** Something to be done later. */
 export interface Appointment {
+  /** On the monotonic clock. */
+  readonly dueMs: number;
   /** Takes it off the agenda; does nothing once it has run. */
   cancel(): void;
 }

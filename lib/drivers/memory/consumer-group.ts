@@ -1,10 +1,12 @@
+import type { DeadLetter } from '../../driver/dead-letters.js';
 import { type DeadLetterReason } from '../../driver/delivery.js';
-import { type Agenda } from './agenda.js';
+import { type Agenda, type Appointment } from './agenda.js';
 import { type DeadLetterBounds, DeadLetterList } from './dead-letter-list.js';
-import { type GroupMember, type MemberGroup } from './group-member.js';
+import type { GroupMember, MemberGroup } from './group-member.js';
 import { type DeliveryGroup, LogDelivery } from './log-delivery.js';
-import { type LogEntry, type Task } from './log-entry.js';
+import type { LogEntry, PrivateEntry, Task } from './log-entry.js';
 import { Queue } from './queue.js';
+import type { GroupStanding } from './standing.js';
 import { type Turn } from './turn.js';
 
 /** The log that a group reads. */
@@ -19,7 +21,7 @@ export interface GroupLog {
   /** The entry with that number, unless it was dropped. */
   entry(seq: number): LogEntry | undefined;
   /** An entry that stands in no log: one group keeps it for itself. */
-  privateEntry(frame: Uint8Array, expiresMs: number, replays?: number, storedMs?: number): LogEntry;
+  privateEntry(entry: PrivateEntry): LogEntry;
   monotonic(): number;
   /** A new position, later than all before. */
   nextPosition(): string;
@@ -37,6 +39,12 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** What the group has given up. */
   readonly deadLetters: DeadLetterList;
   private readonly members: GroupMember[] = [];
+  /** Those that have left with something in flight. */
+  private leavers: GroupMember[] = [];
+  /** What is tried again when its time has come. */
+  private readonly retries = new Map<Task, Appointment>();
+  /** Where it has read the log to. */
+  private position: string | undefined;
   private nextMember = 0;
   /** The member that an exclusive group is read by. */
   private reader: GroupMember | undefined;
@@ -56,9 +64,10 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     this.leftMs = log.now();
     this.deadLetters = new DeadLetterList(
       log.deadLetterBounds,
-      ({ frame, replays }) => {
-        const entry = this.log.privateEntry(frame, Number.POSITIVE_INFINITY, replays + 1);
-        this.again({ entry, attempt: 1 }, 0);
+      ({ letter: { frame, replays }, messages, settledParts }) => {
+        const expiresMs = Number.POSITIVE_INFINITY;
+        const entry = this.log.privateEntry({ frame, messages, expiresMs, replays: replays + 1 });
+        this.again({ entry, attempt: 1, settledParts }, 0);
       },
       (dropped, maxBytes) => this.log.outlived(this.name, dropped, maxBytes),
     );
@@ -85,6 +94,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   leave(member: GroupMember): void {
     const at = this.members.indexOf(member);
     if (at >= 0) this.members.splice(at, 1);
+    this.leavers = this.leavers.filter(({ unsettled }) => unsettled > 0);
+    if (member.unsettled > 0) this.leavers.push(member);
     this.leftMs = this.log.now();
   }
 
@@ -106,6 +117,30 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
       const task = this.take();
       if (task !== undefined) member.hand(new LogDelivery(this, member, task));
     }
+  }
+
+  now(): number {
+    return this.log.now();
+  }
+
+  /** Where it stands at this moment. */
+  get standing(): GroupStanding {
+    const { cursor, position, leftMs, deadLetters } = this;
+    return {
+      group: this.name,
+      cursor,
+      position,
+      returned: [...this.returned],
+      deliveries: this.readers.flatMap((member) => member.held(this)),
+      retries: [...this.retries],
+      deadLetters: deadLetters.counts,
+      members: this.readers.map((member) => ({ ...member.identity, deliveries: member.held(this) })),
+      leftMs: this.size > 0 ? undefined : leftMs,
+    };
+  }
+
+  private get readers(): readonly GroupMember[] {
+    return [...this.members, ...this.leavers.filter(({ unsettled }) => unsettled > 0)];
   }
 
   ageOf({ entry }: Task): number {
@@ -132,22 +167,36 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
       return;
     }
     if (delayMs > 0) {
-      this.log.agenda.in(delayMs, () => this.again(task, 0));
+      const back = this.log.agenda.in(delayMs, () => {
+        this.retries.delete(task);
+        this.again(task, 0);
+      });
+      this.retries.set(task, back);
       return;
     }
+    task.backMs = this.log.monotonic();
     this.returned.push(task);
     this.wake();
   }
 
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void {
     const { expiresMs, replays, storedMs } = task.entry;
-    const entry = this.log.privateEntry(frame, expiresMs, replays, storedMs);
+    const entry = this.log.privateEntry({ frame, messages: 1, expiresMs, replays, storedMs });
     this.again({ entry, attempt: task.attempt + 1 }, delayMs);
   }
 
-  bury(task: Task, frame: Uint8Array, reason: DeadLetterReason): void {
-    const { attempt, entry } = task;
-    this.deadLetters.add({
+  bury(task: Task, reason: DeadLetterReason): void {
+    const { entry, settledParts } = task;
+    const letter = this.letterOf(task, entry.frame, reason);
+    this.deadLetters.add({ letter, messages: entry.messages, settledParts });
+  }
+
+  buryPart(task: Task, frame: Uint8Array, reason: DeadLetterReason): void {
+    this.deadLetters.add({ letter: this.letterOf(task, frame, reason), messages: 1 });
+  }
+
+  private letterOf({ attempt, entry }: Task, frame: Uint8Array, reason: DeadLetterReason): DeadLetter {
+    return {
       ...reason,
       frame,
       attempts: attempt + (reason.attempts ?? 1) - 1,
@@ -155,7 +204,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
       originalPosition: entry.position,
       failedAt: this.log.now(),
       replays: entry.replays ?? 0,
-    });
+    };
   }
 
   private get waitingCount(): number {
@@ -172,7 +221,9 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   private takeNew(): Task | undefined {
     const entry = this.log.entry(this.cursor++);
-    return entry && { entry, attempt: 1 };
+    if (entry === undefined) return undefined;
+    this.position = entry.position;
+    return { entry, attempt: 1 };
   }
 
   private freeMember(): GroupMember | undefined {

@@ -1,4 +1,5 @@
 import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../driver/dead-letters.js';
+import type { DeadLetterCounts } from '../../driver/inspection.js';
 
 /** What a group keeps of dead letters. */
 export interface DeadLetterBounds {
@@ -7,9 +8,18 @@ export interface DeadLetterBounds {
   readonly maxBytes: number;
 }
 
+/** A dead letter, and how much of its frame the group has given up. */
+export interface KeptLetter {
+  readonly letter: DeadLetter;
+  /** How many messages the frame holds. */
+  readonly messages: number;
+  /** Those of them that were settled otherwise. */
+  readonly settledParts?: ReadonlySet<number>;
+}
+
 /** The dead letters of one group, oldest first. */
 export class DeadLetterList implements DeadLetterStore {
-  private readonly letters = new Map<string, DeadLetter>();
+  private readonly letters = new Map<string, KeptLetter>();
   private bytes = 0;
 
   /**
@@ -18,23 +28,35 @@ export class DeadLetterList implements DeadLetterStore {
    */
   constructor(
     private readonly bounds: DeadLetterBounds,
-    private readonly onReplay: (letter: DeadLetter) => void,
+    private readonly onReplay: (kept: KeptLetter) => void,
     private readonly onOutlived: (dropped: number, maxBytes: number | undefined) => void,
   ) {}
 
   /** All of them; a copy. */
   get all(): DeadLetter[] {
-    return [...this.letters.values()];
+    return Array.from(this.letters.values(), ({ letter }) => letter);
+  }
+
+  /** How many there are, of how many messages, and for which reasons. */
+  get counts(): DeadLetterCounts {
+    const byReason = new Map<string, number>();
+    let messages = 0;
+    for (const { letter, messages: all, settledParts } of this.letters.values()) {
+      messages += all - (settledParts?.size ?? 0);
+      byReason.set(letter.reason, (byReason.get(letter.reason) ?? 0) + 1);
+    }
+    return { entries: this.letters.size, messages, byReason: Object.fromEntries(byReason) };
   }
 
   /** Keeps a letter; its position must be one of its own, and later than those before. */
-  add(letter: DeadLetter): void {
+  add(kept: KeptLetter): void {
+    const { letter } = kept;
     const { maxLength, maxBytes } = this.bounds;
-    this.letters.set(letter.position, letter);
+    this.letters.set(letter.position, kept);
     this.bytes += letter.frame.byteLength;
     const isTooLarge = this.bytes > maxBytes;
     let dropped = 0;
-    for (const oldest of this.letters.values()) {
+    for (const { letter: oldest } of this.letters.values()) {
       const isOver = this.letters.size > maxLength || this.bytes > maxBytes;
       if (!isOver || oldest === letter) break;
       this.take(oldest.position);
@@ -54,9 +76,9 @@ export class DeadLetterList implements DeadLetterStore {
   }
 
   async replay(position: string): Promise<boolean> {
-    const letter = this.take(position);
-    if (letter) this.onReplay(letter);
-    return letter !== undefined;
+    const kept = this.take(position);
+    if (kept) this.onReplay(kept);
+    return kept !== undefined;
   }
 
   async remove(position: string): Promise<boolean> {
@@ -70,12 +92,12 @@ export class DeadLetterList implements DeadLetterStore {
     return size;
   }
 
-  private take(position: string): DeadLetter | undefined {
-    const letter = this.letters.get(position);
-    if (!letter) return undefined;
+  private take(position: string): KeptLetter | undefined {
+    const kept = this.letters.get(position);
+    if (!kept) return undefined;
     this.letters.delete(position);
-    this.bytes -= letter.frame.byteLength;
-    return letter;
+    this.bytes -= kept.letter.frame.byteLength;
+    return kept;
   }
 }
 

@@ -1,10 +1,35 @@
 import { type Delivery } from '../../driver/delivery.js';
 import { handOver } from '../../driver/guarded-delivery.js';
+import type { Task } from './log-entry.js';
+import type { MemberIdentity } from './member-identity.js';
 
 /** A delivery that can be ended from outside. */
 export interface MemberDelivery extends Delivery {
+  /** The group that it reports to. */
+  readonly group: object;
+  readonly task: Task;
+  /** Messages that are not settled. */
+  readonly held: number;
+  /** Those of them whose handlers have begun. */
+  readonly running: number;
+  /** When the first of those began, by the wall clock. */
+  readonly runningSince: number | undefined;
   /** Gives it back to its group, which tries again; settling it from now on does nothing. */
   takeOver(): void;
+}
+
+/** How a member takes deliveries. */
+export interface MemberSettings {
+  readonly identity: MemberIdentity;
+  readonly maxInFlight: number;
+  /** Its groups are to be read by one member at a time. */
+  readonly exclusive: boolean;
+  /** It says itself when a handler begins; without that, one begins when it is handed a delivery. */
+  readonly tellsBegin: boolean;
+  readonly onDelivery: (delivery: Delivery) => void;
+  readonly onFault: (thrown: unknown) => void;
+  /** Called when a closed member's last delivery is settled. */
+  readonly onDrained: () => void;
 }
 
 /** A group as its members see it. */
@@ -27,22 +52,31 @@ export class GroupMember {
   /** Groups that had something for this member and found no place. */
   private readonly waiting = new Set<MemberGroup>();
 
-  constructor(
-    private readonly maxInFlight: number,
-    /** Its groups are to be read by one member at a time. */
-    readonly exclusive: boolean,
-    private readonly onDelivery: (delivery: Delivery) => void,
-    private readonly onFault: (thrown: unknown) => void,
-    /** Called when a closed member's last delivery is settled. */
-    private readonly onDrained: () => void,
-  ) {}
+  constructor(private readonly settings: MemberSettings) {}
+
+  get identity(): MemberIdentity {
+    return this.settings.identity;
+  }
+
+  get exclusive(): boolean {
+    return this.settings.exclusive;
+  }
+
+  get tellsBegin(): boolean {
+    return this.settings.tellsBegin;
+  }
+
+  /** What it has in flight of `group`. */
+  held(group: object): MemberDelivery[] {
+    return [...this.inFlight].filter((delivery) => delivery.group === group);
+  }
 
   get unsettled(): number {
     return this.inFlight.size;
   }
 
   get ready(): boolean {
-    return this.reading && this.inFlight.size < this.maxInFlight;
+    return this.reading && this.inFlight.size < this.settings.maxInFlight;
   }
 
   join(group: MemberGroup): void {
@@ -57,7 +91,7 @@ export class GroupMember {
 
   hand(delivery: MemberDelivery): void {
     this.inFlight.add(delivery);
-    handOver(delivery, this.onDelivery, this.onFault);
+    handOver(delivery, this.settings.onDelivery, this.settings.onFault);
   }
 
   /** The delivery is settled: its place is free. */
@@ -97,7 +131,7 @@ export class GroupMember {
   private drained(): void {
     for (const group of this.left) group.wake();
     this.left = [];
-    this.onDrained();
+    this.settings.onDrained();
   }
 
   private wakeWaiting(): void {

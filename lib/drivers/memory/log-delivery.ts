@@ -1,12 +1,14 @@
 import { type DeadLetterReason, type DeliveryPart } from '../../driver/delivery.js';
 import { type GroupMember, type MemberDelivery } from './group-member.js';
-import { type Task } from './log-entry.js';
+import { type Task, unsettled } from './log-entry.js';
 
 const done = Promise.resolve();
 
 /** The group that a delivery reports to. */
 export interface DeliveryGroup {
   readonly topic: string;
+  /** Wall-clock time. */
+  now(): number;
   /** How long ago the task's entry was stored. */
   ageOf(task: Task): number;
   /** The group is done with the task's entry. */
@@ -15,20 +17,28 @@ export interface DeliveryGroup {
   again(task: Task, delayMs: number): void;
   /** Takes up `frame`, a part of the task's bundle, as a task of its own after `delayMs`. */
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void;
-  /** Keeps `frame` as a dead letter. */
-  bury(task: Task, frame: Uint8Array, reason: DeadLetterReason): void;
+  /** Keeps the task's frame as a dead letter, but for the parts that are settled. */
+  bury(task: Task, reason: DeadLetterReason): void;
+  /** Keeps `frame`, a part of the task's bundle, as a dead letter. */
+  buryPart(task: Task, frame: Uint8Array, reason: DeadLetterReason): void;
 }
 
 /** One attempt of a group at an entry, in the hands of one member until it is settled or taken over. */
 export class LogDelivery implements MemberDelivery {
   private live = true;
   private partsSettled: Set<number> | undefined;
+  /** When its handler began, by the wall clock. */
+  private begunMs: number | undefined;
+  /** The same of the parts that run. */
+  private partsBegun: Map<number, number> | undefined;
 
   constructor(
-    private readonly group: DeliveryGroup,
+    readonly group: DeliveryGroup,
     private readonly member: GroupMember,
-    private readonly task: Task,
-  ) {}
+    readonly task: Task,
+  ) {
+    if (!member.tellsBegin) this.begunMs = group.now();
+  }
 
   get topic(): string {
     return this.group.topic;
@@ -54,6 +64,27 @@ export class LogDelivery implements MemberDelivery {
     return this.task.settledParts;
   }
 
+  get held(): number {
+    return unsettled(this.task) - (this.partsSettled?.size ?? 0);
+  }
+
+  get running(): number {
+    return this.begunMs === undefined ? (this.partsBegun?.size ?? 0) : this.held;
+  }
+
+  get runningSince(): number | undefined {
+    if (this.running === 0) return undefined;
+    return this.begunMs ?? Math.min(...this.partsBegun!.values());
+  }
+
+  begin(part?: DeliveryPart): void {
+    if (part === undefined) this.begunMs ??= this.group.now();
+    else if (!this.isSettled(part)) {
+      this.partsBegun ??= new Map();
+      this.partsBegun.set(part.index, this.group.now());
+    }
+  }
+
   ack(part?: DeliveryPart): Promise<void> {
     if (part !== undefined) this.settlePart(part);
     else if (this.settle()) this.group.finish(this.task);
@@ -72,9 +103,9 @@ export class LogDelivery implements MemberDelivery {
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part !== undefined) {
       // A copy: a view would keep the bundle.
-      if (this.settlePart(part)) this.group.bury(this.task, new Uint8Array(part.frame), reason);
+      if (this.settlePart(part)) this.group.buryPart(this.task, new Uint8Array(part.frame), reason);
     } else if (this.settle()) {
-      this.group.bury(this.task, this.frame, reason);
+      this.group.bury({ ...this.task, settledParts: this.allSettled }, reason);
       this.group.finish(this.task);
     }
     return done;
@@ -95,20 +126,28 @@ export class LogDelivery implements MemberDelivery {
     return true;
   }
 
-  private settlePart({ index }: DeliveryPart): boolean {
-    if (!this.live || this.partsSettled?.has(index) || this.task.settledParts?.has(index)) return false;
+  private settlePart(part: DeliveryPart): boolean {
+    if (this.isSettled(part)) return false;
     this.partsSettled ??= new Set();
-    this.partsSettled.add(index);
+    this.partsSettled.add(part.index);
+    this.partsBegun?.delete(part.index);
     return true;
   }
 
+  private isSettled({ index }: DeliveryPart): boolean {
+    return (
+      !this.live || this.partsSettled?.has(index) === true || this.task.settledParts?.has(index) === true
+    );
+  }
+
   private nextTask(): Task {
-    const { entry, attempt, settledParts } = this.task;
-    const settled = this.partsSettled;
-    return {
-      entry,
-      attempt: attempt + 1,
-      settledParts: settled ? new Set([...(settledParts ?? []), ...settled]) : settledParts,
-    };
+    const { entry, attempt } = this.task;
+    return { entry, attempt: attempt + 1, settledParts: this.allSettled };
+  }
+
+  /** Of this attempt and of earlier ones. */
+  private get allSettled(): ReadonlySet<number> | undefined {
+    const { settledParts } = this.task;
+    return this.partsSettled ? new Set([...(settledParts ?? []), ...this.partsSettled]) : settledParts;
   }
 }

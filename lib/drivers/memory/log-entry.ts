@@ -4,6 +4,8 @@ export interface LogEntry {
   readonly seq: number;
   readonly position: string;
   readonly frame: Uint8Array;
+  /** How many messages the frame holds. */
+  readonly messages: number;
   /** When it was stored, on the monotonic clock. */
   readonly storedMs: number;
   /** When it is not delivered any more, on the monotonic clock. */
@@ -14,6 +16,10 @@ export interface LogEntry {
   readonly replays?: number;
 }
 
+/** What stands in no log, as one group keeps it for itself. `storedMs`: @default now. `replays`: @default 0 */
+export type PrivateEntry = Pick<LogEntry, 'frame' | 'messages' | 'expiresMs' | 'replays'> &
+  Partial<Pick<LogEntry, 'storedMs'>>;
+
 /** An entry that a group has to handle, and how far it is with it. */
 export interface Task {
   readonly entry: LogEntry;
@@ -21,4 +27,11 @@ export interface Task {
   readonly attempt: number;
   /** Parts of a bundle that earlier attempts have settled. */
   readonly settledParts?: ReadonlySet<number>;
+  /** When it came back to its group, on the monotonic clock; undefined for a first attempt. */
+  backMs?: number;
+}
+
+/** How many messages of the task earlier attempts have not settled. */
+export function unsettled({ entry, settledParts }: Task): number {
+  return Math.max(0, entry.messages - (settledParts?.size ?? 0));
 }

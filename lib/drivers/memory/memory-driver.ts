@@ -12,6 +12,12 @@ import {
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
 import type { GroupRemoval } from '../../driver/group-removal.js';
+import type {
+  InspectionOptions,
+  InspectionProvider,
+  TopicInspection,
+  TopicRange,
+} from '../../driver/inspection.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import { ToldOnce } from '../../driver/told-once.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
@@ -22,8 +28,10 @@ import { aDuration, type OptionKinds } from '../../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { type FanOut } from './fan-out.js';
 import { MemoryLockStore } from './locks/memory-lock-store.js';
+import { memberIdentity } from './member-identity.js';
 import { type BrokerSpace, brokerKinds, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
 import { fanOutSubscription, groupSubscription, type MemorySubscription } from './memory-subscription.js';
+import { topicInspection } from './topic-inspection.js';
 
 /** Options of {@link memoryDriver}. Those of {@link MemoryBrokerOptions} are for the broker it makes itself. */
 export interface MemoryDriverOptions extends MemoryBrokerOptions {
@@ -74,7 +82,14 @@ export const memoryCapabilities: DriverCapabilities = Object.freeze({
  * order. Dead letters are kept by the broker. Closed for good by `close`.
  */
 export class MemoryDriver
-  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, GroupRemoval, TopicAgreements
+  implements
+    DiscoDriver,
+    DeadLetterProvider,
+    GroupCensus,
+    LockStoreProvider,
+    GroupRemoval,
+    TopicAgreements,
+    InspectionProvider
 {
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
@@ -83,6 +98,7 @@ export class MemoryDriver
   private readonly listeners = new DriverStatusListeners();
   private readonly subscriptions = new Set<MemorySubscription>();
   private space: BrokerSpace | undefined;
+  private identity = memberIdentity(undefined);
   private closed = false;
   private stopListening: (() => void) | undefined;
   private readonly unread = new ToldOnce(UNREAD_TOLD);
@@ -99,7 +115,8 @@ export class MemoryDriver
   async connect(context: DriverContext = {}): Promise<void> {
     if (this.closed) throw closedError();
     if (this.space) return;
-    const { prefix = 'disco' } = context;
+    const { prefix = 'disco', service } = context;
+    this.identity = memberIdentity(service);
     this.space = this.broker.space(prefix);
     this.stopListening = this.broker.onStatus((of, status) => {
       if (of === prefix) this.listeners.emit(status);
@@ -129,6 +146,7 @@ export class MemoryDriver
     const settings = {
       ...options,
       topicOrPattern,
+      identity: this.identity,
       onDelivery,
       onFault: (thrown: unknown) => this.reportFault(topicOrPattern, thrown),
       onEnd: () => this.subscriptions.delete(subscription),
@@ -166,6 +184,21 @@ export class MemoryDriver
 
   async removeGroup(topic: string, group: string): Promise<boolean> {
     return this.connected().logs.removeGroup(topic, group);
+  }
+
+  async listTopics({ after, limit }: TopicRange): Promise<string[]> {
+    return this.connected().logs.names(after).slice(0, limit);
+  }
+
+  async inspectTopic(topic: string, options?: InspectionOptions): Promise<TopicInspection | undefined> {
+    const log = this.connected().logs.find(topic);
+    return log && topicInspection(log.standing, options);
+  }
+
+  async inspectTopics({ after, limit }: TopicRange): Promise<TopicInspection[]> {
+    const { logs } = this.connected();
+    const names = logs.names(after).slice(0, limit);
+    return names.map((topic) => topicInspection(logs.log(topic).standing));
   }
 
   async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {

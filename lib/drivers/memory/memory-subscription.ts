@@ -3,6 +3,7 @@ import { type DriverSubscribeOptions, type DriverSubscription } from '../../driv
 import { type Agenda, type Appointment } from './agenda.js';
 import { type FanOut, FanOutSubscription } from './fan-out.js';
 import { GroupMember } from './group-member.js';
+import type { MemberIdentity } from './member-identity.js';
 import { type TopicLogs } from './topic-logs.js';
 
 /** A subscription as its driver sees it. */
@@ -13,6 +14,8 @@ export interface MemorySubscription extends DriverSubscription {
 
 /** What was asked for, and whom to tell. */
 export interface SubscriptionSettings extends DriverSubscribeOptions {
+  /** The driver that subscribes. */
+  readonly identity: MemberIdentity;
   readonly topicOrPattern: string;
   readonly onDelivery: (delivery: Delivery) => void;
   /** `onDelivery` has thrown. */
@@ -55,8 +58,8 @@ export function groupSubscription(
     takeOver?.cancel();
     settings.onEnd();
   };
-  const { maxInFlight, exclusive = false, onDelivery, onFault } = settings;
-  const member = new GroupMember(maxInFlight, exclusive, onDelivery, onFault, ended);
+  const { exclusive = false, tellsBegin = false } = settings;
+  const member = new GroupMember({ ...settings, exclusive, tellsBegin, onDrained: ended });
   const leave = logs.join(settings.topicOrPattern, settings.group, settings.startFrom, member);
   const giveBack = () => {
     member.giveBack();

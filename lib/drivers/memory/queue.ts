@@ -12,6 +12,11 @@ export class Queue<T> {
     return this.items[this.head];
   }
 
+  /** All of them, the oldest first. */
+  *[Symbol.iterator](): Iterator<T> {
+    for (let at = this.head; at < this.items.length; at++) yield this.items[at] as T;
+  }
+
   push(item: T): void {
     this.items.push(item);
   }

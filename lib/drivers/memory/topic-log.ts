@@ -3,11 +3,12 @@ import type { DriverStatus } from '../../driver/driver-status.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Clock } from '../../timing/clock.js';
-import { type Agenda } from './agenda.js';
+import { type Agenda, type Appointment } from './agenda.js';
 import { ConsumerGroup, type GroupLog } from './consumer-group.js';
 import type { DeadLetterBounds } from './dead-letter-list.js';
 import type { DeduplicationIds, TopicIds } from './deduplication-ids.js';
-import { type LogEntry } from './log-entry.js';
+import { type LogEntry, type PrivateEntry } from './log-entry.js';
+import type { LogStanding } from './standing.js';
 import { type Turn } from './turn.js';
 
 /** What all logs of a broker share. */
@@ -32,6 +33,9 @@ export interface UnreadBounds {
   readonly maxAgeMs: number;
 }
 
+/** What is to be kept. */
+type FreshEntry = Pick<LogEntry, 'frame' | 'messages' | 'position' | 'expiresMs'>;
+
 const never = Number.POSITIVE_INFINITY;
 /** How often groups that nobody reads are looked for, unless they are to be told or removed sooner. */
 const LOOK_MS = 30_000;
@@ -46,7 +50,9 @@ export class TopicLog implements GroupLog {
   private readonly entries = new Map<number, LogEntry>();
   private readonly groups = new Map<string, ConsumerGroup>();
   private readonly seen: TopicIds;
-  private delayed = 0;
+  private readonly later = new Map<Appointment, number>();
+  /** Messages ever stored. */
+  private published = 0;
   /** When groups that nobody reads are looked for again. */
   private lookMs = 0;
   private readonly told = new Set<string>();
@@ -90,7 +96,7 @@ export class TopicLog implements GroupLog {
 
   /** How many frames are kept: those in the log, delayed ones, and parts that wait to be tried again. */
   get length(): number {
-    return this.entries.size + this.delayed + this.apart;
+    return this.entries.size + this.later.size + this.apart;
   }
 
   /** Keeps a copy of `frame`. Throws DriverError when the log is full. */
@@ -105,7 +111,8 @@ export class TopicLog implements GroupLog {
     if (options.deduplicate && this.seen.add(options.id, position, nowMs)) this.tellForgotten();
     const expiresMs = options.ttlMs === undefined ? never : nowMs + options.ttlMs;
     this.earliestExpiryMs = Math.min(this.earliestExpiryMs, expiresMs);
-    this.addLater(Buffer.from(frame), position, expiresMs, options.delayMs ?? 0);
+    const { messages = 1, delayMs = 0 } = options;
+    this.addLater({ frame: Buffer.from(frame), messages, position, expiresMs }, delayMs);
     return { position };
   }
 
@@ -120,13 +127,20 @@ export class TopicLog implements GroupLog {
   }
 
   /** An entry that stands in no log: one group keeps it for itself. */
-  privateEntry(frame: Uint8Array, expiresMs: number, replays = 0, storedMs = this.monotonic()): LogEntry {
+  privateEntry({
+    frame,
+    messages,
+    expiresMs,
+    replays = 0,
+    storedMs = this.monotonic(),
+  }: PrivateEntry): LogEntry {
     this.apart++;
     this.bytes += frame.byteLength;
     return {
       seq: -1,
       position: this.nextPosition(),
       frame: Buffer.from(frame),
+      messages,
       storedMs,
       expiresMs,
       groupsLeft: 1,
@@ -150,6 +164,22 @@ export class TopicLog implements GroupLog {
   /** Wall-clock time. */
   now(): number {
     return this.settings.clock.now();
+  }
+
+  /** What it holds at this moment. */
+  get standing(): LogStanding {
+    const { topic, entries, end, published, later } = this;
+    return {
+      topic,
+      entries,
+      end,
+      published,
+      bytes: this.bytes + this.delayedBytes,
+      later,
+      groups: Array.from(this.groups.values(), (group) => group.standing),
+      nowMs: this.monotonic(),
+      at: Math.trunc(this.now()),
+    };
   }
 
   /** The names of the groups that read it. */
@@ -193,24 +223,28 @@ export class TopicLog implements GroupLog {
     this.settings.status({ type: 'deduplication-full', maxIds, windowMs });
   }
 
-  private addLater(frame: Uint8Array, position: string, expiresMs: number, delayMs: number): void {
+  private addLater(fresh: FreshEntry, delayMs: number): void {
     if (delayMs <= 0) {
-      this.add(frame, position, expiresMs);
+      this.add(fresh);
       return;
     }
-    this.delayed++;
-    this.delayedBytes += frame.byteLength;
-    this.settings.agenda.in(delayMs, () => {
-      this.delayed--;
-      this.delayedBytes -= frame.byteLength;
-      this.add(frame, position, expiresMs);
+    const { byteLength } = fresh.frame;
+    this.delayedBytes += byteLength;
+    const due = this.settings.agenda.in(delayMs, () => {
+      this.later.delete(due);
+      this.delayedBytes -= byteLength;
+      this.add(fresh);
     });
+    this.later.set(due, fresh.messages);
   }
 
-  private add(frame: Uint8Array, position: string, expiresMs: number): void {
+  private add(fresh: FreshEntry): void {
     const seq = this.end++;
     const storedMs = this.monotonic();
-    this.entries.set(seq, { seq, position, frame, storedMs, expiresMs, groupsLeft: this.groups.size });
+    const { frame, messages, position, expiresMs } = fresh;
+    const groupsLeft = this.groups.size;
+    this.entries.set(seq, { seq, position, frame, messages, storedMs, expiresMs, groupsLeft });
+    this.published += messages;
     this.bytes += frame.byteLength;
     for (const group of this.groups.values()) group.wake();
   }

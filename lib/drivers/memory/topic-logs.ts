@@ -21,6 +21,11 @@ export class TopicLogs {
     return this.logs.get(topic);
   }
 
+  /** The names of all topics behind `after`, sorted. */
+  names(after = ''): string[] {
+    return [...this.logs.keys()].filter((topic) => topic > after).sort();
+  }
+
   /** Whether there was such a group; with the last one goes a topic that holds nothing else. */
   removeGroup(topic: string, group: string): boolean {
     const log = this.logs.get(topic);

@@ -14,6 +14,12 @@ import type {
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
 import type { GroupRemoval } from '../../driver/group-removal.js';
+import type {
+  InspectionOptions,
+  InspectionProvider,
+  TopicInspection,
+  TopicRange,
+} from '../../driver/inspection.js';
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
@@ -43,7 +49,14 @@ interface Session {
  * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
  */
 export class RedisDriver
-  implements DiscoDriver, DeadLetterProvider, GroupCensus, LockStoreProvider, GroupRemoval, TopicAgreements
+  implements
+    DiscoDriver,
+    DeadLetterProvider,
+    GroupCensus,
+    LockStoreProvider,
+    GroupRemoval,
+    TopicAgreements,
+    InspectionProvider
 {
   readonly name = 'redis';
   readonly capabilities: DriverCapabilities = {
@@ -99,33 +112,35 @@ export class RedisDriver
   }
 
   async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
-    const session = this.#session;
-    if (session === undefined) throw this.unusable();
-    return session.streams.deadLetters(topic, group);
+    return this.streams.deadLetters(topic, group);
   }
 
   async countMembers(topic: string, group: string): Promise<number | undefined> {
-    const session = this.#session;
-    if (session === undefined) throw this.unusable();
-    return session.streams.countMembers(topic, group);
+    return this.streams.countMembers(topic, group);
   }
 
   async removeGroup(topic: string, group: string): Promise<boolean> {
-    const session = this.#session;
-    if (session === undefined) throw this.unusable();
-    return session.streams.removeGroup(topic, group);
+    return this.streams.removeGroup(topic, group);
+  }
+
+  async listTopics(range: TopicRange): Promise<string[]> {
+    return this.streams.inspector.listTopics(range);
+  }
+
+  async inspectTopic(topic: string, options?: InspectionOptions): Promise<TopicInspection | undefined> {
+    return this.streams.inspector.inspectTopic(topic, options);
+  }
+
+  async inspectTopics(range: TopicRange): Promise<TopicInspection[]> {
+    return this.streams.inspector.inspectTopics(range);
   }
 
   async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {
-    const session = this.#session;
-    if (session === undefined) throw this.unusable();
-    return session.streams.agreeOn(topic, use, by, holdMs);
+    return this.streams.agreeOn(topic, use, by, holdMs);
   }
 
   async releaseTopics(topics: readonly string[], by: string): Promise<void> {
-    const session = this.#session;
-    if (session === undefined) throw this.unusable();
-    return session.streams.releaseTopics(topics, by);
+    return this.streams.releaseTopics(topics, by);
   }
 
   /** @param graceMs defaults to the command timeout and 4 s for giving back what was being read */
@@ -220,6 +235,12 @@ export class RedisDriver
     // What is still under way fails with its connection.
     streams.abandon();
     connections.close();
+  }
+
+  private get streams(): StreamsEngine {
+    const session = this.#session;
+    if (session === undefined) throw this.unusable();
+    return session.streams;
   }
 
   private unusable(): NotConnectedError | ClosedError {

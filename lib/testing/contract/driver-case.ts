@@ -18,6 +18,7 @@ export type DriverNeed =
       | 'unreachable'
       | 'openHandles'
       | 'topicAgreements'
+      | 'inspection'
       | 'maxDeadLetters'
     >;
 
@@ -62,6 +63,7 @@ function met(
     case 'unreachable':
     case 'openHandles':
     case 'topicAgreements':
+    case 'inspection':
     case 'maxDeadLetters':
       return harness[need] !== undefined;
     default:

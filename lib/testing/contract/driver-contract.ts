@@ -2,6 +2,7 @@ import { type DeliveryGuarantee, type DriverCapabilities } from '../../driver/ca
 import { agreementCases } from './cases/agreement.cases.js';
 import { bareCases } from './cases/bare.cases.js';
 import { byteCases } from './cases/bytes.cases.js';
+import { inspectionCases } from './cases/inspection.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
 import { redeliveryCases } from './cases/redelivery.cases.js';
 import { settlementCases } from './cases/settlement.cases.js';
@@ -26,6 +27,7 @@ export const driverCases: readonly DriverCase[] = [
   ...settlementCases,
   ...redeliveryCases,
   ...agreementCases,
+  ...inspectionCases,
 ];
 
 /** What became of one case. */

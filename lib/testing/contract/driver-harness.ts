@@ -1,5 +1,6 @@
 import { type DeliveryGuarantee, type DriverCapabilities } from '../../driver/capabilities.js';
 import { type DiscoDriver, type DriverContext } from '../../driver/driver.js';
+import type { InspectionProvider } from '../../driver/inspection.js';
 import type { TopicAgreements } from '../../driver/topic-agreements.js';
 
 /** What the driver contract must know of a driver and its surroundings. Only `createDriver` is required. */
@@ -31,6 +32,8 @@ export interface DriverHarness {
   openHandles?(): number | Promise<number>;
   /** The drivers have what {@link TopicAgreements} asks for. Without it such cases are skipped. */
   readonly topicAgreements?: true;
+  /** The drivers have what {@link InspectionProvider} asks for, their groups can be removed, and their dead letters looked at. Without it such cases are skipped. */
+  readonly inspection?: true;
   /** How many dead letters of a group the drivers keep; they let them be looked at, too. Small. Without it such cases are skipped. */
   readonly maxDeadLetters?: number;
   /** How long to wait for what must come. Milliseconds. @default 10_000 */

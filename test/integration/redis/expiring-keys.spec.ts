@@ -16,6 +16,7 @@ const DAY_MS = 86_400_000;
 /** Keys that hold what was stored at least once, and where its groups are. */
 const kept = (topic: string, group: string) => [
   `disco:{${topic}}`,
+  `disco:{${topic}}:counts`,
   `disco:{${topic}}:retry:${group}`,
   `disco:{${topic}}:state:${group}`,
 ];

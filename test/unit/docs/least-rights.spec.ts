@@ -9,6 +9,7 @@ const features = {
   deadLetters: 'Dead letters',
   removal: 'Removing and counting groups',
   agreements: 'How topics are used',
+  inspection: 'Inspecting topics',
   locks: 'Locks',
 } as const;
 const commandsOf = { ...featureCommands, locks: lockCommands };

@@ -5,8 +5,14 @@ import { wakeScripts } from './consume/blocking-read.js';
 import { abandonedScript } from './scripts/abandoned-script.js';
 import { agreementScript } from './scripts/agreement-script.js';
 import { censusScript } from './scripts/census-script.js';
-import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
+import {
+  groupExistsScript,
+  purgeScript,
+  removeLetterScript,
+  replayScript,
+} from './scripts/dead-letter-scripts.js';
 import { fetchScript, heldScript, openScript, releaseScript, upkeepScript } from './scripts/group-scripts.js';
+import { inspectScript } from './scripts/inspect-script.js';
 import { promoteScript } from './scripts/promote-script.js';
 import { publishScript } from './scripts/publish-script.js';
 import { removeGroupScript } from './scripts/remove-group-script.js';
@@ -25,6 +31,7 @@ const purposes = {
   deadLetters: 'dead letters',
   removal: 'removing and counting groups',
   agreements: 'agreeing how topics are used',
+  inspection: 'inspecting topics',
 } as const;
 
 type Feature = keyof typeof purposes;
@@ -72,9 +79,14 @@ export const featureCommands = {
   ),
   /** Subscribing to patterns, beside `consume`. */
   patterns: union(commandsOf(hearPatternsScript, livePatternsScript), ['ZSCAN']),
-  deadLetters: union(commandsOf(groupExistsScript, replayScript, purgeScript), ['XLEN', 'XRANGE', 'XDEL']),
+  deadLetters: union(commandsOf(groupExistsScript, replayScript, removeLetterScript, purgeScript), [
+    'XLEN',
+    'XRANGE',
+    'XDEL',
+  ]),
   removal: union(commandsOf(removeGroupScript, censusScript, livePatternsScript), ['ZREM']),
   agreements: union(commandsOf(agreementScript), ['ZREM']),
+  inspection: union(commandsOf(inspectScript), ['ZSCAN']),
 } as const satisfies Record<string, readonly string[]>;
 
 function union(...lists: readonly (readonly string[])[]): readonly string[] {

@@ -1,13 +1,19 @@
 import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../../driver/dead-letters.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import type { FeatureRights } from './feature-rights.js';
-import { groupExistsScript, purgeScript, replayScript } from './scripts/dead-letter-scripts.js';
+import {
+  groupExistsScript,
+  purgeScript,
+  removeLetterScript,
+  replayScript,
+} from './scripts/dead-letter-scripts.js';
 import { persistFor, type StreamConnection } from './stream-connection.js';
 import type { GroupKeys } from './stream-keys.js';
 import { StreamScript } from './stream-script.js';
 
 const groupExists = new StreamScript(groupExistsScript);
 const replay = new StreamScript(replayScript);
+const removeLetter = new StreamScript(removeLetterScript);
 const purge = new StreamScript(purgeScript);
 
 /** How long a question about dead letters may take, with all waiting for a connection. */
@@ -52,17 +58,22 @@ class RedisDeadLetters implements DeadLetterStore {
 
   async replay(where: string): Promise<boolean> {
     if (!position.test(where)) return false;
-    const { dead, retry } = this.keys;
-    return (await this.ask((client) => replay.run(client, [dead, retry], [where]))) === 1;
+    return (await this.ask((client) => replay.run(client, this.letterKeys, [where]))) === 1;
   }
 
   async remove(where: string): Promise<boolean> {
     if (!position.test(where)) return false;
-    return (await this.ask((client) => client.xdel(this.keys.dead, where))) === 1;
+    return (await this.ask((client) => removeLetter.run(client, this.letterKeys, [where]))) === 1;
   }
 
   async purge(): Promise<number> {
-    return (await this.ask((client) => purge.run(client, [this.keys.dead], []))) as number;
+    const { dead, state } = this.keys;
+    return (await this.ask((client) => purge.run(client, [dead, state], []))) as number;
+  }
+
+  private get letterKeys(): string[] {
+    const { dead, retry, state, parts } = this.keys;
+    return [dead, retry, state, parts];
   }
 
   private ask<Reply>(command: Parameters<typeof persistFor<Reply>>[1]): Promise<Reply> {

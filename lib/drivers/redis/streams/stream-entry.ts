@@ -5,6 +5,8 @@ export type StreamLetter = 'S' | 'R';
 export interface StreamEntry {
   readonly letter: StreamLetter;
   readonly id: string;
+  /** How many messages it carries, settled ones included. */
+  readonly messages: number;
   /** Undefined for an entry that is none of this package's. */
   readonly frame: Buffer | undefined;
   readonly failures: number;
@@ -26,6 +28,8 @@ export interface StreamEntry {
   readonly raw?: Buffer;
 }
 
+/** More messages than this are in no entry: see `append` in the scripts. */
+const MOST_MESSAGES = 4096;
 const FRAME = 0x66;
 /** An entry's id, or of a part of a bundle its id and number. */
 const place = /^\d{1,20}-\d{1,20}(#\d{1,4})*$/;
@@ -49,6 +53,7 @@ export function readEntry(
   return {
     letter,
     id,
+    messages: messagesOf(id),
     frame,
     failures: count(text('a')),
     crashes: count(text('c')),
@@ -67,6 +72,7 @@ function fresh(letter: StreamLetter, id: string, frame: Buffer, settled: string)
   return {
     letter,
     id,
+    messages: messagesOf(id),
     frame,
     failures: 0,
     crashes: 0,
@@ -79,6 +85,12 @@ function fresh(letter: StreamLetter, id: string, frame: Buffer, settled: string)
     settledParts: settled === '' ? none : partsOf(settled),
     raw: undefined,
   };
+}
+
+/** The scripts write it into the second half of an id, beside a running total; an id that others made is of one message. */
+function messagesOf(id: string): number {
+  const second = Number(id.slice(id.indexOf('-') + 1));
+  return second >= MOST_MESSAGES ? (second % MOST_MESSAGES) + 1 : 1;
 }
 
 function isFrameName(name: Buffer): boolean {

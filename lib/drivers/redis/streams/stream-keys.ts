@@ -57,6 +57,8 @@ export class StreamKeys {
 /** The keys of a topic that no group owns. */
 export interface TopicKeys {
   readonly stream: string;
+  /** A hash: how many messages the stream has had, and what is to be known of them besides. */
+  readonly counts: string;
   /** Delayed publishes by the time they are due, and their fields. */
   readonly later: string;
   readonly laterBodies: string;
@@ -76,13 +78,14 @@ export interface GroupKeys extends TopicKeys {
   readonly parts: string;
   /** Consumers by the time until which they count as alive; kept for a day after that. */
   readonly members: string;
-  /** A hash: the checkpoint, the last upkeep, and which consumer runs what alone. */
+  /** A hash: the checkpoint, the last upkeep, and what each consumer runs, how many messages the retry stream and the dead letters have. */
   readonly state: string;
 }
 
 function topicKeys(stream: string): TopicKeys {
   return {
     stream,
+    counts: `${stream}:counts`,
     later: `${stream}:later`,
     laterBodies: `${stream}:later-bodies`,
     dedup: `${stream}:dedup:`,

@@ -11,9 +11,6 @@ import type {
 } from '../../../driver/driver.js';
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
-import { ConfigurationError } from '../../../errors/bus.errors.js';
-import { TopicInvalidError } from '../../../errors/message.errors.js';
-import { topicGrammar } from '../../../message/topic.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pattern.js';
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
@@ -24,6 +21,7 @@ import { FeatureRights } from './feature-rights.js';
 import { AbandonedGroups } from './group/abandoned-groups.js';
 import { GroupAdmin } from './group/group-admin.js';
 import { TopicUses } from './group/topic-uses.js';
+import { StreamInspector } from './inspect/stream-inspector.js';
 import { PatternSubscription } from './patterns/pattern-subscription.js';
 import { TopicDirectory } from './patterns/topic-directory.js';
 import { TopicWatch } from './patterns/topic-watch.js';
@@ -34,6 +32,7 @@ import { openDeadLetters } from './redis-dead-letters.js';
 import { persistFor, type StreamConnection } from './stream-connection.js';
 import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
+import { assertGroup, assertTopic } from './stream-names.js';
 
 /** What closing may take, beside the time for publishes under way. */
 const CLOSE_MS = 2_000;
@@ -72,6 +71,7 @@ export class StreamsEngine {
   private readonly reports: PublishReports;
   private readonly admin: GroupAdmin;
   private readonly uses: TopicUses;
+  private inspecting: StreamInspector | undefined;
 
   constructor(private readonly setup: StreamsSetup) {
     const { streams } = setup.options;
@@ -127,6 +127,13 @@ export class StreamsEngine {
     assertGroup(group);
     await this.registry?.left(topic, group);
     return this.admin.removeGroup(this.connections.admin, topic, group);
+  }
+
+  /** What is kept, and who reads it. */
+  get inspector(): StreamInspector {
+    const { keys, rights, connections } = this;
+    this.inspecting ??= new StreamInspector(connections.admin, keys, rights);
+    return this.inspecting;
   }
 
   /** @see TopicAgreements.agreeOn */
@@ -212,6 +219,7 @@ export class StreamsEngine {
       admin,
       options: options.streams,
       keys: this.keys,
+      service,
       name: `${service}@${hostname()}:${randomBytes(8).toString('hex')}`,
       maxFrameBytes,
       status,
@@ -238,12 +246,3 @@ export class StreamsEngine {
 }
 
 async function allowed(): Promise<void> {}
-
-function assertTopic(topic: string): void {
-  if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
-}
-
-function assertGroup(group: unknown): void {
-  if (typeof group === 'string' && /^[\x21-\x7e]{1,200}$/.test(group)) return;
-  throw new ConfigurationError('A group must have 1 to 200 printable ASCII characters and no space');
-}

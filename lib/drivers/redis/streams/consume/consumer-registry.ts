@@ -19,6 +19,7 @@ export interface RegistrySetup {
   readonly options: ResolvedStreamOptions;
   readonly keys: StreamKeys;
   readonly name: string;
+  readonly service: string;
   readonly maxFrameBytes: number;
   readonly status: (status: DriverStatus) => void;
   readonly directory: TopicDirectory;
@@ -49,9 +50,18 @@ export class ConsumerRegistry {
   private closed = false;
 
   constructor(private readonly setup: RegistrySetup) {
-    const { admin, options, name, maxFrameBytes, status, directory } = setup;
+    const { admin, options, name, service, maxFrameBytes, status, directory } = setup;
     const turns = new TrialTurns(() => Array.from(this.registered.values(), ({ consumer }) => consumer.mark));
-    this.consumerSetup = { connection: admin, options, turns, name, maxFrameBytes, status, directory };
+    this.consumerSetup = {
+      connection: admin,
+      options,
+      turns,
+      name,
+      service,
+      maxFrameBytes,
+      status,
+      directory,
+    };
   }
 
   /** A subscription to one topic, with places of its own unless it is to share some. */

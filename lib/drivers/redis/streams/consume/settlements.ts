@@ -179,8 +179,8 @@ export class Settlements {
   }
 
   private get keys(): string[] {
-    const { stream, retry, delayed, bodies, dead, parts } = this.owner.keys;
-    return [stream, retry, delayed, bodies, dead, parts];
+    const { stream, retry, delayed, bodies, dead, parts, state } = this.owner.keys;
+    return [stream, retry, delayed, bodies, dead, parts, state];
   }
 }
 

@@ -44,8 +44,8 @@ export class StreamDelivery implements Delivery {
   holder: { ended(): void } | undefined;
   /** Where it stands among all that its consumer holds. */
   seat = 0;
-  /** Its handler has begun, or that of a part. */
-  hasBegun = false;
+  /** When its handler began, or that of its first part, on the server's clock. */
+  beganMs: number | undefined;
   /** Names the entry among all that the consumer holds. */
   readonly key: string;
   /** Parts that were settled in this attempt, and those of them that were acknowledged: the others tell it themselves. */
@@ -119,12 +119,27 @@ export class StreamDelivery implements Delivery {
   }
 
   begin(part?: DeliveryPart): void {
-    this.hasBegun = true;
+    this.beganMs ??= this.records.serverNow();
     if (part !== undefined) {
       this.begunParts ??= new Set();
       this.begunParts.add(part.index);
     }
     this.records.begins(nameOf(this.key, part?.index));
+  }
+
+  /** Messages of it that are not settled. */
+  get messages(): number {
+    return Math.max(1, this.entry.messages - this.entry.settledParts.length - (this.parts?.size ?? 0));
+  }
+
+  /** Its handler has begun, or that of a part. */
+  get hasBegun(): boolean {
+    return this.beganMs !== undefined;
+  }
+
+  /** Messages of it whose handlers run. */
+  get begun(): number {
+    return this.phase === 'handed' ? this.begunNames().length : 0;
   }
 
   /** Whether it has begun as a whole; of a bundle in parts, nobody knows. */
@@ -157,10 +172,10 @@ export class StreamDelivery implements Delivery {
 
   deadLetter({ reason, error, attempts = 1 }: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (!this.settle(part)) return done;
-    const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'reason', reason];
+    const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame)];
     fields.push('attempts', this.attempt + attempts - 1, 'o', this.originOf(part), 'r', this.entry.replays);
     if (error !== undefined) fields.push('name', error.name, 'message', error.message);
-    return this.records.add(this, 'd', this.args(part, 0, fields), part === undefined);
+    return this.records.add(this, 'd', this.args(part, 0, reason, fields), part === undefined);
   }
 
   /** Gives the open parts back one by one, with what is known of the bundle, and ends the bundle. */
@@ -204,15 +219,16 @@ export class StreamDelivery implements Delivery {
     const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'a', failures, 'c', crashes];
     fields.push('n', releases, 'o', this.originOf(part), 'x', expiresMs || '', 'r', replays);
     if (deaths > 0) fields.push('u', deaths);
-    return this.records.add(this, 'r', this.args(part, delayMs, fields), part === undefined, delayMs);
+    return this.records.add(this, 'r', this.args(part, delayMs, '', fields), part === undefined, delayMs);
   }
 
   private args(
     part: DeliveryPart | undefined,
     delayMs: number,
+    reason: string,
     fields: readonly ScriptArgument[],
   ): ScriptArgument[] {
-    return [part?.index ?? '', this.partList, Math.ceil(delayMs), fields.length, ...fields];
+    return [part?.index ?? '', this.partList, Math.ceil(delayMs), reason, fields.length, ...fields];
   }
 
   private originOf(part: DeliveryPart | undefined): string {

@@ -5,6 +5,7 @@ import type { DriverStatus } from '../../../../driver/driver-status.js';
 import { within } from '../../../../timing/within.js';
 import { ConsumerReports } from '../group/consumer-reports.js';
 import { ConsumerUpkeep, type UpkeepSetup } from '../group/consumer-upkeep.js';
+import { type MemberReport, memberReport } from '../group/member-report.js';
 import { OwnEntries } from '../group/own-entries.js';
 import { RunningMark } from '../group/running-mark.js';
 import { SoleReader } from '../group/sole-reader.js';
@@ -32,6 +33,8 @@ export interface ConsumerSetup extends UpkeepSetup {
   /** One suspect at a time is tried in a process. */
   readonly turns: TrialTurns;
   readonly maxFrameBytes: number;
+  /** The service that this process is of. */
+  readonly service: string;
   readonly status: (status: DriverStatus) => void;
 }
 
@@ -102,7 +105,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.records = {
       add: (...operation) => this.settlements.add(...operation),
       noteParts: (delivery) => this.settlements.noteParts(delivery),
-      begins: (name) => this.mark.begins(name),
+      begins: (name) => {
+        this.mark.begins(name);
+        this.upkeep.busy();
+      },
       serverNow: () => this.serverNow(),
     };
   }
@@ -118,6 +124,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
 
   get heldCount(): number {
     return this.hand.count;
+  }
+
+  report(): MemberReport {
+    return memberReport(this.setup.service, this.hand.deliveries, this.serverNow());
   }
 
   get isUnused(): boolean {

@@ -6,6 +6,7 @@ import type { GroupKeys } from '../stream-keys.js';
 import type { ResolvedStreamOptions } from '../stream-options.js';
 import { StreamScript } from '../stream-script.js';
 import type { ConsumerReports } from './consumer-reports.js';
+import type { MemberReport } from './member-report.js';
 
 const openGroup = new StreamScript(openScript);
 const upkeep = new StreamScript(upkeepScript);
@@ -53,6 +54,8 @@ export interface UpkeepOwner {
   readonly keys: GroupKeys;
   readonly reports: ConsumerReports;
   readonly heldCount: number;
+  /** What this member says of itself, for whoever looks into the group. */
+  report(): MemberReport;
   recovers: boolean;
   wake(): void;
   renewRight(): Promise<void>;
@@ -67,9 +70,9 @@ export interface UpkeepOwner {
 export class ConsumerUpkeep {
   private startFrom: 'beginning' | 'new' = 'beginning';
   private checkpoint = '';
-  /** What the server last said of the stream; -1 when nothing is known. */
-  private entriesAdded = -1;
-  private lastId = '0-0';
+  /** Messages ever added to the stream; -1 when nothing is known. */
+  private messagesAdded = -1;
+  private lastId = '';
   /** Other members that say they are alive. */
   others = 0;
   /** The server's clock less this process's monotonic one. */
@@ -82,6 +85,8 @@ export class ConsumerUpkeep {
   private reaps = 0;
   private surplus = 0;
   private trims = true;
+  /** What runs has changed since this member last told. */
+  private toTell = false;
   private stopped = false;
   private opening: Promise<void> | undefined;
 
@@ -131,6 +136,13 @@ export class ConsumerUpkeep {
     this.within(Math.min(BUSY_MS, this.beatMs));
   }
 
+  /** A handler began, so what this member says of itself is out of date. */
+  busy(): void {
+    if (this.toTell) return;
+    this.toTell = true;
+    this.within(Math.min(BUSY_MS, this.beatMs));
+  }
+
   /** So many entries were gone before they were settled. */
   lost(entries: number): void {
     if (entries > 0) this.owner.reports.dataLoss();
@@ -152,27 +164,28 @@ export class ConsumerUpkeep {
     const start = this.startFrom === 'new' ? '$' : '0';
     const args = [this.owner.group, name, options.claimAfterMs, start, this.checkpoint];
     const reply = await run((client) => openGroup.run(client, [stream, retry, state, members], args));
-    const [now, created, existed, lastId, added, evicted] = reply as [
+    const [now, created, existed, lastId, added, evicted, countedId] = reply as [
       string,
       number,
       number,
       string,
       number,
       number,
+      string,
     ];
     this.hear(Number(now));
     if (created === 1) this.owner.regrouped();
     // Publishers list what they publish to; this may be first, or the only one who uses the topic.
     this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
-    const known = this.lastId !== '0-0' || this.entriesAdded > 0;
+    const known = this.lastId !== '' || this.messagesAdded > 0;
     if (
       (evicted === 1 && known) ||
-      (created === 1 && known && (existed === 0 || this.isAnother(lastId, added)))
+      (created === 1 && known && (existed === 0 || this.isAnother(countedId, added)))
     ) {
       this.owner.reports.dataLoss();
     }
-    this.entriesAdded = added;
-    this.lastId = lastId;
+    this.messagesAdded = added;
+    this.lastId = countedId;
     // A group that begins with what is new must not begin later still when it is made again.
     if (this.checkpoint === '' && start === '$') this.checkpoint = lastId;
   }
@@ -180,7 +193,7 @@ export class ConsumerUpkeep {
   /** Whether the stream is younger than the one that was there before. */
   private isAnother(lastId: string, added: number): boolean {
     if (added < 0) return false;
-    return added < this.entriesAdded || (added === this.entriesAdded && lastId !== this.lastId);
+    return added < this.messagesAdded || (added === this.messagesAdded && lastId !== this.lastId);
   }
 
   private async run(): Promise<void> {
@@ -211,11 +224,12 @@ export class ConsumerUpkeep {
     const sweeps = reaps && this.reaps % SWEPT_REAPS === 0;
     const trims = this.trims;
     this.trims = false;
+    this.toTell = false;
     const { stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies } =
       this.owner.keys;
     const keys = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
     const args = [this.owner.group, this.setup.name, claimAfterMs, maxCrashes, flag(reaps), flag(trims)];
-    args.push(REAP_AT_ONCE, maxDeadLetters, flag(sweeps));
+    args.push(REAP_AT_ONCE, maxDeadLetters, flag(sweeps), JSON.stringify(this.owner.report()));
     const run = this.setup.connection.run((client) => upkeep.run(client, keys, args));
     const reply = await run.catch((error: unknown) => {
       this.trims ||= trims;
@@ -235,7 +249,7 @@ export class ConsumerUpkeep {
     this.owner.reports.crashedOut(crashedOut);
     if (trims) {
       this.checkpoint = checkpoint;
-      this.entriesAdded = added;
+      this.messagesAdded = added;
       this.lastId = lastId;
     }
     this.compare(mine);

@@ -98,11 +98,12 @@ export class PublishBatch {
   }
 
   private add({ topic, frame, options }: PendingPublish, keys: StreamKeys): void {
-    const { deduplicate, id, delayMs = 0, ttlMs = 0 } = options;
+    const { deduplicate, id, delayMs = 0, ttlMs = 0, messages = 1 } = options;
     const names = keys.topic(topic);
     const bytes = asBuffer(frame);
     if (!deduplicate && delayMs <= 0 && ttlMs <= 0) {
-      this.args.push('p', this.key(names.stream), bytes);
+      if (messages === 1) this.args.push('p', this.key(names.stream), bytes);
+      else this.args.push('b', this.key(names.stream), bytes, messages);
       return;
     }
     const dedup = deduplicate ? this.key(names.dedup + id) : 0;

@@ -1,4 +1,11 @@
-import { pastLimit } from './shared-lua.js';
+import {
+  appendFunction,
+  comeBackFunction,
+  floorFunctions,
+  nowFunction,
+  pastLimit,
+  unburiedFunction,
+} from './shared-lua.js';
 
 /** Whether the topic has the group, or dead letters of it. KEYS: stream, dead letters. ARGV: group. */
 export const groupExistsScript = `
@@ -12,21 +19,46 @@ end
 return 0
 `;
 
-/** Hands one dead letter back to its group as a first attempt. KEYS: dead letters, retry stream. ARGV: position. Reply: 1 if it was there. */
-export const replayScript = `${pastLimit}
+const letters = `
+local dead, retry, state, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+`;
+
+const replay = `
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not found then return 0 end
-local letter = {}
-for i = 1, #found[2], 2 do letter[found[2][i]] = found[2][i + 1] end
-redis.call('XADD', KEYS[2], '*', 'f', letter.f or '', 'a', 0, 'c', 0, 'n', 0, 'o', letter.o or ARGV[1], 'x', '',
+local letter = fieldsOf(found[2])
+comeBack(tonumber(letter.m) or 1, letter.s or '', 'f', letter.f or '', 'a', 0, 'c', 0, 'n', 0, 'o', letter.o or ARGV[1], 'x', '',
   'r', (tonumber(letter.r) or 0) + 1, 's', letter.s or '')
+unburied(letter)
 redis.call('XDEL', KEYS[1], ARGV[1])
 return 1
 `;
 
-/** Deletes all dead letters and answers how many there were. KEYS: dead letters. */
+const functions = pastLimit + floorFunctions + nowFunction + letters + appendFunction;
+
+/**
+ * Hands one dead letter back to its group as a first attempt. KEYS: dead letters, retry stream, state, settled parts. ARGV:
+ * position. Reply: 1 if it was there.
+ */
+export const replayScript = functions + comeBackFunction + unburiedFunction + replay;
+
+/** Deletes one dead letter. KEYS: as for a replay. ARGV: position. Reply: 1 if it was there. */
+export const removeLetterScript =
+  functions +
+  unburiedFunction +
+  `
+local found = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
+if not found then return 0 end
+unburied(fieldsOf(found[2]))
+return redis.call('XDEL', dead, ARGV[1])
+`;
+
+/** Deletes all dead letters and answers how many there were. KEYS: dead letters, state. */
 export const purgeScript = `
 local count = redis.call('XLEN', KEYS[1])
 redis.call('DEL', KEYS[1])
+for _, name in ipairs(redis.call('HKEYS', KEYS[2])) do
+  if string.sub(name, 1, 5) == 'dead:' or name == 'deadm' then redis.call('HDEL', KEYS[2], name) end
+end
 return count
 `;

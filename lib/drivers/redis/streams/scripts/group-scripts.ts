@@ -1,5 +1,7 @@
 import {
+  appendFunction,
   buryFunction,
+  comeBackFunction,
   DAY_MS,
   fatesFunction,
   floorFunctions,
@@ -7,16 +9,23 @@ import {
   nowFunction,
   pastLimit,
   promoteFunction,
+  unburiedFunction,
 } from './shared-lua.js';
 
 const open = `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, claimAfter, start, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local last, added = '0-0', 0
+local counts, last, added, counted = stream .. ':counts', '0-0', 0, ''
 local existed = redis.call('EXISTS', stream) == 1
+local oldest
 if existed then
   local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
-  last, added = info['last-generated-id'], tonumber(info['entries-added']) or -1
+  last = info['last-generated-id']
+  oldest = info['first-entry'] and info['first-entry'][1]
+  local known = redis.call('HMGET', counts, 't', 'last')
+  added, counted = tonumber(known[1]) or -1, known[2] or ''
+else
+  redis.call('DEL', counts)
 end
 local checkpoint = redis.call('HGET', state, 'cp') or known
 local from = start
@@ -24,6 +33,9 @@ if checkpoint ~= '' then
   from = checkpoint
   if less(last, checkpoint) then from = '0' end
 end
+-- What was removed before the first entry is not waited for.
+if from == '0' and oldest then from = before(oldest) end
+if redis.call('EXISTS', retry) == 0 then redis.call('HDEL', state, 'rt', 'rlast', 'rsince') end
 local made = redis.pcall('XGROUP', 'CREATE', stream, group, from, 'MKSTREAM')
 local created = 1
 if made.err then
@@ -34,12 +46,12 @@ local back = redis.pcall('XGROUP', 'CREATE', retry, group, '0', 'MKSTREAM')
 if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redis.error_reply(back.err) end
 -- The retries went without their stream.
 local evicted = (created == 0 and not back.err) and 1 or 0
-for _, name in ipairs({ ':later', ':later-bodies' }) do redis.call('PERSIST', stream .. name) end
+for _, name in ipairs({ ':later', ':later-bodies', ':counts' }) do redis.call('PERSIST', stream .. name) end
 redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
 redis.call('ZADD', members, now + claimAfter, consumer)
 redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
-return { text(now), created, existed and 1 or 0, last, added, evicted }
+return { text(now), created, existed and 1 or 0, last, added, evicted, counted }
 `;
 
 /**
@@ -47,8 +59,8 @@ return { text(now), created, existed and 1 or 0, last, added, evicted }
  * than that), else where \`start\` says. Registers the consumer.
  *
  * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms it counts as alive, start, checkpoint or nothing.
- * Reply: now, whether the group was made, whether the stream was there, its last id, its entries ever added (-1 unknown),
- * whether only the retry stream was missing.
+ * Reply: now, whether the group was made, whether the stream was there, its last id, its messages ever added (-1 unknown),
+ * whether only the retry stream was missing, the last id that was counted or nothing.
  */
 export const openScript = pastLimit + floorFunctions + nowFunction + open;
 
@@ -57,7 +69,7 @@ local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local delayed, bodies, dead, parts, later, laterBodies = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local group, consumer, claimAfter = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local maxCrashes, reaps, trims, budget = tonumber(ARGV[4]), ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
-local maxDead, sweeps = tonumber(ARGV[8]), ARGV[9] == '1'
+local maxDead, sweeps, info = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
 local source = { S = stream, R = retry }
 `;
 
@@ -93,18 +105,18 @@ if waited > 0 or sweeps then
   end
   evicted = math.max(0, waited - redis.call('ZCARD', delayed))
 end
-local due = promote(delayed, bodies, retry)
+local due = promote(delayed, bodies, retry, state, 'r')
 evicted = evicted + vanished
 if due or waited > 0 then
   local waiting = redis.call('ZCARD', delayed)
   if waiting ~= waited then redis.call('HSET', state, 'waiting', waiting) end
 end
-local dueLater = promote(later, laterBodies, stream)
+local dueLater = promote(later, laterBodies, stream, stream .. ':counts', '')
 if not due or dueLater and dueLater < due then due = dueLater end
 
 -- After a time in which nobody could reach the server, the living get some to be heard again.
 local grace = tonumber(notes[3] or 0)
-redis.call('HSET', state, 'at', text(now))
+redis.call('HSET', state, 'at', text(now), 'info:' .. consumer, info)
 if now - tonumber(notes[2] or now) > claimAfter * 2 / 3 then
   grace = now + claimAfter / 2
   redis.call('HSET', state, 'grace', text(grace))
@@ -160,8 +172,8 @@ if trims then
   redis.call('HSET', state, 'cp', checkpoint)
   trim(stream)
   trim(retry)
-  local info = fieldsOf(redis.call('XINFO', 'STREAM', stream))
-  added, lastId = info['entries-added'] or -1, info['last-generated-id']
+  local known = redis.call('HMGET', stream .. ':counts', 't', 'last')
+  added, lastId = tonumber(known[1]) or -1, known[2] or ''
 end
 return { text(now), '', due and text(due) or '', mine, others, reaped, lost + evicted, outlived,
   checkpoint, added, budget, lastId, crashedOut }
@@ -174,16 +186,19 @@ return { text(now), '', due and text(due) or '', mine, others, reaped, lost + ev
  *
  * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
  * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most, most dead letters that are kept, 1 to look also for
- * what is seldom there: consumers that are no members, and retries whose order was evicted.
+ * what is seldom there: consumers that are no members, and retries whose order was evicted, what this member says of itself as JSON.
  * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, how many other members are alive (17 at most),
- * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, entries ever added, budget left, the stream's last id, entries that became dead letters for crashes.
+ * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, messages ever added (-1 unknown), budget left, the last id that was counted, entries that became dead letters for crashes.
  */
 export const upkeepScript =
   pastLimit +
   floorFunctions +
   nowFunction +
   upkeep +
+  appendFunction +
   promoteFunction +
+  comeBackFunction +
+  unburiedFunction +
   buryFunction +
   moveFunction +
   fatesFunction +
@@ -231,7 +246,16 @@ return { moved, lost, outlived }
  * letters that gave way to newer ones.
  */
 export const releaseScript =
-  pastLimit + floorFunctions + nowFunction + release + buryFunction + moveFunction + releaseSteps;
+  pastLimit +
+  floorFunctions +
+  nowFunction +
+  release +
+  appendFunction +
+  comeBackFunction +
+  unburiedFunction +
+  buryFunction +
+  moveFunction +
+  releaseSteps;
 
 /**
  * What a consumer holds: \`S<id>\` and \`R<id>\`, at most 10,000 of each.

@@ -1,4 +1,5 @@
 import {
+  appendFunction,
   expireUnreadFunction,
   floorFunctions,
   nowFunction,
@@ -8,7 +9,7 @@ import {
 
 const promote = `
 local later, bodies, stream = KEYS[1], KEYS[2], KEYS[3]
-local due = promote(later, bodies, stream)
+local due = promote(later, bodies, stream, stream .. ':counts', '')
 if redis.call('EXISTS', stream .. ':read') == 0 then
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
   if groups.err or #groups == 0 then expireUnread(stream, later, bodies, tonumber(ARGV[1])) end
@@ -21,4 +22,10 @@ return { text(now), due and text(due) or '' }
  * Reply: now, when the next is due or nothing.
  */
 export const promoteScript =
-  pastLimit + floorFunctions + nowFunction + promoteFunction + expireUnreadFunction + promote;
+  pastLimit +
+  floorFunctions +
+  nowFunction +
+  appendFunction +
+  promoteFunction +
+  expireUnreadFunction +
+  promote;

@@ -1,4 +1,4 @@
-import { DAY_MS, expireUnreadFunction, floorFunctions, nowFunction } from './shared-lua.js';
+import { appendFunction, DAY_MS, expireUnreadFunction, floorFunctions, nowFunction } from './shared-lua.js';
 
 const recall = `
 local known = redis.call('GET', KEYS[1])
@@ -18,6 +18,10 @@ local function shorten(stream, ...)
   if gone > 0 then
     dropped[#dropped + 1] = stream
     dropped[#dropped + 1] = gone
+    -- Nobody will read the messages up to this total.
+    local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
+    local tally = tallyOf(stream, stream .. ':counts', '')
+    tally.cut = first and totalOf(first[1]) - messagesOf(first[1]) or tally.total
   end
   return gone
 end
@@ -71,10 +75,10 @@ local function noRoom(stream, waiting)
   return nil
 end
 
-local function add(stream, ...)
+local function add(stream, messages, ...)
   local refusal = noRoom(stream, 0)
   if refusal then return refusal end
-  local id = redis.pcall('XADD', stream, '*', ...)
+  local id = append(tallyOf(stream, stream .. ':counts', ''), messages, messages, ...)
   if type(id) == 'table' then return '-' .. id.err end
   lengths[stream] = lengths[stream] + 1
   return id
@@ -100,7 +104,7 @@ local function addWith(at)
   local fields = { 'f', frame }
   if ttl > 0 then fields = { 'f', frame, 'x', text(now + ttl) } end
   local id
-  if delay > 0 then id = addLater(stream, later, bodies, delay, fields) else id = add(stream, unpack(fields)) end
+  if delay > 0 then id = addLater(stream, later, bodies, delay, fields) else id = add(stream, 1, unpack(fields)) end
   local first = string.sub(id, 1, 1)
   if dedup and first ~= '-' and first ~= '!' then redis.call('SET', dedup, id, 'PX', window) end
   return id
@@ -108,13 +112,21 @@ end
 
 local replies, at = { dropped, made, unread }, 9
 while at <= #ARGV do
-  if ARGV[at] == 'p' then
-    replies[#replies + 1] = add(KEYS[tonumber(ARGV[at + 1])], 'f', ARGV[at + 2])
+  local kind = ARGV[at]
+  if kind == 'p' then
+    replies[#replies + 1] = add(KEYS[tonumber(ARGV[at + 1])], 1, 'f', ARGV[at + 2])
     at = at + 3
+  elseif kind == 'b' then
+    replies[#replies + 1] = add(KEYS[tonumber(ARGV[at + 1])], tonumber(ARGV[at + 3]), 'f', ARGV[at + 2])
+    at = at + 4
   else
     replies[#replies + 1] = addWith(at + 1)
     at = at + 8
   end
+end
+for _, tally in pairs(tallies) do
+  keep(tally)
+  if tally.cut then redis.call('HSET', tally.hash, 'cut', text(tally.cut)) end
 end
 for _, stream in ipairs(unread) do
   expireUnread(stream, stream .. ':later', stream .. ':later-bodies', unreadAge)
@@ -129,7 +141,7 @@ return replies
  * KEYS: the publisher's log, then the keys that the messages name by their number.
  * ARGV: number of the batch, ms the log lives, ms an id is remembered, most entries of a stream, 1 to drop the oldest;
  * for streams that no group reads: most entries, most bytes, most ms;
- * then for each message \`p stream frame\`, or \`o stream later bodies dedup frame delay ttl\` (0 = none).
+ * then for each message \`p stream frame\`, for a bundle \`b stream frame messages\`, or \`o stream later bodies dedup frame delay ttl\` (0 = none).
  * A stream that a group has read is marked by the key \`<stream>:read\`, which \`openScript\` sets as well.
  * A batch that was stored before is not stored again: its log answers.
  *
@@ -137,4 +149,5 @@ return replies
  * no group reads; then for each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the stream is full, or \`-\` and
  * the error.
  */
-export const publishScript = recall + floorFunctions + nowFunction + expireUnreadFunction + store;
+export const publishScript =
+  recall + floorFunctions + nowFunction + appendFunction + expireUnreadFunction + store;

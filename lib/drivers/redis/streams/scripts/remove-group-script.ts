@@ -19,10 +19,11 @@ if #redis.call('XINFO', 'GROUPS', stream) > 0 then
 end
 redis.call('DEL', mark)
 if redis.call('XLEN', stream) == 0 and redis.call('EXISTS', later) == 0 then
-  redis.call('DEL', stream, laterBodies)
+  redis.call('DEL', stream, laterBodies, stream .. ':counts')
   return { there, 1 }
 end
 redis.call('PEXPIRE', stream, keptFor)
+redis.call('PEXPIRE', stream .. ':counts', keptFor)
 return { there, 0 }
 `;
 

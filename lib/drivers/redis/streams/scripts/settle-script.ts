@@ -1,9 +1,18 @@
-import { buryFunction, nowFunction, pastLimit } from './shared-lua.js';
+import {
+  appendFunction,
+  buryFunction,
+  comeBackFunction,
+  floorFunctions,
+  nowFunction,
+  pastLimit,
+  unburiedFunction,
+} from './shared-lua.js';
 
 const settle = `
 local group, consumer, deletes, maxDead = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local streams = { S = KEYS[1], R = KEYS[2] }
-local delayed, bodies, dead, parts = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local delayed, bodies, dead, parts, state = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local retry = KEYS[2]
 local failed, acks = {}, { S = {}, R = {} }
 `;
 
@@ -45,10 +54,11 @@ local function settledParts(letter, id, told)
   return settled
 end
 
-local function again(delay, fields)
-  if delay <= 0 then
-    redis.call('XADD', streams.R, '*', unpack(fields))
-    return
+local function again(delay, messages, settled, fields)
+  if delay <= 0 then return comeBack(messages, settled, unpack(fields)) end
+  if messages > 1 then
+    fields[#fields + 1] = 'm'
+    fields[#fields + 1] = messages
   end
   local member = string.format('%016d', redis.call('HINCRBY', bodies, 'n', 1))
   redis.call('HSET', bodies, member, cmsgpack.pack(fields))
@@ -56,14 +66,16 @@ local function again(delay, fields)
 end
 
 -- One retry or dead letter. A part that was settled before is told by the list: a repeated call does nothing to it.
-local function giveAway(kind, letter, id, part, told, delay, fields)
+local function giveAway(kind, letter, id, part, told, delay, reason, fields)
   local settled = settledParts(letter, id, told)
   if part ~= '' and settled.known[part] then return end
-  if part == '' and settled.text ~= '' then
+  local messages, without = 1, ''
+  if part == '' then messages, without = messagesOf(id), settled.text end
+  if without ~= '' then
     fields[#fields + 1] = 's'
-    fields[#fields + 1] = settled.text
+    fields[#fields + 1] = without
   end
-  if kind == 'r' then again(delay, fields) else bury('at', text(now), unpack(fields)) end
+  if kind == 'r' then again(delay, messages, without, fields) else bury(messages, without, reason, 'at', text(now), unpack(fields)) end
   if part == '' then
     acknowledge(letter, { id })
     redis.call('HDEL', parts, letter .. id)
@@ -88,9 +100,9 @@ while at <= #ARGV do
     if mine then redis.call('HSET', parts, letter .. id, settledParts(letter, id, ARGV[at + 3]).text) end
     at = at + 4
   else
-    local part, told, delay, first = ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5]), at + 7
-    at = first + tonumber(ARGV[at + 6])
-    if mine then giveAway(kind, letter, id, part, told, delay, { unpack(ARGV, first, at - 1) }) end
+    local part, told, delay, reason, first = ARGV[at + 3], ARGV[at + 4], tonumber(ARGV[at + 5]), ARGV[at + 6], at + 8
+    at = first + tonumber(ARGV[at + 7])
+    if mine then giveAway(kind, letter, id, part, told, delay, reason, { unpack(ARGV, first, at - 1) }) end
   end
   number = number + 1
 end
@@ -107,11 +119,20 @@ return { failed, outlived }
  * and how many dead letters gave way to newer ones.
  * May be sent again after a lost reply: nothing is doubled.
  *
- * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts. ARGV: group, consumer,
+ * KEYS: stream, retry stream, delayed, their bodies, dead letters, settled parts, state. ARGV: group, consumer,
  * 1 to delete what all groups are done with, most dead letters that are kept; then \`a|A stream id\` (acknowledged; A has settled parts), \`p stream id list\`
  * (parts acknowledged since the last time),
- * \`r|d stream id part list delay n field value …\` (retry, dead letter; of a part or, with none,
+ * \`r|d stream id part list delay reason n field value …\` (retry, dead letter with its reason; of a part or, with none,
  * of all; list as before).
  * \`stream\` is S or R; n counts fields and values.
  */
-export const settleScript = pastLimit + nowFunction + settle + buryFunction + steps;
+export const settleScript =
+  pastLimit +
+  floorFunctions +
+  nowFunction +
+  settle +
+  appendFunction +
+  comeBackFunction +
+  unburiedFunction +
+  buryFunction +
+  steps;

@@ -1,9 +1,5 @@
-/**
- * Lua functions that several scripts begin with. Ids are compared as pairs of numbers.
- *
- * floorOf(stream): the lowest id that some group is not done with; nil while there is no group.
- */
-export const floorFunctions = `
+/** Lua functions for ids and replies, which ask the server nothing. Ids are compared as pairs of numbers. */
+export const idFunctions = `
 local function split(id)
   local ms, seq = string.match(id, '^(%d+)-(%d+)$')
   return tonumber(ms), tonumber(seq)
@@ -21,8 +17,22 @@ local function after(id)
   return string.format('%.0f-%.0f', ms, seq + 1)
 end
 
+-- How many messages were ever added to the stream when the entry was, with those of the entry: see appendFunction.
+local function totalOf(id)
+  local _, seq = split(id)
+  return math.floor(seq / 4096)
+end
+
+-- How many messages the entry carries.
+local function messagesOf(id)
+  local _, seq = split(id)
+  return seq < 4096 and 1 or seq % 4096 + 1
+end
+
+-- An id behind all entries before the one with this id. It has the total that the entry before has.
 local function before(id)
   local ms, seq = split(id)
+  if seq >= 4096 then return string.format('%.0f-%.0f', ms, (totalOf(id) - messagesOf(id)) * 4096 + 4095) end
   if seq > 0 then return string.format('%.0f-%.0f', ms, seq - 1) end
   if ms == 0 then return '0-0' end
   return string.format('%.0f-18446744073709551615', ms - 1)
@@ -34,6 +44,14 @@ local function fieldsOf(flat)
   return fields
 end
 
+`;
+
+/**
+ * Lua functions that several scripts begin with.
+ *
+ * floorOf(stream): the lowest id that some group is not done with; nil while there is no group.
+ */
+export const floorFunctions = `${idFunctions}
 local function floorOf(stream)
   local floor
   for _, flat in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
@@ -49,6 +67,86 @@ local function trim(stream)
   local floor = floorOf(stream)
   if not floor then return 0 end
   return redis.call('XTRIM', stream, 'MINID', floor)
+end
+`;
+
+/**
+ * tallyOf(stream, hash, prefix) reads how many messages the stream has had, from the fields \`<prefix>t\` and
+ * \`<prefix>last\` of the hash. append(tally, messages, left, field, value …) adds an entry of \`messages\` messages, \`left\` of
+ * them not settled, and answers its id or the error. keep(tally) writes the tally down: after the last append.
+ *
+ * Ids are \`<ms>-<total * 4096 + messages - 1>\`, with the total of what was left, this entry's included: so what a group has
+ * still to read is the stream's total less that of its last-delivered-id, and no payload is looked at for it. Where the
+ * hash is gone, or others wrote to the stream, totals go on from its last id; \`<prefix>since\` is then that id, and entries
+ * up to it count as one message each. Needs: now, text, split, fieldsOf.
+ */
+export const appendFunction = `
+local tallies = {}
+
+-- The totals of a stream that somebody else wrote to go on from its last id.
+local function resume(tally)
+  local info = fieldsOf(redis.call('XINFO', 'STREAM', tally.stream))
+  local id = info['last-generated-id']
+  local ms, seq = split(id)
+  tally.total, tally.ms, tally.since = math.max(tally.total, math.floor(seq / 4096)), ms, id
+end
+
+local function tallyOf(stream, hash, prefix)
+  local tally = tallies[stream]
+  if tally then return tally end
+  tally = { stream = stream, hash = hash, prefix = prefix, total = 0, ms = 0 }
+  tallies[stream] = tally
+  local known = redis.call('HMGET', hash, prefix .. 't', prefix .. 'last')
+  if redis.call('EXISTS', stream) == 0 then
+    tally.starts = true
+  elseif known[1] and known[2] then
+    tally.total, tally.ms = tonumber(known[1]), split(known[2])
+  else
+    resume(tally)
+  end
+  return tally
+end
+
+local function append(tally, messages, left, ...)
+  for try = 1, 2 do
+    local ms, total = math.max(now, tally.ms), tally.total + left
+    local id = text(ms) .. '-' .. text(total * 4096 + messages - 1)
+    local added = redis.pcall('XADD', tally.stream, id, ...)
+    if type(added) ~= 'table' then
+      tally.total, tally.ms, tally.last = total, ms, id
+      return id
+    end
+    if try == 2 or not string.find(added.err, 'equal or smaller', 1, true) then return added end
+    resume(tally)
+  end
+end
+
+local function keep(tally)
+  if not tally.last then return end
+  local p = tally.prefix
+  if tally.starts then redis.call('HDEL', tally.hash, p .. 'since', p .. 'cut') end
+  redis.call('HSET', tally.hash, p .. 't', text(tally.total), p .. 'last', tally.last)
+  if tally.since then redis.call('HSET', tally.hash, p .. 'since', tally.since) end
+end
+
+-- How many parts a list names.
+local function partsIn(list)
+  local _, commas = string.gsub(list, ',', '')
+  return list == '' and 0 or commas + 1
+end
+`;
+
+/**
+ * comeBack(messages, settled, field, value …) adds what comes back to the group: an entry of so many messages, without the
+ * parts that the list names. They count as settled from the beginning on. Needs: retry, state, parts, append.
+ */
+export const comeBackFunction = `
+local function comeBack(messages, settled, ...)
+  local tally = tallyOf(retry, state, 'r')
+  local id = append(tally, messages, math.max(1, messages - partsIn(settled)), ...)
+  if type(id) == 'table' then error(id.err) end
+  keep(tally)
+  if settled ~= '' then redis.call('HSET', parts, 'R' .. id, settled) end
 end
 `;
 
@@ -74,17 +172,43 @@ local function text(number) return string.format('%.0f', number) end
 `;
 
 /**
- * bury(field, value …) adds a dead letter; what is beyond \`maxDead\` gives way to it, the oldest first, at most 1000 at a
- * time, and counts as \`outlived\`. Trimmed first, as that makes room. Needs: dead, maxDead.
+ * unburied(letter) takes a dead letter, by its fields, out of the counts of the group: \`dead:<reason>\` letters by reason and
+ * \`deadm\` messages. Needs: state, partsIn.
+ */
+export const unburiedFunction = `
+local function unburied(letter)
+  redis.call('HINCRBY', state, 'dead:' .. (letter.reason or 'unknown'), -1)
+  redis.call('HINCRBY', state, 'deadm', -math.max(1, (tonumber(letter.m) or 1) - partsIn(letter.s or '')))
+end
+`;
+
+/**
+ * bury(messages, settled, reason, field, value …) adds a dead letter of so many messages, without the parts that the list
+ * names, and counts it; what is beyond \`maxDead\` gives way to it, the oldest first, at most 1000 or about 1 MB at a
+ * time, and counts as \`outlived\`. Trimmed first, as that makes room. Needs: dead, maxDead, state, unburied.
  */
 export const buryFunction = `
 local outlived = 0
-local function bury(...)
-  local count = redis.call('XLEN', dead)
-  if count >= maxDead then
-    outlived = outlived + redis.call('XTRIM', dead, 'MAXLEN', math.max(maxDead - 1, count - 1000))
+local function bury(messages, settled, reason, ...)
+  local excess, bytes = math.min(1000, redis.call('XLEN', dead) - maxDead + 1), 0
+  while excess > 0 and bytes < 1000000 do
+    for _, oldest in ipairs(redis.call('XRANGE', dead, '-', '+', 'COUNT', math.min(excess, 16))) do
+      local letter = fieldsOf(oldest[2])
+      unburied(letter)
+      outlived = outlived + redis.call('XDEL', dead, oldest[1])
+      excess, bytes = excess - 1, bytes + #(letter.f or '')
+    end
   end
-  redis.call('XADD', dead, '*', ...)
+  local more = { ... }
+  if messages > 1 then
+    more[#more + 1] = 'm'
+    more[#more + 1] = messages
+  end
+  more[#more + 1] = 'reason'
+  more[#more + 1] = reason
+  redis.call('XADD', dead, '*', unpack(more))
+  redis.call('HINCRBY', state, 'dead:' .. reason, 1)
+  redis.call('HINCRBY', state, 'deadm', math.max(1, messages - partsIn(settled)))
 end
 `;
 
@@ -92,7 +216,7 @@ end
  * move(letter, id, fate) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or to
  * the dead letters when its processes crashed too often. \`fate\`: \`crashed\`, \`died\` and \`released\` count one more crash,
  * death or release; \`by\` and \`heard\` tell which member died and when it was last heard, \`begun\` which parts of a bundle ran.
- * Needs: stream keys \`source\` by letter, retry, parts, group, maxCrashes, bury.
+ * Needs: stream keys \`source\` by letter, parts, group, maxCrashes, bury, comeBack.
  */
 export const moveFunction = `
 local lost, crashedOut = 0, 0
@@ -114,11 +238,11 @@ local function move(letter, id, fate)
   local settled = redis.call('HGET', parts, letter .. id) or entry.s or ''
   if not frame or crashes >= maxCrashes then
     local reason = frame and 'crashes' or 'undecodable'
-    bury('f', frame or table.concat(found[2], ' '), 'reason', reason, 'attempts', failures + crashes + releases,
+    bury(messagesOf(id), settled, reason, 'f', frame or table.concat(found[2], ' '), 'attempts', failures + crashes + releases,
       'at', text(now), 'o', origin, 'r', replays, 's', settled, 'crashes', crashes, 'by', fate.by or '', 'heard', fate.heard or '')
     if frame then crashedOut = crashedOut + 1 end
   else
-    redis.call('XADD', retry, '*', 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
+    comeBack(messagesOf(id), settled, 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
       'x', entry.x or '', 'r', replays, 's', settled, 'u', deaths, 'b', fate.begun or '')
   end
   redis.call('XACK', key, group, id)
@@ -132,7 +256,7 @@ local function retire(consumer)
   end
   for _, key in pairs(source) do redis.call('XGROUP', 'DELCONSUMER', key, group, consumer) end
   redis.call('ZREM', members, consumer)
-  redis.call('HDEL', state, 'running:' .. consumer)
+  redis.call('HDEL', state, 'running:' .. consumer, 'info:' .. consumer)
   return true
 end
 `;
@@ -170,6 +294,7 @@ end
 export const expireUnreadFunction = `
 local function expireUnread(stream, later, bodies, age)
   redis.call('PEXPIRE', stream, age)
+  redis.call('PEXPIRE', stream .. ':counts', age)
   local last = tonumber(redis.call('ZRANGE', later, -1, -1, 'WITHSCORES')[2])
   if not last then return end
   local left = text(math.max(0, last - now) + age)
@@ -179,21 +304,29 @@ end
 `;
 
 /**
- * promote(set, bodies, stream) moves what has come due into the stream, unless its time to live is over, at most 256 at a
- * time, and returns when the next is due. What the server has evicted of it counts as \`vanished\`.
+ * promote(set, bodies, stream, hash, prefix) moves what has come due into the stream, unless its time to live is over, at most
+ * 256 at a time, and returns when the next is due; \`hash\` and \`prefix\` as for tallyOf. What the server has evicted of it
+ * counts as \`vanished\`. Needs: now, append.
  */
 export const promoteFunction = `
 local vanished = 0
-local function promote(set, bodies, stream)
+local function promote(set, bodies, stream, hash, prefix)
   local first = tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
   if not first or first > now then return first end
   local members = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)
+  local tally = tallyOf(stream, hash, prefix)
   for _, member in ipairs(members) do
     local packed = redis.call('HGET', bodies, member)
     if packed then
       local fields = cmsgpack.unpack(packed)
-      local expires = tonumber(fieldsOf(fields).x)
-      if not expires or expires > now then redis.call('XADD', stream, '*', unpack(fields)) end
+      local named = fieldsOf(fields)
+      local expires, messages = tonumber(named.x), tonumber(named.m) or 1
+      if not expires or expires > now then
+        local id = append(tally, messages, math.max(1, messages - partsIn(named.s or '')), unpack(fields))
+        if type(id) == 'table' then error(id.err) end
+        keep(tally)
+        if named.s and named.s ~= '' then redis.call('HSET', parts, 'R' .. id, named.s) end
+      end
       redis.call('HDEL', bodies, member)
     else
       vanished = vanished + 1
