@@ -6,20 +6,24 @@ const { NestFactory } = await fromRoot('@nestjs/core');
 const { DiscoBusModule, DiscoBusService, DiscoSubscribe } = await fromRoot('nestjs-disco-bus');
 
 const headers = { 'x-source': 'bench' };
+const defaults = { delivery: 'at-most-once' };
 const passOn = (next) => (context) => next(context);
 
 /** Resolves with a function that publishes a payload. */
 export async function publisher(options) {
-  return publishThrough(await application(options), options.topic);
+  return publishThrough(await application({ ...options, defaults }), options.topic);
 }
 
 /** Resolves when the handler is subscribed; it hands each payload to `take`. */
 export async function consumer(options, take) {
-  await application(options, take);
+  await application({ ...options, defaults }, take);
 }
 
 /** Both in this process. */
-export async function application({ url, topic, metrics = true, middleware = 0, compression }, take) {
+export async function application(
+  { url, topic, metrics = true, middleware = 0, compression, defaults },
+  take,
+) {
   const chain = Array.from({ length: middleware }, () => passOn);
   const module = class BenchModule {};
   Module({
@@ -30,7 +34,7 @@ export async function application({ url, topic, metrics = true, middleware = 0, 
         compression,
         middleware: chain,
         service: 'bench',
-        defaults: { delivery: 'at-most-once' },
+        defaults,
       }),
     ],
     providers: take ? [handler(take, topic)] : [],

@@ -1,4 +1,4 @@
-// The least that one process can do: emit a copy, so that the handler's value is its own, in a turn of its own.
+// The least that one process can do: emit a copy, by way of JSON, so that the handler's value is its own.
 import { EventEmitter } from 'node:events';
 import { Alone } from '../harness/alone.mjs';
 
@@ -7,7 +7,7 @@ export function alone() {
   const emitter = new EventEmitter();
   emitter.on('bench', worker.take);
   worker.publish = async (payload) => {
-    emitter.emit('bench', structuredClone(payload));
+    emitter.emit('bench', JSON.parse(JSON.stringify(payload)));
   };
   return worker;
 }

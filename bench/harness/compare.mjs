@@ -1,12 +1,13 @@
 // The guard: whether a run's ratios are worse than those that bench/baseline.json holds, beyond noise.
+import { againstFloor } from './report.mjs';
 
 /** On top of the spread of the rounds: what a ratio may move by from one run to the next on the same machine. */
 export const MARGIN = 0.15;
 
-/** What a baseline remembers of rows: by suite, and by case and peer, the ratio and its spread. */
+/** What a baseline remembers of rows: by suite, and by case and peer (the floor is one), the ratio and its spread. */
 export function baselineOf(rows) {
   const baseline = {};
-  for (const row of rows) {
+  for (const row of withFloors(rows)) {
     baseline[row.suite] ??= {};
     baseline[row.suite][nameOf(row)] = { ratio: row.ratio, spread: row.spread };
   }
@@ -18,7 +19,7 @@ export function baselineOf(rows) {
  * `allowed` how much noise explains, `regressed` whether it is more than that. A row without a counterpart has nulls.
  */
 export function compare(baseline, rows) {
-  return rows.map((row) => {
+  return withFloors(rows).map((row) => {
     const name = nameOf(row);
     const before = baseline[row.suite]?.[name];
     if (before === undefined) return { suite: row.suite, name, worse: null, allowed: null, regressed: false };
@@ -38,7 +39,7 @@ export function compare(baseline, rows) {
 
 /** What the baseline has of the suites of `rows` and the rows lack. */
 export function vanished(baseline, rows) {
-  const present = new Set(rows.map((row) => `${row.suite}: ${nameOf(row)}`));
+  const present = new Set(withFloors(rows).map((row) => `${row.suite}: ${nameOf(row)}`));
   return [...new Set(rows.map(({ suite }) => suite))]
     .flatMap((suite) => Object.keys(baseline[suite] ?? {}).map((name) => `${suite}: ${name}`))
     .filter((name) => !present.has(name));
@@ -57,6 +58,18 @@ export function told(comparison) {
         `  REGRESSED ${suite}: ${name}: ratio ${before} → ${now}, worse by ${percent(worse)}; noise explains ${percent(allowed)}`,
     ),
   ];
+}
+
+/** Each row, and once for each case the same against the floor. */
+function withFloors(rows) {
+  const cases = new Set();
+  return rows.flatMap((row) => {
+    const other = againstFloor(row);
+    const name = `${row.suite}: ${row.case}`;
+    if (!other || cases.has(name)) return [row];
+    cases.add(name);
+    return [row, other];
+  });
 }
 
 function nameOf(row) {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { nowUs } from './statistics.mjs';
+import { nowUs, percentile } from './statistics.mjs';
 
 const TTL_MS = 10_000;
 
@@ -9,12 +9,16 @@ export class Locker {
     this.acquire = acquire;
   }
 
-  /** `inFlight` lanes take and release a key of their own, for `seconds`. */
-  uncontended({ seconds, inFlight }) {
-    return this.measure(seconds, inFlight, async (lane) => {
+  /** `inFlight` lanes take and release a key of their own, for `seconds`; `p50` is how long a pair takes, in µs. */
+  async uncontended({ seconds, inFlight }) {
+    const took = [];
+    const measured = await this.measure(seconds, inFlight, async (lane) => {
+      const startUs = nowUs();
       const release = await this.acquire(`bench:${lane}`, TTL_MS, 50);
       await release();
+      took.push(nowUs() - startUs);
     });
+    return { ...measured, p50: percentile(Float64Array.from(took).sort(), 0.5) };
   }
 
   /** `waiters` lanes work under one common key, and pause between: whoever let go has to stand in line again. */

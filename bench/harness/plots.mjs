@@ -1,11 +1,14 @@
 import { latencyPlot } from './latency-plot.mjs';
-import { ratioPlot } from './ratio-plot.mjs';
+import { floorPlot, ratioPlot } from './ratio-plot.mjs';
 
 /** The plots of the README by name, drawn from kept results, as far as there are any. */
 export function plotsOf(results) {
   const rows = Object.values(results).flatMap((result) => result.rows);
+  const on = measuredOn(Object.values(results));
+  const floors = floorPlot(rows, on);
   return {
-    ratios: ratioPlot(rows, measuredOn(Object.values(results))),
+    ratios: ratioPlot(rows, on),
+    ...(floors && { floors }),
     ...(results.pubsub && { latency: latencyPlot(results.pubsub.rows, measuredOn([results.pubsub])) }),
   };
 }

@@ -1,3 +1,4 @@
+import { againstFloor, meets } from './report.mjs';
 import { logScale, picture, rect, text } from './svg.mjs';
 
 const WIDTH = 960;
@@ -6,27 +7,48 @@ const SCALE_END = 870;
 const ROW = 20;
 const HEAD = 28;
 const TOP = 66;
-const marks = [0.5, 1, 2, 5, 10, 20, 50, 100];
+const marks = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100];
 
 /** How many times better than its peer each row with a target is, with the target as a tick. */
 export function ratioPlot(rows, measuredOn) {
+  return plot(rows, measuredOn, {
+    title: 'How many times better than its peer each measured case is, with its target',
+    heading: 'Times better than the peer, and the target',
+  });
+}
+
+/** The same against the floor; undefined where no row has a target there. */
+export function floorPlot(rows, measuredOn) {
+  const cases = new Map();
+  for (const row of rows.map(againstFloor)) {
+    if (row && row.target !== null) cases.set(`${row.suite}: ${row.case}`, row);
+  }
+  if (cases.size === 0) return undefined;
+  return plot([...cases.values()], measuredOn, {
+    title: 'How near to the floor each measured case is, with its target',
+    heading: 'Share of the floor, and the target',
+  });
+}
+
+function plot(rows, measuredOn, { title, heading }) {
   const judged = rows.filter(({ target }) => target !== null);
   const most = Math.max(2, ...judged.map(better)) * 1.1;
-  const scale = logScale({ least: 0.4, most, from: LABEL_END + 10, to: SCALE_END });
+  const least = Math.min(0.4, 0.9 * Math.min(...judged.map(better)));
+  const scale = logScale({ least, most, from: LABEL_END + 10, to: SCALE_END });
   const { parts, bottom } = bars(judged, scale);
   return picture({
     width: WIDTH,
     height: bottom + 30,
-    title: 'How many times better than its peer each measured case is, with its target',
+    title,
     parts: [
-      text({ x: 16, y: 26, content: 'Times better than the peer, and the target', kind: 'title' }),
+      text({ x: 16, y: 26, content: heading, kind: 'title' }),
       text({
         x: 16,
         y: 46,
         content: 'Throughput, or how much less time or CPU. Logarithmic. Orange: misses its target.',
         kind: 'faint',
       }),
-      ...grid(scale, most, bottom),
+      ...grid(scale, { least, most }, bottom),
       ...parts,
       text({ x: 16, y: bottom + 18, content: measuredOn, kind: 'faint' }),
     ],
@@ -53,18 +75,19 @@ function bar(row, y, scale) {
   const times = better(row);
   const [from, to] = [scale(1), scale(times)].sort((a, b) => a - b);
   const target = row.smallerIsBetter ? 1 / row.target : row.target;
+  const met = meets(row.ratio, row.target, row.smallerIsBetter);
   const label = `${shortened(row.case)} / ${row.peerName}`;
   return [
     text({ x: LABEL_END, y: y + 13, content: label, anchor: 'end' }),
-    rect({ x: from, y: y + 4, width: Math.max(1, to - from), height: 11, kind: row.met ? 'ours' : 'missed' }),
+    rect({ x: from, y: y + 4, width: Math.max(1, to - from), height: 11, kind: met ? 'ours' : 'missed' }),
     rect({ x: scale(target) - 1, y: y + 1, width: 2, height: 17, kind: 'ink' }),
     text({ x: Math.max(to, scale(target)) + 8, y: y + 13, content: `${figure(times)}×` }),
   ];
 }
 
-function grid(scale, most, bottom) {
+function grid(scale, { least, most }, bottom) {
   return marks
-    .filter((mark) => mark < most)
+    .filter((mark) => mark > least && mark < most)
     .flatMap((mark) => [
       rect({ x: scale(mark) - 0.5, y: TOP + 12, width: 1, height: bottom - TOP - 12, kind: 'rule' }),
       text({ x: scale(mark), y: TOP + 6, content: `${mark}×`, kind: 'faint', anchor: 'middle' }),

@@ -41,10 +41,12 @@ export class Server {
 /** A contender's client process, its server processes, and the Redis between them. */
 export class Exchange {
   static async start(redis, contender, instances, options = {}) {
-    const given = { url: redis.url, port: redis.port, ...options };
+    const given = { url: redis.url, port: redis.port, instances, ...options };
     const servers = [];
     try {
-      while (servers.length < instances) servers.push(await startWorker(contender, 'server', given));
+      while (servers.length < instances) {
+        servers.push(await startWorker(contender, 'server', { ...given, instance: servers.length }));
+      }
       return new Exchange(redis, await startWorker(contender, 'client', given), servers);
     } catch (error) {
       await Promise.all(servers.map((server) => server.stop()));

@@ -3,16 +3,23 @@ import { row } from '../harness/report.mjs';
 import { interleave, median, ratiosOf } from '../harness/statistics.mjs';
 import { startWorker } from '../harness/worker.mjs';
 
-const OURS = 'disco-memory';
-const peers = { 'event-emitter': 'EventEmitter + structuredClone', bullmq: 'BullMQ over Redis, for scale' };
+const own = {
+  'disco-memory': ['disco-memory', { defaults: { delivery: 'at-most-once' } }, '100 B'],
+  'disco-memory, default delivery': ['disco-memory', {}, '100 B, at least once (the default)'],
+};
+const peers = {
+  'event-emitter': 'bare EventEmitter + JSON',
+  bullmq: 'BullMQ over Redis, for scale',
+};
 
 /** Runs the suite and returns its rows. */
 export async function run(bench) {
   const redis = await bench.redis();
   const workers = {};
-  for (const contender of [OURS, ...Object.keys(peers)]) {
+  for (const contender of [...Object.keys(own), ...Object.keys(peers)]) {
     bench.say(`starting ${contender}`);
-    workers[contender] = bench.closing(await startWorker(contender, 'alone', { port: redis.port }));
+    const [file, options] = own[contender] ?? [contender, {}];
+    workers[contender] = bench.closing(await startWorker(file, 'alone', { port: redis.port, ...options }));
   }
   const flood = (contender, count) =>
     workers[contender].call('flood', { count, inFlight: 512, sizeBytes: 100 });
@@ -25,16 +32,18 @@ export async function run(bench) {
   });
   const rates = (contender) => results.get(contender).map(({ perSecond }) => perSecond);
   const cpus = (contender) => results.get(contender).map(({ cpu }) => cpu);
-  return Object.entries(peers).map(([peer, peerName]) =>
-    row({
-      suite: 'memory',
-      name: '100 B, 512 in flight, messages/s',
-      peerName,
-      ours: median(rates(OURS)),
-      peer: median(rates(peer)),
-      ratios: ratiosOf(rates(OURS), rates(peer)),
-      // A peer that works in Redis as well is charged for its own process only.
-      cpuRatio: median(ratiosOf(cpus(OURS), cpus(peer))),
-    }),
+  return Object.entries(own).flatMap(([ours, [, , label]]) =>
+    Object.entries(peers).map(([peer, peerName]) =>
+      row({
+        suite: 'memory',
+        name: `${label}, 512 in flight, messages/s`,
+        peerName,
+        ours: median(rates(ours)),
+        peer: median(rates(peer)),
+        ratios: ratiosOf(rates(ours), rates(peer)),
+        // A peer that works in Redis as well is charged for its own process only.
+        cpuRatio: median(ratiosOf(cpus(ours), cpus(peer))),
+      }),
+    ),
   );
 }

@@ -218,7 +218,10 @@ export interface DiscoBusOptions {
   publishLimit?: PublishLimitOptions;
   /** How long a request waits for its reply. @default '30s' */
   requestTimeout?: Duration;
-  /** Requests that may wait for their replies at a time; further ones reject with BackpressureError. @default 100000 */
+  /**
+   * Requests that may wait for their replies at a time; further ones reject with BackpressureError. More than 16,777,216 never
+   * wait, whatever is set. @default 100000
+   */
   maxPendingRequests?: number;
   /** How long `stop()`, or closing a subscription, lets running handlers finish. @default '10s' */
   shutdownTimeout?: Duration;

@@ -1,5 +1,5 @@
 import type { DeadLettersFull } from '../driver/driver-status.js';
-import type { GroupSetting } from '../driver/steering.js';
+import type { GroupSetting } from '../driver/group-setting.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';

@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import type { Delivery } from '../driver/delivery.js';
 import type { DriverSubscription } from '../driver/driver.js';
-import type { GroupSetting } from '../driver/steering.js';
+import type { GroupSetting } from '../driver/group-setting.js';
 import { ClosedError } from '../errors/bus.errors.js';
 import { BackpressureError } from '../errors/publish.errors.js';
 import type { DecodedFrame } from '../message/frame.js';

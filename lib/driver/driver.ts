@@ -1,7 +1,7 @@
 import type { DeliveryGuarantee, DriverCapabilities } from './capabilities.js';
 import type { Delivery } from './delivery.js';
 import type { DriverStatusListener } from './driver-status.js';
-import type { GroupSetting } from './steering.js';
+import type { GroupSetting } from './group-setting.js';
 
 /** What the bus tells a driver when it connects. A driver built alone gets none of it and uses its own defaults. */
 export interface DriverContext {

@@ -40,11 +40,11 @@ export {
 
 // Steering: for drivers whose groups operators can pause, move and purge
 
+export type { GroupSetting } from './group-setting.js';
 export {
   type AuditEntry,
   type DelayedMessage,
   type DelayedRange,
-  type GroupSetting,
   offersSteering,
   type SeekOutcome,
   type SeekTarget,

@@ -1,13 +1,5 @@
 import type { DiscoDriver } from './driver.js';
 
-/** How operators have set a group, for all its members. */
-export interface GroupSetting {
-  /** Nobody reads for the group, and no handler of it starts. */
-  readonly paused: boolean;
-  /** The most messages that each process handles at a time for the group; undefined leaves that to the processes. */
-  readonly limit?: number;
-}
-
 /** What became of a setting. */
 export interface SettingOutcome {
   /** False when the group was set so before. */

@@ -1,4 +1,5 @@
 import { type Clock, type ClockTimer, systemClock } from './clock.js';
+import { type Linked, Ring, unlink } from './ring.js';
 
 /** One pending deadline of {@link DeadlineQueue.add}. */
 export interface Deadline {
@@ -6,34 +7,23 @@ export interface Deadline {
   cancel(): void;
 }
 
-/** A place in the ring of a queue. */
-interface Link {
-  previous: Link | undefined;
-  next: Link | undefined;
-}
-
 /**
  * Something that must end in time, for {@link DeadlineQueue.track}. Extend it with what is to happen when it does not, and
  * call `takeOff` when it has ended.
  */
-export abstract class Deadlined implements Link {
+export abstract class Deadlined implements Linked {
   /** When its time is up, on the queue's monotonic clock; set by the queue. */
   dueMs = 0;
   /** Its neighbours in the queue; undefined while it is in none. The queue's own. */
-  previous: Link | undefined = undefined;
-  next: Link | undefined = undefined;
+  older: Linked | undefined = undefined;
+  newer: Linked | undefined = undefined;
 
   /** Called once, when its time is up before `takeOff` was called. */
   abstract expired(): void;
 
   /** Takes it off its queue: it will not expire. Does nothing in no queue. */
   takeOff(): void {
-    const { previous, next } = this;
-    if (previous === undefined || next === undefined) return;
-    previous.next = next;
-    next.previous = previous;
-    this.previous = undefined;
-    this.next = undefined;
+    unlink(this);
   }
 }
 
@@ -42,17 +32,13 @@ export abstract class Deadlined implements Link {
  * added, one timer serves them all, however many are pending. The timer keeps no process alive.
  */
 export class DeadlineQueue {
-  /** A ring, oldest first, through the items themselves: adding and taking off cost a few assignments. */
-  private readonly ring: Link = { previous: undefined, next: undefined };
+  private readonly ring = new Ring<Deadlined>();
   private timer: ClockTimer | undefined;
 
   constructor(
     readonly timeoutMs: number,
     private readonly clock: Clock = systemClock,
-  ) {
-    this.ring.previous = this.ring;
-    this.ring.next = this.ring;
-  }
+  ) {}
 
   /** Calls `expired` once, `timeoutMs` from now, unless the returned deadline is cancelled before. */
   add(expired: () => void): Deadline {
@@ -67,11 +53,7 @@ export class DeadlineQueue {
    */
   track(item: Deadlined, nowMs = this.clock.monotonic()): void {
     item.dueMs = nowMs + this.timeoutMs;
-    const last = this.ring.previous as Link;
-    item.previous = last;
-    item.next = this.ring;
-    last.next = item;
-    this.ring.previous = item;
+    this.ring.add(item);
     if (this.timer === undefined) this.arm(this.timeoutMs);
   }
 
@@ -79,11 +61,7 @@ export class DeadlineQueue {
   clear(): void {
     this.clock.clearTimeout(this.timer);
     this.timer = undefined;
-    for (let item = this.oldest(); item !== undefined; item = this.oldest()) item.takeOff();
-  }
-
-  private oldest(): Deadlined | undefined {
-    return this.ring.next === this.ring ? undefined : (this.ring.next as Deadlined);
+    for (let item = this.ring.first; item !== undefined; item = this.ring.first) item.takeOff();
   }
 
   private arm(delayMs: number): void {
@@ -95,7 +73,7 @@ export class DeadlineQueue {
   private sweep(): void {
     this.timer = undefined;
     const now = this.clock.monotonic();
-    for (let item = this.oldest(); item !== undefined; item = this.oldest()) {
+    for (let item = this.ring.first; item !== undefined; item = this.ring.first) {
       if (item.dueMs > now) {
         if (this.timer === undefined) this.arm(Math.ceil(item.dueMs - now));
         return;

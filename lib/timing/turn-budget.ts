@@ -22,12 +22,15 @@ class TurnBudget {
     setImmediate(this.end);
   }
 
-  /** The same for what `work` takes; what it spends itself counts once. */
-  spendOn(work: () => void): void {
+  /** The same for what `work` takes until it returns or throws; what it spends itself counts once. */
+  spendOn<T>(work: () => T): T {
     const startedMs = performance.now();
     const before = this.usedMs;
-    work();
-    this.spend(performance.now() - startedMs - (this.usedMs - before));
+    try {
+      return work();
+    } finally {
+      this.spend(performance.now() - startedMs - (this.usedMs - before));
+    }
   }
 
   /** Calls `resume`, which must not throw, in a turn to come, behind what waits already. To be called when all is spent. */

@@ -1,11 +1,12 @@
 import type { WritePacket } from '@nestjs/microservices';
 import type { ReplyObserver } from '../bus/requests/call.js';
+import type { RequestHandle } from '../bus/requests/call-options.js';
 import { REPLY_KIND_HEADER } from '../bus/requests/request-headers.js';
-import type { RequestHandle } from '../bus/requests/requester.js';
 import type { TransportAccess } from '../bus/transport-access.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import type { RemoteError } from '../errors/request.errors.js';
 import type { Headers } from '../message/headers.js';
+import type { Linked } from '../timing/ring.js';
 import type { Instance, InstanceDirectory } from './instance-directory.js';
 import { PACKET_HEADER, PATTERN_HEADER } from './packet.js';
 import { everyTopic, routeOfTopic } from './pattern-topic.js';
@@ -38,7 +39,9 @@ export interface OutgoingRequest {
 const MOST_TRIES = 16;
 
 /** One `send` of a client. What finds that its instance has gone reached nobody, and goes to the next one. */
-export class ClientRequest implements ReplyObserver {
+export class ClientRequest implements ReplyObserver, Linked {
+  older: Linked | undefined = undefined;
+  newer: Linked | undefined = undefined;
   private ended = false;
   private sent: RequestHandle | undefined;
   private instance: Instance | undefined;

@@ -9,6 +9,7 @@ import { type TransportAccess, transportAccess } from '../bus/transport-access.j
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { toHeaders } from '../message/headers.js';
 import { toMilliseconds } from '../timing/duration.js';
+import { Ring, unlink } from '../timing/ring.js';
 import { BusSource } from './bus-source.js';
 import { ClientRequest, type ClientRequestHost } from './client-request.js';
 import { DiscoRecord, type DiscoRecordOptions } from './disco-record.js';
@@ -34,7 +35,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   private readonly relay: StatusRelay;
   /** Without a serializer the data itself is the payload, so that any other bus can read it. */
   private readonly plain: boolean;
-  private readonly open = new Set<ClientRequest>();
+  private readonly open = new Ring<ClientRequest>();
   private readonly directory = new InstanceDirectory();
   /** By a pattern's normal form. */
   private readonly topics = new Map<string, string>();
@@ -67,7 +68,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
 
   /** Fails the requests that wait with ClosedError, and closes a bus of its own. Idempotent. */
   async close(): Promise<void> {
-    for (const request of [...this.open]) request.fail(new ClosedError('Connection closed'));
+    for (const request of this.open.items()) request.fail(new ClosedError('Connection closed'));
     const { news } = this;
     this.news = undefined;
     const quiet = this.source.owned ? undefined : news?.then((each) => each.close()).catch(() => {});
@@ -184,7 +185,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
       directory: this.directory,
       reader: (callback, replyIsPacket) =>
         deserializer || replyIsPacket ? new ReplyReader(this.deserializer, callback) : undefined,
-      onEnded: (request) => this.open.delete(request),
+      onEnded: unlink,
     };
     return this.requests;
   }

@@ -1,5 +1,5 @@
 import type { ReplyObserver } from '../../lib/bus/requests/call.js';
-import type { DirectCall } from '../../lib/bus/requests/requester.js';
+import type { DirectCall } from '../../lib/bus/requests/call-options.js';
 import { RequestTimeoutError } from '../../lib/errors/request.errors.js';
 import { InstanceDirectory } from '../../lib/transport/instance-directory.js';
 

@@ -6,6 +6,7 @@ import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { type Handler, isThenable } from '../../middleware/middleware.js';
 import { type DeadlineWheel, type Wheeled } from '../../timing/deadline-wheel.js';
 import { MAX_DURATION_MS } from '../../timing/duration.js';
+import type { Linked } from '../../timing/ring.js';
 import { DeliveryContext } from '../delivery-context.js';
 import type { DirectChannel } from './direct-channel.js';
 import {
@@ -22,17 +23,15 @@ import type { ReplyKind, RequestEnvelope } from './request-headers.js';
 /** What answers have in common. */
 export interface AnswerHost {
   readonly channel: DirectChannel;
-  readonly deadlines: DeadlineWheel;
+  /** Holds the answers that are under way, each until nothing is left to be called off. */
+  readonly deadlines: DeadlineWheel<Answer>;
   onUnsent(topic: string, error: unknown): void;
-  /** Nothing is left to be called off. */
-  onEnded(answer: Answer): void;
 }
 
 /** One request being answered by one handler, from its start until the last reply is sent or nobody waits any more. */
 export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
-  slot?: Set<Wheeled>;
-  /** Another answer to the same request. */
-  sibling: Answer | undefined;
+  older: Linked | undefined = undefined;
+  newer: Linked | undefined = undefined;
   private readonly writer: ReplyWriter;
   private ended = false;
   /** The handler runs on though its time is up. */
@@ -48,9 +47,8 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     readonly request: RequestEnvelope,
     private readonly context: DiscoMessageContext,
     private readonly host: AnswerHost,
-    responder: string,
   ) {
-    this.writer = new ReplyWriter(host.channel, request, responder, this);
+    this.writer = new ReplyWriter(host.channel, request, this);
   }
 
   /**
@@ -200,7 +198,6 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
     if (this.ended) return;
     this.ended = true;
     this.host.deadlines.delete(this);
-    this.host.onEnded(this);
     if (this.writer.flushed && !this.outlasts) this.settle();
   }
 

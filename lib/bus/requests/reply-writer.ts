@@ -11,6 +11,7 @@ import {
   RESPONDER_HEADER,
   type ReplyKind,
   type RequestEnvelope,
+  random128,
 } from './request-headers.js';
 
 /** Who is told how the replies of a {@link ReplyWriter} fared. */
@@ -30,13 +31,14 @@ export class ReplyWriter implements PublishListener {
   private sequence = 0;
   private encoding: Promise<void> | undefined;
   private unsent = 0;
+  /** Tells these replies from others to the same request: named with the first that is not the only one. */
+  private responder: string | undefined;
   /** Headers of values, beside the bus's own. */
   headers: Readonly<Record<string, string>> | undefined;
 
   constructor(
     private readonly channel: DirectChannel,
     private readonly request: RequestEnvelope,
-    private readonly responder: string,
     private readonly host: ReplyWriterHost,
   ) {}
 
@@ -107,14 +109,17 @@ export class ReplyWriter implements PublishListener {
   /** A responder's only reply needs no number, nor a name to number it by. */
   private headersOf(kind: ReplyKind): Headers {
     const only = this.sequence === 0 && kind !== 'value';
-    const headers = only
-      ? onlyReply[kind]
-      : {
-          [REPLY_KIND_HEADER]: kind,
-          [REPLY_SEQUENCE_HEADER]: String(this.sequence),
-          [RESPONDER_HEADER]: this.responder,
-        };
+    const headers = only ? onlyReply[kind] : this.numbered(kind);
     return this.headers && kind !== 'error' ? { ...this.headers, ...headers } : headers;
+  }
+
+  private numbered(kind: ReplyKind): Headers {
+    this.responder ??= random128();
+    return {
+      [REPLY_KIND_HEADER]: kind,
+      [REPLY_SEQUENCE_HEADER]: String(this.sequence),
+      [RESPONDER_HEADER]: this.responder,
+    };
   }
 
   private settled(): void {

@@ -35,14 +35,35 @@ const LONGEST_WAIT_MS = 2 ** 31 - 1 + TIMEOUT_STEP_MS;
 const randomness = Buffer.allocUnsafeSlow(4096);
 let randomAt = randomness.length;
 
-/** A new random name of 128 bits, 32 hexadecimal digits: it cannot be guessed. */
-export function random128(): string {
+/** Takes 16 random bytes; returns where they are. */
+function sixteenBytes(): number {
   if (randomAt === randomness.length) {
     randomFillSync(randomness);
     randomAt = 0;
   }
   randomAt += 16;
-  return randomness.toString('hex', randomAt - 16, randomAt);
+  return randomAt - 16;
+}
+
+/** A new random name of 128 bits, 32 hexadecimal digits: it cannot be guessed. */
+export function random128(): string {
+  const at = sixteenBytes();
+  return randomness.toString('hex', at, at + 16);
+}
+
+/** Slots that an id can name. */
+export const ID_SLOTS = 2 ** 24;
+
+/** A new id of a request: 32 hexadecimal digits, of which 6 are `slot` and 26, 104 bits, are random and cannot be guessed. */
+export function requestId(slot: number): string {
+  const at = sixteenBytes();
+  randomness.writeUIntBE(slot, at, 3);
+  return randomness.toString('hex', at, at + 16);
+}
+
+/** The slot that an id of {@link requestId} names; any other text gives any number, or NaN. */
+export function slotOf(id: string): number {
+  return Number.parseInt(id.slice(0, 6), 16);
 }
 
 /** The topic of a reply inbox. Reserved: no publish or subscription of a caller reaches it. */

@@ -1,7 +1,5 @@
 import { types } from 'node:util';
-import type { PublishListener } from '../../bundling/bundle-lane.js';
 import type { EncodedBody } from '../../codec/codec.js';
-import type { DeliveryGuarantee } from '../../driver/capabilities.js';
 import type { DiscoDriver, DriverReceipt } from '../../driver/driver.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
 import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
@@ -10,56 +8,22 @@ import { callGuest } from '../../errors/guest.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
-import type { Message } from '../../message/message.js';
-import { CORRELATION_HEADER, currentCorrelationId } from '../../middleware/correlation.js';
 import type { Clock } from '../../timing/clock.js';
-import { DeadlineQueue } from '../../timing/deadline-queue.js';
-import { turnBudget } from '../../timing/turn-budget.js';
+import { Deadlines } from '../../timing/deadlines.js';
 import type { PublishOptions, PublishReceipt } from '../bus-options.js';
 import { Call, OBSERVER, type ReplyObserver } from './call.js';
+import type { DirectCall, RequestHandle, ResolvedCall } from './call-options.js';
+import { CallTable } from './call-table.js';
+import { callOff } from './calling-off.js';
 import type { Arrival, DirectChannel } from './direct-channel.js';
 import { GroupPresence } from './group-presence.js';
+import { OwnHeaders } from './own-headers.js';
 import { ReplyInbox } from './reply-inbox.js';
-import {
-  CANCEL_TOPIC,
-  REPLY_TO_HEADER,
-  REQUEST_ID_HEADER,
-  random128,
-  readReply,
-  TIMEOUT_HEADER,
-  TIMEOUT_STEP_MS,
-} from './request-headers.js';
+import { ReplyReading } from './reply-reading.js';
+import { REQUEST_ID_HEADER, readReply } from './request-headers.js';
 
-/** How one request is made; all of it is checked. */
-export interface ResolvedCall {
-  readonly timeoutMs: number;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly delivery?: DeliveryGuarantee;
-  readonly signal?: AbortSignal;
-  /** The one group that answers: with no member alive, nothing is sent. */
-  readonly group?: string;
-}
-
-/** How a request past the checks of a publish is made. */
-export interface DirectCall {
-  readonly timeoutMs: number;
-  readonly headers?: Headers;
-  readonly signal?: AbortSignal;
-  /** What is left of `timeoutMs` for the first reply. @default all of it */
-  readonly leftMs?: number;
-  /** Only one can receive it, whether or not the driver counts receivers. @default false */
-  readonly sole?: boolean;
-  /** What errors call the topic: what the caller wrote. @default the topic */
-  readonly name?: string;
-  /** A question of the transport's own, which nobody's request waits for: not counted among those that wait. */
-  readonly aside?: boolean;
-}
-
-/** A request under way. */
-export interface RequestHandle {
-  /** Calls it off: its observer is told nothing more, and the handler's signal aborts. */
-  cancel(): void;
-}
+/** Lengths of time whose requests share a timer. */
+const SHARED_TIMEOUTS = 1000;
 
 /** What a {@link Requester} is made of. */
 export interface RequesterParts {
@@ -80,32 +44,32 @@ export interface RequesterParts {
   readonly onStrayReply: () => void;
 }
 
-/** Lengths of time that are remembered. */
-const REMEMBERED = 1000;
-
 /** Sends requests, and gives each its replies. All of them share one private inbox, opened with the first. */
 export class Requester {
-  private readonly pending = new Map<string, Call>();
+  private readonly pending: CallTable;
   private readonly presence: GroupPresence;
-  private readonly deadlines = new Map<number, DeadlineQueue>();
+  private readonly deadlines: Deadlines;
   private readonly inbox: ReplyInbox;
+  private readonly headers: OwnHeaders;
+  private readonly reading: ReplyReading;
   private closed = false;
-  private aside = 0;
-  private lastTimeoutMs = -1;
-  private lastHeaders: Headers = {};
 
   constructor(private readonly parts: RequesterParts) {
+    this.pending = new CallTable(parts.maxPending);
+    this.deadlines = new Deadlines(parts.clock, SHARED_TIMEOUTS);
+    this.reading = new ReplyReading(parts.channel);
     this.presence = new GroupPresence(parts.driver, parts.clock);
     this.inbox = new ReplyInbox(
       parts.channel,
       (arrival) => this.onReply(arrival),
       () => parts.onStrayReply(),
     );
+    this.headers = new OwnHeaders(this.inbox.name);
   }
 
   /** Requests that wait for their replies. */
   get size(): number {
-    return this.pending.size - this.aside;
+    return this.pending.waiting;
   }
 
   /** Sends a request and tells `observer` of its replies, never before it returns. What is returned calls it off. */
@@ -121,11 +85,6 @@ export class Requester {
   ask(topic: string, payload: unknown, options: DirectCall, observer: ReplyObserver): RequestHandle {
     const call = this.begin(topic, options, observer);
     if (!call) return nothing;
-    call.sole = options.sole === true;
-    if (options.aside) {
-      call.aside = true;
-      this.aside++;
-    }
     this.encodeAndPost(call, payload, options);
     return call;
   }
@@ -143,8 +102,7 @@ export class Requester {
   /** Gives up what waits with ClosedError. */
   close(): void {
     this.closed = true;
-    for (const call of [...this.pending.values()]) call.fail(closedError());
-    for (const queue of this.deadlines.values()) queue.clear();
+    for (const call of this.pending.calls()) call.fail(closedError());
     this.deadlines.clear();
   }
 
@@ -162,7 +120,7 @@ export class Requester {
 
   private begin(
     topic: string,
-    { timeoutMs, leftMs, signal, name }: DirectCall,
+    { timeoutMs, leftMs, signal, name, sole = false, aside = false }: DirectCall,
     observer: ReplyObserver,
   ): Call | undefined {
     const refusal = this.refusal(signal);
@@ -170,11 +128,13 @@ export class Requester {
       queueMicrotask(() => callGuest(observer, OBSERVER, () => observer.error(refusal)));
       return undefined;
     }
-    const deadlines = this.deadlinesOf(timeoutMs);
-    const first = leftMs === undefined ? deadlines : this.deadlinesOf(leftMs);
-    const call = new Call(random128(), topic, deadlines, observer, signal, this.bookkeeping, first);
+    const deadlines = this.deadlines.of(timeoutMs);
+    const first = leftMs === undefined ? deadlines : this.deadlines.of(leftMs);
+    const call = new Call(this.pending.nextId(), topic, deadlines, observer, signal, this.bookkeeping, first);
     if (name !== undefined) call.name = name;
-    this.pending.set(call.id, call);
+    call.sole = sole;
+    call.aside = aside;
+    this.pending.add(call);
     return call;
   }
 
@@ -205,20 +165,10 @@ export class Requester {
     return () => Math.max(1, timeoutMs - (clock.monotonic() - startedMs));
   }
 
-  /** Requests with the same time left share their headers, and so a burst of them travels under one head. */
-  private headersFor(leftMs: number): Headers {
-    if (this.lastTimeoutMs !== leftMs) {
-      this.lastTimeoutMs = leftMs;
-      const { name: replyTo } = this.inbox;
-      this.lastHeaders = { [REPLY_TO_HEADER]: replyTo, [TIMEOUT_HEADER]: String(leftMs) };
-    }
-    return this.lastHeaders;
-  }
-
   private post(call: Call, own: Headers | undefined, leftMs: number, body: EncodedBody): void {
     if (call.settled) return;
     call.sent = true;
-    const headers = withOwn(own, this.headersFor(asTold(leftMs, call.timeoutMs)), call.id);
+    const headers = this.headers.ofDirect(own, leftMs, call);
     this.parts.channel.send(call.topic, headers, body, call, call.id, call.timeoutMs);
   }
 
@@ -231,12 +181,7 @@ export class Requester {
     if (call.settled) return;
     if (await this.presence.isKnownEmpty(call.topic, call.group)) throw new NoRespondersError(call.name);
     if (call.settled) return;
-    const headers = {
-      ...own,
-      [REPLY_TO_HEADER]: this.inbox.name,
-      [REQUEST_ID_HEADER]: call.id,
-      [TIMEOUT_HEADER]: String(asTold(left(), call.timeoutMs)),
-    };
+    const headers = this.headers.ofPublished(own, left(), call);
     // Given up, it must not be sent any more.
     const timeout = waiting ? Math.ceil(left()) : call.timeoutMs;
     const limited = timeout < this.parts.publishTimeoutMs ? { timeout } : undefined;
@@ -249,54 +194,24 @@ export class Requester {
   private onReply(arrival: Arrival): void {
     const { headers, id } = arrival.frame;
     const envelope = readReply(headers);
-    const call = envelope && this.pending.get(headers[REQUEST_ID_HEADER] ?? id);
+    const call = envelope && this.pending.find(headers[REQUEST_ID_HEADER] ?? id);
     if (call?.group) this.presence.remember(call.topic);
     if (!envelope || !call?.receive(envelope, arrival)) this.parts.onStrayReply();
   }
 
   private lost(concerned: (call: Call) => boolean, cause?: unknown): void {
-    for (const call of [...this.pending.values()]) {
+    for (const call of this.pending.calls()) {
       if (!concerned(call)) continue;
       call.fail(new RequestTimeoutError(call.name, call.timeoutMs, { reason: 'connection-lost', cause }));
     }
   }
 
-  /** Of many replies that take long to read, those that follow are read in a turn to come. */
-  private read(arrival: Arrival): Message | Promise<Message> {
-    return turnBudget.spent ? this.readLater(arrival) : this.readNow(arrival);
-  }
-
-  /** Within its later turn, so that what it takes is spent before the next one is begun there. */
-  private readLater(arrival: Arrival): Promise<Message> {
-    return new Promise((resolve, reject) =>
-      turnBudget.later(() => {
-        try {
-          resolve(this.readNow(arrival));
-        } catch (error) {
-          reject(error);
-        }
-      }),
-    );
-  }
-
-  private readNow(arrival: Arrival): Message | Promise<Message> {
-    const startedMs = performance.now();
-    try {
-      return this.parts.channel.read(arrival);
-    } finally {
-      turnBudget.spend(performance.now() - startedMs);
-    }
-  }
-
   private readonly bookkeeping = {
-    read: (arrival: Arrival) => this.read(arrival),
+    read: (arrival: Arrival) => this.reading.read(arrival),
     holds: (bytes: number) => bytes <= this.parts.replyBufferBytes,
     unwanted: () => this.parts.onStrayReply(),
-    settled: (call: Call) => {
-      this.pending.delete(call.id);
-      if (call.aside) this.aside--;
-    },
-    abandoned: (call: Call) => this.callOff(call.id),
+    settled: (call: Call) => this.pending.delete(call),
+    abandoned: (call: Call) => callOff(this.parts.channel, call.id),
     accepted: (call: Call, { receivers }: DriverReceipt) => {
       call.taken = true;
       if (receivers === 0) call.fail(new NoRespondersError(call.name));
@@ -304,20 +219,11 @@ export class Requester {
     unsent: (call: Call, error: unknown) => call.fail(this.toCallError(call, error)),
   };
 
-  private callOff(id: string): void {
-    const { channel } = this.parts;
-    const headers: Record<string, string> = Object.create(null);
-    headers[REQUEST_ID_HEADER] = id;
-    void (async () => channel.send(CANCEL_TOPIC, headers, await channel.encode(null), unheard))().catch(
-      () => {},
-    );
-  }
-
   private refusal(signal: AbortSignal | undefined): Error | undefined {
     if (this.closed) return closedError();
     if (signal?.aborted) return new AbortedError(signal.reason);
-    if (this.pending.size < this.parts.maxPending) return undefined;
-    return new BackpressureError(`${this.parts.maxPending} requests are waiting for their replies`);
+    if (this.pending.size < this.pending.most) return undefined;
+    return new BackpressureError(`${this.pending.most} requests are waiting for their replies`);
   }
 
   /** That a message was perhaps sent means for a request that it was perhaps handled. */
@@ -328,34 +234,10 @@ export class Requester {
     if (!isDiscoBusError(error, 'DISCO_PUBLISH_OUTCOME_UNKNOWN')) return error;
     return new RequestTimeoutError(call.name, call.timeoutMs, { reason: 'connection-lost', cause: error });
   }
-
-  private deadlinesOf(timeoutMs: number): DeadlineQueue {
-    const known = this.deadlines.get(timeoutMs);
-    if (known) return known;
-    const queue = new DeadlineQueue(timeoutMs, this.parts.clock);
-    if (this.deadlines.size < REMEMBERED) this.deadlines.set(timeoutMs, queue);
-    return queue;
-  }
 }
 
-/** Nothing depends on what becomes of it. */
-const unheard: PublishListener = { accepted: () => {}, failed: () => {} };
 /** What a refused request leaves to be called off. */
 const nothing: RequestHandle = { cancel: () => {} };
-
-/** What the responder is told of the time that is left: all of it, or so much in steps. */
-function asTold(leftMs: number, timeoutMs: number): number {
-  return Math.min(timeoutMs, Math.ceil(leftMs / TIMEOUT_STEP_MS) * TIMEOUT_STEP_MS);
-}
-
-/** A request's headers over its caller's, and the chain of messages that it belongs to. */
-function withOwn(own: Headers | undefined, headers: Headers, id: string): Headers {
-  const correlationId = currentCorrelationId();
-  if (own === undefined && correlationId === undefined) return headers;
-  const chain = correlationId === undefined ? undefined : { [CORRELATION_HEADER]: correlationId };
-  const renamed = own?.[REQUEST_ID_HEADER] === undefined ? undefined : { [REQUEST_ID_HEADER]: id };
-  return { ...chain, ...own, ...headers, ...renamed };
-}
 
 function closedError(): ClosedError {
   return new ClosedError('The bus was stopped before the request was answered');

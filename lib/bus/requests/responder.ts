@@ -5,21 +5,11 @@ import type { Clock } from '../../timing/clock.js';
 import { DeadlineWheel } from '../../timing/deadline-wheel.js';
 import { DeliveryContext } from '../delivery-context.js';
 import { Answer, type AnswerHost } from './answer.js';
+import { CalledOff } from './calling-off.js';
 import type { DirectChannel } from './direct-channel.js';
 import { failureOf } from './reply-stream.js';
 import { ReplyWriter } from './reply-writer.js';
-import {
-  CANCEL_TOPIC,
-  isHex128,
-  REPLY_TO_HEADER,
-  REQUEST_ID_HEADER,
-  type ReplyKind,
-  RequestReader,
-  random128,
-} from './request-headers.js';
-
-/** Requests called off before they were started that are remembered at a time. */
-const REMEMBERED = 4096;
+import { REPLY_TO_HEADER, type ReplyKind, RequestReader } from './request-headers.js';
 
 /** Why a request was not answered: its headers are not those of a request, its time was up, or a reply did not get out. */
 export type UnansweredReason = 'refused' | 'expired';
@@ -37,20 +27,18 @@ export interface ResponderParts {
  * be called off. A request whose reply address is not a private inbox is refused, one whose time is up is not started.
  */
 export class Responder {
-  private readonly name = random128();
-  /** By id; several answers to one request hang together. */
-  private readonly running = new Map<string, Answer>();
+  private readonly running: DeadlineWheel<Answer>;
   private readonly host: AnswerHost;
   private readonly reader = new RequestReader();
-  private readonly calledOff = new Set<string>();
+  private readonly calledOff: CalledOff;
   /** Requesters that are being told that their request is not handled here. */
   private readonly telling = new Set<Promise<void>>();
-  private listening: Promise<void> | undefined;
 
   constructor(private readonly parts: ResponderParts) {
     const { channel, clock, onUnsent } = parts;
-    const deadlines = new DeadlineWheel(clock);
-    this.host = { channel, deadlines, onUnsent, onEnded: (answer) => this.forget(answer) };
+    this.running = new DeadlineWheel(clock);
+    this.host = { channel, deadlines: this.running, onUnsent };
+    this.calledOff = new CalledOff(channel, (ids) => this.end(ids));
   }
 
   /** Requests under way. */
@@ -68,17 +56,12 @@ export class Responder {
 
   /** Resolves when requests can be called off. Without it, that begins with the first request. */
   listen(): Promise<void> {
-    this.listening ??= this.subscribe().catch((error) => {
-      this.listening = undefined;
-      throw error;
-    });
-    return this.listening;
+    return this.calledOff.listen();
   }
 
   /** Ends what still runs, with `reason`, and tells the requesters; resolves when they, and those turned away, are told. */
   async abandon(reason: Error): Promise<void> {
-    const answers = [...this.running.values()].flatMap(family);
-    await Promise.all([...answers.map((answer) => answer.giveUp(reason)), ...this.telling]);
+    await Promise.all([...this.running.items().map((answer) => answer.giveUp(reason)), ...this.telling]);
   }
 
   /** Tells a requester that its request is not handled here, so that it can ask somebody else; false for what is no request. */
@@ -103,7 +86,7 @@ export class Responder {
         onUnsent: (error: unknown) => onUnsent(what, error),
         onFlushed: resolve,
       };
-      new ReplyWriter(channel, request, this.name, host).write(kind, payload);
+      new ReplyWriter(channel, request, host).write(kind, payload);
     });
     this.telling.add(told);
     void told.then(() => this.telling.delete(told));
@@ -119,57 +102,17 @@ export class Responder {
     if (!request) return onUnanswered('refused');
     const leftMs = request.timeoutMs - this.waitedMs(context);
     if (leftMs <= 0) return onUnanswered('expired');
-    if (this.calledOff.size > 0 && this.calledOff.has(request.id)) return undefined;
-    if (!this.listening) void this.listen().catch(() => {});
-    const sibling = this.running.get(request.id);
-    // Two subscriptions of one bus may answer the same request: each numbers its replies by itself.
-    const answer = new Answer(request, context, this.host, sibling ? random128() : this.name);
-    answer.sibling = sibling;
-    this.running.set(request.id, answer);
-    return answer.run(next, leftMs);
+    if (this.calledOff.has(request.id)) return undefined;
+    this.calledOff.begin();
+    return new Answer(request, context, this.host).run(next, leftMs);
   }
 
   private waitedMs(context: DiscoMessageContext): number {
     return context instanceof DeliveryContext ? context.waitedMs(this.parts.clock.monotonic()) : 0;
   }
 
-  private forget(answer: Answer): void {
-    const { id } = answer.request;
-    if (!answer.sibling && this.running.get(id) === answer) {
-      this.running.delete(id);
-      return;
-    }
-    const others = family(this.running.get(id)).filter((each) => each !== answer);
-    if (others.length === 0) {
-      this.running.delete(id);
-      return;
-    }
-    for (const [index, each] of others.entries()) each.sibling = others[index + 1];
-    this.running.set(id, others[0]);
+  /** Several subscriptions of one bus may answer the same request. */
+  private end(calledOff: ReadonlySet<string>): void {
+    for (const answer of this.running.items()) if (calledOff.has(answer.request.id)) answer.callOff();
   }
-
-  private async subscribe(): Promise<void> {
-    await this.parts.channel.subscribe(
-      CANCEL_TOPIC,
-      ({ frame }) => this.callOff(frame.headers[REQUEST_ID_HEADER]),
-      () => {},
-    );
-  }
-
-  private callOff(id: string | undefined): void {
-    if (!isHex128(id)) return;
-    for (const answer of family(this.running.get(id))) answer.callOff();
-    if (this.calledOff.size >= REMEMBERED) {
-      const [oldest] = this.calledOff;
-      this.calledOff.delete(oldest);
-    }
-    this.calledOff.add(id);
-  }
-}
-
-/** An answer and those to the same request that hang on it. */
-function family(head: Answer | undefined): Answer[] {
-  const answers: Answer[] = [];
-  for (let each = head; each; each = each.sibling) answers.push(each);
-  return answers;
 }

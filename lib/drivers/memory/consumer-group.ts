@@ -1,6 +1,6 @@
 import type { DeadLetter } from '../../driver/dead-letters.js';
 import { type DeadLetterReason } from '../../driver/delivery.js';
-import type { GroupSetting } from '../../driver/steering.js';
+import type { GroupSetting } from '../../driver/group-setting.js';
 import { type Agenda, type Appointment } from './agenda.js';
 import { type DeadLetterBounds, DeadLetterList } from './dead-letter-list.js';
 import type { GroupMember, MemberGroup } from './group-member.js';

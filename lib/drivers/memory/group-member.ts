@@ -1,6 +1,6 @@
 import { type Delivery } from '../../driver/delivery.js';
+import type { GroupSetting } from '../../driver/group-setting.js';
 import { handOver } from '../../driver/guarded-delivery.js';
-import type { GroupSetting } from '../../driver/steering.js';
 import type { Task } from './log-entry.js';
 import type { MemberIdentity } from './member-identity.js';
 

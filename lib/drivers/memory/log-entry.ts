@@ -1,3 +1,5 @@
+import type { Appointment } from './agenda.js';
+
 /** A kept frame. */
 export interface LogEntry {
   /** Its number in the topic's log, from 0; -1 when it stands in none. */
@@ -14,6 +16,14 @@ export interface LogEntry {
   groupsLeft: number;
   /** How often it has been replayed as a dead letter. @default 0 */
   readonly replays?: number;
+}
+
+/** What is to be kept. */
+export type FreshEntry = Pick<LogEntry, 'frame' | 'messages' | 'position' | 'expiresMs'>;
+
+/** What is published with a delay, and when. */
+export interface DelayedEntry extends FreshEntry {
+  readonly due: Appointment;
 }
 
 /** What stands in no log, as one group keeps it for itself. `storedMs`: @default now. `replays`: @default 0 */

@@ -1,8 +1,8 @@
+import type { GroupSetting } from '../../driver/group-setting.js';
 import type {
   AuditEntry,
   DelayedMessage,
   DelayedRange,
-  GroupSetting,
   SeekOutcome,
   SeekTarget,
   SettingOutcome,

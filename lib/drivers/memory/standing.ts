@@ -1,10 +1,9 @@
+import type { GroupSetting } from '../../driver/group-setting.js';
 import type { DeadLetterCounts } from '../../driver/inspection.js';
-import type { GroupSetting } from '../../driver/steering.js';
 import type { Appointment } from './agenda.js';
 import type { MemberDelivery } from './group-member.js';
-import type { LogEntry, Task } from './log-entry.js';
+import type { DelayedEntry, LogEntry, Task } from './log-entry.js';
 import type { MemberIdentity } from './member-identity.js';
-import type { DelayedEntry } from './topic-log.js';
 
 /** What a log holds at one moment. */
 export interface LogStanding {

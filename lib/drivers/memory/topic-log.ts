@@ -3,11 +3,11 @@ import type { DriverStatus } from '../../driver/driver-status.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { type Clock } from '../../timing/clock.js';
-import { type Agenda, type Appointment } from './agenda.js';
+import { type Agenda } from './agenda.js';
 import { ConsumerGroup, type GroupLog } from './consumer-group.js';
 import type { DeadLetterBounds } from './dead-letter-list.js';
 import type { DeduplicationIds, TopicIds } from './deduplication-ids.js';
-import { type LogEntry, type PrivateEntry } from './log-entry.js';
+import type { DelayedEntry, FreshEntry, LogEntry, PrivateEntry } from './log-entry.js';
 import type { LogStanding } from './standing.js';
 import { type Turn } from './turn.js';
 
@@ -31,14 +31,6 @@ export interface UnreadBounds {
   readonly maxLength: number;
   readonly maxBytes: number;
   readonly maxAgeMs: number;
-}
-
-/** What is to be kept. */
-type FreshEntry = Pick<LogEntry, 'frame' | 'messages' | 'position' | 'expiresMs'>;
-
-/** What is published with a delay, and when. */
-export interface DelayedEntry extends FreshEntry {
-  readonly due: Appointment;
 }
 
 const never = Number.POSITIVE_INFINITY;

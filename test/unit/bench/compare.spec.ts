@@ -116,6 +116,39 @@ describe('a row', () => {
     expect(rowOf(target).met).toBe(met);
   });
 
+  describe('with a floor', () => {
+    const floored = (rest: object) => rowOf({ floor: rounds([20, 20, 20]), ...rest });
+
+    it('tells the share of the floor, and how far its rounds lie from it', () => {
+      expect(floored({})).toMatchObject({ floor: 20, share: 0.55, shareTarget: null, shareSpread: 0.09091 });
+    });
+
+    it.each([
+      [{ atLeast: 1.1, shareTarget: 0.5 }, true],
+      [{ atLeast: 1.1, shareTarget: 0.6 }, false],
+      [{ atLeast: 1.2, shareTarget: 0.5 }, false],
+      [{ shareTarget: 0.5 }, true],
+      [{ shareTarget: 0.5, smallerIsBetter: true }, false],
+      [{ atMost: 1.2, shareTarget: 0.6 }, true],
+      [{}, null],
+    ])('%j: met is %s, by both targets', (targets, met) => {
+      expect(floored(targets).met).toBe(met);
+    });
+
+    it('is printed with what is documented, and no more', () => {
+      const expression = 'line(rowOfRounds({ ...given, figure: ({ value }) => value }))';
+      const line = evaluate<string>(expression, given({ floor: rounds([20, 20, 20]) }));
+      const keys = ['floor', 'share', 'shareTarget', 'floorCpuRatio'];
+      expect(Object.keys(JSON.parse(line) as object).slice(-4)).toEqual(keys);
+    });
+
+    it('is compared with the floor once, however many peers the case has', () => {
+      const now = ['a', 'b'].map((peerName) => floored({ peerName }));
+      const names = evaluate<Compared[]>('compare(baselineOf(given), given)', now).map(({ name }) => name);
+      expect(names).toEqual(['n / a', 'n / floor', 'n / b']);
+    });
+  });
+
   it('is printed with what is documented, and no more', () => {
     const line = evaluate<string>('line(rowOfRounds({ ...given, figure: ({ value }) => value }))', given({}));
     const keys = ['suite', 'case', 'ours', 'peer', 'peerName', 'ratio', 'target', 'met', 'cpuRatio'];

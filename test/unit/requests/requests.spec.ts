@@ -299,6 +299,62 @@ describe('Replies in a stream', () => {
     expect(transportAccess(asking).pendingRequests).toBe(0);
   });
 
+  it('come in order from each of two subscriptions of one bus, and stop at both when they are called off', async () => {
+    const { asking, answering } = await pair();
+    const stopped: string[] = [];
+    const both = gate();
+    for (const name of ['a', 'b']) {
+      await answering.subscribe(
+        'ticks',
+        () =>
+          new ReplyStream((sink) => {
+            for (const number of [0, 1, 2]) sink.value(name + number);
+            return () => stopped.push(name) === 2 && both.open();
+          }),
+        { group: name, delivery: 'at-most-once' },
+      );
+    }
+    const { seen, callOff } = replies(asking, 'ticks', 1);
+    await seen.until(6);
+    for (const name of ['a', 'b']) {
+      const own = seen.items.filter((text) => text.includes(name));
+      expect(own).toEqual([0, 1, 2].map((number) => JSON.stringify(name + number)));
+    }
+    callOff();
+    await both.promise;
+    expect(stopped.sort()).toEqual(['a', 'b']);
+  });
+
+  it('stop for those requests alone that are called off, of many at a time', async () => {
+    const { asking, answering } = await pair();
+    const stopped = new Inbox<number>();
+    const sinks = new Map<number, { end(): void }>();
+    await answering.subscribe(
+      'ticks',
+      (number: number) =>
+        new ReplyStream((sink) => {
+          sinks.set(number, sink);
+          sink.value(number);
+          return () => stopped.push(number);
+        }),
+      { concurrency: 100 },
+    );
+    const all = Array.from({ length: 40 }, (_, number) => replies(asking, 'ticks', number));
+    for (const { seen } of all) await seen.until(1);
+    const isOdd = (number: number) => number % 2 === 1;
+    for (const [number, { callOff }] of all.entries()) if (isOdd(number)) callOff();
+    await stopped.until(20);
+    expect(stopped.items.every(isOdd)).toBe(true);
+    for (const [number, sink] of sinks) if (!isOdd(number)) sink.end();
+    for (const [number, { seen, ended }] of all.entries()) {
+      if (isOdd(number)) continue;
+      await ended;
+      expect(seen.items).toEqual([String(number), 'end']);
+    }
+    expect(stopped.items).toHaveLength(20);
+    expect(transportAccess(asking).pendingRequests).toBe(0);
+  });
+
   it('stop at the responder when the first was all that was wanted', async () => {
     const { asking, answering } = await pair();
     const stopped = gate();

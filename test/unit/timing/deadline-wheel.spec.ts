@@ -83,4 +83,20 @@ describe('DeadlineWheel', () => {
     expect(later.times).toBe(1);
     expect(timers.size).toBe(0);
   });
+
+  it('tells what is on it', () => {
+    const { clock, pass } = manual();
+    const wheel = new DeadlineWheel(clock);
+    const [soon, later, dropped] = [item(), item(), item()];
+    wheel.add(soon, 20);
+    wheel.add(later, 2_000);
+    wheel.add(dropped, 20);
+    expect(wheel.size).toBe(3);
+    expect(new Set(wheel.items())).toEqual(new Set([soon, later, dropped]));
+    wheel.delete(dropped);
+    wheel.delete(dropped);
+    expect([wheel.size, wheel.items()]).toEqual([2, [soon, later]]);
+    pass(200);
+    expect([wheel.size, wheel.items()]).toEqual([1, [later]]);
+  });
 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { DiscoDriver } from '../../../driver/driver.js';
 import { offersGroupRemoval } from '../../../driver/group-removal.js';
+import type { GroupSetting } from '../../../driver/group-setting.js';
 import { offersInspection } from '../../../driver/inspection.js';
-import { type GroupSetting, offersSteering, type Steering } from '../../../driver/steering.js';
+import { offersSteering, type Steering } from '../../../driver/steering.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import type { DriverCase } from '../driver-case.js';
 import type { DriverStage } from '../driver-stage.js';

@@ -1,7 +1,7 @@
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
+import type { GroupSetting } from '../../../../driver/group-setting.js';
 import { handOver } from '../../../../driver/guarded-delivery.js';
-import type { GroupSetting } from '../../../../driver/steering.js';
 import type { SoleReader } from '../group/sole-reader.js';
 import type { PlaceSharer, Places } from './places.js';
 import type { StreamDelivery } from './stream-delivery.js';

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
 import type { DriverStatus } from '../../../../driver/driver-status.js';
-import type { GroupSetting } from '../../../../driver/steering.js';
+import type { GroupSetting } from '../../../../driver/group-setting.js';
 import { within } from '../../../../timing/within.js';
 import { ConsumerReports } from '../group/consumer-reports.js';
 import { ConsumerUpkeep, type UpkeepSetup } from '../group/consumer-upkeep.js';

@@ -1,4 +1,4 @@
-import type { GroupSetting } from '../../../../driver/steering.js';
+import type { GroupSetting } from '../../../../driver/group-setting.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import type { TopicDirectory } from '../patterns/topic-directory.js';
 import { openScript, upkeepScript } from '../scripts/group-scripts.js';

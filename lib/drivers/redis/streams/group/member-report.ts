@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
+import type { GroupSetting } from '../../../../driver/group-setting.js';
 import { VERSION } from '../../../../driver/package-version.js';
-import type { GroupSetting } from '../../../../driver/steering.js';
 
 /** What a member writes down about itself with each upkeep, for whoever looks into its group. */
 export interface MemberReport {

@@ -1,0 +1,7 @@
+/** How operators have set a group, for all its members. */
+export interface GroupSetting {
+  /** Nobody reads for the group, and no handler of it starts. */
+  readonly paused: boolean;
+  /** The most messages that each process handles at a time for the group; undefined leaves that to the processes. */
+  readonly limit?: number;
+}
