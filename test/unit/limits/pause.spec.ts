@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DiscoBusOptions, SubscribeOptions } from '../../../lib/bus/bus-options.js';
+import type { DiscoBusOptions, SubscribeOptions } from '../../../lib/bus/options/bus-options.js';
 import { buses, gate, Inbox } from '../bus/support.js';
 import { cases, useEngines } from './two-engines.js';
 
