@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DiscoBusOptions, SubscribeOptions } from '../../../lib/bus/bus-options.js';
+import type { DiscoBusOptions, SubscribeOptions } from '../../../lib/bus/options/bus-options.js';
 import type { Metrics } from '../../../lib/metrics/metrics.js';
 import { noopMetrics } from '../../../lib/metrics/noop-metrics.js';
 import { buses, gate, Inbox } from '../bus/support.js';

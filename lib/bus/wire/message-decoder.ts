@@ -1,8 +1,8 @@
 import { types } from 'node:util';
-import type { Codec } from '../codec/codec.js';
-import { CodecError } from '../errors/message.errors.js';
-import { type DecodedFrame, decodeFrame } from '../message/frame.js';
-import type { Message } from '../message/message.js';
+import type { Codec } from '../../codec/codec.js';
+import { CodecError } from '../../errors/message.errors.js';
+import { type DecodedFrame, decodeFrame } from '../../message/frame.js';
+import type { Message } from '../../message/message.js';
 
 /** Reads messages from frames. */
 export interface MessageReader {

@@ -1,24 +1,24 @@
 import { types } from 'node:util';
-import type { Delivery } from '../driver/delivery.js';
-import type { DriverSubscription } from '../driver/driver.js';
-import type { GroupSetting } from '../driver/group-setting.js';
-import { ClosedError } from '../errors/bus.errors.js';
-import { BackpressureError } from '../errors/publish.errors.js';
-import type { DecodedFrame } from '../message/frame.js';
-import type { Headers } from '../message/headers.js';
-import type { Message } from '../message/message.js';
-import { type TopicMatcher, topicMatcher } from '../message/topic-pattern.js';
-import type { TopicMetrics } from '../metrics/metrics.js';
-import { type Handler, isThenable } from '../middleware/middleware.js';
-import type { Clock } from '../timing/clock.js';
+import type { Delivery } from '../../driver/delivery.js';
+import type { DriverSubscription } from '../../driver/driver.js';
+import type { GroupSetting } from '../../driver/group-setting.js';
+import { ClosedError } from '../../errors/bus.errors.js';
+import { BackpressureError } from '../../errors/publish.errors.js';
+import type { DecodedFrame } from '../../message/frame.js';
+import type { Headers } from '../../message/headers.js';
+import type { Message } from '../../message/message.js';
+import { type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
+import type { TopicMetrics } from '../../metrics/metrics.js';
+import { type Handler, isThenable } from '../../middleware/middleware.js';
+import type { Clock } from '../../timing/clock.js';
+import { DeliveryContext } from '../delivery-context.js';
+import type { ResolvedTopic } from '../options/topic-table.js';
+import type { MessageReader } from '../wire/message-decoder.js';
 import { Backlog } from './backlog.js';
-import { DeliveryContext } from './delivery-context.js';
 import { Dispatcher } from './dispatcher.js';
 import { LocalRetries } from './local-delivery.js';
-import type { MessageReader } from './message-decoder.js';
 import { Settlement, type SettlementReport } from './settlement.js';
 import { notStarted, type StartGate } from './start-gate.js';
-import type { ResolvedTopic } from './topic-table.js';
 
 /** A handler's place on a topic. */
 export interface Subscription {

@@ -1,13 +1,13 @@
-import type { DeadLetterReason, Delivery } from '../driver/delivery.js';
-import { errorDetails } from '../driver/guarded-delivery.js';
-import { isDiscoBusError } from '../errors/disco-bus-error.js';
-import { isUnrecoverable } from '../errors/handler.errors.js';
-import type { DropReason, ProcessedStatus, TopicMetrics } from '../metrics/metrics.js';
-import { attemptsMade } from '../middleware/attempts-made.js';
-import { isPanic } from '../middleware/recover.js';
-import { backoffDelay } from '../timing/backoff.js';
-import type { DeliveryContext } from './delivery-context.js';
-import type { ResolvedTopic } from './topic-table.js';
+import type { DeadLetterReason, Delivery } from '../../driver/delivery.js';
+import { errorDetails } from '../../driver/guarded-delivery.js';
+import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { isUnrecoverable } from '../../errors/handler.errors.js';
+import type { DropReason, ProcessedStatus, TopicMetrics } from '../../metrics/metrics.js';
+import { attemptsMade } from '../../middleware/attempts-made.js';
+import { isPanic } from '../../middleware/recover.js';
+import { backoffDelay } from '../../timing/backoff.js';
+import type { DeliveryContext } from '../delivery-context.js';
+import type { ResolvedTopic } from '../options/topic-table.js';
 
 /** How a delivery is to be settled. */
 export type Outcome =

@@ -1,11 +1,5 @@
-import type { Delivery } from '../driver/delivery.js';
-
-/** The bounds of a {@link Backlog}. */
-export interface BacklogBounds {
-  readonly limit: number;
-  readonly maxBytes: number;
-  readonly overflow: 'drop-new' | 'drop-old';
-}
+import type { Delivery } from '../../driver/delivery.js';
+import type { BacklogOptions } from '../options/bus-options.js';
 
 /**
  * The account of what one subscription at most once holds for later, in messages and in bytes: what waits for a free
@@ -15,7 +9,7 @@ export class Backlog {
   private messages = 0;
   private bytes = 0;
 
-  constructor(private readonly bounds: BacklogBounds) {}
+  constructor(private readonly bounds: Readonly<Required<BacklogOptions>>) {}
 
   add(bytes: number): void {
     this.messages++;
@@ -47,11 +41,4 @@ export class Backlog {
 /** What a message counts as: the bytes of its body where they are known, as its own frame would have to be made. */
 export function sizeOf(delivery: Delivery): number {
   return delivery.decoded?.bodyBytes ?? delivery.frame.byteLength;
-}
-
-/** A copy of `bytes` that shares its memory with nothing else. */
-export function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
-  copy.set(bytes);
-  return copy;
 }

@@ -1,6 +1,6 @@
-import { KEY_HEADER } from '../message/headers.js';
-import type { DiscoMessageContext } from '../middleware/message-context.js';
-import type { Handler, Middleware } from '../middleware/middleware.js';
+import { KEY_HEADER } from '../../message/headers.js';
+import type { DiscoMessageContext } from '../../middleware/message-context.js';
+import type { Handler, Middleware } from '../../middleware/middleware.js';
 
 /** A message that waits for its turn. */
 interface Turn {

@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { DeliveryGuarantee } from '../driver/capabilities.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
+import type { DeliveryGuarantee } from '../../driver/capabilities.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
 import {
   assertTopicOrPattern,
   isTopicPattern,
   type TopicMatcher,
   topicMatcher,
-} from '../message/topic-pattern.js';
-import { type Backoff, resolveBackoff } from '../timing/backoff.js';
-import { toMilliseconds } from '../timing/duration.js';
-import type { BacklogBounds } from './backlog.js';
-import type { RetryOptions, TopicOptions, WireName } from './bus-options.js';
+} from '../../message/topic-pattern.js';
+import { type Backoff, resolveBackoff } from '../../timing/backoff.js';
+import { toMilliseconds } from '../../timing/duration.js';
+import type { BacklogOptions, RetryOptions, TopicOptions, WireName } from './bus-options.js';
 
 /** {@link TopicOptions}, checked and complete. */
 export interface ResolvedTopic {
@@ -25,7 +24,7 @@ export interface ResolvedTopic {
   readonly timeoutMs: number;
   readonly startFrom: 'beginning' | 'new';
   readonly ordered: boolean;
-  readonly backlog: BacklogBounds;
+  readonly backlog: Readonly<Required<BacklogOptions>>;
 }
 
 const groupGrammar = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { DriverCapabilities } from '../driver/capabilities.js';
-import type { Delivery } from '../driver/delivery.js';
+import type { DriverCapabilities } from '../../driver/capabilities.js';
+import type { Delivery } from '../../driver/delivery.js';
 import type {
   BufferLimit,
   DiscoDriver,
@@ -9,23 +9,23 @@ import type {
   DriverReceipt,
   DriverSubscribeOptions,
   DriverSubscription,
-} from '../driver/driver.js';
-import { type DriverStatusListener, DriverStatusListeners } from '../driver/driver-status.js';
+} from '../../driver/driver.js';
+import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import {
   isSameUse,
   offersTopicAgreements,
   type TopicAgreements,
   type TopicDissent,
   type TopicUse,
-} from '../driver/topic-agreements.js';
-import { TopicConflictError } from '../errors/bus.errors.js';
-import type { DiscoBusError } from '../errors/disco-bus-error.js';
-import { DriverError } from '../errors/driver.errors.js';
-import { PublishTimeoutError } from '../errors/publish.errors.js';
-import { isOwnTopic } from '../message/topic.js';
-import { isTopicPattern } from '../message/topic-pattern.js';
-import { type Clock, type ClockTimer, sleep } from '../timing/clock.js';
-import { Deadlines } from '../timing/deadlines.js';
+} from '../../driver/topic-agreements.js';
+import { TopicConflictError } from '../../errors/bus.errors.js';
+import type { DiscoBusError } from '../../errors/disco-bus-error.js';
+import { DriverError } from '../../errors/driver.errors.js';
+import { PublishTimeoutError } from '../../errors/publish.errors.js';
+import { isOwnTopic } from '../../message/topic.js';
+import { isTopicPattern } from '../../message/topic-pattern.js';
+import { type Clock, type ClockTimer, sleep } from '../../timing/clock.js';
+import { Deadlines } from '../../timing/deadlines.js';
 import { shortened, WaitingCalls } from './waiting-calls.js';
 
 /** The server remembers a use for so long. */

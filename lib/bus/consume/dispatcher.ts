@@ -1,7 +1,7 @@
-import { inNobodysContext } from '../driver/async-context.js';
-import type { Delivery } from '../driver/delivery.js';
-import type { Clock } from '../timing/clock.js';
-import { TurnPause, turnBudget } from '../timing/turn-budget.js';
+import { inNobodysContext } from '../../driver/async-context.js';
+import type { Delivery } from '../../driver/delivery.js';
+import type { Clock } from '../../timing/clock.js';
+import { TurnPause, turnBudget } from '../../timing/turn-budget.js';
 import { type Backlog, sizeOf } from './backlog.js';
 import type { StartGate } from './start-gate.js';
 

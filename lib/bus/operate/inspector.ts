@@ -1,17 +1,17 @@
-import type { DiscoDriver } from '../driver/driver.js';
-import type { DriverStatus } from '../driver/driver-status.js';
+import type { DiscoDriver } from '../../driver/driver.js';
+import type { DriverStatus } from '../../driver/driver-status.js';
 import {
   type GroupInspection,
   type InspectionOptions,
   type InspectionProvider,
   offersInspection,
   type TopicInspection,
-} from '../driver/inspection.js';
-import { assertOptions } from '../errors/assert-options.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
-import { aBoolean, aNumber, aString, type OptionKinds } from '../errors/option-kinds.js';
-import { assertTopic } from '../message/topic.js';
-import { PATIENCE_MS, type WaitingRoom } from './waiting-room.js';
+} from '../../driver/inspection.js';
+import { assertOptions } from '../../errors/assert-options.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import { aBoolean, aNumber, aString, type OptionKinds } from '../../errors/option-kinds.js';
+import { assertTopic } from '../../message/topic.js';
+import { PATIENCE_MS, type WaitingRoom } from '../connection/waiting-room.js';
 
 /** Which topics to look at. */
 export interface InspectRange {

@@ -1,7 +1,7 @@
-import type { Delivery } from '../driver/delivery.js';
-import type { DiscoBusError } from '../errors/disco-bus-error.js';
-import type { DecodedFrame } from '../message/frame.js';
-import type { Clock, ClockTimer } from '../timing/clock.js';
+import type { Delivery } from '../../driver/delivery.js';
+import type { DiscoBusError } from '../../errors/disco-bus-error.js';
+import type { DecodedFrame } from '../../message/frame.js';
+import type { Clock, ClockTimer } from '../../timing/clock.js';
 import type { Backlog } from './backlog.js';
 
 const settled = Promise.resolve();

@@ -1,17 +1,16 @@
-import { type Codec, Compression } from '../codec/codec.js';
-import { RAW_CODEC_ID } from '../codec/raw.codec.js';
-import type { Delivery } from '../driver/delivery.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
-import type { DecodedFrame } from '../message/frame.js';
-import { noHeaders } from '../message/headers.js';
-import type { Message } from '../message/message.js';
-import { messageIds } from '../message/message-id.js';
-import { EncodedFrame, type OutgoingFrame } from '../message/outgoing-frame.js';
-import type { Clock } from '../timing/clock.js';
-import { copyOf } from './backlog.js';
-import type { PublishOptions } from './bus-options.js';
+import { type Codec, Compression } from '../../codec/codec.js';
+import { RAW_CODEC_ID } from '../../codec/raw.codec.js';
+import type { Delivery } from '../../driver/delivery.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import type { DecodedFrame } from '../../message/frame.js';
+import { noHeaders } from '../../message/headers.js';
+import type { Message } from '../../message/message.js';
+import { messageIds } from '../../message/message-id.js';
+import { EncodedFrame, type OutgoingFrame } from '../../message/outgoing-frame.js';
+import type { Clock } from '../../timing/clock.js';
+import type { PublishOptions } from '../options/bus-options.js';
 import { MessageDecoder } from './message-decoder.js';
-import type { Wire } from './wire.js';
+import { copyOf, type Wire } from './wire.js';
 
 /** Publish options that need a place in the message, or a server that keeps it. */
 const notCarried = ['id', 'key', 'delay', 'at', 'ttl'] as const;

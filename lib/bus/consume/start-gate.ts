@@ -1,5 +1,5 @@
-import { UnrecoverableError } from '../errors/handler.errors.js';
-import type { Middleware } from '../middleware/middleware.js';
+import { UnrecoverableError } from '../../errors/handler.errors.js';
+import type { Middleware } from '../../middleware/middleware.js';
 
 /** What those are told who waited when their subscription closed: their message was not handled, and has not failed. */
 export const notStarted = new UnrecoverableError(

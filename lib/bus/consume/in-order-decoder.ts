@@ -1,7 +1,7 @@
 import { types } from 'node:util';
-import type { DecodedFrame } from '../message/frame.js';
-import type { Message } from '../message/message.js';
-import type { MessageReader } from './message-decoder.js';
+import type { DecodedFrame } from '../../message/frame.js';
+import type { Message } from '../../message/message.js';
+import type { MessageReader } from '../wire/message-decoder.js';
 
 /** Reads messages in the order they came, also where reading one takes longer than the next. */
 export class InOrderDecoder implements MessageReader {

@@ -1,9 +1,9 @@
-import type { DriverPublishOptions } from '../driver/driver.js';
-import { AbortedError } from '../errors/bus.errors.js';
-import type { DiscoBusError } from '../errors/disco-bus-error.js';
-import type { Clock } from '../timing/clock.js';
-import type { Deadline } from '../timing/deadline-queue.js';
-import type { Deadlines } from '../timing/deadlines.js';
+import type { DriverPublishOptions } from '../../driver/driver.js';
+import { AbortedError } from '../../errors/bus.errors.js';
+import type { DiscoBusError } from '../../errors/disco-bus-error.js';
+import type { Clock } from '../../timing/clock.js';
+import type { Deadline } from '../../timing/deadline-queue.js';
+import type { Deadlines } from '../../timing/deadlines.js';
 
 /** How long a call waits, what ends its waiting, and what it takes of a buffer. */
 export interface Stay {

@@ -1,6 +1,6 @@
-import { bundlingKinds } from '../bundling/bundling-driver.js';
-import { compressionKinds } from '../codec/gzip.codec.js';
-import { messageKinds, type Replacements } from '../errors/assert-options.js';
+import { bundlingKinds } from '../../bundling/bundling-driver.js';
+import { compressionKinds } from '../../codec/gzip.codec.js';
+import { messageKinds, type Replacements } from '../../errors/assert-options.js';
 import {
   aBoolean,
   aClock,
@@ -21,12 +21,12 @@ import {
   options,
   optionsByName,
   orFalse,
-} from '../errors/option-kinds.js';
-import { isSchema } from '../middleware/validate.js';
-import { backoffKinds } from '../timing/backoff.js';
-import type { BatchOptions } from './batch.js';
+} from '../../errors/option-kinds.js';
+import { isSchema } from '../../middleware/validate.js';
+import { backoffKinds } from '../../timing/backoff.js';
 import type {
   BacklogOptions,
+  BatchOptions,
   ConnectionOptions,
   DiscoBusOptions,
   HandlerSubscribeOptions,

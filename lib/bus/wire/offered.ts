@@ -1,6 +1,6 @@
-import type { DeliveryGuarantee, GuaranteeCapabilities } from '../driver/capabilities.js';
-import type { DiscoDriver } from '../driver/driver.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
+import type { DeliveryGuarantee, GuaranteeCapabilities } from '../../driver/capabilities.js';
+import type { DiscoDriver } from '../../driver/driver.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
 import type { Wire } from './wire.js';
 
 /** What the driver can do under `delivery`. Throws ConfigurationError where it offers neither that nor what `wire` needs. */

@@ -1,6 +1,6 @@
-import type { DiscoDriver } from '../driver/driver.js';
-import { offersGroupRemoval } from '../driver/group-removal.js';
-import { offersInspection } from '../driver/inspection.js';
+import type { DiscoDriver } from '../../driver/driver.js';
+import { offersGroupRemoval } from '../../driver/group-removal.js';
+import { offersInspection } from '../../driver/inspection.js';
 import {
   type AuditEntry,
   offersSteering,
@@ -8,17 +8,17 @@ import {
   type SeekTarget,
   type SettingOutcome,
   type Steering,
-} from '../driver/steering.js';
-import { assertOptions } from '../errors/assert-options.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
-import { aBoolean, aNumber, aString, type OptionKinds } from '../errors/option-kinds.js';
-import { WouldLoseMessagesError } from '../errors/steering.errors.js';
-import type { Message } from '../message/message.js';
-import { assertTopic } from '../message/topic.js';
-import type { BusLogger } from './bus-logger.js';
-import { errorLine } from './bus-logger.js';
-import type { MessageDecoder } from './message-decoder.js';
-import { PATIENCE_MS, type WaitingRoom } from './waiting-room.js';
+} from '../../driver/steering.js';
+import { assertOptions } from '../../errors/assert-options.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import { aBoolean, aNumber, aString, type OptionKinds } from '../../errors/option-kinds.js';
+import { WouldLoseMessagesError } from '../../errors/steering.errors.js';
+import type { Message } from '../../message/message.js';
+import { assertTopic } from '../../message/topic.js';
+import { PATIENCE_MS, type WaitingRoom } from '../connection/waiting-room.js';
+import type { BusLogger } from '../options/bus-logger.js';
+import { errorLine } from '../options/bus-logger.js';
+import type { MessageDecoder } from '../wire/message-decoder.js';
 
 /** Who does something, for the log and the audit. */
 export interface AdminOptions {

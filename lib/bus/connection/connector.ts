@@ -1,9 +1,9 @@
-import type { DiscoDriver, DriverContext } from '../driver/driver.js';
-import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
-import { isDiscoBusError } from '../errors/disco-bus-error.js';
-import { backoffDelay, resolveBackoff } from '../timing/backoff.js';
-import { type Clock, sleep } from '../timing/clock.js';
-import { type BusLogger, errorLine } from './bus-logger.js';
+import type { DiscoDriver, DriverContext } from '../../driver/driver.js';
+import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
+import { isDiscoBusError } from '../../errors/disco-bus-error.js';
+import { backoffDelay, resolveBackoff } from '../../timing/backoff.js';
+import { type Clock, sleep } from '../../timing/clock.js';
+import { type BusLogger, errorLine } from '../options/bus-logger.js';
 
 /** What a {@link Connector} goes by. */
 export interface ConnectorOptions {

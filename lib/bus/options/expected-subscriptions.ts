@@ -1,5 +1,5 @@
-import { ConfigurationError } from '../errors/bus.errors.js';
-import { topicMatcher, topicsOverlap } from '../message/topic-pattern.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import { topicMatcher, topicsOverlap } from '../../message/topic-pattern.js';
 import type { ResolvedTopic } from './topic-table.js';
 
 /** A subscription that is live or about to be, as far as others have to agree with it. */

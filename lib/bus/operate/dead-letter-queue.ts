@@ -1,10 +1,10 @@
-import type { DeadLetter, DeadLetterStore } from '../driver/dead-letters.js';
-import { assertOptions } from '../errors/assert-options.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
-import { aFunction, aNumber, aSignal, aString, type OptionKinds } from '../errors/option-kinds.js';
-import type { Message } from '../message/message.js';
-import { type Clock, sleep } from '../timing/clock.js';
-import type { MessageDecoder } from './message-decoder.js';
+import type { DeadLetter, DeadLetterStore } from '../../driver/dead-letters.js';
+import { assertOptions } from '../../errors/assert-options.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import { aFunction, aNumber, aSignal, aString, type OptionKinds } from '../../errors/option-kinds.js';
+import type { Message } from '../../message/message.js';
+import { type Clock, sleep } from '../../timing/clock.js';
+import type { MessageDecoder } from '../wire/message-decoder.js';
 
 /** A message that its group has given up. */
 export interface DeadLetteredMessage extends Omit<DeadLetter, 'frame'> {

@@ -1,16 +1,15 @@
-import type { BundlingOptions } from '../bundling/bundling-driver.js';
-import type { Codec } from '../codec/codec.js';
-import type { CompressionOptions } from '../codec/gzip.codec.js';
-import type { DeliveryGuarantee } from '../driver/capabilities.js';
-import type { DiscoDriver } from '../driver/driver.js';
-import type { Metrics } from '../metrics/metrics.js';
-import type { DiscoMessageContext } from '../middleware/message-context.js';
-import type { Middleware } from '../middleware/middleware.js';
-import type { StandardSchema } from '../middleware/validate.js';
-import type { BackoffOptions } from '../timing/backoff.js';
-import type { Clock } from '../timing/clock.js';
-import type { Duration } from '../timing/duration.js';
-import type { BatchOptions } from './batch.js';
+import type { BundlingOptions } from '../../bundling/bundling-driver.js';
+import type { Codec } from '../../codec/codec.js';
+import type { CompressionOptions } from '../../codec/gzip.codec.js';
+import type { DeliveryGuarantee } from '../../driver/capabilities.js';
+import type { DiscoDriver } from '../../driver/driver.js';
+import type { Metrics } from '../../metrics/metrics.js';
+import type { DiscoMessageContext } from '../../middleware/message-context.js';
+import type { Middleware } from '../../middleware/middleware.js';
+import type { StandardSchema } from '../../middleware/validate.js';
+import type { BackoffOptions } from '../../timing/backoff.js';
+import type { Clock } from '../../timing/clock.js';
+import type { Duration } from '../../timing/duration.js';
 import type { BusLogger } from './bus-logger.js';
 
 /** How often a failed message is tried. */
@@ -99,6 +98,14 @@ export interface SubscribeOptions extends TopicOptions {
   label?: string;
   /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
   schema?: StandardSchema;
+}
+
+/** Has a handler called with several messages at a time. */
+export interface BatchOptions {
+  /** The most messages of one call, 1 to 10000. */
+  size: number;
+  /** How long the first message of a batch waits for others. @default '10ms' */
+  linger?: Duration;
 }
 
 /** Options of a subscription whose handler takes single messages or, with `batch`, several at a time. */

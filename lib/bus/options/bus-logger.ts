@@ -1,4 +1,4 @@
-import { isError } from '../errors/is-error.js';
+import { isError } from '../../errors/is-error.js';
 
 /** Where a bus writes what its operator should know. Nest's Logger and the console both fit. */
 export interface BusLogger {

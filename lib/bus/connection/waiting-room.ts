@@ -1,5 +1,5 @@
-import type { DriverCapabilities } from '../driver/capabilities.js';
-import type { Delivery } from '../driver/delivery.js';
+import type { DriverCapabilities } from '../../driver/capabilities.js';
+import type { Delivery } from '../../driver/delivery.js';
 import type {
   BufferLimit,
   DiscoDriver,
@@ -8,13 +8,13 @@ import type {
   DriverReceipt,
   DriverSubscribeOptions,
   DriverSubscription,
-} from '../driver/driver.js';
-import type { DriverStatusListener } from '../driver/driver-status.js';
-import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
-import type { DiscoBusError } from '../errors/disco-bus-error.js';
-import { BackpressureError, PublishTimeoutError } from '../errors/publish.errors.js';
-import type { Clock } from '../timing/clock.js';
-import { Deadlines } from '../timing/deadlines.js';
+} from '../../driver/driver.js';
+import type { DriverStatusListener } from '../../driver/driver-status.js';
+import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
+import type { DiscoBusError } from '../../errors/disco-bus-error.js';
+import { BackpressureError, PublishTimeoutError } from '../../errors/publish.errors.js';
+import type { Clock } from '../../timing/clock.js';
+import { Deadlines } from '../../timing/deadlines.js';
 import { type Stay, shortened, WaitingCalls } from './waiting-calls.js';
 
 /** How long a call without a time of its own waits for the first connection. */

@@ -1,10 +1,17 @@
-import type { Codec } from '../codec/codec.js';
-import type { DeliveryGuarantee } from '../driver/capabilities.js';
-import type { Delivery } from '../driver/delivery.js';
-import type { DecodedFrame } from '../message/frame.js';
-import type { EncodedFrame, OutgoingFrame } from '../message/outgoing-frame.js';
-import type { PublishOptions, WireName } from './bus-options.js';
+import type { Codec } from '../../codec/codec.js';
+import type { DeliveryGuarantee } from '../../driver/capabilities.js';
+import type { Delivery } from '../../driver/delivery.js';
+import type { DecodedFrame } from '../../message/frame.js';
+import type { EncodedFrame, OutgoingFrame } from '../../message/outgoing-frame.js';
+import type { PublishOptions, WireName } from '../options/bus-options.js';
 import type { MessageReader } from './message-decoder.js';
+
+/** A copy of `bytes` that shares its memory with nothing else. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafeSlow(bytes.byteLength);
+  copy.set(bytes);
+  return copy;
+}
 
 /** Writes messages as frames and reads them back; one for each kind, chosen once for each topic. */
 export interface Wire {

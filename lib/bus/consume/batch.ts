@@ -1,18 +1,11 @@
-import { ConfigurationError } from '../errors/bus.errors.js';
-import { guestSignal } from '../errors/guest-signal.js';
-import type { DiscoMessageContext } from '../middleware/message-context.js';
-import type { Handler } from '../middleware/middleware.js';
-import type { Clock, ClockTimer } from '../timing/clock.js';
-import { type Duration, toMilliseconds } from '../timing/duration.js';
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import { guestSignal } from '../../errors/guest-signal.js';
+import type { DiscoMessageContext } from '../../middleware/message-context.js';
+import type { Handler } from '../../middleware/middleware.js';
+import type { Clock, ClockTimer } from '../../timing/clock.js';
+import { toMilliseconds } from '../../timing/duration.js';
+import type { BatchOptions } from '../options/bus-options.js';
 import type { StartGate } from './start-gate.js';
-
-/** Has a handler called with several messages at a time. */
-export interface BatchOptions {
-  /** The most messages of one call, 1 to 10000. */
-  size: number;
-  /** How long the first message of a batch waits for others. @default '10ms' */
-  linger?: Duration;
-}
 
 /** What a batch handler is told beside the payloads. */
 export interface DiscoBatchContext<T = unknown> {

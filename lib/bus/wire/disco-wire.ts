@@ -1,11 +1,10 @@
-import type { Codec } from '../codec/codec.js';
-import type { DeliveryGuarantee } from '../driver/capabilities.js';
-import type { Delivery } from '../driver/delivery.js';
-import { type DecodedFrame, decodeFrame } from '../message/frame.js';
-import type { OutgoingFrame } from '../message/outgoing-frame.js';
-import { copyOf } from './backlog.js';
+import type { Codec } from '../../codec/codec.js';
+import type { DeliveryGuarantee } from '../../driver/capabilities.js';
+import type { Delivery } from '../../driver/delivery.js';
+import { type DecodedFrame, decodeFrame } from '../../message/frame.js';
+import type { OutgoingFrame } from '../../message/outgoing-frame.js';
 import { MessageDecoder } from './message-decoder.js';
-import type { Wire } from './wire.js';
+import { copyOf, type Wire } from './wire.js';
 
 /** Disco frames: carry everything, and are encoded together by the driver. */
 export class DiscoWire implements Wire {
