@@ -115,6 +115,12 @@ describe('@WithLock on what works when it is read', () => {
     await (await locks.acquire('rows', { wait: '5s' })).release();
   });
 
+  it('a generator method that is not awaited says so, and takes no lock', async () => {
+    const { rows, locks } = await start();
+    expect(() => [...rows.plain()]).toThrow('Rows.plain waits for its lock: await what it returns');
+    await (await locks.acquire('rows', { wait: 0 })).release();
+  });
+
   it.each(['iterable', 'readable'] as const)('%s: that nobody reads is over with its ttl', async (method) => {
     const { rows, locks } = await start();
     const unread = await rows[method]();

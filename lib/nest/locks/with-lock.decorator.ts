@@ -18,7 +18,8 @@ type Method = (this: object, ...args: unknown[]) => unknown;
  * Runs the method while its lock is held: on any provider or controller of any scope, in any order with other
  * decorators, also when it is called directly. The method then returns a Promise. What it returns to be read (an
  * Observable, an AsyncIterable such as a stream, a generator) holds the lock until it is read to its end or left; an
- * `async *` method returns its generator as before, and takes the lock when somebody begins to read. `key` is a key, a template such as
+ * `async *` method returns its generator as before, and takes the lock when somebody begins to read. What a generator method
+ * returns has to be awaited; it takes the lock then. `key` is a key, a template such as
  * `'order:{0.id}'` (argument and property), several of them (taken all or none), or a function of the arguments.
  * The lock is extended while the method runs and released when it has ended; within, `currentLock()` is the lock.
  *
@@ -37,8 +38,10 @@ export function WithLock(key: LockKey, options: WithLockOptions = {}): MethodDec
     const label = `${target.constructor.name}.${String(name)}`;
     const wrapper = function (this: { [BUSES]?: BusRegistry }, ...args: unknown[]) {
       const work = () => original.apply(this, args);
-      if (isAsyncGenerator(original)) return locked.read(this?.[BUSES], label, args, work as never);
-      return locked.run(this?.[BUSES], label, args, work);
+      if (isFunctionOf('AsyncGenerator', original))
+        return locked.read(this?.[BUSES], label, args, work as never);
+      const run = () => locked.run(this?.[BUSES], label, args, work);
+      return isFunctionOf('Generator', original) ? new OnceAwaited(run, label) : run();
     };
     passFor(wrapper, original);
     descriptor.value = wrapper;
@@ -46,9 +49,42 @@ export function WithLock(key: LockKey, options: WithLockOptions = {}): MethodDec
   };
 }
 
-/** Its caller reads at once what it returns, and does not wait for it before. */
-function isAsyncGenerator(method: Method): boolean {
-  return Object.prototype.toString.call(method) === '[object AsyncGeneratorFunction]';
+/** Whether its callers read at once what it returns, and do not wait for it before: so with generator methods. */
+function isFunctionOf(kind: 'AsyncGenerator' | 'Generator', method: Method): boolean {
+  return Object.prototype.toString.call(method) === `[object ${kind}Function]`;
+}
+
+/** A promise whose work begins when somebody awaits it: a generator that is never awaited takes no lock. */
+class OnceAwaited implements PromiseLike<unknown> {
+  private running: Promise<unknown> | undefined;
+
+  constructor(
+    private readonly run: () => Promise<unknown>,
+    private readonly label: string,
+  ) {}
+
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise
+  then<A = unknown, B = never>(
+    fulfilled?: ((value: unknown) => A | PromiseLike<A>) | null,
+    rejected?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.running ??= this.run();
+    return this.running.then(fulfilled, rejected);
+  }
+
+  catch<B = never>(rejected?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<unknown> {
+    return this.then(undefined, rejected);
+  }
+
+  finally(ended?: (() => void) | null): Promise<unknown> {
+    return this.then().finally(ended);
+  }
+
+  [Symbol.iterator](): never {
+    throw new ConfigurationError(
+      `${this.label} waits for its lock: await what it returns, and read that, or make it \`async *\``,
+    );
+  }
 }
 
 /** Whether methods of `instance` are decorated with `@WithLock`. */
