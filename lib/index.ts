@@ -112,12 +112,14 @@ export { type SchemaIssue, type SchemaResult, type StandardSchema, validate } fr
 
 // Locks: exclusive, shared and counted, across processes
 
+export type { LockHolder, LockInspection, LockOwner, LockPage } from './driver/lock-inspection.js';
 export { currentLock } from './lock/current-lock.js';
 export type { Lock } from './lock/lock.js';
 export { LockManager, type LockManagerOptions } from './lock/lock-manager.js';
 export type { LockObserver, LockOperation, LockOperationStatus } from './lock/lock-observer.js';
 export type { LockOptions } from './lock/lock-options.js';
 export type { LockedWork, LockScope, ReadWriteLock, Semaphore } from './lock/lock-scope.js';
+export type { ForcedRelease, ForceReleaseOptions, LockListOptions } from './lock/lock-steward.js';
 export { redlockStore } from './lock/redlock-store.js';
 export type { BusLockOptions } from './nest/locks/bus-locks.js';
 export { LockBusyInterceptor } from './nest/locks/lock-busy.interceptor.js';

@@ -27,6 +27,7 @@ import type {
 import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
 import { Connector } from './connector.js';
 import { DeadLetterQueue } from './dead-letter-queue.js';
+import { type Deed, DeedLog } from './deed-log.js';
 import { Grace } from './grace.js';
 import { Inspector } from './inspector.js';
 import { MessageDecoder } from './message-decoder.js';
@@ -80,6 +81,7 @@ export class DiscoBus {
   private readonly subscriber: Subscriber;
   private readonly publisher: Publisher;
   private readonly decoder: MessageDecoder;
+  private readonly deeds: DeedLog;
   private readonly responder: Responder;
   private readonly requester: Requester;
   private connector?: Connector;
@@ -102,7 +104,9 @@ export class DiscoBus {
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
     this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
     const { service } = this.options;
-    this.admin = new BusAdmin({ engine, waitingRoom, decoder: this.decoder, logger, service });
+    this.deeds = new DeedLog(engine, waitingRoom, logger);
+    const { decoder, deeds } = this;
+    this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds, service });
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
     const channel = new DirectChannel({
@@ -320,6 +324,14 @@ export class DiscoBus {
       timeout === undefined ? requestTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
     const call = this.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
     return () => call.cancel();
+  }
+
+  /**
+   * Writes down what an operator did to a part of the application that the bus does not know, as its locks. Never rejects.
+   * @internal
+   */
+  recordDeed(deed: Deed): Promise<void> {
+    return this.deeds.record(deed);
   }
 
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */

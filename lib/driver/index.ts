@@ -77,6 +77,18 @@ export {
   type TopicRange,
 } from './inspection.js';
 
+// Lock stores: what operators see of them, and do
+export {
+  type ForcedReleaseProvider,
+  type LockHolder,
+  type LockInspection,
+  type LockInspectionProvider,
+  type LockOwner,
+  type LockPage,
+  type LockRange,
+  offersForcedRelease,
+  offersLockInspection,
+} from './lock-inspection.js';
 // Lock stores: what a LockManager asks
 
 export {

@@ -1,4 +1,14 @@
 import {
+  type ForcedReleaseProvider,
+  forcedReleaseOf,
+  type LockInspection,
+  type LockInspectionProvider,
+  type LockPage,
+  type LockRange,
+  lockInspectionOf,
+  offersLockInspection,
+} from '../driver/lock-inspection.js';
+import {
   type LockAcquireOptions,
   type LockAnswer,
   type LockClaim,
@@ -32,7 +42,7 @@ export function redlockStore(stores: readonly LockStore[]): LockStore {
   return new RedlockStore(stores);
 }
 
-class RedlockStore implements LockStore {
+class RedlockStore implements LockStore, LockInspectionProvider, ForcedReleaseProvider {
   readonly name = 'redlock';
   private readonly majority: number;
   private readonly hints = new LockHintListeners();
@@ -104,6 +114,48 @@ class RedlockStore implements LockStore {
       : { holders: 0, remainingMs: 0, waiting: 0, fencingToken };
   }
 
+  introduce(tag: string): void {
+    for (const store of this.stores) if (offersLockInspection(store)) store.introduce(tag);
+  }
+
+  /** What a majority sees; holders and times are those of the shortest majority. */
+  async inspect(key: string): Promise<LockInspection> {
+    const isHeld = ({ holders }: LockInspection) => holders.length > 0;
+    const seen = await this.ask(
+      async (store) => lockInspectionOf(store).inspect(key),
+      (known) => this.isMajority(known, isHeld) || this.isMajority(known, (each) => !isHeld(each)),
+    );
+    const held = seen.filter(isHeld).sort((a, b) => b.remainingMs - a.remainingMs);
+    const fencingToken = largestOf(seen.map((each) => each.fencingToken));
+    const decisive = held[this.majority - 1];
+    return decisive
+      ? { ...decisive, fencingToken }
+      : { key, holders: [], remainingMs: 0, waiting: 0, fencingToken };
+  }
+
+  /** Looks through one store after the other for what a majority sees as held; a store that cannot be asked is passed over. */
+  async list({ match, limit, cursor = '0:' }: LockRange): Promise<LockPage> {
+    const [, which, inner] = /^(\d{1,4}):(.*)$/s.exec(cursor) ?? [];
+    const at = Number(which);
+    if (which === undefined || at >= this.stores.length)
+      throw new ConfigurationError('That is no cursor of a list of locks');
+    const range = { match, limit, ...(inner !== '' && { cursor: inner }) };
+    const page = await lockInspectionOf(this.stores[at]).list(range).catch(passedOver);
+    const locks = await Promise.all(page.locks.map(({ key }) => this.newlyFound(key, at)));
+    const found = { locks: locks.filter((lock) => lock !== undefined) };
+    if (page.cursor !== undefined) return { ...found, cursor: `${at}:${page.cursor}` };
+    return at + 1 < this.stores.length ? { ...found, cursor: `${at + 1}:` } : found;
+  }
+
+  /** By a majority: the number that it says at the least. A store that could not be asked keeps the lock until its time is over. */
+  async forceRelease(key: string): Promise<number> {
+    const counts = await this.ask(
+      async (store) => forcedReleaseOf(store).forceRelease(key),
+      (known) => known.length === this.stores.length,
+    );
+    return counts.sort((one, other) => other - one)[this.majority - 1];
+  }
+
   onReleased(listener: (hint: LockHint) => void): () => void {
     return this.hints.add(listener);
   }
@@ -113,6 +165,14 @@ class RedlockStore implements LockStore {
     this.hints.clear();
     await Promise.all(this.returns.map((returns) => returns.close()));
     await Promise.all(this.stores.map((store) => store.close()));
+  }
+
+  /** The lock as a majority sees it; undefined where it is free, or an earlier store has listed it. */
+  private async newlyFound(key: string, at: number): Promise<LockInspection | undefined> {
+    const before = this.stores.slice(0, at).map((store) => store.peek(key).then(isTaken, no));
+    if ((await Promise.all(before)).includes(true)) return undefined;
+    const lock = await this.inspect(key);
+    return lock.holders.length > 0 ? lock : undefined;
   }
 
   /** The fencing token when a majority granted it and a majority knows the largest of theirs; otherwise undefined. */
@@ -198,6 +258,13 @@ class RedlockStore implements LockStore {
 
 const yes = () => true;
 const no = () => false;
+const isTaken = ({ holders }: LockState) => holders > 0;
+
+/** What is held by a majority is listed by another store as well. */
+function passedOver(error: unknown): LockPage {
+  if ((error as { code?: string }).code === 'DISCO_LOCK_UNAVAILABLE') return { locks: [] };
+  throw error;
+}
 
 /** What every store says for its own sake (closed, not connected, bad claim) goes on as it is. */
 function asMajorityError(failures: readonly unknown[], majority: number): Error {

@@ -29,6 +29,34 @@ export function lockKeys(prefix: string, key: string): LockKeys {
   return { lock, fence, queue, slot: tag ?? key, wire: onWire(lock, fence, queue) };
 }
 
+/**
+ * The pattern of the keys by which the locks of `prefix` are found, and the name of the lock that such a key belongs to;
+ * undefined for others. Bare locks are found by their fencing counters: their own keys look like anybody's.
+ */
+export function lockFinder(prefix: string): {
+  readonly pattern: string;
+  nameOf(key: string): string | undefined;
+} {
+  const head = prefix === '' ? ':fence:' : `${prefix}:lock:`;
+  const nameOf = (key: string) => {
+    const rest = key.slice(head.length);
+    const tagged = /^\{[^}]+\}:(.*)$/s.exec(rest);
+    const plain = /^(?:\{(.*)\}|\}(.*))$/s.exec(rest);
+    const name = tagged?.[1] ?? plain?.[1] ?? plain?.[2];
+    const found = [name, name && decoded(name)].find((each) => each !== undefined && own(each) === key);
+    return found === '' ? undefined : found;
+  };
+  const own = (name: string) => {
+    const { lock, fence } = lockKeys(prefix, name);
+    return prefix === '' ? fence : lock;
+  };
+  return { pattern: `${head.replace(/[\\*?[\]]/g, '\\$&')}*`, nameOf };
+}
+
+function decoded(name: string): string {
+  return name.replace(/%(25|7B|7D)/g, decodeURIComponent);
+}
+
 /** A bare key is its own slot. The others follow it there by a hash tag, in which no brace can be closed. */
 function bareKeys(key: string, tag: string | undefined): LockKeys {
   const scattered = tag === undefined && key.includes('}');

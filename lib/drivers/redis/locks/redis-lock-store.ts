@@ -1,4 +1,11 @@
 import type { DriverContext } from '../../../driver/driver.js';
+import type {
+  ForcedReleaseProvider,
+  LockInspection,
+  LockInspectionProvider,
+  LockPage,
+  LockRange,
+} from '../../../driver/lock-inspection.js';
 import {
   type LockAcquireOptions,
   type LockAnswer,
@@ -15,7 +22,8 @@ import { LockBatch } from './lock-batch.js';
 import { LockCall, LockCallHeader } from './lock-call.js';
 import { type HandOver, LockInbox } from './lock-inbox.js';
 import { LockKeyring, type LockKeys } from './lock-keys.js';
-import { lockOperation } from './lock-operation.js';
+import { forceOperation, lockOperation } from './lock-operation.js';
+import { LockOversight } from './lock-oversight.js';
 import type { LockRightsSetup } from './lock-rights.js';
 import { LockServer } from './lock-server.js';
 
@@ -41,7 +49,7 @@ const dayMs = 86_400_000;
 const replicaHeartbeatMs = 60_000;
 
 /** Locks in Redis: constant scripts, many operations to a call, hand-over by a channel of the process. */
-export class RedisLockStore implements LockStore {
+export class RedisLockStore implements LockStore, LockInspectionProvider, ForcedReleaseProvider {
   readonly name = 'redis';
   private readonly options: ResolvedRedisOptions;
   private readonly service: string | undefined;
@@ -53,6 +61,7 @@ export class RedisLockStore implements LockStore {
   private readonly server: LockServer;
   private readonly batch: LockBatch;
   private readonly inbox: LockInbox;
+  private readonly oversight: LockOversight;
   private readonly hints = new LockHintListeners();
   /** For each queued claim. */
   private readonly asked = new Map<string, Asked>();
@@ -75,10 +84,18 @@ export class RedisLockStore implements LockStore {
     this.inbox = new LockInbox(this.options, prefix, this.service, {
       heard: () => this.hints.emit({}),
       handedOver: (news) => this.hints.emit(this.toHint(news)),
+      lost: (token) => this.hints.emit({ token, lost: true }),
     });
     const { lock, fence, queue } = this.keyring.of('{}');
     this.used = { keys: [lock, fence, queue], channel: this.inbox.channel };
     this.server = new LockServer(this.options, this.service, this.used);
+    this.oversight = new LockOversight({
+      server: this.server,
+      prefix,
+      keysOf: (name) => this.keyring.of(name),
+      service: this.service,
+      inbox: this.inbox.channel,
+    });
     const { clustered } = this.server;
     const { pollMs = 1_000, waiterTtlMs = 5_000, fenceTtlMs = 7 * dayMs } = tuning;
     const { handOffMs = clustered ? 2_000 : 10_000 } = tuning;
@@ -94,8 +111,9 @@ export class RedisLockStore implements LockStore {
     }, clustered);
   }
 
-  connect(): Promise<void> {
-    return this.server.connect();
+  async connect(): Promise<void> {
+    await this.server.connect();
+    this.oversight.write();
   }
 
   acquire(claim: LockClaim, options: LockAcquireOptions = atOnce): Promise<LockAnswer> {
@@ -104,6 +122,8 @@ export class RedisLockStore implements LockStore {
   }
 
   extend(claim: LockClaim): Promise<boolean> {
+    // Who holds for long enough to extend is to hear if somebody takes the lock away.
+    if (!this.hears) void this.inbox.open(deafPollMs);
     return this.send(claim, lockOperation('E', claim), isOne);
   }
 
@@ -125,12 +145,35 @@ export class RedisLockStore implements LockStore {
     };
   }
 
+  introduce(tag: string): void {
+    this.oversight.introduce(tag);
+  }
+
+  inspect(key: string): Promise<LockInspection> {
+    return this.oversight.inspect(key);
+  }
+
+  list(range: LockRange): Promise<LockPage> {
+    return this.oversight.list(range);
+  }
+
+  async forceRelease(key: string): Promise<number> {
+    const call = new LockCall(this.header, [this.keyring.of(key)], [forceOperation]);
+    const [, reply] = (await this.server.run(call)).split(' ');
+    if (reply === '-') return 0;
+    const lost = reply.split(',').filter((token) => token[0] !== '~');
+    // It is done: who is not told finds out when it extends or releases.
+    await this.oversight.tell(lost).catch(() => undefined);
+    return lost.length;
+  }
+
   onReleased(listener: (hint: LockHint) => void): () => void {
     return this.hints.add(listener);
   }
 
   async close(): Promise<void> {
     this.closed = true;
+    this.oversight.close();
     this.server.close();
     this.replicated?.close();
     this.inbox.close();
