@@ -52,13 +52,15 @@ export { type ReplySink, ReplyStream, type StopReplies } from './bus/requests/re
 
 // Dead letters: look at what was given up, and send it again
 
+export type { LetterChanges } from './bus/dead-letter-edit.js';
 export type {
   DeadLetteredMessage,
-  DeadLetterQueue,
+  EditOptions,
   PeekOptions,
   ReplayOptions,
   ReplayReport,
-} from './bus/dead-letter-queue.js';
+} from './bus/dead-letter-options.js';
+export type { DeadLetterQueue } from './bus/dead-letter-queue.js';
 
 // Inspection: what is stored, who reads it, and how far they are
 

@@ -337,13 +337,16 @@ export class DiscoBus {
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
   deadLetters(topic: string, group: string = this.options.service): DeadLetterQueue {
     assertTopic(topic);
-    const { engine, clock, waitingRoom } = this.options;
+    const { engine, clock, waitingRoom, service, maxMessageBytes, wires } = this.options;
     const store = async () => {
       await waitingRoom.connected(PATIENCE_MS);
       if (offersDeadLetters(engine)) return engine.deadLetters(topic, group);
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
-    return new DeadLetterQueue(topic, group, store, this.decoder, clock);
+    const codec = wires.of('disco').codecFor('at-least-once');
+    const { decoder, deeds } = this;
+    const deps = { store, decoder, codec, maxMessageBytes, clock, deeds, service };
+    return new DeadLetterQueue(topic, group, deps);
   }
 
   /**

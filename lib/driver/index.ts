@@ -36,6 +36,7 @@ export {
   type DeadLetterRange,
   type DeadLetterStore,
   offersDeadLetters,
+  severalMessages,
 } from './dead-letters.js';
 
 // Steering: for drivers whose groups operators can pause, move and purge
