@@ -64,7 +64,8 @@ export type { DeadLetterQueue } from './bus/dead-letter-queue.js';
 
 // Inspection: what is stored, who reads it, and how far they are
 
-export type { ConnectionInspection, Inspector, InspectRange } from './bus/inspector.js';
+export type { ConnectionInspection, Inspector, InspectRange, InstancesOptions } from './bus/inspector.js';
+export type { RpcInstance } from './bus/rpc-instances.js';
 export type {
   DeadLetterCounts,
   GroupInspection,

@@ -100,7 +100,9 @@ export class DiscoBus {
     this.options = resolveOptions(options);
     const { shutdownTimeoutMs, clock, logger } = this.options;
     const { engine, waitingRoom } = this.options;
-    this.inspect = new Inspector({ engine, waitingRoom, connected: () => this.driverConnected });
+    const ask: Requester['ask'] = (...asked) => this.requester.ask(...asked);
+    const connected = () => this.driverConnected;
+    this.inspect = new Inspector({ engine, waitingRoom, connected, census: { ask, clock } });
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
     this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
     const { service } = this.options;
