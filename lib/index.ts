@@ -90,6 +90,12 @@ export type { AuditEntry, SeekOutcome, SeekTarget, SettingOutcome } from './driv
 
 export { BusFailureInterceptor, busHttpException } from './nest/bus-failure.interceptor.js';
 export {
+  DiscoHandlers,
+  type HandlerOptions,
+  type HandlerOutcome,
+  type HandlerStatus,
+} from './nest/handlers/disco-handlers.js';
+export {
   DiscoContext,
   DiscoPayload,
   type DiscoPayloadOptions,
@@ -158,6 +164,7 @@ export {
   HandlerPanicError,
   HandlerTimeoutError,
   PayloadInvalidError,
+  UnknownHandlerError,
   UnrecoverableError,
 } from './errors/handler.errors.js';
 export {

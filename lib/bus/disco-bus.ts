@@ -1,4 +1,4 @@
-import type { DriverCapabilities } from '../driver/capabilities.js';
+import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { offersGroupRemoval } from '../driver/group-removal.js';
 import { assertMessageOptions } from '../errors/assert-options.js';
@@ -50,6 +50,13 @@ const REOPEN_MS = 200;
 
 /** A subscription that is announced and not read yet. */
 export interface DeclaredSubscription {
+  /** The topic or topic pattern. */
+  readonly topic: string;
+  /** The consumer group, at least once. */
+  readonly group: string;
+  readonly delivery: DeliveryGuarantee;
+  /** Messages, or batches, that it handles at a time. */
+  readonly concurrency: number;
   /**
    * Resolves when the subscription is live; to be called once. Rejects as {@link DiscoBus.subscribe} does, but for the
    * first connection it waits as long as that takes.
@@ -280,7 +287,12 @@ export class DiscoBus {
     name = 'a handler',
   ): DeclaredSubscription {
     const wanted = this.announce(topicOrPattern, options, name);
+    const { group, delivery, concurrency } = wanted.policy;
     return {
+      topic: topicOrPattern,
+      group,
+      delivery,
+      concurrency,
       open: (handler) => this.subscriber.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
       withdraw: () => this.subscriber.withdraw(wanted),
     };
