@@ -50,6 +50,7 @@ const optionKinds: OptionKinds<HandlerOptions> = { topic: aString, by: aString }
  */
 @Injectable()
 export class DiscoHandlers {
+  /** @internal */
   constructor(private readonly registrar: HandlerRegistrar) {}
 
   /** All of this process, in the order in which they were found: what the log lists at the start. */

@@ -5,10 +5,10 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { errorLine } from '../../bus/bus-logger.js';
-import type { MessageHandler } from '../../bus/bus-options.js';
+import type { Subscription } from '../../bus/consume/subscription.js';
 import type { DeclaredSubscription } from '../../bus/disco-bus.js';
-import type { Subscription } from '../../bus/subscription.js';
+import { errorLine } from '../../bus/options/bus-logger.js';
+import type { MessageHandler } from '../../bus/options/bus-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { expectShutdownHooks } from '../../transport/shutdown-hooks.js';
