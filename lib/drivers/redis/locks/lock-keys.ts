@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { bulk } from './wire.js';
 
 /** The three keys that a lock has in Redis. They share a hash slot. */
@@ -89,6 +90,22 @@ export class LockKeyring {
   /** The keys of the lock named `key`. */
   of(key: string): LockKeys {
     return this.one(key)[0];
+  }
+
+  /** Those of the locks of one claim. Throws ConfigurationError where a Cluster, `clustered`, cannot keep them together. */
+  all(names: readonly string[], clustered: boolean): readonly LockKeys[] {
+    const all = names.length === 1 ? this.one(names[0]) : names.map((name) => this.of(name));
+    if (clustered && all.some(({ scattered }) => scattered)) {
+      throw new ConfigurationError(
+        'On a Redis Cluster the key of a lock without prefix may close a brace only as a hash tag',
+      );
+    }
+    if (clustered && all.some(({ slot }) => slot !== all[0].slot)) {
+      throw new ConfigurationError(
+        "On a Redis Cluster the keys of one lock must share a hash tag, as '{order:1}:a' and '{order:1}:b'",
+      );
+    }
+    return all;
   }
 
   /** The same, as the only ones of a claim. */

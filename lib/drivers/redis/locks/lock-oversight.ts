@@ -9,8 +9,11 @@ import {
   type LockRange,
   OWNER_TAG_DIGITS,
 } from '../../../driver/lock-inspection.js';
+import type { LockState } from '../../../driver/lock-store.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
+import { LockCall, type LockCallHeader } from './lock-call.js';
 import { type LockKeys, lockFinder } from './lock-keys.js';
+import { forceOperation } from './lock-operation.js';
 import type { LockServer } from './lock-server.js';
 
 /** Who a process is, is kept for so long after it was last written, and written again after so long. */
@@ -28,6 +31,8 @@ export interface LockOversightParts {
   readonly service: string | undefined;
   /** The channel on which this process is told. */
   readonly inbox: string;
+  /** Of every call of the store. */
+  readonly header: () => LockCallHeader;
 }
 
 /** What is kept of a process. */
@@ -35,7 +40,7 @@ interface OwnerRecord extends LockOwner {
   readonly inbox: string;
 }
 
-/** Who holds the locks of a server: looks, and keeps there who this process is. */
+/** Who holds the locks of a server: looks, takes them away, and keeps there who this process is. */
 export class LockOversight {
   private readonly tags = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
@@ -66,6 +71,18 @@ export class LockOversight {
   close(): void {
     clearInterval(this.timer);
     this.timer = undefined;
+  }
+
+  async peek(key: string): Promise<LockState> {
+    const reply = await this.parts.server.peek(this.parts.keysOf(key));
+    const [kind, holders, left, waiting, token] = reply as [string, number, number, number, string];
+    return {
+      holders,
+      ...(holders > 0 && { mode: kind === 'zset' ? 'shared' : 'exclusive' }),
+      remainingMs: Math.max(0, left),
+      waiting,
+      fencingToken: BigInt(token),
+    };
   }
 
   async inspect(key: string): Promise<LockInspection> {
@@ -116,8 +133,18 @@ export class LockOversight {
     return this.nodes() > at ? { locks, cursor: `${at}:${from}` } : { locks };
   }
 
+  async forceRelease(key: string): Promise<number> {
+    const call = new LockCall(this.parts.header(), [this.parts.keysOf(key)], [forceOperation]);
+    const [, reply] = (await this.parts.server.run(call)).split(' ');
+    if (reply === '-') return 0;
+    const lost = reply.split(',').filter((token) => token[0] !== '~');
+    // It is done: who is not told finds out when it extends or releases.
+    await this.tell(lost).catch(() => undefined);
+    return lost.length;
+  }
+
   /** Tells those who held by these tokens, where their processes listen. */
-  async tell(tokens: readonly string[]): Promise<void> {
+  private async tell(tokens: readonly string[]): Promise<void> {
     for (const token of tokens) {
       const owner = await this.ownerOf(token);
       if (owner) await this.parts.server.ask((client) => client.publish(owner.inbox, `lost ${token}`));
