@@ -53,17 +53,25 @@ export { type ReplySink, ReplyStream, type StopReplies } from './bus/requests/re
 
 // Dead letters: look at what was given up, and send it again
 
+export type { LetterChanges } from './bus/operate/dead-letter-edit.js';
 export type {
   DeadLetteredMessage,
-  DeadLetterQueue,
+  EditOptions,
   PeekOptions,
   ReplayOptions,
   ReplayReport,
-} from './bus/operate/dead-letter-queue.js';
+} from './bus/operate/dead-letter-options.js';
+export type { DeadLetterQueue } from './bus/operate/dead-letter-queue.js';
 
 // Inspection: what is stored, who reads it, and how far they are
 
-export type { ConnectionInspection, Inspector, InspectRange } from './bus/operate/inspector.js';
+export type {
+  ConnectionInspection,
+  Inspector,
+  InspectRange,
+  InstancesOptions,
+} from './bus/operate/inspector.js';
+export type { RpcInstance } from './bus/operate/rpc-instances.js';
 export type {
   DeadLetterCounts,
   GroupInspection,
@@ -87,6 +95,12 @@ export type { AuditEntry, SeekOutcome, SeekTarget, SettingOutcome } from './driv
 // Handlers: methods that are subscribed, and what they take
 
 export { BusFailureInterceptor, busHttpException } from './nest/bus-failure.interceptor.js';
+export {
+  DiscoHandlers,
+  type HandlerOptions,
+  type HandlerOutcome,
+  type HandlerStatus,
+} from './nest/handlers/disco-handlers.js';
 export {
   DiscoContext,
   DiscoPayload,
@@ -113,12 +127,14 @@ export { type SchemaIssue, type SchemaResult, type StandardSchema, validate } fr
 
 // Locks: exclusive, shared and counted, across processes
 
+export type { LockHolder, LockInspection, LockOwner, LockPage } from './driver/lock-inspection.js';
 export { currentLock } from './lock/current-lock.js';
 export type { Lock } from './lock/lock.js';
 export { LockManager, type LockManagerOptions } from './lock/lock-manager.js';
 export type { LockObserver, LockOperation, LockOperationStatus } from './lock/lock-observer.js';
 export type { LockOptions } from './lock/lock-options.js';
 export type { LockedWork, LockScope, ReadWriteLock, Semaphore } from './lock/lock-scope.js';
+export type { ForcedRelease, ForceReleaseOptions, LockListOptions } from './lock/lock-steward.js';
 export { redlockStore } from './lock/redlock-store.js';
 export type { BusLockOptions } from './nest/locks/bus-locks.js';
 export { LockBusyInterceptor } from './nest/locks/lock-busy.interceptor.js';
@@ -154,6 +170,7 @@ export {
   HandlerPanicError,
   HandlerTimeoutError,
   PayloadInvalidError,
+  UnknownHandlerError,
   UnrecoverableError,
 } from './errors/handler.errors.js';
 export {

@@ -1,4 +1,4 @@
-import type { DriverCapabilities } from '../driver/capabilities.js';
+import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { offersGroupRemoval } from '../driver/group-removal.js';
 import { assertMessageOptions } from '../errors/assert-options.js';
@@ -19,6 +19,7 @@ import type { Subscription } from './consume/subscription.js';
 import { Grace } from './grace.js';
 import { BusAdmin } from './operate/bus-admin.js';
 import { DeadLetterQueue } from './operate/dead-letter-queue.js';
+import { type Deed, DeedLog } from './operate/deed-log.js';
 import { Inspector } from './operate/inspector.js';
 import { errorLine } from './options/bus-logger.js';
 import { publishMessageKinds, requestMessageKinds } from './options/bus-option-kinds.js';
@@ -49,6 +50,13 @@ const REOPEN_MS = 200;
 
 /** A subscription that is announced and not read yet. */
 export interface DeclaredSubscription {
+  /** The topic or topic pattern. */
+  readonly topic: string;
+  /** The consumer group, at least once. */
+  readonly group: string;
+  readonly delivery: DeliveryGuarantee;
+  /** Messages, or batches, that it handles at a time. */
+  readonly concurrency: number;
   /**
    * Resolves when the subscription is live; to be called once. Rejects as {@link DiscoBus.subscribe} does, but for the
    * first connection it waits as long as that takes.
@@ -80,6 +88,7 @@ export class DiscoBus {
   private readonly subscriber: Subscriber;
   private readonly publisher: Publisher;
   private readonly decoder: MessageDecoder;
+  private readonly deeds: DeedLog;
   private readonly responder: Responder;
   private readonly requester: Requester;
   private connector?: Connector;
@@ -98,11 +107,15 @@ export class DiscoBus {
     this.options = resolveOptions(options);
     const { shutdownTimeoutMs, clock, logger } = this.options;
     const { engine, waitingRoom } = this.options;
-    this.inspect = new Inspector({ engine, waitingRoom, connected: () => this.driverConnected });
+    const ask: Requester['ask'] = (...asked) => this.requester.ask(...asked);
+    const connected = () => this.driverConnected;
+    this.inspect = new Inspector({ engine, waitingRoom, connected, census: { ask, clock } });
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
     this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
     const { service } = this.options;
-    this.admin = new BusAdmin({ engine, waitingRoom, decoder: this.decoder, logger, service });
+    this.deeds = new DeedLog(engine, waitingRoom, logger);
+    const { decoder, deeds } = this;
+    this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds, service });
     const onDropped = (topic: string, reason: DropReason) =>
       this.lifecycle.emit({ type: 'dropped', topic, reason });
     const channel = new DirectChannel({
@@ -274,7 +287,12 @@ export class DiscoBus {
     name = 'a handler',
   ): DeclaredSubscription {
     const wanted = this.announce(topicOrPattern, options, name);
+    const { group, delivery, concurrency } = wanted.policy;
     return {
+      topic: topicOrPattern,
+      group,
+      delivery,
+      concurrency,
       open: (handler) => this.subscriber.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
       withdraw: () => this.subscriber.withdraw(wanted),
     };
@@ -322,16 +340,27 @@ export class DiscoBus {
     return () => call.cancel();
   }
 
+  /**
+   * Writes down what an operator did to a part of the application that the bus does not know, as its locks. Never rejects.
+   * @internal
+   */
+  recordDeed(deed: Deed): Promise<void> {
+    return this.deeds.record(deed);
+  }
+
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
   deadLetters(topic: string, group: string = this.options.service): DeadLetterQueue {
     assertTopic(topic);
-    const { engine, clock, waitingRoom } = this.options;
+    const { engine, clock, waitingRoom, service, maxMessageBytes, wires } = this.options;
     const store = async () => {
       await waitingRoom.connected(PATIENCE_MS);
       if (offersDeadLetters(engine)) return engine.deadLetters(topic, group);
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
-    return new DeadLetterQueue(topic, group, store, this.decoder, clock);
+    const codec = wires.of('disco').codecFor('at-least-once');
+    const { decoder, deeds } = this;
+    const deps = { store, decoder, codec, maxMessageBytes, clock, deeds, service };
+    return new DeadLetterQueue(topic, group, deps);
   }
 
   /**

@@ -28,6 +28,11 @@ export class TransportAccess {
     return this.deps.options.requestTimeoutMs;
   }
 
+  /** The bus's clock, in milliseconds since the epoch. */
+  now(): number {
+    return this.deps.options.clock.now();
+  }
+
   /** Requests of the bus that wait for their replies. */
   get pendingRequests(): number {
     return this.deps.requester.size;

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors/bus.errors.js';
 import type { DeadLetterReason } from './delivery.js';
 import type { DiscoDriver } from './driver.js';
 
@@ -7,6 +8,8 @@ export interface DeadLetter extends DeadLetterReason {
   readonly position: string;
   /** The original bytes. */
   readonly frame: Uint8Array;
+  /** How many messages the bytes hold. @default 1 */
+  readonly messages?: number;
   /** Where the original was kept. */
   readonly originalPosition?: string;
   /** Attempts that were made. */
@@ -21,6 +24,8 @@ export interface DeadLetter extends DeadLetterReason {
 export interface DeadLetterRange {
   /** Only those behind this position. @default from the oldest */
   readonly after?: string;
+  /** Only the one at this position, if it is there. @default all */
+  readonly at?: string;
   /** At most this many. */
   readonly limit: number;
 }
@@ -33,9 +38,10 @@ export interface DeadLetterStore {
   list(range: DeadLetterRange): Promise<DeadLetter[]>;
   /**
    * Hands one back to its group, and to no other, as a first attempt with `replays + 1`; moved in one step, so that it is
-   * neither lost nor doubled. False if it is not there any more.
+   * neither lost nor doubled. False if it is not there any more. With `frame`, the bytes of one message, these come back in place
+   * of its own; for a letter of several messages that rejects with ConfigurationError, and the letter stays.
    */
-  replay(position: string): Promise<boolean>;
+  replay(position: string, frame?: Uint8Array): Promise<boolean>;
   /** Deletes one for good. False if it is not there any more. */
   remove(position: string): Promise<boolean>;
   /** Deletes all that there are now, and returns how many that were. */
@@ -51,4 +57,11 @@ export interface DeadLetterProvider {
 /** Whether the driver lets its dead letters be looked at. */
 export function offersDeadLetters(driver: DiscoDriver): driver is DiscoDriver & DeadLetterProvider {
   return typeof (driver as Partial<DeadLetterProvider>).deadLetters === 'function';
+}
+
+/** What a store rejects with that is to replay one message in place of several. */
+export function severalMessages(position: string): ConfigurationError {
+  return new ConfigurationError(
+    `The dead letter ${position} holds several messages: one cannot come back in their place`,
+  );
 }

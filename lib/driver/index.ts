@@ -36,6 +36,7 @@ export {
   type DeadLetterRange,
   type DeadLetterStore,
   offersDeadLetters,
+  severalMessages,
 } from './dead-letters.js';
 
 // Steering: for drivers whose groups operators can pause, move and purge
@@ -77,6 +78,18 @@ export {
   type TopicRange,
 } from './inspection.js';
 
+// Lock stores: what operators see of them, and do
+export {
+  type ForcedReleaseProvider,
+  type LockHolder,
+  type LockInspection,
+  type LockInspectionProvider,
+  type LockOwner,
+  type LockPage,
+  type LockRange,
+  offersForcedRelease,
+  offersLockInspection,
+} from './lock-inspection.js';
 // Lock stores: what a LockManager asks
 
 export {

@@ -11,7 +11,7 @@ export type LockMode = 'exclusive' | 'shared';
 export interface LockClaim {
   /** Distinct and sorted; at least one. A shared claim has exactly one. Several are taken all or none. */
   readonly keys: readonly string[];
-  /** Owner token: 32 hex digits, random, of this acquisition alone. */
+  /** Owner token: 32 hex digits, of this acquisition alone; the first 16 may name who makes it, see `introduce`. */
   readonly token: string;
   readonly mode: LockMode;
   /** Shared claims: the most shared holders at once, this one included. 0 = any number. Exclusive claims: 0. */
@@ -84,10 +84,12 @@ export interface LockState {
 /**
  * Tells a queued claim to act. It may come late, twice, for a claim long gone, or never.
  * With `grant` the claim holds its single key already; without, it is to be made again. Without `token` every queued
- * claim of this store is to be made again, as after the connection came back.
+ * claim of this store is to be made again, as after the connection came back. With `lost` it is about no claim that waits: what
+ * held by this token does not hold any more, as somebody took it away.
  */
 export interface LockHint {
   readonly token?: string;
+  readonly lost?: true;
   readonly grant?: {
     readonly fencingToken: bigint;
     /** See {@link LockGrant.spareTokens}. @default 0 */

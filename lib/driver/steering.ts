@@ -57,7 +57,9 @@ export interface AuditEntry {
   readonly action: string;
   readonly topic?: string;
   readonly group?: string;
-  /** How many messages it touched. */
+  /** The key of a lock. */
+  readonly lock?: string;
+  /** How many messages it touched; of a lock, how many held it. */
   readonly messages?: number;
 }
 

@@ -1,4 +1,5 @@
 import { DiscoBusError, isDiscoBusError } from './disco-bus-error.js';
+import { nearestName } from './nearest-name.js';
 
 /** A subscription was asked for without a handler function (`ErrNilHandler` of the Go library). */
 export class HandlerMissingError extends DiscoBusError {
@@ -6,6 +7,24 @@ export class HandlerMissingError extends DiscoBusError {
 
   constructor(topic: string) {
     super(`The handler for topic "${topic}" is not a function`);
+  }
+}
+
+/** No handler of this process has the name that was asked for. */
+export class UnknownHandlerError extends DiscoBusError {
+  readonly code = 'DISCO_HANDLER_UNKNOWN';
+  /** The name that differs least, if one differs little. */
+  readonly nearest: string | undefined;
+
+  constructor(
+    readonly handler: string,
+    known: readonly string[],
+  ) {
+    const nearest = nearestName(String(handler), known);
+    const those = known.length === 0 ? 'there are none' : `there are ${[...new Set(known)].join(', ')}`;
+    const hint = nearest === undefined ? those : `did you mean "${nearest}"?`;
+    super(`No handler is named ${JSON.stringify(String(handler).slice(0, 100))}; ${hint}`);
+    this.nearest = nearest;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { LockStore } from '../driver/lock-store.js';
+import type { LockClaim, LockStore } from '../driver/lock-store.js';
 import type { Clock } from '../timing/clock.js';
 import type { ClaimReturns } from './claim-returns.js';
 import type { InFlight } from './in-flight.js';
@@ -18,5 +18,5 @@ export interface LockDeps {
   /** What the manager must not close the store under. */
   readonly inFlight: InFlight;
   /** The locks with a signal or an extension to end when the manager closes. */
-  readonly attended: Set<{ abandon(reason: unknown): void }>;
+  readonly attended: Set<{ readonly claim: LockClaim; abandon(reason: unknown): void }>;
 }

@@ -1,9 +1,10 @@
-import type { LockClaim, LockMode, LockStore } from '../driver/lock-store.js';
+import { type LockInspection, type LockPage, offersLockInspection } from '../driver/lock-inspection.js';
+import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-store.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
 import { guardedGuest } from '../errors/guest.js';
-import { LockNotAcquiredError } from '../errors/lock.errors.js';
-import { aClock, aDuration, having, type OptionKinds } from '../errors/option-kinds.js';
+import { LockLostError, LockNotAcquiredError } from '../errors/lock.errors.js';
+import { aClock, aDuration, aFunction, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 import { ClaimReturns } from './claim-returns.js';
@@ -28,8 +29,14 @@ import {
   type ScopeClaims,
   Semaphore,
 } from './lock-scope.js';
+import {
+  type ForcedRelease,
+  type ForceReleaseOptions,
+  type LockListOptions,
+  LockSteward,
+} from './lock-steward.js';
 import { LockWaiters } from './lock-waiters.js';
-import { ownerToken } from './owner-token.js';
+import { ownerTag, ownerToken } from './owner-token.js';
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
 export interface LockManagerOptions {
@@ -41,6 +48,8 @@ export interface LockManagerOptions {
   clock?: Clock;
   /** Told of every operation, for metrics. @default nobody */
   observer?: LockObserver;
+  /** Told when a lock was taken from its holders by `forceRelease`, which waits for it. @default a line by `console.warn` */
+  onForcedRelease?: (deed: ForcedRelease) => unknown;
 }
 
 const managerKinds: OptionKinds<LockManagerOptions> = {
@@ -48,12 +57,15 @@ const managerKinds: OptionKinds<LockManagerOptions> = {
   wait: aDuration,
   clock: aClock,
   observer: having('an observer of locks', 'operation', 'waited', 'held', 'lost'),
+  onForcedRelease: aFunction,
 };
 
 /** Locks, semaphores and read-write locks over a {@link LockStore}. Usable alone: connect it, and close it in the end. */
 export class LockManager {
   private readonly defaults: { readonly ttlMs: number; readonly waitMs: number };
   private readonly deps: LockDeps;
+  private readonly steward: LockSteward;
+  private readonly tag = ownerTag();
   private unsubscribe: (() => void) | undefined;
 
   constructor(
@@ -62,6 +74,7 @@ export class LockManager {
   ) {
     assertOptions('LockManager', options, managerKinds);
     const { ttl = '5m', wait = '10s', clock = systemClock, observer = silentObserver } = options;
+    this.steward = new LockSteward(store, options.onForcedRelease ?? warnOfForce);
     this.defaults = { ttlMs: toTtlMs(ttl), waitMs: toMilliseconds(wait, 'wait') };
     this.deps = {
       store,
@@ -73,6 +86,7 @@ export class LockManager {
       inFlight: new InFlight(),
       attended: new Set(),
     };
+    if (offersLockInspection(store)) store.introduce(this.tag);
   }
 
   /** Connects the store. May be repeated after it rejected; does nothing while connected. */
@@ -80,7 +94,7 @@ export class LockManager {
     this.assertOpen();
     await this.store.connect();
     this.assertOpen();
-    this.unsubscribe ??= this.store.onReleased((hint) => this.deps.waiters.hint(hint));
+    this.unsubscribe ??= this.store.onReleased((hint) => this.hear(hint));
   }
 
   /**
@@ -149,6 +163,45 @@ export class LockManager {
     return new ReadWriteLock(name, new LockScope(readers), new LockScope(writers));
   }
 
+  /**
+   * Who holds the lock of `key`, since and until when, and how many wait for it. Changes nothing. Rejects with
+   * ConfigurationError for a bad key or a store that cannot tell, and with LockUnavailableError.
+   */
+  inspect(key: string): Promise<LockInspection> {
+    return this.steward.inspect(key);
+  }
+
+  /**
+   * Locks that are held, page by page: each page names the `cursor` of the next. Redis looks through all its keys for them, up
+   * to 100,000 a page, so this is for people who look, not for what looks every second. Rejects as {@link inspect}.
+   */
+  list(options: LockListOptions = {}): Promise<LockPage> {
+    return this.steward.list(options);
+  }
+
+  /**
+   * Takes a lock from all who hold it, for good: the next who waits gets it, with a larger fencing token. Resolves with how many
+   * lost it. The signals of former holders abort with LockLostError: at once where their process hears of it, as it does
+   * once it has waited for a lock or extended one, otherwise when they next extend or release. Their work may run on until
+   * then: the fencing token is what a resource tells them by. Rejects as {@link inspect}.
+   */
+  forceRelease(key: string, options: ForceReleaseOptions): Promise<number> {
+    return this.steward.forceRelease(key, options);
+  }
+
+  private hear(hint: LockHint): void {
+    if (!hint.lost) {
+      this.deps.waiters.hint(hint);
+      return;
+    }
+    for (const lock of this.deps.attended) {
+      if (lock.claim.token !== hint.token) continue;
+      lock.abandon(new LockLostError(lock.claim.keys));
+      // Who waits here for this holder may ask the store now.
+      this.deps.queues.at(lock.claim.keys[0])?.wakeFirst();
+    }
+  }
+
   private scope(name: string, share: Share): ScopeClaims {
     return {
       acquire: (options = {}) => this.waitFor(name, share, options),
@@ -170,7 +223,7 @@ export class LockManager {
 
   private acquisition(keys: Keys, { mode, permits }: Share, options: ResolvedLockOptions): LockAcquisition {
     const { ttlMs } = options;
-    const claim: LockClaim = { keys: toLockKeys(keys), token: ownerToken(), mode, permits, ttlMs };
+    const claim: LockClaim = { keys: toLockKeys(keys), token: ownerToken(this.tag), mode, permits, ttlMs };
     this.assertOpen();
     return new LockAcquisition(this.deps, claim, options);
   }
@@ -178,6 +231,10 @@ export class LockManager {
   private assertOpen(): void {
     if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
   }
+}
+
+function warnOfForce({ key, by, holders }: ForcedRelease): void {
+  console.warn(`The lock ${JSON.stringify(key)} was taken from ${holders} holders by ${JSON.stringify(by)}`);
 }
 
 type Keys = string | readonly string[];

@@ -1,4 +1,14 @@
 import {
+  type ForcedReleaseProvider,
+  forcedReleaseOf,
+  type LockInspection,
+  type LockInspectionProvider,
+  type LockPage,
+  type LockRange,
+  lockInspectionOf,
+  offersLockInspection,
+} from '../driver/lock-inspection.js';
+import {
   type LockAcquireOptions,
   type LockAnswer,
   type LockClaim,
@@ -19,8 +29,9 @@ const CONNECT_MS = 2_000;
  * While it cannot connect it rejects with LockUnavailableError within 2 s, which is retried for as long as the caller
  * waits.
  */
-export class LockStoreOnDemand implements LockStore {
+export class LockStoreOnDemand implements LockStore, LockInspectionProvider, ForcedReleaseProvider {
   private readonly hints = new LockHintListeners();
+  private readonly tags: string[] = [];
   private phase: 'new' | 'open' | 'closed' = 'new';
   private made: LockStore | undefined;
   private connected: LockStore | undefined;
@@ -62,6 +73,23 @@ export class LockStoreOnDemand implements LockStore {
     return (await this.opened()).peek(key);
   }
 
+  introduce(tag: string): void {
+    this.tags.push(tag);
+    if (this.made && offersLockInspection(this.made)) this.made.introduce(tag);
+  }
+
+  async inspect(key: string): Promise<LockInspection> {
+    return lockInspectionOf(await this.opened()).inspect(key);
+  }
+
+  async list(range: LockRange): Promise<LockPage> {
+    return lockInspectionOf(await this.opened()).list(range);
+  }
+
+  async forceRelease(key: string): Promise<number> {
+    return forcedReleaseOf(await this.opened()).forceRelease(key);
+  }
+
   onReleased(listener: (hint: LockHint) => void): () => void {
     return this.hints.add(listener);
   }
@@ -85,6 +113,7 @@ export class LockStoreOnDemand implements LockStore {
   private async open(): Promise<LockStore> {
     if (this.made === undefined) {
       this.made = this.make();
+      if (offersLockInspection(this.made)) for (const tag of this.tags) this.made.introduce(tag);
       this.made.onReleased((hint) => this.hints.emit(hint));
     }
     await this.made.connect();

@@ -1,17 +1,22 @@
 import { randomBytes } from 'node:crypto';
 
-const tokenBytes = 16;
-const poolBytes = tokenBytes * 256;
+const ownBytes = 8;
+const poolBytes = ownBytes * 256;
 let pool = '';
 let taken = 0;
 
-/** 128 random bits as 32 hex digits: names one acquisition, and nobody can guess it. Drawn from the system in blocks of 256. */
-export function ownerToken(): string {
+/** 64 random bits as 16 hex digits: what all tokens of a manager begin with, so that its locks can be told from those of others. */
+export function ownerTag(): string {
+  return randomBytes(ownBytes).toString('hex');
+}
+
+/** `tag` and 64 random bits, as 32 hex digits: names one acquisition. Drawn from the system in blocks of 256. */
+export function ownerToken(tag: string): string {
   if (taken === pool.length) {
     pool = randomBytes(poolBytes).toString('hex');
     taken = 0;
   }
   const start = taken;
-  taken += tokenBytes * 2;
-  return pool.slice(start, taken);
+  taken += ownBytes * 2;
+  return tag + pool.slice(start, taken);
 }

@@ -1,4 +1,14 @@
 import {
+  type ForcedReleaseProvider,
+  forcedReleaseOf,
+  type LockInspection,
+  type LockInspectionProvider,
+  type LockPage,
+  type LockRange,
+  lockInspectionOf,
+  offersLockInspection,
+} from '../driver/lock-inspection.js';
+import {
   type LockAcquireOptions,
   type LockAnswer,
   type LockClaim,
@@ -8,9 +18,9 @@ import {
   type LockStore,
 } from '../driver/lock-store.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { LockUnavailableError } from '../errors/lock.errors.js';
 import { sleep, systemClock } from '../timing/clock.js';
 import { ClaimReturns } from './claim-returns.js';
+import { LockQuorum } from './lock-quorum.js';
 
 const fewestStores = 3;
 const shortestRetryMs = 20;
@@ -32,9 +42,9 @@ export function redlockStore(stores: readonly LockStore[]): LockStore {
   return new RedlockStore(stores);
 }
 
-class RedlockStore implements LockStore {
+class RedlockStore implements LockStore, LockInspectionProvider, ForcedReleaseProvider {
   readonly name = 'redlock';
-  private readonly majority: number;
+  private readonly quorum: LockQuorum;
   private readonly hints = new LockHintListeners();
   /** For each store: what it is to take back, also when it can be asked again. */
   private readonly returns: readonly ClaimReturns[];
@@ -44,14 +54,14 @@ class RedlockStore implements LockStore {
   private readonly closing = new AbortController();
 
   constructor(private readonly stores: readonly LockStore[]) {
-    this.majority = (stores.length + 1) / 2;
+    this.quorum = new LockQuorum(stores);
     this.returns = stores.map((store) => new ClaimReturns(store, systemClock));
   }
 
   /** Resolves when a majority is connected; the others go on trying until they are, or until `close`. */
   async connect(): Promise<void> {
     const attempts = this.stores.map((store) => store.connect());
-    await this.ask((_, index) => attempts[index]);
+    await this.quorum.ask((_, index) => attempts[index]);
     for (const [index, attempt] of attempts.entries()) void this.connectLater(this.stores[index], attempt);
   }
 
@@ -79,29 +89,73 @@ class RedlockStore implements LockStore {
   }
 
   async extend(claim: LockClaim): Promise<boolean> {
-    return this.agree((store) => store.extend(claim));
+    return this.quorum.agree((store) => store.extend(claim));
   }
 
   async release(claim: LockClaim): Promise<boolean> {
     const state = this.claiming.get(claim.token);
     if (state) state.givenUp = true;
     // A minority that cannot be asked now is asked again later.
-    return this.agree((_, index) => this.returns[index].release(claim));
+    return this.quorum.agree((_, index) => this.returns[index].release(claim));
   }
 
   /** What a majority sees; times are those of the shortest majority. */
   async peek(key: string): Promise<LockState> {
     const isHeld = ({ holders }: LockState) => holders > 0;
-    const states = await this.ask(
+    const states = await this.quorum.ask(
       (store) => store.peek(key),
-      (known) => this.isMajority(known, isHeld) || this.isMajority(known, (state) => !isHeld(state)),
+      (known) =>
+        this.quorum.isMajority(known, isHeld) || this.quorum.isMajority(known, (state) => !isHeld(state)),
     );
     const held = states.filter(isHeld).sort((a, b) => b.remainingMs - a.remainingMs);
     const fencingToken = largestOf(states.map((state) => state.fencingToken));
-    const decisive = held[this.majority - 1];
+    const decisive = held[this.quorum.majority - 1];
     return decisive
       ? { ...decisive, fencingToken }
       : { holders: 0, remainingMs: 0, waiting: 0, fencingToken };
+  }
+
+  introduce(tag: string): void {
+    for (const store of this.stores) if (offersLockInspection(store)) store.introduce(tag);
+  }
+
+  /** What a majority sees; holders and times are those of the shortest majority. */
+  async inspect(key: string): Promise<LockInspection> {
+    const isHeld = ({ holders }: LockInspection) => holders.length > 0;
+    const seen = await this.quorum.ask(
+      async (store) => lockInspectionOf(store).inspect(key),
+      (known) =>
+        this.quorum.isMajority(known, isHeld) || this.quorum.isMajority(known, (each) => !isHeld(each)),
+    );
+    const held = seen.filter(isHeld).sort((a, b) => b.remainingMs - a.remainingMs);
+    const fencingToken = largestOf(seen.map((each) => each.fencingToken));
+    const decisive = held[this.quorum.majority - 1];
+    return decisive
+      ? { ...decisive, fencingToken }
+      : { key, holders: [], remainingMs: 0, waiting: 0, fencingToken };
+  }
+
+  /** Looks through one store after the other for what a majority sees as held; a store that cannot be asked is passed over. */
+  async list({ match, limit, cursor = '0:' }: LockRange): Promise<LockPage> {
+    const [, which, inner] = /^(\d{1,4}):(.*)$/s.exec(cursor) ?? [];
+    const at = Number(which);
+    if (which === undefined || at >= this.stores.length)
+      throw new ConfigurationError('That is no cursor of a list of locks');
+    const range = { match, limit, ...(inner !== '' && { cursor: inner }) };
+    const page = await lockInspectionOf(this.stores[at]).list(range).catch(passedOver);
+    const locks = await Promise.all(page.locks.map(({ key }) => this.newlyFound(key, at)));
+    const found = { locks: locks.filter((lock) => lock !== undefined) };
+    if (page.cursor !== undefined) return { ...found, cursor: `${at}:${page.cursor}` };
+    return at + 1 < this.stores.length ? { ...found, cursor: `${at + 1}:` } : found;
+  }
+
+  /** By a majority: the number that it says at the least. A store that could not be asked keeps the lock until its time is over. */
+  async forceRelease(key: string): Promise<number> {
+    const counts = await this.quorum.ask(
+      async (store) => forcedReleaseOf(store).forceRelease(key),
+      (known) => known.length === this.stores.length,
+    );
+    return counts.sort((one, other) => other - one)[this.quorum.majority - 1];
   }
 
   onReleased(listener: (hint: LockHint) => void): () => void {
@@ -115,6 +169,14 @@ class RedlockStore implements LockStore {
     await Promise.all(this.stores.map((store) => store.close()));
   }
 
+  /** The lock as a majority sees it; undefined where it is free, or an earlier store has listed it. */
+  private async newlyFound(key: string, at: number): Promise<LockInspection | undefined> {
+    const before = this.stores.slice(0, at).map((store) => store.peek(key).then(isTaken, no));
+    if ((await Promise.all(before)).includes(true)) return undefined;
+    const lock = await this.inspect(key);
+    return lock.holders.length > 0 ? lock : undefined;
+  }
+
   /** The fencing token when a majority granted it and a majority knows the largest of theirs; otherwise undefined. */
   private async grant(
     claim: LockClaim,
@@ -122,19 +184,20 @@ class RedlockStore implements LockStore {
     state: { readonly givenUp: boolean },
   ): Promise<bigint | undefined> {
     const tokens = await this.claimOf(claim, floor);
-    if (tokens.length < this.majority || state.givenUp) return undefined;
+    if (tokens.length < this.quorum.majority || state.givenUp) return undefined;
     const largest = largestOf(tokens);
-    if (tokens.filter((token) => token === largest).length >= this.majority) return largest;
+    if (tokens.filter((token) => token === largest).length >= this.quorum.majority) return largest;
     const again = await this.claimOf(claim, largest);
-    return again.length >= this.majority && !state.givenUp ? largest : undefined;
+    return again.length >= this.quorum.majority && !state.givenUp ? largest : undefined;
   }
 
   /** The fencing tokens of those who granted the claim: enough for a majority, or it is out of reach. */
   private async claimOf(claim: LockClaim, minFencingToken: bigint): Promise<bigint[]> {
-    const answers = await this.ask(
+    const answers = await this.quorum.ask(
       (store) => store.acquire(claim, { minFencingToken }),
       (known) =>
-        this.isMajority(known, ({ granted }) => granted) || this.isMajority(known, ({ granted }) => !granted),
+        this.quorum.isMajority(known, ({ granted }) => granted) ||
+        this.quorum.isMajority(known, ({ granted }) => !granted),
     );
     return answers.flatMap((answer) => (answer.granted ? [answer.fencingToken] : []));
   }
@@ -142,47 +205,6 @@ class RedlockStore implements LockStore {
   /** What is not reached now is later, or runs out. */
   private withdraw(claim: LockClaim): void {
     for (const returns of this.returns) void returns.giveBack(claim);
-  }
-
-  /** Whether a majority says true, or false. Rejects with LockUnavailableError where neither does, as some have failed. */
-  private async agree(question: (store: LockStore, index: number) => Promise<boolean>): Promise<boolean> {
-    const says = (answers: readonly boolean[], said: boolean) =>
-      this.isMajority(answers, (answer) => answer === said);
-    const answers = await this.ask(question, (known) => says(known, true) || says(known, false));
-    if (says(answers, true)) return true;
-    if (says(answers, false)) return false;
-    throw new LockUnavailableError('The lock stores that answer do not agree, and the others failed');
-  }
-
-  private isMajority<Answer>(answers: readonly Answer[], says: (answer: Answer) => boolean): boolean {
-    return answers.filter(says).length >= this.majority;
-  }
-
-  /**
-   * The answers of those stores that gave one: as soon as they are a majority and `decided`, however slow the others are,
-   * or when all have answered or failed. Rejects as soon as they can be no majority any more.
-   */
-  private ask<Answer>(
-    question: (store: LockStore, index: number) => Promise<Answer>,
-    decided: (answers: readonly Answer[]) => boolean = () => true,
-  ): Promise<Answer[]> {
-    return new Promise((resolve, reject) => {
-      const answers: Answer[] = [];
-      const failures: unknown[] = [];
-      const look = () => {
-        const all = answers.length + failures.length === this.stores.length;
-        if (answers.length >= this.majority && (all || decided(answers))) resolve([...answers]);
-        else if (failures.length >= this.majority) reject(asMajorityError(failures, this.majority));
-      };
-      for (const [index, store] of this.stores.entries()) {
-        void question(store, index)
-          .then(
-            (answer) => void answers.push(answer),
-            (error: unknown) => void failures.push(error),
-          )
-          .then(look);
-      }
-    });
   }
 
   /** A minority may be away when the others connect. */
@@ -198,15 +220,12 @@ class RedlockStore implements LockStore {
 
 const yes = () => true;
 const no = () => false;
+const isTaken = ({ holders }: LockState) => holders > 0;
 
-/** What every store says for its own sake (closed, not connected, bad claim) goes on as it is. */
-function asMajorityError(failures: readonly unknown[], majority: number): Error {
-  const own = ['DISCO_CLOSED', 'DISCO_NOT_CONNECTED', 'DISCO_CONFIGURATION'];
-  const [cause] = failures;
-  const { code } = cause as { code?: string };
-  const unanimous = failures.every((failure) => (failure as { code?: string }).code === code);
-  if (cause instanceof Error && code !== undefined && own.includes(code) && unanimous) return cause;
-  return new LockUnavailableError(`Too many lock stores failed: ${majority} are needed`, { cause });
+/** What is held by a majority is listed by another store as well. */
+function passedOver(error: unknown): LockPage {
+  if ((error as { code?: string }).code === 'DISCO_LOCK_UNAVAILABLE') return { locks: [] };
+  throw error;
 }
 
 function largestOf(tokens: readonly bigint[]): bigint {

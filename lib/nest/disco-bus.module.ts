@@ -3,6 +3,7 @@ import { DiscoBus } from '../bus/disco-bus.js';
 import { busKinds } from '../bus/options/bus-option-kinds.js';
 import { pickOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import type { ForcedRelease } from '../lock/lock-steward.js';
 import { DiscoBusServer } from '../transport/disco-bus.server.js';
 import { BusRegistry } from './bus-registry.js';
 import { DiscoBusService } from './disco-bus.service.js';
@@ -127,6 +128,8 @@ async function createService(
   const owned: OwnedMetrics | undefined = metrics === true ? source?.open() : undefined;
   const sink = typeof metrics === 'object' ? metrics : owned;
   const bus = new DiscoBus({ ...pickOptions(options, busKinds), driver, logger, metrics: sink });
-  const locks = locksOf({ ...options, driver, metrics: sink });
+  const onForcedRelease = ({ key, by, holders }: ForcedRelease) =>
+    bus.recordDeed({ by, action: 'force release', lock: key, messages: holders });
+  const locks = locksOf({ ...options, driver, metrics: sink, onForcedRelease });
   return new DiscoBusService(bus, locks, () => owned?.close());
 }

@@ -5,12 +5,14 @@ import { type LockStoreHarness } from './lock-store-harness.js';
 import { lockLifeCases } from './lock-store-life-cases.js';
 import { lockQueueCases } from './lock-store-queue-cases.js';
 import { LockStoreStage } from './lock-store-stage.js';
+import { lockStewardCases } from './lock-store-steward-cases.js';
 
 /** Every case of the contract, in the order in which they are run. */
 export const lockStoreCases: readonly LockStoreCase[] = [
   ...lockClaimCases,
   ...lockQueueCases,
   ...lockLifeCases,
+  ...lockStewardCases,
 ];
 
 /** Runs one case on stores of its own; rejects when the store breaks the contract. */

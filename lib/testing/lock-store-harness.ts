@@ -12,9 +12,13 @@ export interface LockStoreHarness {
   openHandles?(): number | Promise<number>;
   /** What the server keeps of locks and waiters at the moment, fencing counters aside. Without it such cases are skipped. */
   traces?(): number | Promise<number>;
+  /** The store tells who holds what: `LockInspectionProvider`. Without it such cases are skipped. */
+  readonly inspection?: true;
+  /** Its locks can be taken away: `ForcedReleaseProvider`. Without it such cases are skipped. */
+  readonly forcedRelease?: true;
   /** How long to wait for a hint. Milliseconds. @default 5_000 */
   readonly deadlineMs?: number;
 }
 
 /** Something that a harness may offer. */
-export type LockStoreNeed = 'forget' | 'openHandles' | 'traces';
+export type LockStoreNeed = 'forget' | 'openHandles' | 'traces' | 'inspection' | 'forcedRelease';

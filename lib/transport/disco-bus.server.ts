@@ -1,11 +1,14 @@
+import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import type { BusStatus } from '../bus/bus-status.js';
 import type { Subscription } from '../bus/consume/subscription.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
+import { type RpcInstance, WHO_TOPIC } from '../bus/operate/rpc-instances.js';
 import { ReplyStream } from '../bus/requests/reply-stream.js';
 import { random128 } from '../bus/requests/request-headers.js';
 import { transportAccess } from '../bus/transport-access.js';
+import { VERSION } from '../driver/package-version.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
@@ -145,6 +148,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
       const answering = requestHandler(handler);
       if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
     }
+    if (answers) opening.push(this.subscribeWho(bus));
     for (const { route, handler } of this.eventHandlers) {
       opening.push(this.subscribeEvents(bus, calls, route, handler));
     }
@@ -188,6 +192,25 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const toEvery = access.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
     if (requests === 'every') return [toEvery];
     return [toEvery, access.subscribe(ownTopic, answer, { ...options, label: oneLabel(topic) })];
+  }
+
+  /** Whoever asks is told who this is and what it answers. */
+  private subscribeWho(bus: DiscoBus): Promise<Subscription> {
+    const access = transportAccess(bus);
+    const patterns = [...this.messageHandlers].flatMap(([route, handler]) =>
+      requestHandler(handler) ? [route] : [],
+    );
+    const self: Omit<RpcInstance, 'seenAt'> = {
+      id: this.instance,
+      service: bus.service,
+      host: hostname(),
+      pid: process.pid,
+      version: VERSION,
+      patterns: patterns.sort(),
+      since: access.now(),
+    };
+    const answer = whereabouts(self);
+    return access.subscribe(WHO_TOPIC, () => answer, { retry: false, delivery: 'at-most-once' });
   }
 
   private subscribeEvents(
@@ -248,10 +271,10 @@ function requestHandler(handler: MessageHandler): MessageHandler | undefined {
   return handler.isEventHandler ? undefined : handler;
 }
 
-/** Tells a client where this instance is asked; null for one that answers only what all are asked. */
-function whereabouts(topic: string | null): ReplyStream {
+/** Tells what is asked of all: where this instance is asked, null for one that answers only what all are asked; or who it is. */
+function whereabouts(told: unknown): ReplyStream {
   return new ReplyStream((sink) => {
-    sink.value(topic);
+    sink.value(told);
     sink.leave();
     return undefined;
   });

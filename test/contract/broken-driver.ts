@@ -1,3 +1,4 @@
+import { type DeadLetterStore, offersDeadLetters } from '../../lib/driver/dead-letters.js';
 import { type DeadLetterReason, type Delivery, type DeliveryPart } from '../../lib/driver/delivery.js';
 import {
   type DiscoDriver,
@@ -56,6 +57,8 @@ export interface Defect {
   listed?(topics: string[]): string[];
   /** What it does otherwise when it is steered. */
   steering?(inner: Steering): Partial<Steering>;
+  /** What it does otherwise with dead letters. */
+  letters?(inner: DeadLetterStore): Partial<DeadLetterStore>;
   /** Tells no status. */
   mute?: boolean;
 }
@@ -68,7 +71,7 @@ export class BrokenDriver extends DriverDecorator {
     inner: DiscoDriver,
     private readonly defect: Defect,
   ) {
-    super(missteering(misleading(spoilt(inner, defect), defect), defect));
+    super(misfiling(missteering(misleading(spoilt(inner, defect), defect), defect), defect));
   }
 
   override get capabilities() {
@@ -128,6 +131,19 @@ function misleading(inner: DiscoDriver, { inspected, listed }: Defect): DiscoDri
     inspectTopics: async (range) => (await inner.inspectTopics(range)).map(told),
   };
   return Object.assign(new DriverDecorator(inner), inspection);
+}
+
+/** `inner`, with its dead letters spoilt. */
+function misfiling(inner: DiscoDriver, { letters }: Defect): DiscoDriver {
+  if (!offersDeadLetters(inner) || !letters) return inner;
+  const deadLetters = async (topic: string, group: string): Promise<DeadLetterStore> => {
+    const good = await inner.deadLetters(topic, group);
+    const bad = letters(good) as Record<string | symbol, unknown>;
+    return new Proxy(good, {
+      get: (target, name) => bad[name] ?? (Reflect.get(target, name) as () => unknown).bind(target),
+    });
+  };
+  return Object.assign(new DriverDecorator(inner), { deadLetters });
 }
 
 /** `inner`, with its steering spoilt. */

@@ -129,6 +129,22 @@ function ending(inner: DiscoDriver, error: Error): Promise<never> {
 
 /** Every way to be wrong that the suite is known to notice. */
 export const defects: Readonly<Record<string, KnownDefect>> = {
+  'brings dead letters back as they were': {
+    noticedBy: ['dead-letter-edit'],
+    make: () => ({ letters: (store) => ({ replay: (position) => store.replay(position) }) }),
+  },
+  'lists other letters beside the one that was asked for': {
+    noticedBy: ['dead-letter-edit'],
+    make: () => ({ letters: (store) => ({ list: ({ at: _, ...range }) => store.list(range) }) }),
+  },
+  'hides that a dead letter holds several messages': {
+    noticedBy: ['dead-letter-edit'],
+    make: () => ({
+      letters: (store) => ({
+        list: async (range) => (await store.list(range)).map(({ messages: _, ...letter }) => letter),
+      }),
+    }),
+  },
   ...inspectionDefects,
   ...steeringDefects,
   'loses every tenth message': {

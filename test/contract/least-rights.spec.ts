@@ -20,7 +20,8 @@ describe.each([
   const options = () => ({ port: server.port, username, password });
 
   beforeAll(async () => {
-    const rules = [...documentedRules('Everything'), ...more];
+    // `locks.list` looks through the keys.
+    const rules = [...documentedRules('Everything'), ...more, '+scan'];
     server = await RedisServer.start('--user', username, 'on', `>${password}`, ...rules);
     admin = new Redis({ port: server.port });
   });
@@ -41,6 +42,8 @@ describe.each([
     describeLockStore('redis, least rights', {
       createStore: () => new RedisLockStore(options()),
       forget: async () => void (await admin.flushall()),
+      inspection: true,
+      forcedRelease: true,
     });
   }
 });

@@ -1,3 +1,4 @@
+import type { ForcedReleaseProvider, LockInspectionProvider } from '../../lib/driver/lock-inspection.js';
 import type { LockAnswer, LockClaim, LockStore } from '../../lib/driver/lock-store.js';
 import { MemoryLockStore } from '../../lib/drivers/memory/locks/memory-lock-store.js';
 import { MemoryLockTable } from '../../lib/drivers/memory/locks/memory-lock-table.js';
@@ -5,7 +6,8 @@ import { lockStoreCases, runLockStoreCase } from '../../lib/testing/lock-store-c
 import type { LockStoreHarness } from '../../lib/testing/lock-store-harness.js';
 import { over } from '../unit/lock/support.js';
 
-type Fault = (store: LockStore, held: Map<string, LockClaim>) => Partial<LockStore>;
+type Whole = LockStore & LockInspectionProvider & ForcedReleaseProvider;
+type Fault = (store: Whole, held: Map<string, LockClaim>) => Partial<Whole>;
 
 /** Each is the memory store with one fault, and the cases that must find it. */
 const broken: Record<string, { readonly fault: Fault; readonly found: readonly string[] }> = {
@@ -125,6 +127,54 @@ const broken: Record<string, { readonly fault: Fault; readonly found: readonly s
     }),
     found: ['peek'],
   },
+  'counts readers as holders of a semaphore': {
+    fault: (store) => ({
+      inspect: async (key) => {
+        const lock = await store.inspect(key);
+        return lock.mode === 'read' ? { ...lock, mode: 'semaphore', permits: lock.holders.length } : lock;
+      },
+    }),
+    found: ['inspect'],
+  },
+  'does not know whose its locks are': {
+    fault: () => ({ introduce: () => undefined }),
+    found: ['inspect'],
+  },
+  'lists what was released': {
+    fault: (store) => {
+      const known = new Set<string>();
+      return {
+        list: async (range) => {
+          const page = await store.list(range);
+          for (const { key } of page.locks) known.add(key);
+          return { ...page, locks: await Promise.all([...known].map((key) => store.inspect(key))) };
+        },
+      };
+    },
+    found: ['list'],
+  },
+  'lists no second page': {
+    fault: (store) => ({ list: async (range) => ({ locks: (await store.list(range)).locks }) }),
+    found: ['list'],
+  },
+  'leaves the queue waiting when it takes a lock away': {
+    fault: (store, held) => ({
+      forceRelease: async (key) => ((await store.extend({ ...held.get(key)!, ttlMs: 20 })) ? 1 : 0),
+    }),
+    found: ['force', 'force-semaphore'],
+  },
+  'gives a lock that was taken away back to whoever extends it': {
+    fault: (store) => ({
+      extend: async (claim) => (await store.extend(claim)) || (await store.acquire(claim)).granted,
+    }),
+    found: ['force-holder'],
+  },
+  'tells nobody whose lock was taken away': {
+    fault: (store) => ({
+      onReleased: (listener) => store.onReleased((hint) => (hint.lost ? undefined : listener(hint))),
+    }),
+    found: ['force-holder'],
+  },
   'does not mind being closed': {
     fault: () => ({ close: async () => undefined }),
     found: ['closed'],
@@ -145,7 +195,7 @@ function harnessOf(fault: Fault): LockStoreHarness {
     });
     return over(noting, fault(noting, held));
   };
-  return { createStore, traces: () => table.size, deadlineMs: 300 };
+  return { createStore, traces: () => table.size, inspection: true, forcedRelease: true, deadlineMs: 300 };
 }
 
 function numbered(answer: LockAnswer, fencingToken: bigint): LockAnswer {

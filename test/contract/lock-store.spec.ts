@@ -10,6 +10,8 @@ describeLockStore('memory', {
   createStore: () => new MemoryLockStore({ table }),
   openHandles: () => process.getActiveResourcesInfo().length,
   traces: () => table.size,
+  inspection: true,
+  forcedRelease: true,
 });
 
 describe('over a server of its own', () => {
@@ -29,5 +31,7 @@ describe('over a server of its own', () => {
     forget: async () => void (await admin.flushall()),
     openHandles: async () => Number(/connected_clients:(\d+)/.exec(await admin.info('clients'))?.[1]),
     traces: async () => (await admin.keys('*')).filter((key) => !key.startsWith('disco:fence:')).length,
+    inspection: true,
+    forcedRelease: true,
   });
 });

@@ -47,6 +47,22 @@ describe('the locks of a bus', () => {
     await app.close();
   });
 
+  it('can be taken away by an operator: that is in the log and in the audit', async () => {
+    const lines: string[] = [];
+    const logger = { log() {}, warn: (line: string) => void lines.push(line), error() {} };
+    const bus = await busOf({ url: 'memory:', service: 'reports', logger });
+    const lock = await bus.locks.acquire('report', { autoExtend: true });
+    const { holders } = await bus.locks.inspect('report');
+    expect(holders).toMatchObject([{ owner: { service: 'reports', pid: process.pid } }]);
+    expect(await bus.locks.forceRelease('report', { by: 'ada' })).toBe(1);
+    await Promise.resolve();
+    expect(lock.signal.aborted).toBe(true);
+    expect(await bus.admin.audited()).toMatchObject([
+      { by: 'ada', action: 'force release', lock: 'report', messages: 1 },
+    ]);
+    expect(lines).toContain('the lock "report": force release by "ada", 1 holders');
+  });
+
   it('go by the defaults of the module, and its clock', async () => {
     const clock = new ManualClock();
     const bus = await busOf({ driver: memoryDriver({ clock }), clock, lock: { ttl: '2s', wait: 0 } });

@@ -26,6 +26,10 @@ export interface Subscription {
   readonly topic: string;
   /** The consumer group, at least once. */
   readonly group: string;
+  /** No handler starts at the moment: by `pause`, or as operators have paused the group. */
+  readonly paused: boolean;
+  /** Messages whose handlers run; of a batch all. */
+  readonly running: number;
   /**
    * No handler starts until `resume`; those that run go on. What was received before waits, a retry that comes due as
    * well; at most once, what is published meanwhile is missed, and whoever sent a request is told so that somebody else
@@ -91,6 +95,8 @@ export class BusSubscription implements Subscription {
   private readonly signalled = new Set<DeliveryContext>();
   /** Outcomes that are being recorded. */
   private settling = 0;
+  /** Messages whose handlers run. */
+  running = 0;
   private settledWaiter: (() => void) | undefined;
   private driverSubscription?: DriverSubscription;
   private closing?: Promise<void>;
@@ -342,6 +348,7 @@ export class BusSubscription implements Subscription {
     const context = new DeliveryContext(message, attempt, this.group, this.onSignal, delivery, cameMs);
     const startedMs = performance.now();
     metrics.inFlight(1);
+    this.running++;
     let result: unknown;
     try {
       result = handler(context);
@@ -364,6 +371,7 @@ export class BusSubscription implements Subscription {
   ): void {
     const seconds = (performance.now() - startedMs) / 1000;
     this.parts.metrics.inFlight(-1);
+    this.running--;
     if (this.signalled.size > 0) this.signalled.delete(context);
     if (error === notStarted) {
       this.unstarted();

@@ -16,9 +16,8 @@ import { WouldLoseMessagesError } from '../../errors/steering.errors.js';
 import type { Message } from '../../message/message.js';
 import { assertTopic } from '../../message/topic.js';
 import { PATIENCE_MS, type WaitingRoom } from '../connection/waiting-room.js';
-import type { BusLogger } from '../options/bus-logger.js';
-import { errorLine } from '../options/bus-logger.js';
 import type { MessageDecoder } from '../wire/message-decoder.js';
+import type { DeedLog } from './deed-log.js';
 
 /** Who does something, for the log and the audit. */
 export interface AdminOptions {
@@ -61,7 +60,7 @@ export interface BusAdminDeps {
   readonly engine: DiscoDriver;
   readonly waitingRoom: WaitingRoom;
   readonly decoder: MessageDecoder;
-  readonly logger: BusLogger;
+  readonly deeds: DeedLog;
   readonly service: string;
 }
 
@@ -128,7 +127,7 @@ export class BusAdmin {
     const steering = await this.steering(topic, group);
     const outcome = await steering.seekGroup(topic, group, target, options.skip === true);
     const messages = outcome.skipped + outcome.repeated;
-    await this.note(steering, { action: `seek ${target.to}`, topic, group, messages }, options);
+    await this.note({ action: `seek ${target.to}`, topic, group, messages }, options);
     return outcome;
   }
 
@@ -137,7 +136,7 @@ export class BusAdmin {
     assertOptions('purgeGroup', options, byKind);
     const steering = await this.steering(topic, group);
     const messages = await steering.purgeGroup(topic, group);
-    await this.note(steering, { action: 'purge', topic, group, messages }, options);
+    await this.note({ action: 'purge', topic, group, messages }, options);
     return messages;
   }
 
@@ -146,7 +145,7 @@ export class BusAdmin {
     assertOptions('purgeTopic', options, byKind);
     const steering = await this.steering(topic);
     const messages = await steering.purgeTopic(topic);
-    await this.note(steering, { action: 'purge topic', topic, messages }, options);
+    await this.note({ action: 'purge topic', topic, messages }, options);
     return messages;
   }
 
@@ -157,7 +156,7 @@ export class BusAdmin {
    */
   async removeGroup(topic: string, group: string, options: RemoveGroupOptions = {}): Promise<boolean> {
     assertOptions('removeGroup', options, removeKinds);
-    const steering = await this.steering(topic, group);
+    await this.steering(topic, group);
     const { engine } = this.deps;
     if (!offersGroupRemoval(engine))
       throw new ConfigurationError(`The driver "${engine.name}" removes no groups`);
@@ -165,7 +164,7 @@ export class BusAdmin {
     if (messages > 0 && options.discard !== true)
       throw new WouldLoseMessagesError(topic, group, messages, 'say discard: true');
     const there = await engine.removeGroup(topic, group);
-    if (there) await this.note(steering, { action: 'remove group', topic, group, messages }, options);
+    if (there) await this.note({ action: 'remove group', topic, group, messages }, options);
     return there;
   }
 
@@ -192,7 +191,7 @@ export class BusAdmin {
     assertOptions('publishDelayed', options, byKind);
     const steering = await this.steering(topic);
     const there = await steering.publishDelayed(topic, id);
-    if (there) await this.note(steering, { action: 'publish delayed', topic, messages: 1 }, options);
+    if (there) await this.note({ action: 'publish delayed', topic, messages: 1 }, options);
     return there;
   }
 
@@ -201,7 +200,7 @@ export class BusAdmin {
     assertOptions('removeDelayed', options, byKind);
     const steering = await this.steering(topic);
     const there = await steering.removeDelayed(topic, id);
-    if (there) await this.note(steering, { action: 'remove delayed', topic, messages: 1 }, options);
+    if (there) await this.note({ action: 'remove delayed', topic, messages: 1 }, options);
     return there;
   }
 
@@ -221,7 +220,7 @@ export class BusAdmin {
     assertOptions(action.split(' ')[0], options, byKind);
     const steering = await this.steering(topic, group);
     const outcome = await steering.setGroup(topic, group, setting);
-    if (outcome.changed) await this.note(steering, { action, topic, group }, options);
+    if (outcome.changed) await this.note({ action, topic, group }, options);
     return outcome;
   }
 
@@ -235,20 +234,8 @@ export class BusAdmin {
     throw new ConfigurationError(`The driver "${engine.name}" cannot be steered`);
   }
 
-  /** What was done is done, also when it cannot be written down. */
-  private async note(
-    steering: Steering,
-    deed: Omit<AuditEntry, 'at' | 'by'>,
-    { by = this.deps.service }: AdminOptions,
-  ): Promise<void> {
-    const { logger } = this.deps;
-    const { action, topic, group, messages } = deed;
-    const where = group === undefined ? `"${topic}"` : `"${topic}", group "${group}"`;
-    const count = messages === undefined ? '' : `, ${messages} messages`;
-    logger.warn(`${where}: ${action} by ${JSON.stringify(by)}${count}`);
-    await steering
-      .audit({ by, ...deed })
-      .catch((error) => logger.error(`What was done could not be written down: ${errorLine(error)}`));
+  private note(deed: Omit<AuditEntry, 'at' | 'by'>, { by = this.deps.service }: AdminOptions): Promise<void> {
+    return this.deps.deeds.record({ by, ...deed });
   }
 
   private async keptFor(topic: string, group: string): Promise<number> {

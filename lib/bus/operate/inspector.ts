@@ -9,9 +9,11 @@ import {
 } from '../../driver/inspection.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { aBoolean, aNumber, aString, type OptionKinds } from '../../errors/option-kinds.js';
+import { aBoolean, aDuration, aNumber, aString, type OptionKinds } from '../../errors/option-kinds.js';
 import { assertTopic } from '../../message/topic.js';
+import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { PATIENCE_MS, type WaitingRoom } from '../connection/waiting-room.js';
+import { askInstances, type InstanceCensus, type RpcInstance } from './rpc-instances.js';
 
 /** Which topics to look at. */
 export interface InspectRange {
@@ -35,9 +37,17 @@ export interface InspectorDeps {
   readonly engine: DiscoDriver;
   readonly waitingRoom: WaitingRoom;
   readonly connected: () => boolean;
+  readonly census: InstanceCensus;
+}
+
+/** How to ask for instances. */
+export interface InstancesOptions {
+  /** How long the first answer may take. @default '1s' */
+  timeout?: Duration;
 }
 
 const rangeKinds: OptionKinds<InspectRange> = { after: aString, limit: aNumber };
+const instancesKinds: OptionKinds<InstancesOptions> = { timeout: aDuration };
 const topicKinds: OptionKinds<InspectionOptions> = { bytes: aBoolean };
 
 const USUAL_LIMIT = 100;
@@ -82,6 +92,19 @@ export class Inspector {
     if (typeof group !== 'string' || group === '') throw new ConfigurationError('A group must be a name');
     const found = await (await this.provider()).inspectTopic(topic);
     return found?.groups.find(({ group: name }) => name === group);
+  }
+
+  /**
+   * The servers of the transport (`DiscoBusServer`) that answer requests now, those of other services and this process as well: all
+   * are asked, and those that answer within 250 ms of the first are told; an empty list where none did within `timeout`. Those
+   * of an earlier version do not say who they are. Any driver can tell.
+   */
+  async instances(options: InstancesOptions = {}): Promise<RpcInstance[]> {
+    assertOptions('inspect.instances', options, instancesKinds);
+    const timeoutMs = toMilliseconds(options.timeout ?? '1s', 'timeout', { minMs: 1 });
+    const { waitingRoom, census } = this.deps;
+    await waitingRoom.connected(PATIENCE_MS);
+    return askInstances(census, timeoutMs);
   }
 
   /** The connections of this bus, right now; waits for nothing. */

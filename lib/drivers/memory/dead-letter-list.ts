@@ -1,4 +1,9 @@
-import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../driver/dead-letters.js';
+import {
+  type DeadLetter,
+  type DeadLetterRange,
+  type DeadLetterStore,
+  severalMessages,
+} from '../../driver/dead-letters.js';
 import type { DeadLetterCounts } from '../../driver/inspection.js';
 
 /** What a group keeps of dead letters. */
@@ -34,7 +39,7 @@ export class DeadLetterList implements DeadLetterStore {
 
   /** All of them; a copy. */
   get all(): DeadLetter[] {
-    return Array.from(this.letters.values(), ({ letter }) => letter);
+    return Array.from(this.letters.values(), asListed);
   }
 
   /** How many there are, of how many messages, and for which reasons. */
@@ -69,15 +74,17 @@ export class DeadLetterList implements DeadLetterStore {
     return this.letters.size;
   }
 
-  async list({ after, limit }: DeadLetterRange): Promise<DeadLetter[]> {
+  async list({ after, at, limit }: DeadLetterRange): Promise<DeadLetter[]> {
+    if (at !== undefined) return [this.letters.get(at)].flatMap((kept) => (kept ? [asListed(kept)] : []));
     const letters = this.all;
     const start = after === undefined ? 0 : letters.findIndex(({ position }) => isLater(position, after));
     return start < 0 ? [] : letters.slice(start, start + limit);
   }
 
-  async replay(position: string): Promise<boolean> {
+  async replay(position: string, frame?: Uint8Array): Promise<boolean> {
+    if (frame && (this.letters.get(position)?.messages ?? 1) > 1) throw severalMessages(position);
     const kept = this.take(position);
-    if (kept) this.onReplay(kept);
+    if (kept) this.onReplay(frame ? { ...kept, letter: { ...kept.letter, frame } } : kept);
     return kept !== undefined;
   }
 
@@ -99,6 +106,10 @@ export class DeadLetterList implements DeadLetterStore {
     this.bytes -= kept.letter.frame.byteLength;
     return kept;
   }
+}
+
+function asListed({ letter, messages }: KeptLetter): DeadLetter {
+  return messages > 1 ? { ...letter, messages } : letter;
 }
 
 /** Positions are `<milliseconds>-<count>`. */

@@ -217,7 +217,8 @@ export class MemoryDriver
 
   /** The locks of the same broker and prefix; this driver need not be connected for it. */
   lockStore(context: DriverContext = {}): LockStore {
-    return new MemoryLockStore({ table: this.broker.space(context.prefix ?? 'disco').locks });
+    const { prefix = 'disco', service } = context;
+    return new MemoryLockStore({ table: this.broker.space(prefix).locks, service });
   }
 
   async ping(): Promise<void> {

@@ -5,8 +5,10 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
+import type { Subscription } from '../../bus/consume/subscription.js';
 import type { DeclaredSubscription } from '../../bus/disco-bus.js';
 import { errorLine } from '../../bus/options/bus-logger.js';
+import type { MessageHandler } from '../../bus/options/bus-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { expectShutdownHooks } from '../../transport/shutdown-hooks.js';
@@ -22,11 +24,43 @@ import { type FoundHandler, HandlerExplorer, type SubscribedMethod } from './han
 import { HandlerRunner } from './handler-runner.js';
 
 /** A handler, the bus it goes on, and its announcement there, made as soon as its options are known. */
-interface PlacedHandler {
-  readonly handler: FoundHandler;
-  readonly bus: BusEntry;
-  readonly declared: DeclaredSubscription;
-  readonly enhancers: Enhancers;
+export class PlacedHandler {
+  /** Once it is live. */
+  subscription: Subscription | undefined;
+  /** What it is to be from its beginning on. */
+  paused = false;
+
+  constructor(
+    readonly handler: FoundHandler,
+    readonly bus: BusEntry,
+    readonly declared: DeclaredSubscription,
+    readonly enhancers: Enhancers,
+  ) {}
+
+  /** Resolves when it is live. */
+  async open(call: MessageHandler): Promise<void> {
+    this.subscription = await this.declared.open(call);
+    if (this.paused) this.subscription.pause();
+  }
+
+  /** Starts nothing in this process, until `resume`. */
+  pause(): void {
+    this.paused = true;
+    this.subscription?.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.subscription?.resume();
+  }
+
+  /** For the log. */
+  get line(): string {
+    const { topic, group, delivery, concurrency } = this.declared;
+    const how = delivery === 'at-least-once' ? `at least once, group "${group}"` : 'at most once';
+    const bus = this.bus.name === DEFAULT_BUS ? '' : `, bus "${this.bus.name}"`;
+    return `${this.handler.label} handles "${topic}": ${how}, ${concurrency} at a time${bus}`;
+  }
 }
 
 /** Subscribes the methods with `@DiscoSubscribe` when the application starts. */
@@ -63,6 +97,11 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
     if (this.placed.length > 0) this.forgetHooks = expectShutdownHooks((text) => this.logger.warn(text));
   }
 
+  /** Those that are subscribed, or about to be, in the order in which they were found. */
+  get handlers(): readonly PlacedHandler[] {
+    return this.placed;
+  }
+
   onModuleDestroy(): void {
     this.forgetHooks();
   }
@@ -83,10 +122,11 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
       this.place({ ...method, options: made });
     }
     this.tellGlobals();
-    const subscribing = this.placed.map((each) => ({ ...each, live: this.subscribe(each) }));
+    for (const { line } of this.placed) this.logger.log(line);
+    const subscribing = this.placed.map((each) => ({ each, bus: each.bus, live: this.subscribe(each) }));
     const now = subscribing.filter(({ bus }) => bus.service.state !== 'connecting');
     const later = subscribing.filter(({ bus }) => bus.service.state === 'connecting');
-    for (const each of later) this.tellFailure(each);
+    for (const { each, live } of later) this.tellFailure(each, live);
     await Promise.all(now.map(({ live }) => live));
     await Promise.race([Promise.all(later.map(({ live }) => live)), nextTurn()]);
   }
@@ -98,7 +138,7 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
     const { bus: _name, enhancers = bus.enhancers, ...options } = handler.options;
     assertEnhancers(enhancers);
     const declared = bus.service.bus.declare(handler.topic, options, handler.label);
-    this.placed.push({ handler, bus, declared, enhancers });
+    this.placed.push(new PlacedHandler(handler, bus, declared, enhancers));
   }
 
   private busOf({ label, options }: FoundHandler): BusEntry {
@@ -110,8 +150,8 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
     );
   }
 
-  private async subscribe({ handler, declared, enhancers }: PlacedHandler): Promise<void> {
-    await declared.open(this.runner.handlerFor(handler, enhancers));
+  private subscribe(placed: PlacedHandler): Promise<void> {
+    return placed.open(this.runner.handlerFor(placed.handler, placed.enhancers));
   }
 
   /** What an application has made global for HTTP meets messages as well. */
@@ -123,7 +163,7 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
     );
   }
 
-  private tellFailure({ handler, live }: PlacedHandler & { live: Promise<void> }): void {
+  private tellFailure({ handler }: PlacedHandler, live: Promise<void>): void {
     live.catch((error) => {
       if (isDiscoBusError(error, 'DISCO_CLOSED')) return;
       this.logger.error(

@@ -5,6 +5,7 @@ import { aDuration, aString, checkedElsewhere, type OptionKinds } from '../../er
 import { LockManager } from '../../lock/lock-manager.js';
 import type { LockObserver } from '../../lock/lock-observer.js';
 import { toTtlMs } from '../../lock/lock-options.js';
+import type { ForcedRelease } from '../../lock/lock-steward.js';
 import { LockStoreOnDemand } from '../../lock/lock-store-on-demand.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { Clock } from '../../timing/clock.js';
@@ -41,6 +42,8 @@ export interface BusLockParts {
   readonly service?: string;
   readonly clock?: Clock;
   readonly metrics?: Metrics;
+  /** Told when a lock was taken from its holders. */
+  readonly onForcedRelease?: (deed: ForcedRelease) => unknown;
 }
 
 const prefixes = /^(?:[A-Za-z0-9][A-Za-z0-9._:-]{0,99})?$/;
@@ -63,14 +66,28 @@ export function assertLockOptions(options: BusLockOptions = {}): void {
 }
 
 /** The locks of a bus, which connect when the first one is asked for. */
-export function locksOf({ driver, lock = {}, prefix, service, clock, metrics }: BusLockParts): LockManager {
+export function locksOf({
+  driver,
+  lock = {},
+  prefix,
+  service,
+  clock,
+  metrics,
+  onForcedRelease,
+}: BusLockParts): LockManager {
   const store = new LockStoreOnDemand(() => {
     if (lock.store) return lock.store;
     if (offersLocks(driver)) return driver.lockStore({ prefix: lock.prefix ?? prefix, service });
     throw new ConfigurationError(`The driver "${driver.name}" offers no locks; give the bus a lock.store`);
   });
   const { ttl, wait } = lock;
-  return new LockManager(store, { ttl, wait, clock, observer: metrics && observerFor(metrics) });
+  return new LockManager(store, {
+    ttl,
+    wait,
+    clock,
+    observer: metrics && observerFor(metrics),
+    onForcedRelease,
+  });
 }
 
 function observerFor(metrics: Metrics): LockObserver {

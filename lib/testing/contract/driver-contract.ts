@@ -2,6 +2,7 @@ import { type DeliveryGuarantee, type DriverCapabilities } from '../../driver/ca
 import { agreementCases } from './cases/agreement.cases.js';
 import { bareCases } from './cases/bare.cases.js';
 import { byteCases } from './cases/bytes.cases.js';
+import { deadLetterCases } from './cases/dead-letter.cases.js';
 import { inspectionCases } from './cases/inspection.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
 import { publishTimeCases } from './cases/publish-time.cases.js';
@@ -31,6 +32,7 @@ export const driverCases: readonly DriverCase[] = [
   ...redeliveryCases,
   ...agreementCases,
   ...inspectionCases,
+  ...deadLetterCases,
   ...steeringCases,
 ];
 

@@ -13,7 +13,7 @@ describe('locks in a Redis Cluster', () => {
 
   const createStore = () => new RedisLockStore({ cluster: { nodes: cluster.addresses } });
 
-  describeLockStore('redis cluster', { createStore });
+  describeLockStore('redis cluster', { createStore, inspection: true, forcedRelease: true });
 
   it('keeps a lock without prefix at its bare key, in the slot of its queue', async () => {
     const bare = new RedisLockStore({ cluster: { nodes: cluster.addresses } }, { prefix: '' });
@@ -28,6 +28,9 @@ describe('locks in a Redis Cluster', () => {
       const lock = await waiting;
       expect(await client.set('report', 'lock', 'PX', 60_000, 'NX')).toBeNull();
       await lock.release();
+      const held = await locks.acquire('{order:1}:stock');
+      expect((await locks.list()).locks.map(({ key }) => key)).toEqual(['{order:1}:stock']);
+      await held.release();
       for (const key of ['50%', 'a{b', '{order:1}:stock', 'ü', '{x}'])
         await (await locks.acquire(key)).release();
       for (const key of ['a}b', '{}a']) {

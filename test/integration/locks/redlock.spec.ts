@@ -53,6 +53,27 @@ describe('Redlock over three servers', () => {
     );
   });
 
+  it('tells who holds a lock and takes it away by a majority, also while one server is away', async () => {
+    const [a, b] = [await wholeManager(), await wholeManager()];
+    const lock = await heldByAll(() => a.acquire('{x}:key', { ttl: '20s' }));
+    expect(await b.inspect('{x}:key')).toMatchObject({
+      mode: 'exclusive',
+      holders: [{ owner: { pid: process.pid } }],
+    });
+    const found: string[] = [];
+    for (let cursor: string | undefined, pages = 0; pages === 0 || cursor !== undefined; pages++) {
+      const page = await b.list({ match: '*key', cursor });
+      found.push(...page.locks.map(({ key }) => key));
+      cursor = page.cursor;
+    }
+    expect(found).toEqual(['{x}:key']);
+    await servers[0].kill();
+    expect(await b.forceRelease('{x}:key', { by: 'ada' })).toBe(1);
+    const next = await b.acquire('{x}:key', { wait: '10s' });
+    expect(next.fencingToken).toBeGreaterThan(lock.fencingToken);
+    await expect(lock.extend()).rejects.toMatchObject({ code: 'DISCO_LOCK_LOST' });
+  }, 30_000);
+
   it('bears the loss of one server, and no more', async () => {
     const [a, b] = [await wholeManager(), await wholeManager()];
     const before = await heldByAll(() => a.acquire('key', { ttl: '20s' }));

@@ -92,6 +92,83 @@ describe('dead letters', () => {
     expect(await queue.count()).toBe(0);
   });
 
+  it('are replayed with another payload or other headers: the same id, marked as edited, in log and audit', async () => {
+    const { bus, poison, handled } = await failing();
+    await bus.publish('orders', { n: 'x' }, durable);
+    await untilCount(bus, 1);
+    poison.fails = false;
+    const queue = bus.deadLetters('orders');
+    const [{ position }] = await queue.peek();
+    await bus.subscribe('orders', () => undefined, { ...durable, group: 'other' });
+    expect(
+      await queue.replayEdited(position, { payload: { n: 1 }, headers: { fixed: 'yes' }, by: 'ada' }),
+    ).toBe(true);
+    expect((await handled.until(2))[1]).toEqual({ payload: { n: 1 }, attempt: 1 });
+    expect(await queue.replayEdited(position, { payload: { n: 1 } })).toBe(false);
+    expect(await bus.admin.audited()).toMatchObject([
+      { by: 'ada', action: 'replay edited dead letter', topic: 'orders', group: 'g', messages: 1 },
+    ]);
+    poison.fails = true;
+    const { id } = await bus.publish('orders', { n: 2 }, { ...durable, headers: { tenant: 'a' } });
+    await untilCount(bus, 1);
+    const [second] = await queue.peek();
+    await queue.replayEdited(second.position, { headers: { fixed: 'yes' }, by: 'ada' });
+    await handled.until(4);
+    await untilCount(bus, 1);
+    const [third] = await queue.peek();
+    expect(third).toMatchObject({ replays: 1, message: { id, payload: { n: 2 } } });
+    expect({ ...third.message?.headers }).toMatchObject({
+      tenant: 'a',
+      fixed: 'yes',
+      'x-edited-by': 'ada',
+      'x-edited-at': expect.stringMatching(/^\d{4}-.*Z$/),
+    });
+  });
+
+  it('stay where they are when an edit cannot be written', async () => {
+    const { bus } = await failing();
+    await bus.publish('orders', { n: 1 }, durable);
+    await untilCount(bus, 1);
+    const queue = bus.deadLetters('orders');
+    const [{ position }] = await queue.peek();
+    const large = 'x'.repeat(40 * 1024 * 1024);
+    await expect(queue.replayEdited(position, { payload: large })).rejects.toThrow(
+      code('DISCO_MESSAGE_TOO_LARGE'),
+    );
+    await expect(queue.replayEdited(position, { payload: 1n })).rejects.toThrow(code('DISCO_CODEC'));
+    await expect(queue.replayEdited(position, {})).rejects.toThrow(code('DISCO_CONFIGURATION'));
+    expect(await queue.count()).toBe(1);
+    expect(await bus.admin.audited()).toEqual([]);
+  });
+
+  it('leave a line in the log and an entry in the audit when they are replayed, removed or purged', async () => {
+    const { bus, poison } = await failing();
+    for (let n = 0; n < 4; n++) await bus.publish('orders', { n }, durable);
+    await untilCount(bus, 4);
+    poison.fails = false;
+    const queue = bus.deadLetters('orders');
+    const [first, second] = await queue.peek();
+    await queue.remove(first.position, { by: 'ada' });
+    await queue.replay(second.position);
+    await queue.replayAll({ filter: ({ position }) => position === second.position });
+    await queue.purge({ by: 'ada' });
+    const told = (await bus.admin.audited()).map(({ by, action, messages }) => [by, action, messages]);
+    expect(told).toEqual([
+      ['ada', 'purge dead letters', 2],
+      ['g', 'replay dead letter', 1],
+      ['ada', 'remove dead letter', 1],
+    ]);
+  });
+
+  it('are shown by the reason for which they were given up', async () => {
+    const { bus } = await failing();
+    for (let n = 0; n < 3; n++) await bus.publish('orders', { n }, durable);
+    await untilCount(bus, 3);
+    const queue = bus.deadLetters('orders');
+    expect(await queue.peek({ reason: 'attempts', limit: 2 })).toHaveLength(2);
+    expect(await queue.peek({ reason: 'expired' })).toEqual([]);
+  });
+
   it('are replayed by filter', async () => {
     const { bus, poison, handled } = await failing();
     for (const payload of ['a', 'b', 'c']) await bus.publish('orders', payload, durable);

@@ -429,4 +429,59 @@ describe('LockManager', () => {
     const locks = new LockManager(new MemoryLockStore({ table: world.table }), { clock: world.clock });
     await expect(locks.acquire('key')).rejects.toMatchObject({ code: 'DISCO_NOT_CONNECTED' });
   });
+
+  it('tells who holds a lock, and takes it away: the signal aborts, and the next one has a larger fencing token', async () => {
+    const forced: unknown[] = [];
+    const [a, b] = [
+      await world.manager(),
+      await world.manager({ onForcedRelease: (deed) => forced.push(deed) }),
+    ];
+    const lock = await a.acquire('key');
+    const { signal } = lock;
+    const waiting = b.acquire('key');
+    await settled(world.clock, Promise.resolve());
+    expect(await b.inspect('key')).toMatchObject({
+      mode: 'exclusive',
+      holders: [{ owner: { pid: process.pid } }],
+      waiting: 1,
+    });
+    expect((await b.list({ match: 'k*' })).locks.map(({ key }) => key)).toEqual(['key']);
+    expect(await b.forceRelease('key', { by: 'ada' })).toBe(1);
+    const next = await settled(world.clock, waiting);
+    expect(next.fencingToken).toBeGreaterThan(lock.fencingToken);
+    expect(signal.reason).toMatchObject({ code: 'DISCO_LOCK_LOST' });
+    expect(lock.isValid()).toBe(false);
+    await expect(lock.release()).rejects.toMatchObject({ code: 'DISCO_LOCK_LOST' });
+    expect(next.isValid()).toBe(true);
+    expect(forced).toEqual([{ key: 'key', by: 'ada', holders: 1 }]);
+    await next.release();
+    expect(await b.forceRelease('key', { by: 'ada' })).toBe(0);
+    expect(forced).toHaveLength(1);
+  });
+
+  it('lets the next one of the process of a former holder in', async () => {
+    const locks = await world.manager({ onForcedRelease: () => undefined });
+    const lock = await locks.acquire('key', { autoExtend: true });
+    const waiting = locks.acquire('key', { wait: '1m' });
+    await settled(world.clock, Promise.resolve());
+    expect(await locks.forceRelease('key', { by: 'ada' })).toBe(1);
+    const next = await settled(world.clock, waiting);
+    expect(next.fencingToken).toBeGreaterThan(lock.fencingToken);
+    await next.release();
+  });
+
+  it('refuses what nobody can look at or take away, by a typed error', async () => {
+    const locks = await world.manager();
+    const refusal = { code: 'DISCO_CONFIGURATION' };
+    await expect(locks.inspect('')).rejects.toMatchObject(refusal);
+    await expect(locks.list({ limit: 0 })).rejects.toMatchObject(refusal);
+    await expect(locks.forceRelease('key', {} as never)).rejects.toMatchObject(refusal);
+    const plain = await world.manager({}, (store) => ({
+      ...over(store, {}),
+      introduce: undefined,
+      forceRelease: undefined,
+    }));
+    await expect(plain.inspect('key')).rejects.toMatchObject(refusal);
+    await expect(plain.forceRelease('key', { by: 'ada' })).rejects.toMatchObject(refusal);
+  });
 });

@@ -1,3 +1,8 @@
+import {
+  type LockRange,
+  offersForcedRelease,
+  offersLockInspection,
+} from '../../../lib/driver/lock-inspection.js';
 import type { LockStore } from '../../../lib/driver/lock-store.js';
 import { MemoryLockStore } from '../../../lib/drivers/memory/locks/memory-lock-store.js';
 import { MemoryLockTable } from '../../../lib/drivers/memory/locks/memory-lock-table.js';
@@ -19,8 +24,16 @@ export function bench() {
 }
 
 /** `store` with some of its methods replaced. */
-export function over(store: LockStore, methods: Partial<LockStore>): LockStore {
-  return {
+export function over<Store extends LockStore>(store: Store, methods: Partial<Store>): Store {
+  const seen = offersLockInspection(store) && {
+    introduce: (tag: string) => store.introduce(tag),
+    inspect: (key: string) => store.inspect(key),
+    list: (range: LockRange) => store.list(range),
+  };
+  const forced = offersForcedRelease(store) && { forceRelease: (key: string) => store.forceRelease(key) };
+  const known: LockStore = {
+    ...seen,
+    ...forced,
     name: store.name,
     connect: () => store.connect(),
     acquire: (...args) => store.acquire(...args),
@@ -29,8 +42,8 @@ export function over(store: LockStore, methods: Partial<LockStore>): LockStore {
     peek: (key) => store.peek(key),
     onReleased: (listener) => store.onReleased(listener),
     close: () => store.close(),
-    ...methods,
   };
+  return { ...known, ...methods } as Store;
 }
 
 /** Steps the clock until the promise settles. */

@@ -1,3 +1,9 @@
+import {
+  keyMatcher,
+  type LockInspection,
+  type LockOwner,
+  OWNER_TAG_DIGITS,
+} from '../../../driver/lock-inspection.js';
 import type {
   LockAcquireOptions,
   LockAnswer,
@@ -35,6 +41,8 @@ export class MemoryLockTable {
   private readonly handOffMs: number;
   /** One counter for all keys: larger than every token granted before, so for each key too, and no key leaves a trace. */
   private lastFencingToken = 0n;
+  /** The stores that use the table: who made a claim, and where its holder is told of its loss. */
+  private readonly stores = new Map<string, { readonly owner: LockOwner; readonly inbox: LockInbox }>();
 
   constructor(options: MemoryLockTableOptions = {}) {
     const { clock = systemClock, pollMs = 1_000, waiterTtlMs = 5_000, handOffMs = 10_000 } = options;
@@ -91,6 +99,42 @@ export class MemoryLockTable {
   /** See {@link LockStore.peek}. */
   peek(key: string): LockState {
     return this.keys.get(key)?.state() ?? { holders: 0, remainingMs: 0, waiting: 0, fencingToken: 0n };
+  }
+
+  /** Claims whose tokens begin with `tag` are `owner`'s, who hears of their loss by `inbox`; returns what ends that. */
+  introduce(tag: string, owner: LockOwner, inbox: LockInbox): () => void {
+    this.stores.set(tag, { owner, inbox });
+    return () => void this.stores.delete(tag);
+  }
+
+  /** See {@link LockInspectionProvider.inspect}. */
+  inspect(key: string): LockInspection {
+    const locked = this.keys.get(key) ?? new LockedKey(this.clock);
+    return locked.inspect(key, (token) => this.storeOf(token)?.owner);
+  }
+
+  /** All that are held, of those that `match` means. */
+  held(match: string | undefined): LockInspection[] {
+    const matches = keyMatcher(match);
+    return [...this.keys.keys()]
+      .filter(matches)
+      .map((key) => this.inspect(key))
+      .filter(({ holders }) => holders.length > 0);
+  }
+
+  /** See {@link ForcedReleaseProvider.forceRelease}. */
+  forceRelease(key: string): number {
+    const locked = this.keys.get(key);
+    if (locked === undefined) return 0;
+    const lost = locked.dropAll();
+    for (const token of lost) this.storeOf(token)?.inbox({ token, lost: true });
+    this.serve(locked);
+    this.forgetIfUnused(key);
+    return lost.length;
+  }
+
+  private storeOf(token: string) {
+    return this.stores.get(token.slice(0, OWNER_TAG_DIGITS));
   }
 
   /** Whether `claim` may take `key` now. Those queued before it are served first; with `inbox` it joins them. */

@@ -29,6 +29,8 @@ export class LockInbox {
       /** The channel is heard again: what was said meanwhile is lost. */
       heard(): void;
       handedOver(news: HandOver): void;
+      /** Somebody took the lock that was held by this token. */
+      lost(token: string): void;
     },
   ) {
     this.channel = `${prefix}:locks:${randomBytes(16).toString('hex')}`;
@@ -67,6 +69,8 @@ export class LockInbox {
   }
 
   private receive(message: string): void {
+    const lost = /^lost ([0-9a-f]{32})$/.exec(message);
+    if (lost) this.listener.lost(lost[1]);
     const match = /^([0-9a-f]{32}) (\d{1,20}) (\d{1,15}) (\d{1,15}) (\d{1,9})$/.exec(message);
     if (match === null) return;
     const [, token, fence, ttl, server, keys] = match;

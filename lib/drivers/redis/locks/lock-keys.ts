@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../../../errors/bus.errors.js';
 import { bulk } from './wire.js';
 
 /** The three keys that a lock has in Redis. They share a hash slot. */
@@ -27,6 +28,34 @@ export function lockKeys(prefix: string, key: string): LockKeys {
   const name = tag === undefined ? `{${key.replace(/[%{}]/g, encodeURIComponent)}}` : `{${tag}}:${key}`;
   const [lock, fence, queue] = ['lock', 'fence', 'wait'].map((kind) => `${prefix}:${kind}:${name}`);
   return { lock, fence, queue, slot: tag ?? key, wire: onWire(lock, fence, queue) };
+}
+
+/**
+ * The pattern of the keys by which the locks of `prefix` are found, and the name of the lock that such a key belongs to;
+ * undefined for others. Bare locks are found by their fencing counters: their own keys look like anybody's.
+ */
+export function lockFinder(prefix: string): {
+  readonly pattern: string;
+  nameOf(key: string): string | undefined;
+} {
+  const head = prefix === '' ? ':fence:' : `${prefix}:lock:`;
+  const nameOf = (key: string) => {
+    const rest = key.slice(head.length);
+    const tagged = /^\{[^}]+\}:(.*)$/s.exec(rest);
+    const plain = /^(?:\{(.*)\}|\}(.*))$/s.exec(rest);
+    const name = tagged?.[1] ?? plain?.[1] ?? plain?.[2];
+    const found = [name, name && decoded(name)].find((each) => each !== undefined && own(each) === key);
+    return found === '' ? undefined : found;
+  };
+  const own = (name: string) => {
+    const { lock, fence } = lockKeys(prefix, name);
+    return prefix === '' ? fence : lock;
+  };
+  return { pattern: `${head.replace(/[\\*?[\]]/g, '\\$&')}*`, nameOf };
+}
+
+function decoded(name: string): string {
+  return name.replace(/%(25|7B|7D)/g, decodeURIComponent);
 }
 
 /** A bare key is its own slot. The others follow it there by a hash tag, in which no brace can be closed. */
@@ -61,6 +90,22 @@ export class LockKeyring {
   /** The keys of the lock named `key`. */
   of(key: string): LockKeys {
     return this.one(key)[0];
+  }
+
+  /** Those of the locks of one claim. Throws ConfigurationError where a Cluster, `clustered`, cannot keep them together. */
+  all(names: readonly string[], clustered: boolean): readonly LockKeys[] {
+    const all = names.length === 1 ? this.one(names[0]) : names.map((name) => this.of(name));
+    if (clustered && all.some(({ scattered }) => scattered)) {
+      throw new ConfigurationError(
+        'On a Redis Cluster the key of a lock without prefix may close a brace only as a hash tag',
+      );
+    }
+    if (clustered && all.some(({ slot }) => slot !== all[0].slot)) {
+      throw new ConfigurationError(
+        "On a Redis Cluster the keys of one lock must share a hash tag, as '{order:1}:a' and '{order:1}:b'",
+      );
+    }
+    return all;
   }
 
   /** The same, as the only ones of a claim. */

@@ -14,3 +14,6 @@ export function lockOperation(kind: LockOperationKind, claim: LockClaim, floor =
   const permits = mode === 'exclusive' ? -1 : claim.permits;
   return `${kind.toUpperCase()} ${keys.length} ${token} ${permits} ${ttlMs} ${floor} ${succeeds}`;
 }
+
+/** The script's argument that takes a lock from all who hold it. */
+export const forceOperation = 'F 1 0 0 0 0 ';

@@ -1,4 +1,5 @@
 import { FENCING_STEP } from './fencing-step.js';
+import { forceFunction } from './lock-force-script.js';
 
 /**
  * The part of the lock script that carries out operations of every kind: ends with `return` and a function of an operation
@@ -20,10 +21,11 @@ local function lastOf(fence)
   return tonumber(string.match(call('GET', fence) or '0', '%d+'))
 end
 
--- The mark may outlive the queue, but never the other way round.
-local function note(fence, granted, queue)
+-- The mark may outlive the queue, but never the other way round. A semaphore's permits stand before it, so that it is always there.
+local function note(fence, granted, queue, permits)
   local waiting = call('EXISTS', queue) == 1
-  call('SET', fence, text(granted) .. (waiting and '+' or ''), 'PX', fenceTtl)
+  local counted = (tonumber(permits) or 0) > 0 and ' ' .. permits or ''
+  call('SET', fence, text(granted) .. counted .. ((waiting or counted ~= '') and '+' or ''), 'PX', fenceTtl)
   return waiting
 end
 
@@ -92,7 +94,7 @@ local function enqueue(fence, queue, token, permits, ttl, keys)
   local entry = { token, text(now + waiterTtl), permits, ttl, keys, inbox }
   call('HSET', queue, 'w' .. token, ticket, 'q' .. ticket, table.concat(entry, ' '))
   call('PEXPIRE', queue, waiterTtl)
-  note(fence, lastOf(fence), queue)
+  note(fence, lastOf(fence), queue, string.match(call('GET', fence) or '', ' (%d+)'))
 end
 
 -- Hands the lock to its queue, in order, as far as it may be had. True when the turn came to self, who takes it himself.
@@ -117,7 +119,7 @@ local function serve(lock, fence, queue, self)
         if told > 0 or not exact then
           if keys == '1' then
             take(lock, token, permits, ttl)
-            note(fence, granted, queue)
+            note(fence, granted, queue, permits)
           else
             keep(lock, token)
           end
@@ -141,7 +143,7 @@ local function grant(first, keys, token, permits, ttl, floor, again)
   if not same then granted = math.max(granted + ${FENCING_STEP}, micros, floor) end
   for i = first, first + keys * 3 - 1, 3 do
     take(KEYS[i], token, permits, ttl)
-    if note(KEYS[i + 1], granted, KEYS[i + 2]) then
+    if note(KEYS[i + 1], granted, KEYS[i + 2], permits) then
       withdraw(KEYS[i + 2], token)
       if permits >= 0 then serve(KEYS[i], KEYS[i + 1], KEYS[i + 2]) end
     end
@@ -216,6 +218,7 @@ local function release(first, keys, token, permits)
   return held == keys and 1 or 0
 end
 
+${forceFunction}
 return function(arg, first)
   local kind, token, succeeds, ttl = sub(arg, 1, 1), sub(arg, 2, 33), '', tonumber(sub(arg, 34))
   local keys, permits, floor = 1, -1, 0
@@ -227,6 +230,7 @@ return function(arg, first)
     keys, permits, ttl, floor = tonumber(keys), tonumber(permits), tonumber(ttl), tonumber(floor)
   end
   kind = string.upper(kind)
+  if kind == 'F' then return force(KEYS[first], KEYS[first + 1], KEYS[first + 2]), 1 end
   if kind == 'R' then return release(first, keys, token, permits), keys end
   if kind == 'E' then return extend(first, keys, token, permits, ttl), keys end
   return acquire(first, keys, token, permits, ttl, kind ~= 'T', succeeds, floor), keys

@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import { lackingRights, missingRights } from '../rights/missing-rights.js';
 import { commandsOf } from '../rights/script-commands.js';
-import { lockScript, peekScript } from './lock-script.js';
+import { inspectLockScript, lockScript, peekScript } from './lock-script.js';
 
 /** What locks send on keys, read off the scripts themselves. */
-export const lockCommands: readonly string[] = commandsOf(lockScript, peekScript);
+export const lockCommands: readonly string[] = commandsOf(lockScript, peekScript, inspectLockScript);
 
 /** What a {@link LockRights} tries. */
 export interface LockRightsSetup {

@@ -10,20 +10,21 @@ import { lockQueueScript } from './lock-queue-script.js';
  * counter is kept, no less than waiterTtl; then one for each operation. KEYS: three for each key of each operation.
  *
  * An operation is `kind keys token permits ttl floor succeeds` with single spaces between. Kinds: A acquire and wait, T try
- * to acquire, E extend, R release. `permits` is -1 for an exclusive claim and 0 for any number of shared ones; `floor` is
+ * to acquire, E extend, R release, F
+ * take it from all who hold it. `permits` is -1 for an exclusive claim and 0 for any number of shared ones; `floor` is
  * the least fencing token; `succeeds` may be empty. For one exclusive key, without the last two, there is a short form
  * that is quick in the common cases: `a<token><ttl>`, `t<token><ttl>`, `r<token>`, and `s<token><succeeds><ttl>`, an A
  * that succeeds.
  *
  * lock: a string, the exclusive holder's token, or with a ~ before it the token of a claim to several keys that keeps
  * this one while it waits for the next; or a sorted set of shared holders' tokens by the end of their time.
- * fence: the last fencing token, with a + after it if there may be a queue. Granted is max(last + step, server time in µs),
+ * fence: the last fencing token, with a + after it if there may be a queue; of a semaphore `<token> <permits>+`. Granted is max(last + step, server time in µs),
  * so it rises even when this key is lost, and the numbers between are the holder's.
  * queue: a hash; t = tickets given out, h = next ticket to serve, w<token> = its ticket, q<ticket> = what it waits for:
  * `token till permits ttl keys inbox`.
  *
  * Replies: `<fencing token>` granted, `G<fencing token>` if `succeeds` gave the lock up for it, `b<ms>` busy; 1 or 0 for E
- * and R. The server time is told only if one of the operations looked at the clock.
+ * and R; the tokens that lost it with commas between, or -, for F. The server time is told only if one of the operations looked at the clock.
  */
 export const lockScript = `
 local call, sub, byte = redis.call, string.sub, string.byte
@@ -108,4 +109,36 @@ for i = 2, #entries, 2 do
   if till and tonumber(till) > now then waiting = waiting + 1 end
 end
 return { kind, holders, left, waiting, string.match(redis.call('GET', KEYS[2]) or '0', '%d+') }
+`;
+
+/**
+ * Reads one lock and who holds it without changing it: `[kind, now, waiting, fence, token, until, token, until …]`, all times
+ * in ms. KEYS: lock, fence, queue.
+ */
+export const inspectLockScript = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local kind, waiting = redis.call('TYPE', KEYS[1]).ok, 0
+local entries = redis.call('HGETALL', KEYS[3])
+for i = 2, #entries, 2 do
+  local till = string.match(entries[i], '^%x+ (%d+) ')
+  if till and tonumber(till) > now then waiting = waiting + 1 end
+end
+local state = { kind, now, waiting, redis.call('GET', KEYS[2]) or '0' }
+if kind == 'string' then
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 then
+    state[5] = redis.call('GET', KEYS[1])
+    state[6] = now + left
+  end
+elseif kind == 'zset' then
+  local members = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
+  for i = 1, #members, 2 do
+    if tonumber(members[i + 1]) > now then
+      state[#state + 1] = members[i]
+      state[#state + 1] = tonumber(members[i + 1])
+    end
+  end
+end
+return state
 `;

@@ -11,13 +11,14 @@ import type { ResolvedRedisOptions } from '../redis-options.js';
 import type { LockCall } from './lock-call.js';
 import type { LockKeys } from './lock-keys.js';
 import { LockRights, type LockRightsSetup } from './lock-rights.js';
-import { lockScript, peekScript } from './lock-script.js';
+import { inspectLockScript, lockScript, peekScript } from './lock-script.js';
 
 /** Runs scripts over one connection of the role `locks`, or over a Cluster client that finds the node by the first key. */
 export class LockServer {
   readonly clustered: boolean;
   private readonly link: RedisLink | undefined;
-  private cluster: Cluster | undefined;
+  /** Of a Cluster, once connected. */
+  cluster: Cluster | undefined;
   readonly rights: LockRights;
   private readonly commands: RedisCommands;
   private readonly deadlines: DeadlineQueue;
@@ -84,6 +85,16 @@ export class LockServer {
     return this.guarded(this.client().eval(peekScript, 3, lock, fence, queue));
   }
 
+  /** One lock and who holds it, as {@link inspectLockScript} tells it. Rejects as {@link run} does. */
+  async inspect({ lock, fence, queue }: LockKeys): Promise<unknown> {
+    return this.guarded(this.client().eval(inspectLockScript, 3, lock, fence, queue));
+  }
+
+  /** What `command` resolves with. Rejects as {@link run} does. */
+  async ask<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply> {
+    return this.guarded(command(this.client()));
+  }
+
   /** How many replicas have what was written last over this connection, after `timeoutMs` at the latest. */
   async replicas(min: number, timeoutMs: number): Promise<number> {
     return this.guarded(this.client().wait(min, timeoutMs));
@@ -95,6 +106,11 @@ export class LockServer {
     this.link?.close();
     if (this.cluster) discardClient(this.cluster);
     this.cluster = undefined;
+  }
+
+  /** Whether commands may be sent. */
+  get isOpen(): boolean {
+    return this.phase === 'open';
   }
 
   private get isClosed(): boolean {

@@ -1,4 +1,9 @@
-import type { DeadLetter, DeadLetterRange, DeadLetterStore } from '../../../driver/dead-letters.js';
+import {
+  type DeadLetter,
+  type DeadLetterRange,
+  type DeadLetterStore,
+  severalMessages,
+} from '../../../driver/dead-letters.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
 import type { FeatureRights } from './feature-rights.js';
 import {
@@ -50,15 +55,19 @@ class RedisDeadLetters implements DeadLetterStore {
     return this.ask((client) => client.xlen(this.keys.dead));
   }
 
-  async list({ after, limit }: DeadLetterRange): Promise<DeadLetter[]> {
-    const from = after === undefined ? '-' : `(${assertPosition(after)}`;
-    const found = await this.ask((client) => client.xrangeBuffer(this.keys.dead, from, '+', 'COUNT', limit));
+  async list({ after, at, limit }: DeadLetterRange): Promise<DeadLetter[]> {
+    const behind = after === undefined ? '-' : `(${assertPosition(after)}`;
+    const [from, to] = at === undefined ? [behind, '+'] : [assertPosition(at), at];
+    const found = await this.ask((client) => client.xrangeBuffer(this.keys.dead, from, to, 'COUNT', limit));
     return found.map(([id, fields]) => deadLetter(id, fields));
   }
 
-  async replay(where: string): Promise<boolean> {
+  async replay(where: string, frame?: Uint8Array): Promise<boolean> {
     if (!position.test(where)) return false;
-    return (await this.ask((client) => replay.run(client, this.letterKeys, [where]))) === 1;
+    const args = frame === undefined ? [where] : [where, Buffer.from(frame)];
+    const reply = await this.ask((client) => replay.run(client, this.letterKeys, args));
+    if (reply === -1) throw severalMessages(where);
+    return reply === 1;
   }
 
   async remove(where: string): Promise<boolean> {
@@ -95,6 +104,7 @@ function deadLetter(id: Buffer, fields: readonly Buffer[]): DeadLetter {
   return {
     position: id.toString('latin1'),
     frame: named.get('f') ?? Buffer.alloc(0),
+    ...(Number(text('m') ?? 1) > 1 && { messages: Number(text('m')) }),
     reason,
     error: reason === 'crashes' ? crashOf(text) : errorOf(text),
     originalPosition: text('o'),

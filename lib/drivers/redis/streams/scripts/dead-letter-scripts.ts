@@ -27,7 +27,8 @@ const replay = `
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not found then return 0 end
 local letter = fieldsOf(found[2])
-comeBack(tonumber(letter.m) or 1, letter.s or '', 'f', letter.f or '', 'a', 0, 'c', 0, 'n', 0, 'o', letter.o or ARGV[1], 'x', '',
+if ARGV[2] and (tonumber(letter.m) or 1) > 1 then return -1 end
+comeBack(tonumber(letter.m) or 1, letter.s or '', 'f', ARGV[2] or letter.f or '', 'a', 0, 'c', 0, 'n', 0, 'o', letter.o or ARGV[1], 'x', '',
   'r', (tonumber(letter.r) or 0) + 1, 's', letter.s or '')
 unburied(letter)
 redis.call('XDEL', KEYS[1], ARGV[1])
@@ -38,7 +39,8 @@ const functions = pastLimit + floorFunctions + nowFunction + letters + appendFun
 
 /**
  * Hands one dead letter back to its group as a first attempt. KEYS: dead letters, retry stream, state, settled parts. ARGV:
- * position. Reply: 1 if it was there.
+ * position, and maybe the bytes of one message in place of its own. Reply: 1 if it was there, -1 if it holds several messages and
+ * was not to come back as it is.
  */
 export const replayScript = functions + comeBackFunction + unburiedFunction + replay;
 
