@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein';
 import { ConfigurationError } from './bus.errors.js';
+import { nearestName } from './nearest-name.js';
 import { anObject, type OptionKind, type OptionKinds } from './option-kinds.js';
 
 /** By the name of an option that others have and this library does not: what to use in its place. */
@@ -103,23 +103,9 @@ function unknownOption(
   const said = `${where}: there is no option "${shortened(name)}"`;
   const instead = replacements && Object.hasOwn(replacements, name) ? replacements[name] : undefined;
   if (instead !== undefined) return new ConfigurationError(`${said}: ${instead}`);
-  const near = nearest(name, kinds);
+  const near = nearestName(name, Object.keys(kinds));
   if (near !== undefined) return new ConfigurationError(`${said}; did you mean "${near}"?`);
   return new ConfigurationError(`${said}; there are ${Object.keys(kinds).join(', ')}`);
-}
-
-/** The name that differs least, if it differs little. */
-function nearest(name: string, kinds: object): string | undefined {
-  const given = name.toLowerCase();
-  let best: string | undefined;
-  let bestDistance = Math.max(2, Math.ceil(name.length / 2.5)) + 1;
-  for (const known of Object.keys(kinds)) {
-    const differs = distance(given, known.toLowerCase());
-    if (differs >= bestDistance || differs >= known.length) continue;
-    best = known;
-    bestDistance = differs;
-  }
-  return best;
 }
 
 function shown(value: unknown): string {
