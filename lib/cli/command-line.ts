@@ -8,7 +8,7 @@ import { assertArguments, isFlag } from './flags.js';
 import { Given } from './given.js';
 import { helpOf } from './help.js';
 import { Run } from './run.js';
-import { Terminal } from './terminal.js';
+import { type Terminal } from './terminal.js';
 import { limited } from './watching.js';
 
 export const root: Command = {
