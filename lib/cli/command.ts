@@ -44,8 +44,13 @@ export const commonArgs = {
   help: { ...flag('This text'), alias: 'h' },
 } as const satisfies ArgsDef;
 
-/** Flags of every command that changes something. */
-export const writeArgs = {
+/** The flag of every command that changes something. */
+export const consentArgs = {
   yes: flag('Do not ask; needed where there is no terminal to ask on'),
+} as const satisfies ArgsDef;
+
+/** Flags of commands whose deeds are written down for the audit. */
+export const writeArgs = {
+  ...consentArgs,
   by: valued('name', 'Who does it, for the audit. Default: user@host'),
 } as const satisfies ArgsDef;

@@ -1,9 +1,11 @@
 import { type Command, positional } from '../command.js';
-import { groupColumns, groupRow } from '../group-rows.js';
+import { type GroupRow, groupColumns, groupRow } from '../group-rows.js';
 import type { Run } from '../run.js';
-import { table } from '../text.js';
+import { type Column, table } from '../text.js';
 import { nextLook, watchArgs, watched } from '../watching.js';
 import { steering } from './groups-steering.js';
+
+const columns: readonly Column<GroupRow>[] = [...groupColumns, { name: 'limit', of: ({ limit }) => limit }];
 
 const list: Command = {
   summary: 'Lists the groups of a topic.',
@@ -22,7 +24,13 @@ export const groups: Command = {
 
 async function show(run: Run): Promise<undefined> {
   const topic = await run.topic();
-  const rows = topic.groups.map((group) => groupRow(topic, group));
+  const { driver } = await run.session();
+  const rows = await Promise.all(
+    topic.groups.map(async (group) => {
+      const { limit } = await driver.diagnosis().hindrances(topic.topic, group.group);
+      return { ...groupRow(topic, group), limit };
+    }),
+  );
   nextLook(run);
-  run.show(rows, () => table(groupColumns, rows, run.terminal.paint));
+  run.show(rows, () => table(columns, rows, run.terminal.paint));
 }

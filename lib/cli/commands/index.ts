@@ -1,8 +1,21 @@
 import type { Command } from '../command.js';
+import { audit } from './audit.js';
+import { dead } from './dead.js';
+import { delayed } from './delayed.js';
 import { groups } from './groups.js';
 import { lag } from './lag.js';
+import { pending } from './pending.js';
 import { topic } from './topic.js';
 import { topics } from './topics.js';
 
 /** All commands by name, in the order of the help. */
-export const commands: Readonly<Record<string, Command>> = { topics, topic, groups, lag };
+export const commands: Readonly<Record<string, Command>> = {
+  topics,
+  topic,
+  groups,
+  lag,
+  pending,
+  delayed,
+  dead,
+  audit,
+};

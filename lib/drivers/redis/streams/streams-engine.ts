@@ -12,6 +12,7 @@ import type {
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pattern.js';
+import { GroupDiagnosis } from '../diagnosis/group-diagnosis.js';
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
@@ -139,6 +140,12 @@ export class StreamsEngine {
     const { keys, rights, connections } = this;
     this.inspecting ??= new StreamInspector(connections.admin, keys, rights);
     return this.inspecting;
+  }
+
+  /** What keeps a group from reading. */
+  get diagnosis(): GroupDiagnosis {
+    const { keys, rights, connections } = this;
+    return new GroupDiagnosis(connections.admin, keys, rights);
   }
 
   /** @see TopicAgreements.agreeOn */
