@@ -27,7 +27,7 @@ async function show(run: Run): Promise<undefined> {
   const { driver } = await run.session();
   const rows = await Promise.all(
     topic.groups.map(async (group) => {
-      const { limit } = await driver.diagnosis().hindrances(topic.topic, group.group);
+      const { limit } = await driver.diagnosis().groups.hindrances(topic.topic, group.group);
       return { ...groupRow(topic, group), limit };
     }),
   );

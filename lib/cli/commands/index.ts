@@ -2,6 +2,8 @@ import type { Command } from '../command.js';
 import { audit } from './audit.js';
 import { dead } from './dead.js';
 import { delayed } from './delayed.js';
+import { doctor } from './doctor.js';
+import { explain } from './explain.js';
 import { groups } from './groups.js';
 import { lag } from './lag.js';
 import { pending } from './pending.js';
@@ -17,5 +19,7 @@ export const commands: Readonly<Record<string, Command>> = {
   pending,
   delayed,
   dead,
+  explain,
   audit,
+  doctor,
 };

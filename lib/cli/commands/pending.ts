@@ -52,7 +52,7 @@ async function show(run: Run): Promise<undefined> {
   const limit = run.given.whole('limit', 1, 1_000) ?? 20;
   const { topic, group } = await run.group();
   const { driver } = await run.session();
-  const held = await driver.diagnosis().held(topic.topic, group.group, limit);
+  const held = await driver.diagnosis().groups.held(topic.topic, group.group, limit);
   const entries = held.slice(0, limit);
   const { at } = topic;
   const told = { topic: topic.topic, group: group.group, at, members: group.members, entries };

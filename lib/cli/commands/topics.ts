@@ -1,8 +1,9 @@
 import type { TopicInspection } from '../../driver/inspection.js';
-import { type Command, positional } from '../command.js';
+import { type Command, positional, writeArgs } from '../command.js';
+import { CommandFailure, exitCodes } from '../exit-codes.js';
 import { lagOf, living, lookAt } from '../looking.js';
 import type { Run } from '../run.js';
-import { age, type Column, table } from '../text.js';
+import { age, type Column, count, table } from '../text.js';
 import { nextLook, watchArgs, watched } from '../watching.js';
 
 /** A topic as the list shows it. */
@@ -43,17 +44,43 @@ const columns: readonly Column<TopicRow>[] = [
   },
 ];
 
-/** `disco-bus topics` */
-export const topics: Command = {
+const list: Command = {
   summary: 'Lists topics that are stored, with how much waits in each.',
   details:
     'Counts are messages; "~" marks an estimate. lag is what the slowest group has still to handle. Topics that are\npublished at most once are stored nowhere, and so not listed.',
   examples: ['topics', "topics 'orders.*' --json"],
   args: { pattern: positional('Only those that it matches, as orders.*', false), ...watchArgs },
-  run: (run) => watched(run, () => list(run)),
+  run: (run) => watched(run, () => show(run)),
 };
 
-async function list(run: Run): Promise<undefined> {
+/** `disco-bus topics` */
+export const topics: Command = {
+  ...list,
+  commands: {
+    list,
+    purge: {
+      summary: 'Drops all that is stored of a topic that no group reads, with its delayed messages.',
+      examples: ['topics purge orders --yes'],
+      args: { topic: positional('The topic'), ...writeArgs },
+      run: purge,
+    },
+  },
+};
+
+async function purge(run: Run): Promise<void> {
+  const { topic, messages, delayed, groups } = await run.topic();
+  if (groups.length > 0)
+    throw new CommandFailure(
+      exitCodes.failed,
+      `"${topic}" is read by the group "${groups[0].group}": purge or remove its groups one by one`,
+    );
+  await run.confirm(`Drops ${count(messages, 'message')} of "${topic}", and ${delayed} delayed ones.`);
+  const { bus } = await run.session();
+  const dropped = await bus.admin.purgeTopic(topic, { by: run.by });
+  run.show({ topic, messages: dropped }, () => `${count(dropped, 'message')} dropped`);
+}
+
+async function show(run: Run): Promise<undefined> {
   const { topics: found, unreadable } = await lookAt(run, run.given.text('pattern'));
   const rows = found.map(rowOf);
   nextLook(run);

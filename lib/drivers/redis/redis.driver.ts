@@ -25,14 +25,13 @@ import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { within } from '../../timing/within.js';
-import type { GroupDiagnosis } from './diagnosis/group-diagnosis.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
 import { RedisCommands } from './redis-client.js';
 import { RedisConnections } from './redis-connections.js';
 import { isCluster } from './redis-endpoint.js';
 import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
-import { StreamsEngine } from './streams/streams-engine.js';
+import { type RedisDiagnosis, StreamsEngine } from './streams/streams-engine.js';
 
 /** PING answers within this, or the server is as good as gone. */
 const PING_TIMEOUT_MS = 5_000;
@@ -151,10 +150,10 @@ export class RedisDriver
   }
 
   /**
-   * Looks closer at groups than an inspection does; to be called once connected.
+   * Looks closer at groups and the server than an inspection does; to be called once connected.
    * @internal
    */
-  diagnosis(): GroupDiagnosis {
+  diagnosis(): RedisDiagnosis {
     return this.streams.diagnosis;
   }
 

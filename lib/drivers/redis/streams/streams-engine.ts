@@ -13,6 +13,7 @@ import type { DriverStatus } from '../../../driver/driver-status.js';
 import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pattern.js';
 import { GroupDiagnosis } from '../diagnosis/group-diagnosis.js';
+import { ServerDiagnosis } from '../diagnosis/server-diagnosis.js';
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
@@ -48,6 +49,12 @@ export interface StreamsSetup {
   readonly service: string | undefined;
   readonly maxFrameBytes: number;
   readonly status: (status: DriverStatus) => void;
+}
+
+/** What can be found out of a server beside what is kept there. */
+export interface RedisDiagnosis {
+  readonly groups: GroupDiagnosis;
+  readonly server: ServerDiagnosis;
 }
 
 /** Delivery at least once over Redis Streams. Opens connections of its own when it is first needed. */
@@ -142,10 +149,11 @@ export class StreamsEngine {
     return this.inspecting;
   }
 
-  /** What keeps a group from reading. */
-  get diagnosis(): GroupDiagnosis {
-    const { keys, rights, connections } = this;
-    return new GroupDiagnosis(connections.admin, keys, rights);
+  /** A closer look at groups and at the server. */
+  get diagnosis(): RedisDiagnosis {
+    const { keys, rights } = this;
+    const { admin } = this.connections;
+    return { groups: new GroupDiagnosis(admin, keys, rights), server: new ServerDiagnosis(admin, keys) };
   }
 
   /** @see TopicAgreements.agreeOn */
