@@ -2,6 +2,7 @@ import { defineCommand, runCommand } from 'citty';
 import { VERSION } from '../driver/package-version.js';
 import { nearestName } from '../errors/nearest-name.js';
 import { type Command, commonArgs } from './command.js';
+import { completionFor } from './commands/completion.js';
 import { commands } from './commands/index.js';
 import { exitCodes, failureOf, usageError } from './exit-codes.js';
 import { assertArguments, isFlag } from './flags.js';
@@ -16,7 +17,7 @@ export const root: Command = {
   details:
     'Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 rights,\n5 server away, 6 threshold crossed, 130 Ctrl-C.',
   examples: ['topics', 'lag --watch', 'explain orders billing', 'doctor'],
-  commands,
+  commands: { ...commands, completion: completionFor(() => root) },
 };
 
 /** Runs the command that `words` name, and resolves with what the process is to end with. Never rejects. */

@@ -170,8 +170,8 @@ describe('disco-bus explain', () => {
     expect(Object.keys(found)).toEqual(['no-member', 'delayed']);
     expect(found.delayed.text).toMatch(/1 message were published with a delay; .* in (59m|1h)/);
     await bus.stop();
-    const [id] = await admin.zrange('disco:{orders}:later', 0, 0);
-    await admin.zadd('disco:{orders}:later', `${Date.now() - 60_000}`, id);
+    const [id] = await admin.zrange('disco:{orders}:later', '0', '0');
+    await admin.zadd('disco:{orders}:later', Date.now() - 60_000, id);
     expect(Object.keys(await reasons())).toEqual(['no-member', 'overdue']);
   });
 

@@ -7,6 +7,8 @@ import { explain } from './explain.js';
 import { groups } from './groups.js';
 import { lag } from './lag.js';
 import { pending } from './pending.js';
+import { publish } from './publish.js';
+import { tail } from './tail.js';
 import { topic } from './topic.js';
 import { topics } from './topics.js';
 
@@ -16,6 +18,8 @@ export const commands: Readonly<Record<string, Command>> = {
   topic,
   groups,
   lag,
+  tail,
+  publish,
   pending,
   delayed,
   dead,

@@ -25,13 +25,14 @@ import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { within } from '../../timing/within.js';
+import type { RedisDiagnosis } from './diagnosis/redis-diagnosis.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
 import { RedisCommands } from './redis-client.js';
 import { RedisConnections } from './redis-connections.js';
 import { isCluster } from './redis-endpoint.js';
 import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
-import { type RedisDiagnosis, StreamsEngine } from './streams/streams-engine.js';
+import { StreamsEngine } from './streams/streams-engine.js';
 
 /** PING answers within this, or the server is as good as gone. */
 const PING_TIMEOUT_MS = 5_000;

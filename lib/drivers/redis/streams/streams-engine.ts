@@ -12,8 +12,7 @@ import type {
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pattern.js';
-import { GroupDiagnosis } from '../diagnosis/group-diagnosis.js';
-import { ServerDiagnosis } from '../diagnosis/server-diagnosis.js';
+import { RedisDiagnosis } from '../diagnosis/redis-diagnosis.js';
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
@@ -49,12 +48,6 @@ export interface StreamsSetup {
   readonly service: string | undefined;
   readonly maxFrameBytes: number;
   readonly status: (status: DriverStatus) => void;
-}
-
-/** What can be found out of a server beside what is kept there. */
-export interface RedisDiagnosis {
-  readonly groups: GroupDiagnosis;
-  readonly server: ServerDiagnosis;
 }
 
 /** Delivery at least once over Redis Streams. Opens connections of its own when it is first needed. */
@@ -151,9 +144,9 @@ export class StreamsEngine {
 
   /** A closer look at groups and at the server. */
   get diagnosis(): RedisDiagnosis {
-    const { keys, rights } = this;
-    const { admin } = this.connections;
-    return { groups: new GroupDiagnosis(admin, keys, rights), server: new ServerDiagnosis(admin, keys) };
+    const { keys, rights, connections } = this;
+    const openReader = () => connections.openReader();
+    return new RedisDiagnosis({ connection: connections.admin, keys, rights, openReader });
   }
 
   /** @see TopicAgreements.agreeOn */
