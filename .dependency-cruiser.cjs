@@ -49,6 +49,17 @@ const layers = {
   },
   testing: { lib: ['errors', 'message', 'timing', 'driver', 'codec'], npm: [] },
 };
+// One row per folder of lib/bus: what else of lib/bus it may import. `resolved-options.ts` puts the lower three together.
+const resolvedOptions = '^lib/bus/options/resolved-options\\.ts$';
+const busFolders = {
+  options: ['options/(?!resolved)'],
+  wire: ['wire/', 'options/(?!resolved)'],
+  connection: ['connection/', 'options/(?!resolved)'],
+  operate: ['operate/', 'options/', 'connection/', 'wire/'],
+  publish: ['publish/', 'options/', 'wire/'],
+  requests: ['requests/', 'options/', 'wire/', 'delivery-context'],
+  consume: ['consume/', 'options/', 'wire/', 'requests/', 'delivery-context'],
+};
 const error = (name, from, to, comment) => ({ name, severity: 'error', from, to, comment });
 const npmPath = (p) => `node_modules/(@types/)?${p}/`;
 /** What authors of drivers import stands above the seam: it shows bundling as well. */
@@ -91,6 +102,19 @@ module.exports = {
       'streams-consume-and-publish-are-strangers',
       { path: '^lib/drivers/redis/streams/(consume|publish)/' },
       { path: '^lib/drivers/redis/streams/(consume|publish)/', pathNot: '^lib/drivers/redis/streams/$1/' },
+    ),
+    ...Object.entries(busFolders).map(([folder, below]) =>
+      error(
+        `bus-${folder}-imports`,
+        { path: `^lib/bus/${folder}/`, pathNot: resolvedOptions },
+        { path: '^lib/bus/', pathNot: below.map((each) => `^lib/bus/${each}`) },
+        'see lib/bus/README.md',
+      ),
+    ),
+    error(
+      'bus-resolved-options-imports',
+      { path: resolvedOptions },
+      { path: '^lib/bus/', pathNot: '^lib/bus/(options|connection|wire)/' },
     ),
     error(
       'drivers-are-strangers',

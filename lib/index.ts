@@ -15,10 +15,14 @@ export type {
 
 // Bus and messages: what is published, subscribed and received, with or without Nest
 
-export type { BatchHandler, BatchOptions, DiscoBatchContext } from './bus/batch.js';
-export type { BusLogger } from './bus/bus-logger.js';
+export type { BusState, BusStatus, BusStatusListener } from './bus/bus-status.js';
+export type { BatchHandler, DiscoBatchContext } from './bus/consume/batch.js';
+export type { Subscription } from './bus/consume/subscription.js';
+export { type DeclaredSubscription, DiscoBus } from './bus/disco-bus.js';
+export type { BusLogger } from './bus/options/bus-logger.js';
 export type {
   BacklogOptions,
+  BatchOptions,
   BatchSubscribeOptions,
   ConnectionOptions,
   DiscoBusOptions,
@@ -31,10 +35,7 @@ export type {
   SubscribeOptions,
   TopicOptions,
   WireName,
-} from './bus/bus-options.js';
-export type { BusState, BusStatus, BusStatusListener } from './bus/bus-status.js';
-export { type DeclaredSubscription, DiscoBus } from './bus/disco-bus.js';
-export type { Subscription } from './bus/subscription.js';
+} from './bus/options/bus-options.js';
 export type { DeliveryGuarantee } from './driver/capabilities.js';
 export type { DiscoDriver } from './driver/driver.js';
 export type { Headers } from './message/headers.js';
@@ -45,7 +46,7 @@ export type { Duration } from './timing/duration.js';
 
 // Requests: a publish that is answered, once or many times
 
-export type { RequestOptions } from './bus/bus-options.js';
+export type { RequestOptions } from './bus/options/bus-options.js';
 export type { ReplyObserver } from './bus/requests/call.js';
 export { replyBufferBytes } from './bus/requests/reply-order.js';
 export { type ReplySink, ReplyStream, type StopReplies } from './bus/requests/reply-stream.js';
@@ -58,11 +59,11 @@ export type {
   PeekOptions,
   ReplayOptions,
   ReplayReport,
-} from './bus/dead-letter-queue.js';
+} from './bus/operate/dead-letter-queue.js';
 
 // Inspection: what is stored, who reads it, and how far they are
 
-export type { ConnectionInspection, Inspector, InspectRange } from './bus/inspector.js';
+export type { ConnectionInspection, Inspector, InspectRange } from './bus/operate/inspector.js';
 export type {
   DeadLetterCounts,
   GroupInspection,
@@ -80,7 +81,7 @@ export type {
   DelayedPublish,
   RemoveGroupOptions,
   SeekOptions,
-} from './bus/bus-admin.js';
+} from './bus/operate/bus-admin.js';
 export type { AuditEntry, SeekOutcome, SeekTarget, SettingOutcome } from './driver/steering.js';
 
 // Handlers: methods that are subscribed, and what they take

@@ -10,10 +10,18 @@ import { assertTopic } from '../message/topic.js';
 import type { DropReason } from '../metrics/metrics.js';
 import { sleep } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
-import type { BatchHandler } from './batch.js';
-import { BusAdmin } from './bus-admin.js';
-import { errorLine } from './bus-logger.js';
-import { publishMessageKinds, requestMessageKinds } from './bus-option-kinds.js';
+import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
+import { Connector } from './connection/connector.js';
+import { PATIENCE_MS } from './connection/waiting-room.js';
+import type { BatchHandler } from './consume/batch.js';
+import { handlerName, Subscriber, type Wanted } from './consume/subscriber.js';
+import type { Subscription } from './consume/subscription.js';
+import { Grace } from './grace.js';
+import { BusAdmin } from './operate/bus-admin.js';
+import { DeadLetterQueue } from './operate/dead-letter-queue.js';
+import { Inspector } from './operate/inspector.js';
+import { errorLine } from './options/bus-logger.js';
+import { publishMessageKinds, requestMessageKinds } from './options/bus-option-kinds.js';
 import type {
   BatchSubscribeOptions,
   DiscoBusOptions,
@@ -23,13 +31,8 @@ import type {
   PublishReceipt,
   RequestOptions,
   SubscribeOptions,
-} from './bus-options.js';
-import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
-import { Connector } from './connector.js';
-import { DeadLetterQueue } from './dead-letter-queue.js';
-import { Grace } from './grace.js';
-import { Inspector } from './inspector.js';
-import { MessageDecoder } from './message-decoder.js';
+} from './options/bus-options.js';
+import { type ResolvedOptions, resolveOptions } from './options/resolved-options.js';
 import { Publisher } from './publish/publisher.js';
 import type { ReplyObserver } from './requests/call.js';
 import { DirectChannel } from './requests/direct-channel.js';
@@ -37,12 +40,9 @@ import { FirstReply } from './requests/first-reply.js';
 import { replyBufferBytes } from './requests/reply-order.js';
 import { Requester } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
-import { type ResolvedOptions, resolveOptions } from './resolved-options.js';
 import { StatusLog } from './status-log.js';
-import { handlerName, Subscriber, type Wanted } from './subscriber.js';
-import type { Subscription } from './subscription.js';
 import { grantTransportAccess, TransportAccess } from './transport-access.js';
-import { PATIENCE_MS } from './waiting-room.js';
+import { MessageDecoder } from './wire/message-decoder.js';
 
 /** How soon what belongs to the start is subscribed again. */
 const REOPEN_MS = 200;

@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '../timing/clock.js';
-import { type BusLogger, errorLine } from './bus-logger.js';
+import { type BusLogger, errorLine } from './options/bus-logger.js';
 
 /** What the last step is given, however much of the time is left. */
 const LAST_MS = 250;

@@ -1,7 +1,7 @@
 import type { DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
 import { ToldOnce } from '../driver/told-once.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
-import { type BusLogger, errorLine } from './bus-logger.js';
+import { type BusLogger, errorLine } from './options/bus-logger.js';
 
 /** Topics that are remembered as told. */
 const REMEMBERED = 1_000;

@@ -1,14 +1,14 @@
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DriverReceipt } from '../driver/driver.js';
-import type { MessageHandler, SubscribeOptions } from './bus-options.js';
+import { handlerName, type Subscriber } from './consume/subscriber.js';
+import type { Subscription } from './consume/subscription.js';
+import type { MessageHandler, SubscribeOptions } from './options/bus-options.js';
+import type { ResolvedOptions } from './options/resolved-options.js';
 import type { ReplyObserver } from './requests/call.js';
 import type { DirectCall, RequestHandle } from './requests/call-options.js';
 import type { DirectChannel } from './requests/direct-channel.js';
 import type { Requester } from './requests/requester.js';
 import type { Responder } from './requests/responder.js';
-import type { ResolvedOptions } from './resolved-options.js';
-import { handlerName, type Subscriber } from './subscriber.js';
-import type { Subscription } from './subscription.js';
 
 /** The parts of a bus that a transport uses past the bus's own methods. */
 export interface TransportAccessDeps {

@@ -1,4 +1,4 @@
-import { MessageDecoder } from '../bus/message-decoder.js';
+import { MessageDecoder } from '../bus/wire/message-decoder.js';
 import { GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';

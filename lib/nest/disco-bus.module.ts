@@ -1,6 +1,6 @@
 import { type DynamicModule, Inject, Logger, Module, Optional, type Provider } from '@nestjs/common';
-import { busKinds } from '../bus/bus-option-kinds.js';
 import { DiscoBus } from '../bus/disco-bus.js';
+import { busKinds } from '../bus/options/bus-option-kinds.js';
 import { pickOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { DiscoBusServer } from '../transport/disco-bus.server.js';

@@ -1,7 +1,12 @@
 import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { Observable } from 'rxjs';
-import type { BatchHandler } from '../bus/batch.js';
-import type { BusAdmin } from '../bus/bus-admin.js';
+import type { BusState, BusStatus } from '../bus/bus-status.js';
+import type { BatchHandler } from '../bus/consume/batch.js';
+import type { Subscription } from '../bus/consume/subscription.js';
+import type { DiscoBus } from '../bus/disco-bus.js';
+import type { BusAdmin } from '../bus/operate/bus-admin.js';
+import type { DeadLetterQueue } from '../bus/operate/dead-letter-queue.js';
+import type { Inspector } from '../bus/operate/inspector.js';
 import type {
   BatchSubscribeOptions,
   HandlerSubscribeOptions,
@@ -10,12 +15,7 @@ import type {
   PublishReceipt,
   RequestOptions,
   SubscribeOptions,
-} from '../bus/bus-options.js';
-import type { BusState, BusStatus } from '../bus/bus-status.js';
-import type { DeadLetterQueue } from '../bus/dead-letter-queue.js';
-import type { DiscoBus } from '../bus/disco-bus.js';
-import type { Inspector } from '../bus/inspector.js';
-import type { Subscription } from '../bus/subscription.js';
+} from '../bus/options/bus-options.js';
 import type { LockManager } from '../lock/lock-manager.js';
 import { LocksByKey } from '../lock/locks-by-key.js';
 import type { Duration } from '../timing/duration.js';

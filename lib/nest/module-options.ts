@@ -1,6 +1,6 @@
 import type { InjectionToken, ModuleMetadata, OptionalFactoryDependency, Type } from '@nestjs/common';
-import { busKinds, placesOfTopicOptions } from '../bus/bus-option-kinds.js';
-import type { DiscoBusOptions } from '../bus/bus-options.js';
+import { busKinds, placesOfTopicOptions } from '../bus/options/bus-option-kinds.js';
+import type { DiscoBusOptions } from '../bus/options/bus-options.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import { assertUrl } from '../drivers/driver-of-url.js';
 import type { RedisAddress } from '../drivers/redis/redis-address.js';

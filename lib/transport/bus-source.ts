@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
-import { busKinds } from '../bus/bus-option-kinds.js';
 import { DiscoBus } from '../bus/disco-bus.js';
+import { busKinds } from '../bus/options/bus-option-kinds.js';
 import { grantsTransportAccess } from '../bus/transport-access.js';
 import { assertUrl, driverOfUrl } from '../drivers/driver-of-url.js';
 import { pickOptions } from '../errors/assert-options.js';

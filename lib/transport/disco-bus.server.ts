@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import type { BusStatus } from '../bus/bus-status.js';
+import type { Subscription } from '../bus/consume/subscription.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import { ReplyStream } from '../bus/requests/reply-stream.js';
 import { random128 } from '../bus/requests/request-headers.js';
-import type { Subscription } from '../bus/subscription.js';
 import { transportAccess } from '../bus/transport-access.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';

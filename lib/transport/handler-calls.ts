@@ -8,7 +8,7 @@ import {
 } from '@nestjs/microservices';
 import { isObservable, lastValueFrom, type Observable, Subscription as RxSubscription } from 'rxjs';
 import { finalize } from 'rxjs/operators';
-import { errorLine } from '../bus/bus-logger.js';
+import { errorLine } from '../bus/options/bus-logger.js';
 import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
 import { callGuest } from '../errors/guest.js';

@@ -1,5 +1,5 @@
-import { busKinds, topicKinds } from '../bus/bus-option-kinds.js';
-import type { TopicOptions } from '../bus/bus-options.js';
+import { busKinds, topicKinds } from '../bus/options/bus-option-kinds.js';
+import type { TopicOptions } from '../bus/options/bus-options.js';
 import { assertOptions, type Replacements } from '../errors/assert-options.js';
 import {
   aBoolean,

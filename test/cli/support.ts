@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
-import type { DiscoBusOptions } from '../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
+import type { DiscoBusOptions } from '../../lib/bus/options/bus-options.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.js';
 import { until } from '../support/waiting.js';

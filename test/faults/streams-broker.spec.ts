@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import type { PublishOptions } from '../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
+import type { PublishOptions } from '../../lib/bus/options/bus-options.js';
 import type { RedisStreamOptions } from '../../lib/drivers/redis/index.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';

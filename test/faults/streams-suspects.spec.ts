@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis';
-import type { TopicOptions } from '../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
+import type { TopicOptions } from '../../lib/bus/options/bus-options.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
 import { pause, until } from '../support/waiting.js';

@@ -24,7 +24,7 @@ import {
 } from '@nestjs/core';
 import { BaseRpcExceptionFilter, EventPattern, RpcException } from '@nestjs/microservices';
 import { EMPTY, of, throwError } from 'rxjs';
-import type { DeadLetteredMessage } from '../../lib/bus/dead-letter-queue.js';
+import type { DeadLetteredMessage } from '../../lib/bus/operate/dead-letter-queue.js';
 import { UnrecoverableError } from '../../lib/errors/handler.errors.js';
 import { DiscoBusModule } from '../../lib/nest/disco-bus.module.js';
 import { DiscoBusService } from '../../lib/nest/disco-bus.service.js';

@@ -22,7 +22,7 @@ import { Type as TypeOf } from 'class-transformer';
 import { IsInt, ValidateNested } from 'class-validator';
 import { lastValueFrom, type Observable, throwError } from 'rxjs';
 import { z } from 'zod';
-import type { DeadLetteredMessage } from '../../lib/bus/dead-letter-queue.js';
+import type { DeadLetteredMessage } from '../../lib/bus/operate/dead-letter-queue.js';
 import { DiscoBusModule } from '../../lib/nest/disco-bus.module.js';
 import { DiscoBusService } from '../../lib/nest/disco-bus.service.js';
 import { DiscoPayload } from '../../lib/nest/handlers/disco-params.decorator.js';

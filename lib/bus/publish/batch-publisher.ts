@@ -2,8 +2,8 @@ import { types } from 'node:util';
 import type { BufferLimit } from '../../driver/driver.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { BatchPartlySentError } from '../../errors/publish.errors.js';
-import type { PublishOptions, PublishReceipt } from '../bus-options.js';
-import type { ResolvedOptions } from '../resolved-options.js';
+import type { PublishOptions, PublishReceipt } from '../options/bus-options.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { InFlightPublishes } from './in-flight-publishes.js';
 import type { Publication } from './publication.js';
 import {

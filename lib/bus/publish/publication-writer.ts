@@ -10,9 +10,9 @@ import { assertKey, assertMessageId } from '../../message/message-id.js';
 import { CORRELATION_HEADER, currentCorrelationId } from '../../middleware/correlation.js';
 import { toMilliseconds } from '../../timing/duration.js';
 import { WallTime } from '../../timing/wall-time.js';
-import type { PublishOptions } from '../bus-options.js';
-import type { ExpectedSubscriptions } from '../expected-subscriptions.js';
-import type { ResolvedOptions } from '../resolved-options.js';
+import type { PublishOptions } from '../options/bus-options.js';
+import type { ExpectedSubscriptions } from '../options/expected-subscriptions.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import { Publication, type PublicationHead } from './publication.js';
 import { type PublishTarget, PublishTargets } from './publish-targets.js';
 

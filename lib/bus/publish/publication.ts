@@ -4,7 +4,7 @@ import type { DriverReceipt } from '../../driver/driver.js';
 import type { Headers } from '../../message/headers.js';
 import type { OutgoingFrame } from '../../message/outgoing-frame.js';
 import type { Clock } from '../../timing/clock.js';
-import type { PublishReceipt } from '../bus-options.js';
+import type { PublishReceipt } from '../options/bus-options.js';
 import type { InFlightPublishes } from './in-flight-publishes.js';
 import type { PublishTarget } from './publish-targets.js';
 

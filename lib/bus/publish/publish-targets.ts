@@ -5,10 +5,10 @@ import { HeaderMemory } from '../../message/header-memory.js';
 import { type MessageIdSource, messageIdSources } from '../../message/message-id.js';
 import { assertTopic } from '../../message/topic.js';
 import type { TopicMetrics } from '../../metrics/metrics.js';
-import type { ExpectedSubscriptions } from '../expected-subscriptions.js';
-import { offered } from '../offered.js';
-import type { ResolvedOptions } from '../resolved-options.js';
-import type { Wire } from '../wire.js';
+import type { ExpectedSubscriptions } from '../options/expected-subscriptions.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
+import { offered } from '../wire/offered.js';
+import type { Wire } from '../wire/wire.js';
 
 /** What is known of a topic that was published to. */
 export interface PublishTarget {

@@ -1,9 +1,9 @@
 import { types } from 'node:util';
 import { PublishTimeoutError } from '../../errors/publish.errors.js';
 import { Deadlines } from '../../timing/deadlines.js';
-import type { PublishOptions, PublishReceipt } from '../bus-options.js';
-import type { ExpectedSubscriptions } from '../expected-subscriptions.js';
-import type { ResolvedOptions } from '../resolved-options.js';
+import type { PublishOptions, PublishReceipt } from '../options/bus-options.js';
+import type { ExpectedSubscriptions } from '../options/expected-subscriptions.js';
+import type { ResolvedOptions } from '../options/resolved-options.js';
 import { BatchPublisher } from './batch-publisher.js';
 import { InFlightPublishes } from './in-flight-publishes.js';
 import type { Publication, PublicationDeps } from './publication.js';

@@ -12,7 +12,7 @@ import { messageIds } from '../../message/message-id.js';
 import { after } from '../../message/now-or-later.js';
 import type { OutgoingFrame } from '../../message/outgoing-frame.js';
 import type { Clock } from '../../timing/clock.js';
-import type { MessageDecoder } from '../message-decoder.js';
+import type { MessageDecoder } from '../wire/message-decoder.js';
 
 /** A message that came: its envelope, and a body that is not read yet. */
 export interface Arrival {

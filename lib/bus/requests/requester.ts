@@ -10,7 +10,7 @@ import { NoRespondersError, RequestTimeoutError } from '../../errors/request.err
 import type { Headers } from '../../message/headers.js';
 import type { Clock } from '../../timing/clock.js';
 import { Deadlines } from '../../timing/deadlines.js';
-import type { PublishOptions, PublishReceipt } from '../bus-options.js';
+import type { PublishOptions, PublishReceipt } from '../options/bus-options.js';
 import { Call, OBSERVER, type ReplyObserver } from './call.js';
 import type { DirectCall, RequestHandle, ResolvedCall } from './call-options.js';
 import { CallTable } from './call-table.js';

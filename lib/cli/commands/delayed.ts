@@ -1,4 +1,4 @@
-import type { DelayedPublish } from '../../bus/bus-admin.js';
+import type { DelayedPublish } from '../../bus/operate/bus-admin.js';
 import { type Command, positional, valued, writeArgs } from '../command.js';
 import { notFound } from '../exit-codes.js';
 import { messageRow, payloadText } from '../payloads.js';

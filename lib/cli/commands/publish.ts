@@ -1,4 +1,4 @@
-import type { PublishOptions } from '../../bus/bus-options.js';
+import type { PublishOptions } from '../../bus/options/bus-options.js';
 import { type Command, consentArgs, flag, positional, valued } from '../command.js';
 import { CommandFailure, failureOf, usageError } from '../exit-codes.js';
 import type { Run } from '../run.js';

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import type { ModuleRef } from '@nestjs/core';
-import { subscribeKinds } from '../../bus/bus-option-kinds.js';
-import type { HandlerSubscribeOptions } from '../../bus/bus-options.js';
+import { subscribeKinds } from '../../bus/options/bus-option-kinds.js';
+import type { HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { aString, type OptionKinds, oneOf } from '../../errors/option-kinds.js';

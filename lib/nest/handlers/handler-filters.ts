@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { type ExceptionFilter, Logger, type Type } from '@nestjs/common';
 import type { ApplicationConfig, ContextId } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { errorLine } from '../../bus/bus-logger.js';
+import { errorLine } from '../../bus/options/bus-logger.js';
 import { isFilterFault } from '../../errors/filter-fault.js';
 import { isError } from '../../errors/is-error.js';
 import { HandlerArgumentsHost } from './handler-arguments-host.js';

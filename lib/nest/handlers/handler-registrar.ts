@@ -5,8 +5,8 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import { errorLine } from '../../bus/bus-logger.js';
 import type { DeclaredSubscription } from '../../bus/disco-bus.js';
+import { errorLine } from '../../bus/options/bus-logger.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { expectShutdownHooks } from '../../transport/shutdown-hooks.js';

@@ -3,7 +3,7 @@ import { type ExecutionContext, Injectable } from '@nestjs/common';
 import type { ContextId } from '@nestjs/core';
 import { ApplicationConfig, ContextIdFactory, ExternalContextCreator, ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
-import type { MessageHandler } from '../../bus/bus-options.js';
+import type { MessageHandler } from '../../bus/options/bus-options.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { decisiveFailure, notePipeFailures } from '../../transport/pipe-failures.js';
 import { ParamType, paramsOf, paramValue } from './disco-params.decorator.js';

@@ -1,5 +1,5 @@
-import type { PublishOptions } from '../../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
+import type { PublishOptions } from '../../../lib/bus/options/bus-options.js';
 import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { FaultProxy } from '../../support/fault-proxy.js';

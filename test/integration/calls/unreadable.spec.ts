@@ -1,9 +1,9 @@
 import { Controller } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { lastValueFrom } from 'rxjs';
-import type { DiscoBusOptions } from '../../../lib/bus/bus-options.js';
 import type { BusStatus } from '../../../lib/bus/bus-status.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
+import type { DiscoBusOptions } from '../../../lib/bus/options/bus-options.js';
 import { replyBufferBytes } from '../../../lib/bus/requests/reply-order.js';
 import { transportAccess } from '../../../lib/bus/transport-access.js';
 import type { Codec } from '../../../lib/codec/codec.js';

@@ -1,4 +1,4 @@
-import { AgreeingDriver } from '../../../lib/bus/agreeing-driver.js';
+import { AgreeingDriver } from '../../../lib/bus/connection/agreeing-driver.js';
 import type { DriverPublishOptions, DriverReceipt } from '../../../lib/driver/driver.js';
 import type { TopicDissent } from '../../../lib/driver/topic-agreements.js';
 import { MemoryDriver } from '../../../lib/drivers/memory/index.js';

@@ -1,4 +1,4 @@
-import type { DiscoBatchContext } from '../../../lib/bus/batch.js';
+import type { DiscoBatchContext } from '../../../lib/bus/consume/batch.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { buses, gate, Inbox } from './support.js';
 

@@ -1,4 +1,4 @@
-import type { TopicOptions } from '../../../lib/bus/bus-options.js';
+import type { TopicOptions } from '../../../lib/bus/options/bus-options.js';
 import { transportAccess } from '../../../lib/bus/transport-access.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
 import { memoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';

@@ -1,5 +1,5 @@
-import type { DiscoBusOptions } from '../../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
+import type { DiscoBusOptions } from '../../../lib/bus/options/bus-options.js';
 import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import type { Metrics, TopicMetrics } from '../../../lib/metrics/metrics.js';
 import { locksOf } from '../../../lib/nest/locks/bus-locks.js';

@@ -1,5 +1,5 @@
-import type { DiscoBusOptions } from '../../../lib/bus/bus-options.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
+import type { DiscoBusOptions } from '../../../lib/bus/options/bus-options.js';
 import { memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { Collector } from '../../support/collector.js';
 

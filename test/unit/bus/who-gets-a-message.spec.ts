@@ -1,4 +1,4 @@
-import { defaultGroup } from '../../../lib/bus/topic-table.js';
+import { defaultGroup } from '../../../lib/bus/options/topic-table.js';
 import { memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { topicsOverlap } from '../../../lib/message/topic-pattern.js';
 import { buses, Inbox, KeepingLogger } from './support.js';

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import type { DiscoBusOptions } from '../../../lib/bus/bus-options.js';
+import type { DiscoBusOptions } from '../../../lib/bus/options/bus-options.js';
 import type { DeliveryGuarantee } from '../../../lib/driver/capabilities.js';
 import { memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';

@@ -1,4 +1,4 @@
-import { publishMessageKinds } from '../../../lib/bus/bus-option-kinds.js';
+import { publishMessageKinds } from '../../../lib/bus/options/bus-option-kinds.js';
 import { assertMessageOptions } from '../../../lib/errors/assert-options.js';
 import { isDiscoBusError } from '../../../lib/errors/disco-bus-error.js';
 import { DiscoRecordBuilder } from '../../../lib/transport/disco-record.js';

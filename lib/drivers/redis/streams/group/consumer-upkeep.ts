@@ -95,6 +95,8 @@ export class ConsumerUpkeep {
   private trims = true;
   /** What runs has changed since this member last told. */
   private toTell = false;
+  /** This member was handed something of the topic. */
+  private hadMessages = false;
   /** How operators have set the group, and how often they have moved it. */
   setting: GroupSetting = { paused: false };
   private moves: string | undefined;
@@ -142,6 +144,7 @@ export class ConsumerUpkeep {
 
   /** Something was settled, so there may be something to trim. */
   settled(): void {
+    this.hadMessages = true;
     if (this.trims) return;
     this.trims = true;
     this.within(Math.min(BUSY_MS, this.beatMs));
@@ -151,6 +154,7 @@ export class ConsumerUpkeep {
   busy(): void {
     if (this.toTell) return;
     this.toTell = true;
+    this.hadMessages = true;
     this.within(Math.min(BUSY_MS, this.beatMs));
   }
 
@@ -190,7 +194,7 @@ export class ConsumerUpkeep {
     this.hearSetting(setting);
     // Publishers list what they publish to; this may be first, or the only one who uses the topic.
     this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
-    const known = this.lastId !== '' || this.messagesAdded > 0;
+    const known = this.hadMessages || this.messagesAdded > 0;
     if (
       (evicted === 1 && known) ||
       (created === 1 && known && (existed === 0 || this.isAnother(countedId, added)))

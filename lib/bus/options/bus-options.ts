@@ -1,0 +1,246 @@
+import type { BundlingOptions } from '../../bundling/bundling-driver.js';
+import type { Codec } from '../../codec/codec.js';
+import type { CompressionOptions } from '../../codec/gzip.codec.js';
+import type { DeliveryGuarantee } from '../../driver/capabilities.js';
+import type { DiscoDriver } from '../../driver/driver.js';
+import type { Metrics } from '../../metrics/metrics.js';
+import type { DiscoMessageContext } from '../../middleware/message-context.js';
+import type { Middleware } from '../../middleware/middleware.js';
+import type { StandardSchema } from '../../middleware/validate.js';
+import type { BackoffOptions } from '../../timing/backoff.js';
+import type { Clock } from '../../timing/clock.js';
+import type { Duration } from '../../timing/duration.js';
+import type { BusLogger } from './bus-logger.js';
+
+/** How often a failed message is tried. */
+export interface RetryOptions {
+  /** Attempts in all, the first included. @default 5 at least once, 1 at most once */
+  attempts?: number;
+  backoff?: BackoffOptions;
+}
+
+/**
+ * What to do when handlers cannot keep up with a fan-out topic. The bounds hold for one subscription, and for all that it
+ * keeps for later: what waits for a free handler, for its key, or for its next attempt in this process.
+ */
+export interface BacklogOptions {
+  /** Messages that may wait. @default 100000 */
+  limit?: number;
+  /** Bytes of their bodies as they travelled that may wait; a message larger than this never waits. @default 64 MiB */
+  maxBytes?: number;
+  /**
+   * Which message gives way when a bound is reached: the one that comes, or the one that came first. Each is told as the
+   * status `dropped` and counted, for the reason `overflow`. @default 'drop-new'
+   */
+  overflow?: 'drop-new' | 'drop-old';
+}
+
+/**
+ * How the messages of a topic travel. `'disco'`: as frames with headers, on a channel or stream below the prefix. `'go'`:
+ * as the Go library Disco Bus publishes and reads them, on the channel of the topic's bare name.
+ */
+export type WireName = 'disco' | 'go';
+
+/** What is agreed about a topic: publishers and subscribers read the same table. */
+export interface TopicOptions {
+  /**
+   * `'go'` shares the topic with services of the Go library. At most once; a message has a payload and no more, so its id
+   * and time are made where it arrives, and `headers`, `id`, `key`, `delay`, `at`, `ttl` and requests are refused.
+   * @default 'disco'
+   */
+  wire?: WireName;
+  /** @default 'at-least-once'; on the wire `'go'`, and where the driver can do no more, 'at-most-once' */
+  delivery?: DeliveryGuarantee;
+  /**
+   * Consumer group, at least once. The members of a group share the messages; each group gets all of them.
+   * @default the bus's `service`; for a topic pattern a group of its own: `service@pattern`
+   */
+  group?: string;
+  /** Handlers running at the same time in one subscription. @default 16 */
+  concurrency?: number;
+  /** At least once: messages read ahead of the running handlers. @default the same as `concurrency` */
+  prefetch?: number;
+  /** `false` means one attempt. At most once, further attempts happen within this process and are lost with it. */
+  retry?: RetryOptions | false;
+  /** At least once: whether a message that is given up is kept as a dead letter; otherwise it is dropped and counted. @default true */
+  deadLetter?: boolean;
+  /**
+   * How long one attempt may take; then its `signal` aborts. The message is not tried again, and its place is not free, before
+   * the handler has ended, for ten times as long at most (5 s to 5 min). @default '30s'
+   */
+  timeout?: Duration;
+  /** Where a new group begins. @default 'beginning' */
+  startFrom?: 'beginning' | 'new';
+  /**
+   * `'key'`: messages published with the same `key` are handled in the order they were published and never in parallel,
+   * other keys in parallel. Retries then happen in place, so that nothing overtakes, and at least once one subscription
+   * of the group reads at a time while the others stand by. @default no order
+   */
+  orderBy?: 'key';
+  /** At most once only. */
+  backlog?: BacklogOptions;
+}
+
+/** Options of one subscription; what is absent comes from the `topics` table, then from `defaults`. */
+export interface SubscribeOptions extends TopicOptions {
+  /** Runs around this subscription's handler, within the bus's own middleware. */
+  middleware?: readonly Middleware[];
+  /** Only where a handler takes batches: {@link BatchSubscribeOptions}. */
+  batch?: undefined;
+  /**
+   * Lets further subscriptions of this bus read overlapping topics in the same group, each message reaching one of them. All
+   * of them must say so; otherwise the second is refused with ConfigurationError. Other processes need not. @default false
+   */
+  shared?: boolean;
+  /** Names the handler in errors and logs, as `OrderHandler.onCreated`. @default the function's name */
+  name?: string;
+  /** What metrics and logs call it, where the topic itself is made up anew with each start. @default the topic */
+  label?: string;
+  /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
+  schema?: StandardSchema;
+}
+
+/** Has a handler called with several messages at a time. */
+export interface BatchOptions {
+  /** The most messages of one call, 1 to 10000. */
+  size: number;
+  /** How long the first message of a batch waits for others. @default '10ms' */
+  linger?: Duration;
+}
+
+/** Options of a subscription whose handler takes single messages or, with `batch`, several at a time. */
+export interface HandlerSubscribeOptions extends Omit<SubscribeOptions, 'batch'> {
+  /** Calls the handler with several messages at a time; `concurrency` then counts batches. */
+  batch?: BatchOptions;
+}
+
+/** How a subscription with a {@link BatchHandler} behaves. */
+export interface BatchSubscribeOptions extends HandlerSubscribeOptions {
+  batch: BatchOptions;
+}
+
+/** Options of one publish. */
+export interface PublishOptions {
+  /** Strings by name; names are lower-cased. */
+  headers?: Readonly<Record<string, string>>;
+  /** A message id of your own, 1 to 200 printable ASCII characters. At least once, the same id is not stored twice within the driver's window. */
+  id?: string;
+  /** @default what the `topics` table says */
+  delivery?: DeliveryGuarantee;
+  /** @default the bus's `publishTimeout` */
+  timeout?: Duration;
+  /** Withdraws the message while it is unsent; afterwards it rejects with PublishOutcomeUnknownError. */
+  signal?: AbortSignal;
+  /** Not delivered before this has passed. Where the driver can. */
+  delay?: Duration;
+  /** Not delivered before this moment (a Date, or milliseconds since the epoch). Excludes `delay`. */
+  at?: Date | number;
+  /** What the message belongs to, as an order's number: see `orderBy`. 1 to 200 printable ASCII characters. */
+  key?: string;
+  /** Not delivered any more once this has passed. Where the driver can. */
+  ttl?: Duration;
+}
+
+/** Options of one request. */
+export interface RequestOptions {
+  /** How long to wait for the reply, and for each further one of a stream. @default the bus's `requestTimeout` */
+  timeout?: Duration;
+  /** Calls the request off: it rejects with AbortedError, and the handler's signal aborts. */
+  signal?: AbortSignal;
+  /** Strings by name; names are lower-cased. */
+  headers?: Readonly<Record<string, string>>;
+  /** @default what the `topics` table says */
+  delivery?: DeliveryGuarantee;
+  /**
+   * At least once: the one group that answers. Where the driver can count its members and finds none, the request rejects
+   * with NoRespondersError at once, and nothing is sent. @default not asked
+   */
+  group?: string;
+}
+
+/** What is known of an accepted message. */
+export interface PublishReceipt {
+  readonly id: string;
+  readonly topic: string;
+  /** Where it is stored: the entry id, and `#index` within a bundle. At least once only. */
+  readonly position?: string;
+  /** How many subscribers the server sent it to: a hint, never a receipt. At most once only. */
+  readonly receivers?: number;
+}
+
+/** How much may be under way, from the call of `publish` until it settles. */
+export interface PublishLimitOptions {
+  /** Messages, 1 or more. @default 100000 */
+  messages?: number;
+  /** Bytes of their encoded payloads, 1 or more; while nothing else is under way, one message may be larger. @default 64 MiB */
+  bytes?: number;
+}
+
+/** What to do while the server cannot be reached at start. */
+export interface ConnectionOptions {
+  /** Whether `start()` waits for the connection at all. @default true */
+  wait?: boolean;
+  /** How long it waits. @default '10s' */
+  timeout?: Duration;
+  /** Whether `start()` then fails. Otherwise it goes on, connecting in the background without end. @default false */
+  critical?: boolean;
+}
+
+/** Handles one message. Returning, or a promise that resolves, means handled; throwing means failed. */
+export type MessageHandler<T = any> = (payload: T, context: DiscoMessageContext<T>) => unknown;
+
+/** Everything a bus can be told. Only `driver` is needed. */
+export interface DiscoBusOptions {
+  driver: DiscoDriver;
+  /**
+   * Names this service: the default consumer group, shared by all its processes and by no other service. A bus that reads at
+   * least once without one warns at its start. @default the name in the nearest package.json, else 'default'
+   */
+  service?: string;
+  /** Stands before every key and channel. @default 'disco' */
+  prefix?: string;
+  /** For topics that the table does not name. */
+  defaults?: TopicOptions;
+  /** By topic or topic pattern; an exact name goes before a pattern, and patterns in the order written. */
+  topics?: Readonly<Record<string, TopicOptions>>;
+  /** @default JSON; a Uint8Array payload always travels as raw bytes */
+  codec?: Codec;
+  /**
+   * `false` to send everything as it is; options to compress both what is stored and what is fanned out, requests and replies
+   * from 64 KiB on. What others have compressed is read in any case. @default what is stored (at least once), by gzip,
+   * level 1, from 16 KiB on
+   */
+  compression?: CompressionOptions | false;
+  /**
+   * The most bytes of a payload, in and out, encoded and before compression. A larger one is refused where it is written,
+   * with MessageTooLargeError. @default 10 MiB
+   */
+  maxMessageSize?: number;
+  /** @default '30s' */
+  publishTimeout?: Duration;
+  /**
+   * What may be published at a time. Beyond it `publish` rejects with BackpressureError at once, and nothing is sent;
+   * `publishBatch` waits for its turn instead. Requests at most once and replies do not count. @default 100000 messages, 64 MiB
+   */
+  publishLimit?: PublishLimitOptions;
+  /** How long a request waits for its reply. @default '30s' */
+  requestTimeout?: Duration;
+  /**
+   * Requests that may wait for their replies at a time; further ones reject with BackpressureError. More than 16,777,216 never
+   * wait, whatever is set. @default 100000
+   */
+  maxPendingRequests?: number;
+  /** How long `stop()`, or closing a subscription, lets running handlers finish. @default '10s' */
+  shutdownTimeout?: Duration;
+  connection?: ConnectionOptions;
+  /** Runs around every handler, the first outermost. */
+  middleware?: readonly Middleware[];
+  /** `false` to send every message alone. @default on */
+  bundling?: BundlingOptions | false;
+  /** @default measures nothing */
+  metrics?: Metrics;
+  /** @default the console */
+  logger?: BusLogger;
+  /** @default the computer's clock */
+  clock?: Clock;
+}
