@@ -1,12 +1,12 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The name that differs least, if it differs little. */
-export function nearestName(name: string, names: readonly string[]): string | undefined {
-  const given = name.toLowerCase();
+/** The one of `names` that differs least from what was given, if it differs little. */
+export function nearestName(given: string, names: Iterable<string>): string | undefined {
+  const wanted = given.toLowerCase();
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.ceil(name.length / 2.5)) + 1;
+  let bestDistance = Math.max(2, Math.ceil(given.length / 2.5)) + 1;
   for (const known of names) {
-    const differs = distance(given, known.toLowerCase());
+    const differs = distance(wanted, known.toLowerCase());
     if (differs >= bestDistance || differs >= known.length) continue;
     best = known;
     bestDistance = differs;

@@ -25,6 +25,7 @@ import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { within } from '../../timing/within.js';
+import type { RedisDiagnosis } from './diagnosis/redis-diagnosis.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
 import { RedisCommands } from './redis-client.js';
@@ -147,6 +148,14 @@ export class RedisDriver
 
   steering(): Steering {
     return this.streams.steering;
+  }
+
+  /**
+   * Looks closer at groups and the server than an inspection does; to be called once connected.
+   * @internal
+   */
+  diagnosis(): RedisDiagnosis {
+    return this.streams.diagnosis;
   }
 
   /** @param graceMs defaults to the command timeout and 4 s for giving back what was being read */

@@ -12,6 +12,7 @@ import type {
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pattern.js';
+import { RedisDiagnosis } from '../diagnosis/redis-diagnosis.js';
 import type { RedisConnections } from '../redis-connections.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
@@ -139,6 +140,13 @@ export class StreamsEngine {
     const { keys, rights, connections } = this;
     this.inspecting ??= new StreamInspector(connections.admin, keys, rights);
     return this.inspecting;
+  }
+
+  /** A closer look at groups and at the server. */
+  get diagnosis(): RedisDiagnosis {
+    const { keys, rights, connections } = this;
+    const openReader = () => connections.openReader();
+    return new RedisDiagnosis({ connection: connections.admin, keys, rights, openReader });
   }
 
   /** @see TopicAgreements.agreeOn */

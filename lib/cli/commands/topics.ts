@@ -1,0 +1,110 @@
+import type { TopicInspection } from '../../driver/inspection.js';
+import { type Command, positional, writeArgs } from '../command.js';
+import { CommandFailure, exitCodes } from '../exit-codes.js';
+import { lagOf, living, lookAt } from '../looking.js';
+import type { Run } from '../run.js';
+import { age, type Column, count, table } from '../text.js';
+import { nextLook, watchArgs, watched } from '../watching.js';
+
+/** A topic as the list shows it. */
+interface TopicRow {
+  readonly topic: string;
+  readonly messages: number;
+  readonly exact: boolean;
+  readonly oldestAt?: number;
+  readonly delayed: number;
+  readonly overdue: number;
+  readonly published: number;
+  readonly groups: number;
+  readonly members: number;
+  /** Of the group that is furthest behind. */
+  readonly lag: number;
+  readonly deadLetters: number;
+  readonly at: number;
+}
+
+const columns: readonly Column<TopicRow>[] = [
+  { name: 'topic', of: (row) => row.topic },
+  { name: 'messages', of: ({ messages, exact }) => (exact ? messages : `~${messages}`) },
+  { name: 'oldest', of: ({ oldestAt, at }) => age(oldestAt, at) },
+  { name: 'delayed', of: ({ delayed }) => delayed },
+  {
+    name: 'overdue',
+    of: ({ overdue }) => overdue,
+    tone: ({ overdue }) => (overdue > 0 ? 'yellow' : undefined),
+  },
+  { name: 'published', of: ({ published }) => published },
+  { name: 'groups', of: ({ groups }) => groups, tone: ({ groups }) => (groups === 0 ? 'yellow' : undefined) },
+  { name: 'members', of: ({ members }) => members },
+  { name: 'lag', of: ({ lag }) => lag },
+  {
+    name: 'dead',
+    of: ({ deadLetters }) => deadLetters,
+    tone: ({ deadLetters }) => (deadLetters > 0 ? 'red' : undefined),
+  },
+];
+
+const list: Command = {
+  summary: 'Lists topics that are stored, with how much waits in each.',
+  details:
+    'Counts are messages; "~" marks an estimate. lag is what the slowest group has still to handle. Topics that are\npublished at most once are stored nowhere, and so not listed.',
+  examples: ['topics', "topics 'orders.*' --json"],
+  args: { pattern: positional('Only those that it matches, as orders.*', false), ...watchArgs },
+  run: (run) => watched(run, () => show(run)),
+};
+
+/** `disco-bus topics` */
+export const topics: Command = {
+  ...list,
+  commands: {
+    list,
+    purge: {
+      summary: 'Drops all that is stored of a topic that no group reads, with its delayed messages.',
+      examples: ['topics purge orders --yes'],
+      args: { topic: positional('The topic'), ...writeArgs },
+      run: purge,
+    },
+  },
+};
+
+async function purge(run: Run): Promise<void> {
+  const { topic, messages, delayed, groups } = await run.topic();
+  if (groups.length > 0)
+    throw new CommandFailure(
+      exitCodes.failed,
+      `"${topic}" is read by the group "${groups[0].group}": purge or remove its groups one by one`,
+    );
+  await run.confirm(`Drops ${count(messages, 'message')} of "${topic}", and ${delayed} delayed ones.`);
+  const { bus } = await run.session();
+  const dropped = await bus.admin.purgeTopic(topic, { by: run.by });
+  run.show({ topic, messages: dropped }, () => `${count(dropped, 'message')} dropped`);
+}
+
+async function show(run: Run): Promise<undefined> {
+  const { topics: found, unreadable } = await lookAt(run, run.given.text('pattern'));
+  const rows = found.map(rowOf);
+  nextLook(run);
+  run.show([...rows, ...unreadable], () => table(columns, rows, run.terminal.paint));
+}
+
+function rowOf({ groups, ...topic }: TopicInspection): TopicRow {
+  const { topic: name, at, messages, exact, oldestAt, delayed, overdue, published } = topic;
+  return {
+    topic: name,
+    messages,
+    exact,
+    oldestAt,
+    delayed,
+    overdue,
+    published,
+    groups: groups.length,
+    members: sum(groups.map((group) => living(group, at).length)),
+    lag: Math.max(0, ...groups.map(lagOf)),
+    deadLetters: sum(groups.map(({ deadLetters }) => deadLetters.messages)),
+    at,
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}

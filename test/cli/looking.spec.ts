@@ -1,0 +1,130 @@
+import { Redis } from 'ioredis';
+import { RedisServer } from '../support/redis-server.js';
+import { until } from '../support/waiting.js';
+import { CommandLine, Services } from './support.js';
+
+describe('disco-bus topics, topic, groups, lag', () => {
+  let server: RedisServer;
+  let admin: Redis;
+  const cli = new CommandLine(() => ({ DISCO_BUS_URL: server.url }));
+  const services = new Services(() => server.url);
+
+  beforeAll(async () => {
+    server = await RedisServer.start();
+    admin = new Redis(server.url);
+  });
+  afterEach(async () => {
+    await Promise.all([cli.stop(), services.stop()]);
+    await admin.flushall();
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await server.stop();
+  });
+
+  /** Three messages, one of them delayed, that the group "old" has not read. */
+  async function orders() {
+    await services.group('orders', 'old');
+    const bus = await services.start('shop');
+    await bus.publishBatch('orders', [1, 2]);
+    await bus.publish('orders', 3, { delay: '1h' });
+    return bus;
+  }
+
+  it('list topics and groups, and print as JSON every field that the table has', async () => {
+    await orders();
+    const { exitCode, stdout, stderr } = await cli.run(['topics']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/^topic +messages +oldest +delayed/);
+    expect(stdout).toMatch(/^orders +2 .* 1 +0 +2 +1 +0 +2 +0\n/m);
+    const [row] = await cli.ask('topics');
+    expect(row).toMatchObject({
+      ...{ topic: 'orders', messages: 2, exact: true, delayed: 1, overdue: 0, published: 2 },
+      ...{ groups: 1, members: 0, lag: 2, deadLetters: 0 },
+    });
+    expect(new Date(row.oldestAt).toISOString()).toBe(row.oldestAt);
+    expect(await cli.ask('topic', 'orders')).toMatchObject({
+      topic: 'orders',
+      bytes: expect.any(Number),
+      nextDueAt: expect.stringMatching(/Z$/),
+      groups: [{ group: 'old', waiting: 2 }],
+    });
+    const [group] = await cli.ask('groups', 'orders');
+    expect(group).toMatchObject({ topic: 'orders', group: 'old', lag: 2, waiting: 2, held: 0, members: 0 });
+    expect((await cli.run(['topic', 'orders'])).stdout).toMatch(/^old +2 +2 +0/m);
+  });
+
+  it('list topics that a pattern matches, under the prefix that is given', async () => {
+    const bus = await services.start('shop');
+    await bus.publish('orders.eu', 1);
+    await bus.publish('users', 1);
+    const other = await services.start('shop', { prefix: 'other' });
+    await other.publish('elsewhere', 1);
+    expect((await cli.ask('topics', 'orders.*')).map(({ topic }: any) => topic)).toEqual(['orders.eu']);
+    const there = await cli.ask('--prefix', 'other', 'topics');
+    expect(there.map(({ topic }: any) => topic)).toEqual(['elsewhere']);
+  });
+
+  it('lag ends with 6 when a group is further behind than that', async () => {
+    await orders();
+    const fine = await cli.run(['lag', '--fail-above', '2']);
+    expect(fine.exitCode).toBe(0);
+    const { exitCode, stdout, stderr } = await cli.run(['lag', '--fail-above', '1', '--json']);
+    expect({ exitCode, rows: JSON.parse(stdout).length }).toEqual({ exitCode: 6, rows: 1 });
+    expect(stderr).toContain('1 group with more than 1 messages');
+    expect((await cli.run(['lag', '--group', 'other', '--fail-above', '1'])).exitCode).toBe(0);
+  });
+
+  it('--watch prints a line per tick, marks an outage, goes on, and ends with 130 at Ctrl-C', async () => {
+    await orders();
+    const run = cli.start(['lag', '--watch', '--every', '100ms', '--timeout', '1s', '--json']);
+    await until('two ticks', () => run.lines.length >= 2);
+    await server.kill();
+    await until('a gap', () => run.lines.some(({ outage }) => outage !== undefined));
+    await server.boot();
+    await until('it goes on', () => Array.isArray(run.lines.at(-1)));
+    run.process.kill('SIGINT');
+    expect(await run.ended).toBe(130);
+    expect(run.stderr).toContain('there is a connection again');
+  });
+
+  it('tells a topic whose key is another program’s, shows the others, and ends with 1', async () => {
+    await orders();
+    await admin.set('disco:{taken}', 'x');
+    await admin.zadd('disco:stream-topics', 1, 'taken');
+    const { exitCode, stdout, stderr } = await cli.run(['topics', '--json']);
+    expect(exitCode).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject([{ topic: 'orders' }, { topic: 'taken', error: /./ }].map(like));
+    expect(stderr).toMatch(/^disco-bus: "taken" cannot be read: .*WRONGTYPE/);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('shows a foreign stream under the prefix as what it is', async () => {
+    await admin.xadd('disco:{foreign}', '*', 'a', 'b');
+    expect(await cli.ask('topic', 'foreign')).toMatchObject({ entries: 1, exact: false, groups: [] });
+  });
+
+  it('a topic or a group that is not there ends with 3', async () => {
+    await orders();
+    const topic = await cli.run(['groups', 'nothing']);
+    expect(topic).toMatchObject({ exitCode: 3, stdout: '' });
+    expect(topic.stderr).toContain('There is no topic "nothing"');
+    const group = await cli.run(['groups', 'pause', 'orders', 'odl', '--yes']);
+    expect(group.exitCode).toBe(3);
+    expect(group.stderr).toContain('has no group "odl"; it has "old"');
+  });
+
+  it('registers nowhere and changes nothing', async () => {
+    await services.group('orders', 'old');
+    const all = async () => (await admin.keys('*')).sort();
+    const before = await all();
+    for (const args of [['topics'], ['topic', 'orders'], ['groups', 'orders'], ['lag']]) {
+      await cli.ask(...args);
+    }
+    expect(await all()).toEqual(before);
+  });
+});
+
+function like(row: Record<string, unknown>): Record<string, unknown> {
+  return 'error' in row ? { ...row, error: expect.any(String) } : row;
+}
