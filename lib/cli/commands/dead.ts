@@ -1,4 +1,4 @@
-import type { DeadLetteredMessage } from '../../bus/operate/dead-letter-queue.js';
+import type { DeadLetteredMessage } from '../../bus/operate/dead-letter-options.js';
 import { type Command, consentArgs, positional, valued } from '../command.js';
 import { notFound } from '../exit-codes.js';
 import { messageRow, payloadText } from '../payloads.js';
