@@ -5,7 +5,7 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import type { DeclaredSubscription } from '../../bus/disco-bus.js';
+import type { DeclaredSubscription } from '../../bus/consume/subscription.js';
 import { errorLine } from '../../bus/options/bus-logger.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
