@@ -1,10 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import type { BusStatus } from '../bus/bus-status.js';
 import type { Subscription } from '../bus/consume/subscription.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
-import { ReplyStream } from '../bus/requests/reply-stream.js';
-import { random128 } from '../bus/requests/request-headers.js';
 import { transportAccess } from '../bus/transport-access.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
@@ -12,15 +9,9 @@ import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
 import { eventDelivery, topicOptionsOf } from './event-delivery.js';
 import { HandlerCalls, type HandlerCallsHost } from './handler-calls.js';
+import { InstancePresence } from './instance-presence.js';
 import { WHERE_HEADER } from './packet.js';
-import {
-  everyTopic,
-  instanceTopic,
-  NEWS_TOPIC,
-  oneLabel,
-  subscriptionOfRoute,
-  topicOfRoute,
-} from './pattern-topic.js';
+import { everyTopic, instanceTopic, oneLabel, subscriptionOfRoute, topicOfRoute } from './pattern-topic.js';
 import { expectShutdownHooks } from './shutdown-hooks.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import { assertServerOptions } from './transport-option-kinds.js';
@@ -31,9 +22,6 @@ import { noteTrueFailures } from './true-failures.js';
 export const DISCO_BUS: unique symbol = Symbol.for('DISCO_BUS') as never;
 
 const CONCURRENCY = 256;
-/** How long a goodbye may take, and how long a server stays where it cannot be told whether anybody still writes to it. */
-const GOODBYE_MS = 500;
-const LINGER_MS = 100;
 
 type RequestHandler = (data: unknown, context: DiscoMessageContext) => unknown;
 
@@ -49,15 +37,12 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   override readonly propagatesEventHandlerErrors = true;
   private readonly source: BusSource;
   private readonly relay: StatusRelay;
-  private readonly instance = random128();
+  private readonly presence = new InstancePresence();
   private readonly usualStartHook: unknown;
   private readonly eventHandlers: { readonly route: string; readonly handler: MessageHandler }[] = [];
   private subscriptions: Subscription[] = [];
   /** Names the `listen` that counts; a `close` in between ends it. */
   private listening: symbol | undefined;
-  /** Clients may choose this instance. */
-  private answersAlone = false;
-  private forgetFarewell: (() => void) | undefined;
   private forgetHooks = () => {};
 
   /** Holds passwords, and so is not shown by whoever looks at this. */
@@ -95,8 +80,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const subscriptions = this.subscriptions;
     this.subscriptions = [];
     this.listening = undefined;
-    await this.sayGoodbye();
-    this.forgetFarewell?.();
+    await this.presence.end(this.source.bus);
     this.forgetHooks();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
@@ -140,7 +124,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const opening: Promise<Subscription>[] = [];
     const answers = [...this.messageHandlers.values()].some((handler) => requestHandler(handler));
     if (answers) await transportAccess(bus).prepareToRespond();
-    this.answersAlone = answers && (this.#options.requests ?? 'one') === 'one';
+    this.presence.answersAlone = answers && (this.#options.requests ?? 'one') === 'one';
     for (const [route, handler] of this.messageHandlers) {
       const answering = requestHandler(handler);
       if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
@@ -152,7 +136,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     this.subscriptions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = opened.find((each) => each.status === 'rejected');
     if (!failed && this.listening === listening) {
-      this.sayHello(bus);
+      this.presence.sayHello(bus);
       return;
     }
     await this.close();
@@ -168,9 +152,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   ): Promise<Subscription>[] {
     const { concurrency = CONCURRENCY, requests = 'one' } = this.#options;
     const topic = topicOfRoute(route);
-    const ownTopic = instanceTopic(this.instance, topic);
-    const here = whereabouts(ownTopic);
-    const nowhere = whereabouts(null);
+    const ownTopic = instanceTopic(this.presence.instance, topic);
+    const whereabouts = this.presence.whereabouts(ownTopic);
     const answer = calls.answering(route, handler);
     const options = {
       concurrency,
@@ -179,11 +162,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
       delivery: 'at-most-once',
     } as const;
     const answerAll: RequestHandler = (data, context) =>
-      context.headers[WHERE_HEADER] === undefined
-        ? answer(data, context)
-        : this.answersAlone
-          ? here
-          : nowhere;
+      context.headers[WHERE_HEADER] === undefined ? answer(data, context) : whereabouts();
     const access = transportAccess(bus);
     const toEvery = access.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
     if (requests === 'every') return [toEvery];
@@ -207,26 +186,6 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     return bus.subscribe(topic, handle, { name, ...this.#options.eventOptions, ...extras, delivery });
   }
 
-  /** Clients that know other instances learn of this one at once, and not only when they ask again. */
-  private sayHello(bus: DiscoBus): void {
-    if (!this.answersAlone) return;
-    this.forgetFarewell = bus.onDrain(() => this.sayGoodbye());
-    transportAccess(bus)
-      .publish(NEWS_TOPIC, { up: this.instance }, GOODBYE_MS)
-      .catch(() => {});
-  }
-
-  /** To come before anything stops reading: clients send to other instances from then on. Where it cannot be told that they heard it, it waits a little. */
-  private async sayGoodbye(): Promise<void> {
-    if (!this.answersAlone) return;
-    this.answersAlone = false;
-    const { bus } = this.source;
-    if (!bus?.connected) return;
-    const goodbye = transportAccess(bus).publish(NEWS_TOPIC, { down: this.instance }, GOODBYE_MS);
-    const receipt = await goodbye.catch(() => undefined);
-    if (receipt && receipt.receivers === undefined) await delay(LINGER_MS);
-  }
-
   private host(): HandlerCallsHost {
     return {
       transportId: this.transportId,
@@ -246,13 +205,4 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
 /** The handler of requests at the head of a pattern's chain. */
 function requestHandler(handler: MessageHandler): MessageHandler | undefined {
   return handler.isEventHandler ? undefined : handler;
-}
-
-/** Tells a client where this instance is asked; null for one that answers only what all are asked. */
-function whereabouts(topic: string | null): ReplyStream {
-  return new ReplyStream((sink) => {
-    sink.value(topic);
-    sink.leave();
-    return undefined;
-  });
 }

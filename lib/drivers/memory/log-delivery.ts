@@ -18,10 +18,8 @@ export interface DeliveryGroup {
   again(task: Task, delayMs: number): void;
   /** Takes up `frame`, a part of the task's bundle, as a task of its own after `delayMs`. */
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void;
-  /** Keeps the task's frame as a dead letter, but for the parts that are settled. */
-  bury(task: Task, reason: DeadLetterReason): void;
-  /** Keeps `frame`, a part of the task's bundle, as a dead letter. */
-  buryPart(task: Task, frame: Uint8Array, reason: DeadLetterReason): void;
+  /** Keeps the task's frame as a dead letter, but for the parts that are settled, or `part` of its bundle alone. */
+  bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void;
 }
 
 /** One attempt of a group at an entry, in the hands of one member until it is settled or taken over. */
@@ -102,7 +100,7 @@ export class LogDelivery implements MemberDelivery {
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part !== undefined) {
       // A copy: a view would keep the bundle.
-      if (this.settlePart(part)) this.group.buryPart(this.task, new Uint8Array(part.frame), reason);
+      if (this.settlePart(part)) this.group.bury(this.task, reason, new Uint8Array(part.frame));
     } else if (this.settle()) {
       this.group.bury({ ...this.task, settledParts: this.allSettled }, reason);
       this.group.finish(this.task);

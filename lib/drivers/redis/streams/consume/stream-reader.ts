@@ -121,7 +121,11 @@ export class StreamReader implements ConsumerReader {
     if (classes.length > 1 && (await this.readNow(client, classes))) return;
     await this.blocked.waker?.ready();
     const sinceMs = performance.now();
-    const reply = await this.blockingRead(client, targets);
+    const { waker } = this.blocked;
+    const wakes = waker === undefined ? [] : [waker.key];
+    const reading = this.read(client, targets, this.setup.blockMs, undefined, wakes);
+    const consumers = new Set(targets.map(({ consumer }) => consumer));
+    const reply = await this.blocked.during(consumers, reading, this.woken);
     this.handOut(targets, reply);
     const endedEarly = reply === null && performance.now() - sinceMs < this.setup.blockMs - EARLY_MS;
     // Somebody else has ended it: an operator, who has set something for a group.
@@ -152,14 +156,6 @@ export class StreamReader implements ConsumerReader {
       found = this.handOut([target], reply) || found;
     }
     return found;
-  }
-
-  private blockingRead(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<StreamReply | null> {
-    const consumers = new Set(targets.map(({ consumer }) => consumer));
-    const { waker } = this.blocked;
-    const wakes = waker === undefined ? [] : [waker.key];
-    const reading = this.read(client, targets, this.setup.blockMs, undefined, wakes);
-    return this.blocked.during(consumers, reading, this.woken);
   }
 
   private async read(
