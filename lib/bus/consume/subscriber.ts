@@ -17,10 +17,10 @@ import { type ExpectedSubscription, ExpectedSubscriptions } from '../options/exp
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { ResolvedTopic } from '../options/topic-table.js';
 import type { Responder } from '../requests/responder.js';
+import { InOrderDecoder } from '../wire/message-decoder.js';
 import { offered } from '../wire/offered.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
 import { type DispatchPolicy, dispatchPolicy } from './delivery-handling.js';
-import { InOrderDecoder } from './in-order-decoder.js';
 import { orderedByKey } from './key-order.js';
 import { heldBack, StartGate } from './start-gate.js';
 import { BusSubscription, type Subscription } from './subscription.js';
