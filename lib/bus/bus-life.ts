@@ -133,7 +133,11 @@ export class BusLife {
     this.lifecycle.enter('connecting');
     const { driver, prefix, service, maxMessageBytes, connection, logger, clock } = this.options;
     const maxFrameBytes = maxMessageBytes + 128 * 1024;
-    this.connector = new Connector(driver, { prefix, service, maxFrameBytes }, connection, logger, clock);
+    this.connector = new Connector(
+      driver,
+      { prefix, service, maxFrameBytes },
+      { ...connection, logger, clock },
+    );
     void this.connector.connected.then(
       () => {
         // A start that has failed meanwhile is over, also when its last attempt goes well.

@@ -262,7 +262,7 @@ export class DiscoBus {
       if (offersDeadLetters(engine)) return engine.deadLetters(topic, group);
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
-    return new DeadLetterQueue(topic, group, store, this.parts.decoder, clock);
+    return new DeadLetterQueue(topic, group, store, { decoder: this.parts.decoder, clock });
   }
 
   /**

@@ -148,17 +148,16 @@ export class AgreeingDriver implements DiscoDriver {
 
   /** Asks once at a time; whoever comes meanwhile waits for the same answer. */
   private ask(topic: string, use: TopicUse, reads = false): Question {
-    const name = `${use.delivery} ${use.bare === true} ${topic}`;
+    const name = questionOf(topic, use);
     const present = this.questions.get(name);
     if (present) return present;
     const calls = new WaitingCalls(this.clock, this.deadlines);
-    const question = { calls, answer: this.answer(name, calls, topic, use, reads) };
+    const question = { calls, answer: this.answer(calls, topic, use, reads) };
     this.questions.set(name, question);
     return question;
   }
 
   private async answer(
-    name: string,
     calls: WaitingCalls,
     topic: string,
     use: TopicUse,
@@ -174,7 +173,7 @@ export class AgreeingDriver implements DiscoDriver {
       failure = error as DiscoBusError;
     }
     // Nothing is awaited from here on: what comes once the topic is known must not overtake what waits.
-    this.questions.delete(name);
+    this.questions.delete(questionOf(topic, use));
     if (dissent) {
       this.known.delete(topic);
       const contradiction = conflict(topic, use, this.by, dissent);
@@ -234,6 +233,10 @@ export class AgreeingDriver implements DiscoDriver {
     const text = `Whether others use the same topics otherwise cannot be told: ${error.message}`;
     this.listeners.emit({ type: 'error', error: new DriverError(text, { cause: error }) });
   }
+}
+
+function questionOf(topic: string, { delivery, bare }: TopicUse): string {
+  return `${delivery} ${bare === true} ${topic}`;
 }
 
 function useOf({ delivery, bare }: TopicUse): TopicUse {

@@ -66,8 +66,7 @@ export class DeadLetterQueue {
     readonly topic: string,
     readonly group: string,
     private readonly store: () => Promise<DeadLetterStore>,
-    private readonly decoder: MessageDecoder,
-    private readonly clock: Clock,
+    private readonly on: { readonly decoder: MessageDecoder; readonly clock: Clock },
   ) {}
 
   /** How many there are. */
@@ -112,7 +111,7 @@ export class DeadLetterQueue {
       if (letter.replays >= maxReplays) capped++;
       else if (await store.replay(letter.position)) {
         replayed++;
-        await sleep(1000 / rate, this.clock, signal);
+        await sleep(1000 / rate, this.on.clock, signal);
       }
     }
     return { replayed, capped };
@@ -141,7 +140,7 @@ export class DeadLetterQueue {
 
   private async read(letter: DeadLetter): Promise<DeadLetteredMessage> {
     try {
-      const message = await this.decoder.decode(this.topic, letter.frame);
+      const message = await this.on.decoder.decode(this.topic, letter.frame);
       const headers = Object.assign(Object.create(null), message.headers, this.headersOf(letter, message.id));
       return { ...letter, message: { ...message, headers } };
     } catch {

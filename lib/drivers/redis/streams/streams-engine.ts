@@ -30,7 +30,7 @@ import { StreamPublisher } from './publish/stream-publisher.js';
 import { TopicAnnouncements } from './publish/topic-announcements.js';
 import { openDeadLetters } from './redis-dead-letters.js';
 import { GroupSteering } from './steer/group-steering.js';
-import { persistFor, type StreamConnection } from './stream-connection.js';
+import { persistFor } from './stream-connection.js';
 import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
 import { assertGroup, assertTopic } from './stream-names.js';
@@ -81,8 +81,8 @@ export class StreamsEngine {
     const { streams } = setup.options;
     const { rights } = this;
     this.connections = new StreamConnections(setup);
-    const keys = new StreamKeys(setup.prefix);
-    this.keys = keys;
+    this.keys = new StreamKeys(setup.prefix);
+    const { keys } = this;
     this.reports = new PublishReports(keys, streams, setup.status);
     this.admin = new GroupAdmin({ keys, rights, unreadMs: streams.unread.maxAgeMs });
     this.uses = new TopicUses(keys, rights);
@@ -119,7 +119,8 @@ export class StreamsEngine {
   async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
     assertTopic(topic);
     assertGroup(group);
-    return openDeadLetters(this.connections.admin, this.rights, this.keys.group(topic, group), topic, group);
+    const keys = this.keys.group(topic, group);
+    return openDeadLetters(this.connections.admin, this.rights, keys, { topic, group });
   }
 
   /** Members of the group that say they are alive, by the server's clock; undefined if only members of patterns may be. */
@@ -203,7 +204,7 @@ export class StreamsEngine {
       connection: publish,
       keys: this.keys,
       options: options.streams,
-      announcements: new TopicAnnouncements(this.directory(publish)),
+      announcements: new TopicAnnouncements(new TopicDirectory(publish, this.keys)),
       abandoned: new AbandonedGroups({
         connection: publish,
         keys: this.keys,
@@ -229,7 +230,7 @@ export class StreamsEngine {
       name: `${service}@${hostname()}:${randomBytes(8).toString('hex')}`,
       maxFrameBytes,
       status,
-      directory: this.directory(admin),
+      directory: new TopicDirectory(admin, this.keys),
       clustered,
       connectTimeoutMs: options.connectTimeoutMs,
       openReader: () => this.connections.openReader(),
@@ -239,14 +240,10 @@ export class StreamsEngine {
   private openWatch(): TopicWatch {
     const { connectTimeoutMs, streams } = this.setup.options;
     return new TopicWatch({
-      directory: this.directory(this.connections.admin),
+      directory: new TopicDirectory(this.connections.admin, this.keys),
       periodMs: streams.topicDiscoveryMs,
       connectTimeoutMs,
       openNews: (heard, up) => this.connections.openNews(this.keys.topicNews, heard, up),
     });
-  }
-
-  private directory(connection: StreamConnection): TopicDirectory {
-    return new TopicDirectory(connection, this.keys);
   }
 }

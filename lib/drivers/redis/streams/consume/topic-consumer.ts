@@ -10,7 +10,7 @@ import { OwnEntries } from '../group/own-entries.js';
 import { RunningMark, runningText } from '../group/running-mark.js';
 import { SoleReader } from '../group/sole-reader.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
-import type { GroupKeys } from '../stream-keys.js';
+import type { GroupKeys, StreamKeys } from '../stream-keys.js';
 import {
   ConsumerSubscriptions,
   StreamSubscription,
@@ -29,6 +29,7 @@ export interface ConsumerSetup extends UpkeepSetup {
   /** One suspect at a time is tried in a process. */
   readonly turns: TrialTurns;
   readonly maxFrameBytes: number;
+  readonly keys: StreamKeys;
   /** The service that this process is of. */
   readonly service: string;
   readonly status: (status: DriverStatus) => void;
@@ -50,6 +51,7 @@ export interface ConsumerReader {
  * when entries came, something was settled, or a subscription has changed.
  */
 export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceSharer {
+  readonly keys: GroupKeys;
   readonly upkeep: ConsumerUpkeep;
   readonly reports: ConsumerReports;
   readonly mark: RunningMark;
@@ -74,13 +76,13 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
   constructor(
     readonly topic: string,
     readonly group: string,
-    readonly keys: GroupKeys,
     private readonly setup: ConsumerSetup,
     /** Nothing is subscribed and nothing is held any more. */
     private readonly onUnused: (consumer: TopicConsumer) => void,
   ) {
     const { hand } = this;
     const { connection, options, status, turns } = setup;
+    this.keys = setup.keys.group(topic, group);
     const { maxDeadLetters, claimAfterMs } = options;
     this.settlements = new Settlements(this, connection, maxDeadLetters);
     this.own = new OwnEntries(this, connection, maxDeadLetters);
@@ -90,7 +92,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     });
     this.upkeep = new ConsumerUpkeep(this, setup);
     this.reports = new ConsumerReports(topic, group, options, status);
-    this.mark = new RunningMark(hand, runningText(connection, keys, setup.name));
+    this.mark = new RunningMark(hand, runningText(connection, this.keys, setup.name));
     this.trials = new SuspectTrials({
       hand,
       mark: this.mark,
