@@ -73,6 +73,8 @@ const uses: Record<string, { with?: string[]; run(driver: RedisDriver): Promise<
   'How topics are used': {
     run: (driver) => driver.agreeOn('t', { delivery: 'at-least-once' } as never, 'me', 1_000),
   },
+  'Inspecting topics': { run: (driver) => driver.inspectTopic('t') },
+  'Steering groups and topics': { run: (driver) => driver.steering().purgeTopic('t') },
 };
 
 describe.each(Object.entries(uses))('%s', (heading, { with: others = [], run }) => {

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DiscoBusOptions, SubscribeOptions } from '../../../lib/bus/options/bus-options.js';
+import type { Metrics } from '../../../lib/metrics/metrics.js';
+import { noopMetrics } from '../../../lib/metrics/noop-metrics.js';
 import { buses, gate, Inbox } from '../bus/support.js';
 import { cases, useEngines } from './two-engines.js';
 
@@ -71,12 +73,18 @@ describe.each(cases)('pause on %s, %s,', (engine, delivery) => {
   });
 
   it('holds back what was being read', async () => {
-    const bus = await started({ maxMessageSize: 64 * 1024 * 1024, compression: {} });
+    const reading = new Inbox<string>();
+    const topic = (label: string) => ({
+      ...noopMetrics.topic(label),
+      size: (way: string) => void (way === 'in' && reading.push(way)),
+    });
+    const metrics: Metrics = { ...noopMetrics, topic };
+    const bus = await started({ maxMessageSize: 64 * 1024 * 1024, compression: {}, metrics });
     const inbox = new Inbox<number>();
     const subscription = await bus.subscribe('t', (bytes: Buffer) => inbox.push(bytes.length), { delivery });
     // Compressed, so that it is read for a while.
     await bus.publish('t', Buffer.alloc(32 * 1024 * 1024), { delivery });
-    await new Promise(setImmediate);
+    await reading.until(1);
     subscription.pause();
     await sleep(300);
     const early = inbox.items.length;

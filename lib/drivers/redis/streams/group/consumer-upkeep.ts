@@ -63,6 +63,8 @@ export class ConsumerUpkeep {
   private trims = true;
   /** What runs has changed since this member last told. */
   private toTell = false;
+  /** This member was handed something of the topic. */
+  private hadMessages = false;
   /** How operators have set the group, and how often they have moved it. */
   setting: GroupSetting = { paused: false };
   private moves: string | undefined;
@@ -105,6 +107,7 @@ export class ConsumerUpkeep {
 
   /** Something was settled, so there may be something to trim. */
   settled(): void {
+    this.hadMessages = true;
     if (this.trims) return;
     this.trims = true;
     this.within(Math.min(BUSY_MS, this.beatMs));
@@ -114,6 +117,7 @@ export class ConsumerUpkeep {
   busy(): void {
     if (this.toTell) return;
     this.toTell = true;
+    this.hadMessages = true;
     this.within(Math.min(BUSY_MS, this.beatMs));
   }
 
@@ -143,7 +147,8 @@ export class ConsumerUpkeep {
     // Publishers list what they publish to; this may be first, or the only one who uses the topic.
     this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
     const isNew = created && (!opened.existed || history.isAnother(count));
-    if (history.isKnown && (opened.evicted || isNew)) this.lost(1);
+    const isKnown = this.hadMessages || history.hasMessages;
+    if (isKnown && (opened.evicted || isNew)) this.lost(1);
     // A group that begins with what is new must not begin later still when it is made again.
     history.note(count, startFrom === 'new' ? history.checkpoint || opened.lastId : history.checkpoint);
   }

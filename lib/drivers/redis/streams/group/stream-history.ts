@@ -11,9 +11,9 @@ export class StreamHistory {
   private added = -1;
   private lastId = '';
 
-  /** Whether anything was ever added that this process knows of. */
-  get isKnown(): boolean {
-    return this.lastId !== '' || this.added > 0;
+  /** Whether messages were ever added, as far as was counted. */
+  get hasMessages(): boolean {
+    return this.added > 0;
   }
 
   /** Whether the stream is younger than the one that was there before. */
