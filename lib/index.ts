@@ -17,8 +17,8 @@ export type {
 
 export type { BusState, BusStatus, BusStatusListener } from './bus/bus-status.js';
 export type { BatchHandler, DiscoBatchContext } from './bus/consume/batch.js';
-export type { Subscription } from './bus/consume/subscription.js';
-export { type DeclaredSubscription, DiscoBus } from './bus/disco-bus.js';
+export type { DeclaredSubscription, Subscription } from './bus/consume/subscription.js';
+export { DiscoBus } from './bus/disco-bus.js';
 export type { BusLogger } from './bus/options/bus-logger.js';
 export type {
   BacklogOptions,

@@ -1,27 +1,23 @@
-import type { DeliveryGuarantee, DriverCapabilities } from '../driver/capabilities.js';
+import type { DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { offersGroupRemoval } from '../driver/group-removal.js';
 import { assertMessageOptions } from '../errors/assert-options.js';
-import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
-import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
+import { ConfigurationError } from '../errors/bus.errors.js';
 import { HandlerMissingError } from '../errors/handler.errors.js';
 import { assertMessageId } from '../message/message-id.js';
 import { assertTopic } from '../message/topic.js';
-import type { DropReason } from '../metrics/metrics.js';
-import { sleep } from '../timing/clock.js';
 import { toMilliseconds } from '../timing/duration.js';
+import { BusLife } from './bus-life.js';
+import { type BusParts, busParts } from './bus-parts.js';
 import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
-import { Connector } from './connection/connector.js';
 import { PATIENCE_MS } from './connection/waiting-room.js';
 import type { BatchHandler } from './consume/batch.js';
-import { handlerName, Subscriber, type Wanted } from './consume/subscriber.js';
-import type { Subscription } from './consume/subscription.js';
-import { Grace } from './grace.js';
+import { handlerName, type Wanted } from './consume/subscriber.js';
+import type { DeclaredSubscription, Subscription } from './consume/subscription.js';
 import { BusAdmin } from './operate/bus-admin.js';
 import { DeadLetterQueue } from './operate/dead-letter-queue.js';
 import { type Deed, DeedLog } from './operate/deed-log.js';
 import { Inspector } from './operate/inspector.js';
-import { errorLine } from './options/bus-logger.js';
 import { publishMessageKinds, requestMessageKinds } from './options/bus-option-kinds.js';
 import type {
   BatchSubscribeOptions,
@@ -34,40 +30,10 @@ import type {
   SubscribeOptions,
 } from './options/bus-options.js';
 import { type ResolvedOptions, resolveOptions } from './options/resolved-options.js';
-import { Publisher } from './publish/publisher.js';
 import type { ReplyObserver } from './requests/call.js';
-import { DirectChannel } from './requests/direct-channel.js';
 import { FirstReply } from './requests/first-reply.js';
-import { replyBufferBytes } from './requests/reply-order.js';
-import { Requester } from './requests/requester.js';
-import { Responder } from './requests/responder.js';
-import { StatusLog } from './status-log.js';
+import type { Requester } from './requests/requester.js';
 import { grantTransportAccess, TransportAccess } from './transport-access.js';
-import { MessageDecoder } from './wire/message-decoder.js';
-
-/** How soon what belongs to the start is subscribed again. */
-const REOPEN_MS = 200;
-
-/** A subscription that is announced and not read yet. */
-export interface DeclaredSubscription {
-  /** The topic or topic pattern. */
-  readonly topic: string;
-  /** The consumer group, at least once. */
-  readonly group: string;
-  readonly delivery: DeliveryGuarantee;
-  /** Messages, or batches, that it handles at a time. */
-  readonly concurrency: number;
-  /**
-   * Resolves when the subscription is live; to be called once. Rejects as {@link DiscoBus.subscribe} does, but for the
-   * first connection it waits as long as that takes.
-   */
-  open(handler: MessageHandler | BatchHandler): Promise<Subscription>;
-  /** Takes it back, when it was not opened. */
-  withdraw(): void;
-}
-
-/** Stands for all reply inboxes where a topic is told. */
-const REPLIES = 'replies';
 
 /**
  * Publish/subscribe over a driver. `start()` before use, `stop()` to end; a stopped bus stays stopped.
@@ -84,73 +50,34 @@ export class DiscoBus {
   /** What operators do to topics and groups, for all processes. */
   readonly admin: BusAdmin;
   private readonly options: ResolvedOptions;
-  private readonly lifecycle = new Lifecycle();
-  private readonly subscriber: Subscriber;
-  private readonly publisher: Publisher;
-  private readonly decoder: MessageDecoder;
+  private readonly parts: BusParts;
+  private readonly life: BusLife;
   private readonly deeds: DeedLog;
-  private readonly responder: Responder;
-  private readonly requester: Requester;
-  private connector?: Connector;
-  private starting?: Promise<void>;
-  private draining?: Promise<void>;
-  private readonly farewells = new Set<() => Promise<unknown>>();
-  private stopping?: Promise<void>;
-  private readonly grace: Grace;
-  private driverConnected = false;
-  /** `start` has resolved. */
-  private wentOn = false;
-  private readonly stopListening: () => void;
 
   /** Throws DriverMissingError or ConfigurationError for options that cannot be; connects nothing. */
   constructor(options: DiscoBusOptions) {
     this.options = resolveOptions(options);
-    const { shutdownTimeoutMs, clock, logger } = this.options;
-    const { engine, waitingRoom } = this.options;
-    const ask: Requester['ask'] = (...asked) => this.requester.ask(...asked);
-    const connected = () => this.driverConnected;
+    const { engine, waitingRoom, logger, clock, service } = this.options;
+    const lifecycle = new Lifecycle();
+    this.parts = busParts(this.options, lifecycle);
+    const { decoder, requester } = this.parts;
+    const ask: Requester['ask'] = (...asked) => requester.ask(...asked);
+    const connected = () => this.life.connected;
     this.inspect = new Inspector({ engine, waitingRoom, connected, census: { ask, clock } });
-    this.grace = new Grace(shutdownTimeoutMs, clock, logger);
-    this.decoder = new MessageDecoder(this.options.requestCodec, this.options.maxMessageBytes);
-    const { service } = this.options;
     this.deeds = new DeedLog(engine, waitingRoom, logger);
-    const { decoder, deeds } = this;
-    this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds, service });
-    const onDropped = (topic: string, reason: DropReason) =>
-      this.lifecycle.emit({ type: 'dropped', topic, reason });
-    const channel = new DirectChannel({
-      ...this.options,
-      driver: this.options.requestDriver,
-      codec: this.options.requestCodec,
-      decoder: this.decoder,
-    });
-    this.responder = this.makeResponder(channel);
-    this.subscriber = new Subscriber(this.options, this.responder, onDropped);
-    this.publisher = new Publisher(this.options, this.subscriber.expected);
-    this.requester = this.makeRequester(channel, onDropped);
-    const { requester, responder, subscriber } = this;
-    const deps = { options: this.options, channel, requester, responder, subscriber };
-    grantTransportAccess(this, new TransportAccess(deps));
-    const log = new StatusLog(this.options.driver.name, this.options.logger);
-    this.stopListening = this.options.driver.onStatus((status) => {
-      log.hear(status);
-      this.inspect.hear(status);
-      if (status.type === 'connected' || status.type === 'disconnected')
-        this.onConnection(status.type === 'connected');
-      if (status.type === 'dead-letters-full') this.subscriber.countOutlived(status);
-      this.requester.onDriverStatus(status);
-      this.lifecycle.emit(status);
-    });
+    this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds: this.deeds, service });
+    grantTransportAccess(this, new TransportAccess({ options: this.options, ...this.parts }));
+    this.life = new BusLife(this.options, lifecycle, this.parts, (status) => this.inspect.hear(status));
   }
 
   /** Where the bus is in its life. */
   get state(): BusState {
-    return this.lifecycle.state;
+    return this.life.state;
   }
 
   /** Whether the driver has its connection right now. */
   get connected(): boolean {
-    return this.driverConnected;
+    return this.life.connected;
   }
 
   /** The name that is the default consumer group. */
@@ -168,13 +95,12 @@ export class DiscoBus {
    * One that fails is told to the log, and the bus drains all the same.
    */
   onDrain(farewell: () => Promise<unknown>): () => void {
-    this.farewells.add(farewell);
-    return () => void this.farewells.delete(farewell);
+    return this.life.onDrain(farewell);
   }
 
   /** Calls `listener` for every status from now on; the returned function ends that. */
   onStatus(listener: BusStatusListener): () => void {
-    return this.lifecycle.listen(listener);
+    return this.life.onStatus(listener);
   }
 
   /**
@@ -182,13 +108,7 @@ export class DiscoBus {
    * cannot mend, as a wrong password; a failed start may be repeated. Called again it returns the same promise.
    */
   start(): Promise<void> {
-    if (this.stopping ?? this.draining) return Promise.reject(new ClosedError('The bus is stopped'));
-    this.starting ??= this.connect().catch((error) => {
-      this.starting = undefined;
-      if (!this.draining) this.backToIdle(error);
-      throw error;
-    });
-    return this.starting;
+    return this.life.start();
   }
 
   /**
@@ -196,8 +116,7 @@ export class DiscoBus {
    * the signals of those that have not. Publishing still works afterwards. Idempotent; safe in every state.
    */
   drain(): Promise<void> {
-    this.draining ??= this.drainSubscriptions();
-    return this.draining;
+    return this.life.drain();
   }
 
   /**
@@ -205,8 +124,7 @@ export class DiscoBus {
    * of those that have not, and closes the driver. Idempotent; safe in every state.
    */
   stop(): Promise<void> {
-    this.stopping ??= this.drainAndClose();
-    return this.stopping;
+    return this.life.stop();
   }
 
   /** Resolves when the server answered, within 5 s. Without a connection rejects with NotConnectedError at once. */
@@ -228,7 +146,7 @@ export class DiscoBus {
         return Promise.reject(error);
       }
     }
-    return this.publisher.publish(topic, payload, options);
+    return this.parts.publisher.publish(topic, payload, options);
   }
 
   /**
@@ -248,7 +166,7 @@ export class DiscoBus {
       assertMessageOptions('publishBatch', options, publishMessageKinds);
       if (options.id !== undefined) assertMessageId(options.id);
     }
-    return this.publisher.publishBatch(topic, payloads, options);
+    return this.parts.publisher.publishBatch(topic, payloads, options);
   }
 
   /**
@@ -274,7 +192,8 @@ export class DiscoBus {
   ): Promise<Subscription> {
     if (typeof handler !== 'function') throw new HandlerMissingError(String(topicOrPattern));
     const wanted = this.announce(topicOrPattern, options, handlerName(handler));
-    return this.subscriber.orWithdraw(wanted, this.subscriber.open(wanted, handler));
+    const { subscriber } = this.parts;
+    return subscriber.orWithdraw(wanted, subscriber.open(wanted, handler));
   }
 
   /**
@@ -288,13 +207,18 @@ export class DiscoBus {
   ): DeclaredSubscription {
     const wanted = this.announce(topicOrPattern, options, name);
     const { group, delivery, concurrency } = wanted.policy;
+    const { subscriber } = this.parts;
     return {
       topic: topicOrPattern,
       group,
       delivery,
       concurrency,
-      open: (handler) => this.subscriber.orWithdraw(wanted, this.openOnceConnected(wanted, handler)),
-      withdraw: () => this.subscriber.withdraw(wanted),
+      open: (handler) =>
+        subscriber.orWithdraw(
+          wanted,
+          this.life.onceConnected(() => subscriber.open(wanted, handler)),
+        ),
+      withdraw: () => subscriber.expected.delete(wanted),
     };
   }
 
@@ -336,7 +260,7 @@ export class DiscoBus {
     const { requestTimeoutMs } = this.options;
     const timeoutMs =
       timeout === undefined ? requestTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
-    const call = this.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
+    const call = this.parts.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
     return () => call.cancel();
   }
 
@@ -358,7 +282,8 @@ export class DiscoBus {
       throw new ConfigurationError(`The driver "${engine.name}" keeps no dead letters`);
     };
     const codec = wires.of('disco').codecFor('at-least-once');
-    const { decoder, deeds } = this;
+    const { deeds } = this;
+    const { decoder } = this.parts;
     const deps = { store, decoder, codec, maxMessageBytes, clock, deeds, service };
     return new DeadLetterQueue(topic, group, deps);
   }
@@ -377,122 +302,8 @@ export class DiscoBus {
   }
 
   private announce(topicOrPattern: string, options: HandlerSubscribeOptions, name: string): Wanted {
-    const wanted = this.subscriber.declare(topicOrPattern, options, name);
-    this.publisher.forgetTopics();
+    const wanted = this.parts.subscriber.declare(topicOrPattern, options, name);
+    this.parts.publisher.forgetTopics();
     return wanted;
-  }
-
-  /** What waited for the first connection is not given up because that one was short. */
-  private async openOnceConnected(
-    wanted: Wanted,
-    handler: MessageHandler | BatchHandler,
-  ): Promise<Subscription> {
-    const { clock } = this.options;
-    for (let again = this.state === 'connecting'; ; await sleep(REOPEN_MS, clock)) {
-      await this.firstConnection();
-      try {
-        return await this.subscriber.open(wanted, handler);
-      } catch (error) {
-        again &&= !this.draining && isDiscoBusError(error, 'DISCO_NOT_CONNECTED');
-        if (!again) throw error;
-      }
-    }
-  }
-
-  private makeResponder(channel: DirectChannel): Responder {
-    const { clock, logger } = this.options;
-    const onUnsent = (topic: string, error: unknown) =>
-      logger.warn(`"${topic}": a reply could not be sent: ${errorLine(error)}`);
-    return new Responder({ channel, clock, onUnsent });
-  }
-
-  private makeRequester(
-    channel: DirectChannel,
-    onDropped: (topic: string, reason: DropReason) => void,
-  ): Requester {
-    const { engine, clock, metrics, maxPendingRequests, maxMessageBytes, publishTimeoutMs } = this.options;
-    return new Requester({
-      publishTimeoutMs,
-      channel,
-      clock,
-      driver: engine,
-      maxPending: maxPendingRequests,
-      replyBufferBytes: replyBufferBytes(maxMessageBytes),
-      usable: () => (this.lifecycle.state === 'ready' ? undefined : this.firstConnection()),
-      check: (topic, payload, options) => this.publisher.check(topic, payload, options),
-      publish: (topic, payload, options) => this.publisher.publish(topic, payload, options),
-      onStrayReply: () => {
-        metrics.topic(REPLIES).dropped('stray');
-        onDropped(REPLIES, 'stray');
-      },
-    });
-  }
-
-  private async connect(): Promise<void> {
-    this.lifecycle.enter('connecting');
-    const { driver, prefix, service, maxMessageBytes, connection, logger, clock } = this.options;
-    const maxFrameBytes = maxMessageBytes + 128 * 1024;
-    this.connector = new Connector(driver, { prefix, service, maxFrameBytes }, connection, logger, clock);
-    void this.connector.connected.then(
-      () => {
-        // A start that has failed meanwhile is over, also when its last attempt goes well.
-        if (this.draining || !this.starting) return;
-        this.onConnection(true);
-        this.lifecycle.enter('ready');
-      },
-      (error) => this.onNeverConnected(error),
-    );
-    await this.connector.started();
-    this.wentOn = true;
-  }
-
-  /** What waited fails as the start did. */
-  private backToIdle(cause: DiscoBusError): void {
-    this.options.waitingRoom.refuse(cause, new NotConnectedError('The bus is not started', { cause }));
-    this.lifecycle.enter('idle');
-  }
-
-  /** What goes on in the background fails there: nobody else would tell. */
-  private onNeverConnected(error: DiscoBusError): void {
-    if (this.draining) return;
-    this.options.waitingRoom.refuse(error);
-    if (this.wentOn) this.options.logger.error(`Not connected, and not trying any more: ${errorLine(error)}`);
-  }
-
-  private onConnection(up: boolean): void {
-    this.driverConnected = up;
-    this.options.metrics.connection(up);
-  }
-
-  private async drainSubscriptions(): Promise<void> {
-    this.connector?.stop();
-    this.options.waitingRoom.refuse(new ClosedError('The bus was stopped before it was connected'));
-    this.lifecycle.enter('draining');
-    await this.grace.within(this.subscriber.close(this.sayFarewell()));
-    this.subscriber.abandon();
-    await this.grace.within(this.responder.abandon(new ClosedError('The responder was stopped')));
-  }
-
-  private sayFarewell(): Promise<unknown> | undefined {
-    if (this.farewells.size === 0) return undefined;
-    const { logger } = this.options;
-    const say = async (farewell: () => Promise<unknown>) => farewell();
-    const said = [...this.farewells].map((farewell) =>
-      say(farewell).catch((error) =>
-        logger.warn(`Shutdown: what onDrain was given failed: ${errorLine(error)}`),
-      ),
-    );
-    return Promise.all(said);
-  }
-
-  private async drainAndClose(): Promise<void> {
-    await this.drain();
-    this.requester.close();
-    await this.grace.within(this.publisher.idle());
-    await this.grace.last((graceMs) => this.options.driver.close(graceMs));
-    this.publisher.close();
-    this.onConnection(false);
-    this.stopListening();
-    this.lifecycle.enter('closed');
   }
 }

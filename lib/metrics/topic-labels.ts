@@ -1,4 +1,17 @@
 import { isTopicPattern, topicMatcher } from '../message/topic-pattern.js';
+import type { Metrics, TopicMetrics } from './metrics.js';
+
+/** `metrics` with one bound for the labels of all topics, published and subscribed alike. */
+export function boundedMetrics(metrics: Metrics, labels: TopicLabels): Metrics {
+  return {
+    topic: (topic): TopicMetrics => metrics.topic(labels.of(topic)),
+    lockOperation: (operation, status) => metrics.lockOperation(operation, status),
+    lockWaited: (seconds) => metrics.lockWaited(seconds),
+    lockHeld: (seconds) => metrics.lockHeld(seconds),
+    lockLost: () => metrics.lockLost(),
+    connection: (up) => metrics.connection(up),
+  };
+}
 
 /** The label of topics beyond the bound. */
 export const OTHER_TOPICS = 'other';

@@ -1,6 +1,8 @@
 import { type DynamicModule, Inject, Logger, Module, Optional, type Provider } from '@nestjs/common';
 import { DiscoBus } from '../bus/disco-bus.js';
 import { busKinds } from '../bus/options/bus-option-kinds.js';
+import type { DiscoDriver } from '../driver/driver.js';
+import { driverOfUrl } from '../drivers/driver-of-url.js';
 import { pickOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import type { ForcedRelease } from '../lock/lock-steward.js';
@@ -16,7 +18,6 @@ import {
   optionsToken,
 } from './disco-bus.tokens.js';
 import { DiscoBusCoreModule } from './disco-bus-core.module.js';
-import { chooseDriver } from './driver-choice.js';
 import { locksOf } from './locks/bus-locks.js';
 import { DiscoBusMetricsModule } from './metrics.module.js';
 import type { MetricsSource, OwnedMetrics } from './metrics-source.js';
@@ -30,6 +31,11 @@ import {
   type DiscoBusModuleOptions,
   type DiscoBusOptionsFactory,
 } from './module-options.js';
+
+/** The driver that the options name. Throws ConfigurationError, which never quotes the URL, as it may hold a password. */
+async function chooseDriver({ driver, url }: DiscoBusFactoryOptions): Promise<DiscoDriver> {
+  return driver ?? driverOfUrl(url);
+}
 
 /** Tells the module of a bus from the class imported as it stands. */
 const CONFIGURED = Symbol('disco-bus:configured');

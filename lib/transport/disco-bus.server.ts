@@ -1,29 +1,18 @@
-import { hostname } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
 import type { BusStatus } from '../bus/bus-status.js';
 import type { Subscription } from '../bus/consume/subscription.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
-import { type RpcInstance, WHO_TOPIC } from '../bus/operate/rpc-instances.js';
-import { ReplyStream } from '../bus/requests/reply-stream.js';
-import { random128 } from '../bus/requests/request-headers.js';
+import { WHO_TOPIC } from '../bus/operate/rpc-instances.js';
 import { transportAccess } from '../bus/transport-access.js';
-import { VERSION } from '../driver/package-version.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
 import { eventDelivery, topicOptionsOf } from './event-delivery.js';
 import { HandlerCalls, type HandlerCallsHost } from './handler-calls.js';
+import { InstancePresence } from './instance-presence.js';
 import { WHERE_HEADER } from './packet.js';
-import {
-  everyTopic,
-  instanceTopic,
-  NEWS_TOPIC,
-  oneLabel,
-  subscriptionOfRoute,
-  topicOfRoute,
-} from './pattern-topic.js';
+import { everyTopic, instanceTopic, oneLabel, subscriptionOfRoute, topicOfRoute } from './pattern-topic.js';
 import { expectShutdownHooks } from './shutdown-hooks.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import { assertServerOptions } from './transport-option-kinds.js';
@@ -34,9 +23,6 @@ import { noteTrueFailures } from './true-failures.js';
 export const DISCO_BUS: unique symbol = Symbol.for('DISCO_BUS') as never;
 
 const CONCURRENCY = 256;
-/** How long a goodbye may take, and how long a server stays where it cannot be told whether anybody still writes to it. */
-const GOODBYE_MS = 500;
-const LINGER_MS = 100;
 
 type RequestHandler = (data: unknown, context: DiscoMessageContext) => unknown;
 
@@ -52,15 +38,12 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   override readonly propagatesEventHandlerErrors = true;
   private readonly source: BusSource;
   private readonly relay: StatusRelay;
-  private readonly instance = random128();
+  private readonly presence = new InstancePresence();
   private readonly usualStartHook: unknown;
   private readonly eventHandlers: { readonly route: string; readonly handler: MessageHandler }[] = [];
   private subscriptions: Subscription[] = [];
   /** Names the `listen` that counts; a `close` in between ends it. */
   private listening: symbol | undefined;
-  /** Clients may choose this instance. */
-  private answersAlone = false;
-  private forgetFarewell: (() => void) | undefined;
   private forgetHooks = () => {};
 
   /** Holds passwords, and so is not shown by whoever looks at this. */
@@ -98,8 +81,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const subscriptions = this.subscriptions;
     this.subscriptions = [];
     this.listening = undefined;
-    await this.sayGoodbye();
-    this.forgetFarewell?.();
+    await this.presence.end(this.source.bus);
     this.forgetHooks();
     if (this.source.owned) await this.source.close();
     else await Promise.all(subscriptions.map((subscription) => subscription.close()));
@@ -143,7 +125,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const opening: Promise<Subscription>[] = [];
     const answers = [...this.messageHandlers.values()].some((handler) => requestHandler(handler));
     if (answers) await transportAccess(bus).prepareToRespond();
-    this.answersAlone = answers && (this.#options.requests ?? 'one') === 'one';
+    this.presence.answersAlone = answers && (this.#options.requests ?? 'one') === 'one';
     for (const [route, handler] of this.messageHandlers) {
       const answering = requestHandler(handler);
       if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
@@ -156,7 +138,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     this.subscriptions = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = opened.find((each) => each.status === 'rejected');
     if (!failed && this.listening === listening) {
-      this.sayHello(bus);
+      this.presence.sayHello(bus);
       return;
     }
     await this.close();
@@ -172,9 +154,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   ): Promise<Subscription>[] {
     const { concurrency = CONCURRENCY, requests = 'one' } = this.#options;
     const topic = topicOfRoute(route);
-    const ownTopic = instanceTopic(this.instance, topic);
-    const here = whereabouts(ownTopic);
-    const nowhere = whereabouts(null);
+    const ownTopic = instanceTopic(this.presence.instance, topic);
+    const whereabouts = this.presence.whereabouts(ownTopic);
     const answer = calls.answering(route, handler);
     const options = {
       concurrency,
@@ -183,11 +164,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
       delivery: 'at-most-once',
     } as const;
     const answerAll: RequestHandler = (data, context) =>
-      context.headers[WHERE_HEADER] === undefined
-        ? answer(data, context)
-        : this.answersAlone
-          ? here
-          : nowhere;
+      context.headers[WHERE_HEADER] === undefined ? answer(data, context) : whereabouts();
     const access = transportAccess(bus);
     const toEvery = access.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
     if (requests === 'every') return [toEvery];
@@ -200,17 +177,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const patterns = [...this.messageHandlers].flatMap(([route, handler]) =>
       requestHandler(handler) ? [route] : [],
     );
-    const self: Omit<RpcInstance, 'seenAt'> = {
-      id: this.instance,
-      service: bus.service,
-      host: hostname(),
-      pid: process.pid,
-      version: VERSION,
-      patterns: patterns.sort(),
-      since: access.now(),
-    };
-    const answer = whereabouts(self);
-    return access.subscribe(WHO_TOPIC, () => answer, { retry: false, delivery: 'at-most-once' });
+    const who = this.presence.who(bus, patterns.sort());
+    return access.subscribe(WHO_TOPIC, who, { retry: false, delivery: 'at-most-once' });
   }
 
   private subscribeEvents(
@@ -228,26 +196,6 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
       calls.event(route, handler, data, context);
     const name = `@EventPattern(${JSON.stringify(route)})`;
     return bus.subscribe(topic, handle, { name, ...this.#options.eventOptions, ...extras, delivery });
-  }
-
-  /** Clients that know other instances learn of this one at once, and not only when they ask again. */
-  private sayHello(bus: DiscoBus): void {
-    if (!this.answersAlone) return;
-    this.forgetFarewell = bus.onDrain(() => this.sayGoodbye());
-    transportAccess(bus)
-      .publish(NEWS_TOPIC, { up: this.instance }, GOODBYE_MS)
-      .catch(() => {});
-  }
-
-  /** To come before anything stops reading: clients send to other instances from then on. Where it cannot be told that they heard it, it waits a little. */
-  private async sayGoodbye(): Promise<void> {
-    if (!this.answersAlone) return;
-    this.answersAlone = false;
-    const { bus } = this.source;
-    if (!bus?.connected) return;
-    const goodbye = transportAccess(bus).publish(NEWS_TOPIC, { down: this.instance }, GOODBYE_MS);
-    const receipt = await goodbye.catch(() => undefined);
-    if (receipt && receipt.receivers === undefined) await delay(LINGER_MS);
   }
 
   private host(): HandlerCallsHost {
@@ -269,13 +217,4 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
 /** The handler of requests at the head of a pattern's chain. */
 function requestHandler(handler: MessageHandler): MessageHandler | undefined {
   return handler.isEventHandler ? undefined : handler;
-}
-
-/** Tells what is asked of all: where this instance is asked, null for one that answers only what all are asked; or who it is. */
-function whereabouts(told: unknown): ReplyStream {
-  return new ReplyStream((sink) => {
-    sink.value(told);
-    sink.leave();
-    return undefined;
-  });
 }

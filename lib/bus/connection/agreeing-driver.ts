@@ -18,7 +18,7 @@ import {
   type TopicDissent,
   type TopicUse,
 } from '../../driver/topic-agreements.js';
-import { TopicConflictError } from '../../errors/bus.errors.js';
+import type { TopicConflictError } from '../../errors/bus.errors.js';
 import type { DiscoBusError } from '../../errors/disco-bus-error.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { PublishTimeoutError } from '../../errors/publish.errors.js';
@@ -26,32 +26,15 @@ import { isOwnTopic } from '../../message/topic.js';
 import { isTopicPattern } from '../../message/topic-pattern.js';
 import { type Clock, type ClockTimer, sleep } from '../../timing/clock.js';
 import { Deadlines } from '../../timing/deadlines.js';
+import { conflict, HOLD_MS, type KnownTopic, KnownTopics, RENEW_MS } from './known-topics.js';
 import { shortened, WaitingCalls } from './waiting-calls.js';
 
-/** The server remembers a use for so long. */
-const HOLD_MS = 120_000;
-/** A use that goes on is told again after so long. */
-const RENEW_MS = 40_000;
 /** Topics that are published only are held up to so many; of further ones it is asked whether anybody contradicts. */
 const HELD_TOPICS = 1_000;
-/** Topics that are published only are remembered up to so many. */
-const KNOWN_TOPICS = 10_000;
 /** A server that will not answer is asked again after so long. */
 const UNABLE_MS = 60_000;
 /** Closing may take so much longer to say that the topics are free. */
 const RELEASE_MS = 500;
-
-/** A topic that nobody has contradicted. */
-interface KnownTopic {
-  readonly use: TopicUse;
-  /** Those of this bus that are live. */
-  subscriptions: number;
-  published: boolean;
-  /** It is to be told again from then on. */
-  renewMs: number;
-  /** It does not count any more from then on. */
-  untilMs: number;
-}
 
 /** A question that is not answered yet, and the publishes that wait for the answer. */
 interface Question {
@@ -72,7 +55,7 @@ export class AgreeingDriver implements DiscoDriver {
   readonly bufferLimit: BufferLimit | undefined;
   private readonly server: TopicAgreements | undefined;
   private readonly by: string;
-  private readonly known = new Map<string, KnownTopic>();
+  private readonly known = new KnownTopics();
   private readonly questions = new Map<string, Question>();
   private readonly deadlines: Deadlines;
   private readonly listeners = new DriverStatusListeners();
@@ -126,7 +109,8 @@ export class AgreeingDriver implements DiscoDriver {
     const use = useOf(options);
     const contradiction = await this.ask(topicOrPattern, use, true).answer;
     if (contradiction) throw contradiction;
-    const known = this.joined(topicOrPattern, use);
+    const known = this.known.join(topicOrPattern, use);
+    this.timer ??= this.renewLater();
     try {
       const inner = await this.inner.subscribe(topicOrPattern, options, onDelivery);
       return this.leaving(inner, topicOrPattern, known);
@@ -138,7 +122,7 @@ export class AgreeingDriver implements DiscoDriver {
 
   async close(graceMs?: number): Promise<void> {
     this.clock.clearTimeout(this.timer);
-    const topics = [...this.known.keys()];
+    const topics = this.known.names;
     this.known.clear();
     const sinceMs = this.clock.monotonic();
     const mostMs = Math.min(RELEASE_MS, graceMs ?? RELEASE_MS);
@@ -164,17 +148,16 @@ export class AgreeingDriver implements DiscoDriver {
 
   /** Asks once at a time; whoever comes meanwhile waits for the same answer. */
   private ask(topic: string, use: TopicUse, reads = false): Question {
-    const name = `${use.delivery} ${use.bare === true} ${topic}`;
+    const name = questionOf(topic, use);
     const present = this.questions.get(name);
     if (present) return present;
     const calls = new WaitingCalls(this.clock, this.deadlines);
-    const question = { calls, answer: this.answer(name, calls, topic, use, reads) };
+    const question = { calls, answer: this.answer(calls, topic, use, reads) };
     this.questions.set(name, question);
     return question;
   }
 
   private async answer(
-    name: string,
     calls: WaitingCalls,
     topic: string,
     use: TopicUse,
@@ -190,7 +173,7 @@ export class AgreeingDriver implements DiscoDriver {
       failure = error as DiscoBusError;
     }
     // Nothing is awaited from here on: what comes once the topic is known must not overtake what waits.
-    this.questions.delete(name);
+    this.questions.delete(questionOf(topic, use));
     if (dissent) {
       this.known.delete(topic);
       const contradiction = conflict(topic, use, this.by, dissent);
@@ -198,36 +181,9 @@ export class AgreeingDriver implements DiscoDriver {
       return contradiction;
     }
     if (failure) this.unable(failure);
-    else this.remember(topic, use, askedMs, !reads);
+    else this.known.remember(topic, use, askedMs, !reads);
     calls.letAllIn();
     return undefined;
-  }
-
-  private remember(topic: string, use: TopicUse, askedMs: number, published: boolean): void {
-    const times = { renewMs: askedMs + RENEW_MS, untilMs: askedMs + HOLD_MS };
-    const known = this.known.get(topic);
-    if (known && isSameUse(known.use, use)) {
-      Object.assign(known, times);
-      return;
-    }
-    if (this.known.size >= KNOWN_TOPICS) this.forgetPublished();
-    this.known.set(topic, { use, subscriptions: 0, published, ...times });
-  }
-
-  /** The server forgets them by itself. */
-  private forgetPublished(): void {
-    for (const [topic, { subscriptions }] of this.known) if (subscriptions === 0) this.known.delete(topic);
-  }
-
-  private joined(topic: string, use: TopicUse): KnownTopic {
-    let known = this.known.get(topic);
-    if (known === undefined || !isSameUse(known.use, use)) {
-      known = { use, subscriptions: 0, published: false, renewMs: 0, untilMs: 0 };
-      this.known.set(topic, known);
-    }
-    known.subscriptions++;
-    this.timer ??= this.renewLater();
-    return known;
   }
 
   private leaving(inner: DriverSubscription, topic: string, known: KnownTopic): DriverSubscription {
@@ -244,10 +200,7 @@ export class AgreeingDriver implements DiscoDriver {
   }
 
   private leave(topic: string, known: KnownTopic): void {
-    known.subscriptions--;
-    if (known.subscriptions > 0 || known.published || this.known.get(topic) !== known) return;
-    this.known.delete(topic);
-    this.server?.releaseTopics([topic], this.by).catch(() => undefined);
+    if (this.known.leave(topic, known)) this.server?.releaseTopics([topic], this.by).catch(() => undefined);
   }
 
   private async release(topics: readonly string[], mostMs: number): Promise<void> {
@@ -260,8 +213,7 @@ export class AgreeingDriver implements DiscoDriver {
   private renewLater(): ClockTimer {
     const timer = this.clock.setTimeout(() => {
       this.timer = this.renewLater();
-      for (const [topic, { use, subscriptions }] of this.known)
-        if (subscriptions > 0) void this.renew(topic, use);
+      for (const [topic, { use }] of this.known.read()) void this.renew(topic, use);
     }, RENEW_MS);
     (timer as Partial<NodeJS.Timeout> | undefined)?.unref?.();
     return timer;
@@ -283,18 +235,10 @@ export class AgreeingDriver implements DiscoDriver {
   }
 }
 
+function questionOf(topic: string, { delivery, bare }: TopicUse): string {
+  return `${delivery} ${bare === true} ${topic}`;
+}
+
 function useOf({ delivery, bare }: TopicUse): TopicUse {
   return { delivery, bare: bare === true };
-}
-
-function conflict(topic: string, use: TopicUse, by: string, other: TopicDissent): TopicConflictError {
-  const others = other.by.join(', ');
-  return new TopicConflictError(
-    `"${topic}" is used ${told(other)} by ${others}, and ${told(use)} by ${by}: both must say the same of delivery and wire`,
-    topic,
-  );
-}
-
-function told({ delivery, bare }: TopicUse): string {
-  return `${delivery === 'at-least-once' ? 'at least once' : 'at most once'}${bare ? " on the wire 'go'" : ''}`;
 }

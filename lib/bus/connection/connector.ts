@@ -10,6 +10,8 @@ export interface ConnectorOptions {
   readonly wait: boolean;
   readonly timeoutMs: number;
   readonly critical: boolean;
+  readonly logger: BusLogger;
+  readonly clock: Clock;
 }
 
 const backoff = resolveBackoff({ delay: '200ms', max: '5s' });
@@ -25,8 +27,6 @@ export class Connector {
     private readonly driver: DiscoDriver,
     context: DriverContext,
     private readonly options: ConnectorOptions,
-    private readonly logger: BusLogger,
-    private readonly clock: Clock,
   ) {
     const forget = driver.onStatus((status) => {
       if (status.type === 'error') this.lastError = status.error;
@@ -39,7 +39,9 @@ export class Connector {
   async started(): Promise<void> {
     if (!this.options.wait) return;
     const timer = new AbortController();
-    const timedOut = sleep(this.options.timeoutMs, this.clock, timer.signal).then(() => 'timed-out' as const);
+    const timedOut = sleep(this.options.timeoutMs, this.options.clock, timer.signal).then(
+      () => 'timed-out' as const,
+    );
     const first = await Promise.race([this.connected, timedOut]).finally(() => timer.abort());
     if (first !== 'timed-out') return;
     const text = `${this.driver.name}: not connected within ${this.options.timeoutMs} ms`;
@@ -48,7 +50,7 @@ export class Connector {
       throw new NotConnectedError(text, { cause: this.lastError });
     }
     const because = this.lastError === undefined ? 'no answer yet' : errorLine(this.lastError);
-    this.logger.warn(`${text}; going on, and connecting in the background (${because})`);
+    this.options.logger.warn(`${text}; going on, and connecting in the background (${because})`);
   }
 
   /** Makes no further attempt. */
@@ -66,7 +68,7 @@ export class Connector {
         this.lastError = error;
       }
       if (this.stopped.signal.aborted) break;
-      await sleep(backoffDelay(backoff, attempt), this.clock, this.stopped.signal);
+      await sleep(backoffDelay(backoff, attempt), this.options.clock, this.stopped.signal);
       if (this.stopped.signal.aborted) break;
     }
     throw new ClosedError('The bus was stopped before it was connected', { cause: this.lastError });

@@ -18,6 +18,8 @@ export type Outcome =
 /** What a {@link Settlement} tells the operator. */
 export interface SettlementReport {
   dropped(reason: DropReason): void;
+  /** An outcome could not be recorded. */
+  failedToSettle(error: unknown): void;
   /** An attempt has failed, and this becomes of the message. */
   failed(attempt: FailedAttempt, error: unknown, outcome: Outcome): void;
 }
@@ -32,40 +34,49 @@ export interface FailedAttempt {
 const ack: Outcome = { type: 'ack' };
 
 /**
- * The policy of one subscription: what becomes of a message after an attempt. The promises resolve when the outcome is
- * recorded, and reject when it could not be; there is none where nothing has to be recorded.
+ * The policy of one subscription: what becomes of a message after an attempt. Recording an outcome holds no place among
+ * the running handlers; {@link idle} waits for it.
  */
 export class Settlement {
+  /** Outcomes that are being recorded. */
+  private recording = 0;
+  private onIdle: (() => void) | undefined;
+
   constructor(
     private readonly policy: ResolvedTopic,
     private readonly metrics: TopicMetrics,
     private readonly report: SettlementReport,
   ) {}
 
+  /** Resolves when all outcomes are recorded; undefined where they are. */
+  idle(): Promise<void> | undefined {
+    return this.recording === 0 ? undefined : new Promise((resolve) => (this.onIdle = resolve));
+  }
+
   /** After the handler returned. */
-  succeeded(delivery: Delivery, context: DeliveryContext, seconds: number): Promise<void> | undefined {
+  succeeded(delivery: Delivery, context: DeliveryContext, seconds: number): void {
     const { request } = context;
     const outcome = request ? withAttempts(this.requested(request, delivery), context) : ack;
     this.metrics.processed(outcome.type === 'give-up' ? this.givenUpStatus() : 'success', seconds);
-    return this.carryOut(delivery, outcome);
+    this.carryOut(delivery, outcome);
   }
 
   /** After the handler threw. */
-  failed(delivery: Delivery, id: string, error: unknown, seconds: number): Promise<void> | undefined {
+  failed(delivery: Delivery, id: string, error: unknown, seconds: number): void {
     const outcome = withAttempts(this.afterFailure(delivery, error), error);
     this.report.failed({ id, attempt: delivery.attempt, attempts: this.policy.attempts }, error, outcome);
     const gone = outcome.type === 'give-up' && this.givenUpStatus() === 'dead_letter';
     this.metrics.processed(gone ? 'dead_letter' : failureStatus(error), seconds);
-    return this.carryOut(delivery, outcome);
+    this.carryOut(delivery, outcome);
   }
 
   /** For bytes that are no message: trying again cannot help. */
-  undecodable(delivery: Delivery, error: unknown): Promise<void> | undefined {
+  undecodable(delivery: Delivery, error: unknown): void {
     const outcome = giveUp('undecodable', 'undecodable', error);
     const { attempt } = delivery;
     this.report.failed({ id: 'unreadable', attempt, attempts: this.policy.attempts }, error, outcome);
     this.metrics.processed(this.givenUpStatus(), 0);
-    return this.carryOut(delivery, outcome);
+    this.carryOut(delivery, outcome);
   }
 
   private requested(request: NonNullable<DeliveryContext['request']>, delivery: Delivery): Outcome {
@@ -99,10 +110,22 @@ export class Settlement {
     return this.policy.delivery === 'at-least-once' && this.policy.deadLetter;
   }
 
-  private carryOut(delivery: Delivery, outcome: Outcome): Promise<void> | undefined {
-    if (outcome === ack && this.policy.delivery === 'at-most-once') return undefined;
-    return this.settle(delivery, outcome);
+  private carryOut(delivery: Delivery, outcome: Outcome): void {
+    if (outcome === ack && this.policy.delivery === 'at-most-once') return;
+    const recording = this.settle(delivery, outcome);
+    this.recording++;
+    recording.then(this.recorded, this.unrecorded);
   }
+
+  private readonly recorded = (): void => {
+    this.recording--;
+    if (this.recording === 0) this.onIdle?.();
+  };
+
+  private readonly unrecorded = (error: unknown): void => {
+    this.report.failedToSettle(error);
+    this.recorded();
+  };
 
   private settle(delivery: Delivery, outcome: Outcome): Promise<void> {
     if (outcome.type === 'ack') return delivery.ack();

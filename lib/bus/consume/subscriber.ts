@@ -1,32 +1,30 @@
 import type { DeadLettersFull } from '../../driver/driver-status.js';
-import type { GroupSetting } from '../../driver/group-setting.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../../errors/bus.errors.js';
 import { HandlerMissingError } from '../../errors/handler.errors.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../message/topic-pattern.js';
 import type { DropReason } from '../../metrics/metrics.js';
 import { inAttempt } from '../../middleware/attempt-scope.js';
-import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { compose, type Handler, type Middleware } from '../../middleware/middleware.js';
 import { recover } from '../../middleware/recover.js';
 import { retry } from '../../middleware/retry.js';
-import { type TimeoutListener, timeout } from '../../middleware/timeout.js';
+import { timeout } from '../../middleware/timeout.js';
 import { validate } from '../../middleware/validate.js';
 import { beginning } from '../delivery-context.js';
-import { type BusLogger, errorLine, stackOf } from '../options/bus-logger.js';
 import { subscribeKinds } from '../options/bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from '../options/bus-options.js';
 import { type ExpectedSubscription, ExpectedSubscriptions } from '../options/expected-subscriptions.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { ResolvedTopic } from '../options/topic-table.js';
 import type { Responder } from '../requests/responder.js';
+import { InOrderDecoder } from '../wire/message-decoder.js';
 import { offered } from '../wire/offered.js';
 import { type BatchHandler, batched, resolveBatch } from './batch.js';
-import { InOrderDecoder } from './in-order-decoder.js';
+import { type DispatchPolicy, dispatchPolicy } from './delivery-handling.js';
 import { orderedByKey } from './key-order.js';
-import type { FailedAttempt, Outcome } from './settlement.js';
 import { heldBack, StartGate } from './start-gate.js';
-import { BusSubscription, type DispatchPolicy, type Subscription } from './subscription.js';
+import { BusSubscription, type Subscription } from './subscription.js';
+import { SubscriptionLog } from './subscription-log.js';
 
 /** A subscription that was asked for: checked, complete, and counted among those that others have to agree with. */
 export interface Wanted extends ExpectedSubscription {
@@ -85,17 +83,12 @@ export class Subscriber {
     return wanted;
   }
 
-  /** The subscription is not wanted any more. */
-  withdraw(wanted: Wanted): void {
-    this.expected.delete(wanted);
-  }
-
   /** Settles as `opening` does; where that rejects, the announcement is withdrawn. */
   async orWithdraw(wanted: Wanted, opening: Promise<Subscription>): Promise<Subscription> {
     try {
       return await opening;
     } catch (error) {
-      this.withdraw(wanted);
+      this.expected.delete(wanted);
       throw error;
     }
   }
@@ -183,20 +176,25 @@ export class Subscriber {
   }
 
   /** Built once per subscription: the replies to requests outermost, then recover, then the time limit, the bus's middleware, the subscription's. */
-  private chain(wanted: Wanted, handler: MessageHandler | BatchHandler, gate: StartGate): Handler {
+  private chain(
+    wanted: Wanted,
+    handler: MessageHandler | BatchHandler,
+    gate: StartGate,
+    log: SubscriptionLog,
+  ): Handler {
     const { label, policy } = wanted;
     const { middleware = [], schema, batch } = wanted.options;
-    const { clock, logger, metrics } = this.options;
+    const { clock, metrics } = this.options;
     const answering = this.responder.middleware((reason) => {
       metrics.topic(label).dropped(reason);
-      this.onDropped(label, reason);
+      log.dropped(reason);
     });
     const { attempts, backoff, concurrency } = policy;
     const chain: Middleware[] = [answering, recover];
     if (policy.ordered) chain.push(orderedByKey(concurrency));
     if (policy.delivery === 'at-least-once') chain.push(beginning);
     if (policy.ordered) chain.push(retry({ attempts, backoff }, clock), heldBack(gate));
-    chain.push(timeout(policy.timeoutMs, clock, timeoutLog(logger, wanted)), inAttempt);
+    chain.push(timeout(policy.timeoutMs, clock, log), inAttempt);
     chain.push(...this.options.middleware, ...middleware);
     if (schema) chain.push(validate(schema));
     return compose(
@@ -220,17 +218,16 @@ export class Subscriber {
     const { topic, label, policy, dispatch } = wanted;
     const wire = wires.of(policy.wire);
     const gate = new StartGate();
+    const log = new SubscriptionLog(logger, wanted, this.onDropped);
     return new BusSubscription({
       topic,
       policy: dispatch,
-      handler: this.chain(wanted, handler, gate),
+      handler: this.chain(wanted, handler, gate, log),
       gate,
-      open: (delivery) => wire.open(delivery),
-      copy: (frame) => wire.copy(frame),
-      decoder: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
-      turnAway: (headers, id) => this.responder.turnAway(headers, id),
+      wire,
+      reader: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
+      responder: this.responder,
       speaksFor: (paused, topic) => this.speaksFor(paused, topic),
-      refuse: (headers, id, error) => this.responder.refuse(headers, id, error),
       metrics: metrics.topic(label),
       clock,
       graceMs: shutdownTimeoutMs,
@@ -238,83 +235,9 @@ export class Subscriber {
         this.subscriptions.delete(subscription);
         this.expected.delete(wanted);
       },
-      report: {
-        dropped: (reason) => this.onDropped(label, reason),
-        failedToSettle: (error) =>
-          logger.error(`"${label}": an outcome could not be recorded: ${errorLine(error)}`),
-        isSet: (topic, setting, whole) => logger.warn(settingLine(topic, policy.group, setting, whole)),
-        abandoned: (graceMs) =>
-          logger.warn(`"${label}": handlers still run ${graceMs} ms after closing; not waiting any longer`),
-        failed: (failed, error, outcome) => tellFailure(logger, wanted, failed, error, outcome),
-      },
+      log,
     });
   }
-}
-
-/** An attempt that is followed by another one is a warning, and the last one an error. */
-function tellFailure(
-  logger: BusLogger,
-  { name, label, policy }: Wanted,
-  { id, attempt, attempts }: FailedAttempt,
-  error: unknown,
-  outcome: Outcome,
-): void {
-  const durable = policy.delivery === 'at-least-once';
-  const where = durable ? `${name} (group "${policy.group}")` : name;
-  const kept = durable && policy.deadLetter ? 'kept as a dead letter' : 'dropped';
-  const next =
-    outcome.type === 'retry' ? `tried again in ${Math.round(outcome.delayMs)} ms` : `given up and ${kept}`;
-  const text = `"${label}": ${where} failed on message ${id}, attempt ${attempt} of ${attempts}, ${next}: ${errorLine(error)}${stackOf(error)}`;
-  if (outcome.type === 'retry') logger.warn(text);
-  else logger.error(text);
-}
-
-/** What operators have set, and what that means here. */
-function settingLine(topic: string, group: string, { paused, limit }: GroupSetting, whole: boolean): string {
-  const who = `"${topic}": operators have set the group "${group}"`;
-  const limited = limit === undefined ? '' : `, at most ${limit} messages at a time in each process`;
-  if (whole) return `${who}: ${paused ? 'paused' : 'running'}${limited}`;
-  const prefetched = paused ? ', save what was read already' : '';
-  const unlimited = limit === undefined ? '' : '; its limit has no effect on a handler of a topic pattern';
-  return `${who}: ${paused ? 'paused' : 'running'}${prefetched}${unlimited}`;
-}
-
-/** What takes too long is said when its time is up, and when it has ended or is not waited for any more. */
-function timeoutLog(logger: BusLogger, { name, label, policy }: Wanted): TimeoutListener {
-  const where = policy.delivery === 'at-least-once' ? `${name} (group "${policy.group}")` : name;
-  const attemptOf = ({ id, attempt }: DiscoMessageContext) =>
-    `"${label}": ${where}, message ${id}, attempt ${attempt},`;
-  return {
-    exceeded: (context, timeoutMs, graceMs) =>
-      logger.warn(
-        `${attemptOf(context)} runs for longer than its timeout of ${timeoutMs} ms. It keeps its place until it ends, for ${graceMs} ms at most`,
-      ),
-    endedLate: (context, lateMs) =>
-      logger.warn(`${attemptOf(context)} succeeded ${lateMs} ms after its timeout, and counts as handled`),
-    outlasted: (context, ranMs) =>
-      logger.error(
-        `${attemptOf(context)} still runs after ${ranMs} ms and has failed: a further attempt may run beside it`,
-      ),
-  };
-}
-
-/** Messages of an ordered fan-out subscription that may wait for their key's turn without holding up other keys. */
-const ORDERED_WINDOW = 1_000;
-
-/**
- * The policy as the dispatcher and the settlement need it. A batch holds as many places as it has messages. Where keys
- * keep their order, messages wait for their turn behind the dispatcher and are retried in place.
- */
-function dispatchPolicy(policy: ResolvedTopic, { batch }: HandlerSubscribeOptions): DispatchPolicy {
-  const { concurrency, prefetch, ordered, delivery } = policy;
-  if (batch && ordered) throw new ConfigurationError('batch and orderBy exclude each other');
-  if (batch) {
-    const places = concurrency * resolveBatch(batch).size;
-    return { ...policy, concurrency: places, handlers: places, prefetch: Math.max(prefetch, places) };
-  }
-  if (!ordered) return { ...policy, handlers: concurrency };
-  const places = delivery === 'at-least-once' ? concurrency + prefetch : concurrency + ORDERED_WINDOW;
-  return { ...policy, attempts: 1, concurrency: places, handlers: concurrency, prefetch: 0 };
 }
 
 /** What errors and logs call a handler. */

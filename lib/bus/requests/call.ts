@@ -144,7 +144,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   }
 
   fail(error: unknown): void {
-    if (this.settle()) this.tellError(error);
+    if (this.settle()) this.tell(() => this.observer.error(error));
   }
 
   /** Nobody waits any more; the observer is told nothing. */
@@ -212,10 +212,6 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
 
   private tellComplete(): void {
     this.tell(() => this.observer.complete());
-  }
-
-  private tellError(error: unknown): void {
-    this.tell(() => this.observer.error(error));
   }
 
   /** An observer that throws must keep no reply from others. */

@@ -66,15 +66,15 @@ export class Responder {
 
   /** Tells a requester that its request is not handled here, so that it can ask somebody else; false for what is no request. */
   turnAway(headers: Headers, id: string): boolean {
-    return this.tell(headers, id, 'gone', null, 'a request that came while closing or paused');
+    return this.tell(headers, id, ['gone', null], 'a request that came while closing or paused');
   }
 
   /** Fails a request that no handler is given, with what its requester may know of `error`. What is no request is left alone. */
   refuse(headers: Headers, id: string, error: unknown): void {
-    this.tell(headers, id, 'error', failureOf(error), 'a request that was refused');
+    this.tell(headers, id, ['error', failureOf(error)], 'a request that was refused');
   }
 
-  private tell(headers: Headers, id: string, kind: ReplyKind, payload: unknown, what: string): boolean {
+  private tell(headers: Headers, id: string, reply: [ReplyKind, unknown], what: string): boolean {
     if (headers[REPLY_TO_HEADER] === undefined) return false;
     const { channel, onUnsent } = this.parts;
     const request = this.reader.read(headers, id);
@@ -86,7 +86,7 @@ export class Responder {
         onUnsent: (error: unknown) => onUnsent(what, error),
         onFlushed: resolve,
       };
-      new ReplyWriter(channel, request, host).write(kind, payload);
+      new ReplyWriter(channel, request, host).write(...reply);
     });
     this.telling.add(told);
     void told.then(() => this.telling.delete(told));

@@ -1,54 +1,41 @@
-import type { DeadLetter } from '../../driver/dead-letters.js';
 import { type DeadLetterReason } from '../../driver/delivery.js';
 import type { GroupSetting } from '../../driver/group-setting.js';
-import { type Agenda, type Appointment } from './agenda.js';
-import { type DeadLetterBounds, DeadLetterList } from './dead-letter-list.js';
+import { type Appointment } from './agenda.js';
+import { DeadLetterList } from './dead-letter-list.js';
 import type { GroupMember, MemberGroup } from './group-member.js';
+import { GroupMembers } from './group-members.js';
 import { type DeliveryGroup, LogDelivery } from './log-delivery.js';
 import { type LogEntry, type PrivateEntry, type Task, unsettled } from './log-entry.js';
+import type { LogSettings } from './log-settings.js';
 import { Queue } from './queue.js';
 import type { GroupStanding } from './standing.js';
-import { type Turn } from './turn.js';
 
 /** The log that a group reads. */
 export interface GroupLog {
   readonly topic: string;
-  readonly turn: Turn;
-  readonly agenda: Agenda;
-  /** What a group keeps of dead letters. */
-  readonly deadLetterBounds: DeadLetterBounds;
+  readonly settings: LogSettings;
   /** The sequence number that the next entry will get. */
   readonly end: number;
   /** The entry with that number, unless it was dropped. */
   entry(seq: number): LogEntry | undefined;
   /** An entry that stands in no log: one group keeps it for itself. */
   privateEntry(entry: PrivateEntry): LogEntry;
-  monotonic(): number;
   /** A new position, later than all before. */
   nextPosition(): string;
   /** One more group is done with the entry. */
   release(entry: LogEntry): void;
   expired(entry: LogEntry): boolean;
-  /** So many of the oldest dead letters of `group` gave way to a newer one; `maxBytes` where that was the bound. */
-  outlived(group: string, dropped: number, maxBytes: number | undefined): void;
-  /** Wall-clock time. */
-  now(): number;
 }
 
 /** Shares one topic's entries out among its members: each entry is in the hands of one of them until it is settled. */
 export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** What the group has given up. */
   readonly deadLetters: DeadLetterList;
-  private readonly members: GroupMember[] = [];
-  /** Those that have left with something in flight. */
-  private leavers: GroupMember[] = [];
+  private readonly members = new GroupMembers();
   /** What is tried again when its time has come. */
   private readonly retries = new Map<Task, Appointment>();
   /** Where it has read the log to. */
   private position: string | undefined;
-  private nextMember = 0;
-  /** The member that an exclusive group is read by. */
-  private reader: GroupMember | undefined;
   /** Tasks that came back; they go before new entries. */
   private readonly returned = new Queue<Task>();
   private awake = false;
@@ -64,15 +51,19 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     private readonly name: string,
     private cursor: number,
   ) {
-    this.leftMs = log.now();
+    const { clock, maxDeadLetters, maxBytes } = log.settings;
+    this.leftMs = clock.now();
     this.deadLetters = new DeadLetterList(
-      log.deadLetterBounds,
+      { maxLength: maxDeadLetters, maxBytes },
       ({ letter: { frame, replays }, messages, settledParts }) => {
         const expiresMs = Number.POSITIVE_INFINITY;
-        const entry = this.log.privateEntry({ frame, messages, expiresMs, replays: replays + 1 });
+        const entry = log.privateEntry({ frame, messages, expiresMs, replays: replays + 1 });
         this.again({ entry, attempt: 1, settledParts }, 0);
       },
-      (dropped, maxBytes) => this.log.outlived(this.name, dropped, maxBytes),
+      (dropped, boundBytes) => {
+        const bounds = { maxDeadLetters, ...(boundBytes !== undefined && { maxBytes: boundBytes }) };
+        log.settings.status({ type: 'dead-letters-full', topic: log.topic, group: name, dropped, ...bounds });
+      },
     );
   }
 
@@ -81,42 +72,39 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   }
 
   get size(): number {
-    return this.members.length;
+    return this.members.live.length;
   }
 
   /** How many messages it has not handed out, or has back. */
   get waiting(): number {
-    return this.waitingCount;
+    return this.returned.size + (this.log.end - this.cursor);
   }
 
   join(member: GroupMember): void {
-    this.members.push(member);
+    this.members.live.push(member);
     if (this.setting.paused || this.setting.limit !== undefined) member.isSet(this.topic, this.setting);
     this.wake();
   }
 
   leave(member: GroupMember): void {
-    const at = this.members.indexOf(member);
-    if (at >= 0) this.members.splice(at, 1);
-    this.leavers = this.leavers.filter(({ unsettled }) => unsettled > 0);
-    if (member.unsettled > 0) this.leavers.push(member);
-    this.leftMs = this.log.now();
+    this.members.remove(member);
+    this.leftMs = this.now();
   }
 
   wake(): void {
     if (this.awake) return;
     this.awake = true;
-    this.log.turn.add(this);
+    this.log.settings.turn.add(this);
   }
 
   run(): void {
     this.awake = false;
     if (this.setting.paused) return;
     // What comes back or is added meanwhile wakes the group again: a member that refuses everything ends no turn late.
-    for (let left = this.waitingCount; left > 0 && this.members.length > 0; left--) {
-      const member = this.freeMember();
+    for (let left = this.waiting; left > 0 && this.size > 0; left--) {
+      const member = this.members.next();
       if (member === undefined) {
-        for (const each of this.members) each.wait(this);
+        for (const each of this.members.live) each.wait(this);
         return;
       }
       const task = this.take();
@@ -124,8 +112,9 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     }
   }
 
+  /** Wall-clock time. */
   now(): number {
-    return this.log.now();
+    return this.log.settings.clock.now();
   }
 
   /** Where it stands at this moment. */
@@ -137,20 +126,16 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
       cursor,
       position,
       returned: [...this.returned],
-      deliveries: this.readers.flatMap((member) => member.held(this)),
+      deliveries: this.members.readers.flatMap((member) => member.held(this)),
       retries: [...this.retries],
       deadLetters: deadLetters.counts,
-      members: this.readers.map((member) => ({ ...member.identity, deliveries: member.held(this) })),
+      members: this.members.readers.map((member) => ({ ...member.identity, deliveries: member.held(this) })),
       leftMs: this.size > 0 ? undefined : leftMs,
     };
   }
 
-  private get readers(): readonly GroupMember[] {
-    return [...this.members, ...this.leavers.filter(({ unsettled }) => unsettled > 0)];
-  }
-
   ageOf({ entry }: Task): number {
-    return this.log.monotonic() - entry.storedMs;
+    return this.log.settings.clock.monotonic() - entry.storedMs;
   }
 
   finish(task: Task): void {
@@ -160,44 +145,46 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** Operators have set it: its members are told. */
   set(setting: GroupSetting): void {
     this.setting = setting;
-    for (const member of this.members) member.isSet(this.topic, setting);
+    for (const member of this.members.live) member.isSet(this.topic, setting);
     this.wake();
   }
 
   /** Goes on with the entry of that number. Returns how many messages it skips, or reads again where that is below 0. */
   seek(seq: number): number {
-    const entries = (from: number, to: number) =>
-      Array.from({ length: to - from }, (_, index) => this.log.entry(from + index)).filter(
-        (entry) => !!entry,
-      );
-    const skipped = entries(this.cursor, Math.max(this.cursor, seq));
-    const repeated = entries(Math.min(this.cursor, seq), this.cursor);
-    for (const entry of skipped) this.log.release(entry);
-    for (const entry of repeated) entry.groupsLeft++;
+    let messages = 0;
+    for (const entry of this.entries(this.cursor, seq)) {
+      messages += entry.messages;
+      this.log.release(entry);
+    }
+    for (const entry of this.entries(seq, this.cursor)) {
+      messages -= entry.messages;
+      entry.groupsLeft++;
+    }
     this.cursor = seq;
     this.wake();
-    return messagesIn(skipped) - messagesIn(repeated);
+    return messages;
   }
 
   /** How many messages `seek` would skip. */
   between(seq: number): number {
-    let messages = 0;
-    for (let at = this.cursor; at < seq; at++) messages += this.log.entry(at)?.messages ?? 0;
-    return messages;
+    return this.entries(this.cursor, seq).reduce((sum, { messages }) => sum + messages, 0);
+  }
+
+  /** Those that are kept from one number up to another. */
+  private entries(from: number, to: number): LogEntry[] {
+    const numbers = Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index);
+    return numbers.flatMap((seq) => this.log.entry(seq) ?? []);
   }
 
   /** Drops what waits, retries included. Returns how many messages that were. */
   purge(): number {
     let messages = this.seek(this.log.end);
-    for (let task = this.returned.shift(); task; task = this.returned.shift()) {
+    for (const appointment of this.retries.values()) appointment.cancel();
+    for (const task of [...this.returned, ...this.retries.keys()]) {
       messages += unsettled(task);
       this.finish(task);
     }
-    for (const [task, appointment] of this.retries) {
-      appointment.cancel();
-      messages += unsettled(task);
-      this.finish(task);
-    }
+    while (this.returned.size > 0) this.returned.shift();
     this.retries.clear();
     return messages;
   }
@@ -205,10 +192,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** Is done with all that it has not handled, and with what comes back later. */
   remove(): void {
     this.removed = true;
-    while (this.cursor < this.log.end) {
-      const entry = this.log.entry(this.cursor++);
-      if (entry) this.log.release(entry);
-    }
+    for (const entry of this.entries(this.cursor, this.log.end)) this.log.release(entry);
+    this.cursor = this.log.end;
     for (let task = this.returned.shift(); task; task = this.returned.shift()) this.finish(task);
   }
 
@@ -218,48 +203,35 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
       return;
     }
     if (delayMs > 0) {
-      const back = this.log.agenda.in(delayMs, () => {
+      const back = this.log.settings.agenda.in(delayMs, () => {
         this.retries.delete(task);
         this.again(task, 0);
       });
       this.retries.set(task, back);
       return;
     }
-    task.backMs = this.log.monotonic();
+    task.backMs = this.log.settings.clock.monotonic();
     this.returned.push(task);
     this.wake();
   }
 
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void {
-    const { expiresMs, replays, storedMs } = task.entry;
-    const entry = this.log.privateEntry({ frame, messages: 1, expiresMs, replays, storedMs });
+    const entry = this.log.privateEntry({ ...task.entry, frame, messages: 1 });
     this.again({ entry, attempt: task.attempt + 1 }, delayMs);
   }
 
-  bury(task: Task, reason: DeadLetterReason): void {
-    const { entry, settledParts } = task;
-    const letter = this.letterOf(task, entry.frame, reason);
-    this.deadLetters.add({ letter, messages: entry.messages, settledParts });
-  }
-
-  buryPart(task: Task, frame: Uint8Array, reason: DeadLetterReason): void {
-    this.deadLetters.add({ letter: this.letterOf(task, frame, reason), messages: 1 });
-  }
-
-  private letterOf({ attempt, entry }: Task, frame: Uint8Array, reason: DeadLetterReason): DeadLetter {
-    return {
+  bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void {
+    const { entry, attempt, settledParts } = task;
+    const letter = {
       ...reason,
-      frame,
+      frame: part ?? entry.frame,
       attempts: attempt + (reason.attempts ?? 1) - 1,
       position: this.log.nextPosition(),
       originalPosition: entry.position,
-      failedAt: this.log.now(),
+      failedAt: this.now(),
       replays: entry.replays ?? 0,
     };
-  }
-
-  private get waitingCount(): number {
-    return this.returned.size + (this.log.end - this.cursor);
+    this.deadLetters.add(part ? { letter, messages: 1 } : { letter, messages: entry.messages, settledParts });
   }
 
   /** The next task, or undefined where the next one has expired or was dropped. */
@@ -272,35 +244,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   private takeNew(): Task | undefined {
     const entry = this.log.entry(this.cursor++);
-    if (entry === undefined) return undefined;
-    this.position = entry.position;
-    return { entry, attempt: 1 };
+    this.position = entry?.position ?? this.position;
+    return entry && { entry, attempt: 1 };
   }
-
-  private freeMember(): GroupMember | undefined {
-    return this.members.some(({ exclusive }) => exclusive) ? this.soleReader() : this.nextFree();
-  }
-
-  /** A reader that has left is followed only when nothing of it is in flight any more. */
-  private soleReader(): GroupMember | undefined {
-    const { reader } = this;
-    const stays = reader !== undefined && (this.members.includes(reader) || reader.unsettled > 0);
-    this.reader = stays ? reader : this.members[0];
-    return this.reader.ready ? this.reader : undefined;
-  }
-
-  /** The members take turns. */
-  private nextFree(): GroupMember | undefined {
-    const { members } = this;
-    for (let tried = 0; tried < members.length; tried++) {
-      if (this.nextMember >= members.length) this.nextMember = 0;
-      const member = members[this.nextMember++];
-      if (member.ready) return member;
-    }
-    return undefined;
-  }
-}
-
-function messagesIn(entries: readonly LogEntry[]): number {
-  return entries.reduce((sum, { messages }) => sum + messages, 0);
 }

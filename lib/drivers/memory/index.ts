@@ -5,9 +5,5 @@ export {
   type MemoryUnreadOptions,
   memoryBroker,
 } from './memory-broker.js';
-export {
-  MemoryDriver,
-  type MemoryDriverOptions,
-  memoryCapabilities,
-  memoryDriver,
-} from './memory-driver.js';
+export { memoryCapabilities } from './memory-capabilities.js';
+export { MemoryDriver, type MemoryDriverOptions, memoryDriver } from './memory-driver.js';

@@ -1,7 +1,34 @@
 import { type DeadLetterReason, type DeliveryPart } from '../../driver/delivery.js';
-import { BegunParts } from './begun-parts.js';
 import { type GroupMember, type MemberDelivery } from './group-member.js';
 import { type Task, unsettled } from './log-entry.js';
+
+/** Bundles are seldom larger than this. */
+const SMALL = 32;
+
+/** Which parts of a bundle are in a handler. Costs next to nothing for each message of a bundle of the usual size. */
+class BegunParts {
+  private small = 0;
+  private others: Set<number> | undefined;
+
+  get count(): number {
+    let count = this.others?.size ?? 0;
+    for (let rest = this.small; rest !== 0; rest &= rest - 1) count++;
+    return count;
+  }
+
+  add(index: number): void {
+    if (index < SMALL) this.small |= 1 << index;
+    else {
+      this.others ??= new Set();
+      this.others.add(index);
+    }
+  }
+
+  delete(index: number): void {
+    if (index < SMALL) this.small &= ~(1 << index);
+    else this.others?.delete(index);
+  }
+}
 
 const done = Promise.resolve();
 
@@ -18,10 +45,8 @@ export interface DeliveryGroup {
   again(task: Task, delayMs: number): void;
   /** Takes up `frame`, a part of the task's bundle, as a task of its own after `delayMs`. */
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void;
-  /** Keeps the task's frame as a dead letter, but for the parts that are settled. */
-  bury(task: Task, reason: DeadLetterReason): void;
-  /** Keeps `frame`, a part of the task's bundle, as a dead letter. */
-  buryPart(task: Task, frame: Uint8Array, reason: DeadLetterReason): void;
+  /** Keeps the task's frame as a dead letter, but for the parts that are settled, or `part` of its bundle alone. */
+  bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void;
 }
 
 /** One attempt of a group at an entry, in the hands of one member until it is settled or taken over. */
@@ -102,7 +127,7 @@ export class LogDelivery implements MemberDelivery {
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part !== undefined) {
       // A copy: a view would keep the bundle.
-      if (this.settlePart(part)) this.group.buryPart(this.task, new Uint8Array(part.frame), reason);
+      if (this.settlePart(part)) this.group.bury(this.task, reason, new Uint8Array(part.frame));
     } else if (this.settle()) {
       this.group.bury({ ...this.task, settledParts: this.allSettled }, reason);
       this.group.finish(this.task);

@@ -16,8 +16,8 @@ import { Agenda } from './agenda.js';
 import { DeduplicationIds } from './deduplication-ids.js';
 import { FanOut } from './fan-out.js';
 import { MemoryLockTable } from './locks/memory-lock-table.js';
+import type { LogSettings, UnreadBounds } from './log-settings.js';
 import { MemorySteering } from './memory-steering.js';
-import type { UnreadBounds } from './topic-log.js';
 import { TopicLogs } from './topic-logs.js';
 import { TopicUses } from './topic-uses.js';
 import { Turn } from './turn.js';
@@ -109,13 +109,8 @@ export class MemoryBroker {
   /** Everything that is handed over waits there for the end of the publisher's turn. @internal */
   readonly turn = new Turn();
   private readonly spaces = new Map<string, BrokerSpace>();
-  private readonly deduplication: DeduplicationIds;
-  private readonly maxLength: number;
-  private readonly maxBytes: number;
-  private readonly maxDeadLetters: number;
-  /** @internal */
-  readonly unread: UnreadBounds;
-  private readonly abandoned: { readonly warnAfterMs: number; readonly removeAfterMs: number | undefined };
+  /** What the logs of all prefixes share. */
+  private readonly settings: Omit<LogSettings, 'status'>;
   /** Who is told what becomes of topics. */
   private readonly statusListeners = new Set<(prefix: string, status: DriverStatus) => void>();
   private drivers = 0;
@@ -132,15 +127,25 @@ export class MemoryBroker {
     assertCount('maxLength', maxLength);
     assertCount('maxBytes', maxBytes);
     assertCount('maxDeadLetters', maxDeadLetters);
-    this.unread = resolveUnread(options.unread);
-    this.abandoned = resolveAbandoned(options.abandoned);
     this.clock = clock;
     this.agenda = new Agenda(clock);
     const windowMs = toMilliseconds(deduplicationWindow, 'deduplicationWindow');
-    this.deduplication = new DeduplicationIds(windowMs, maxDeduplicationIds);
-    this.maxLength = maxLength;
-    this.maxBytes = maxBytes;
-    this.maxDeadLetters = maxDeadLetters;
+    this.settings = {
+      clock,
+      turn: this.turn,
+      agenda: this.agenda,
+      deduplication: new DeduplicationIds(windowMs, maxDeduplicationIds),
+      maxLength,
+      maxBytes,
+      maxDeadLetters,
+      unread: resolveUnread(options.unread),
+      abandoned: resolveAbandoned(options.abandoned),
+    };
+  }
+
+  /** @internal */
+  get unread(): UnreadBounds {
+    return this.settings.unread;
   }
 
   /** What `group` has given up of `topic`, oldest first. */
@@ -157,25 +162,13 @@ export class MemoryBroker {
   space(prefix: string): BrokerSpace {
     let space = this.spaces.get(prefix);
     if (space === undefined) {
-      const { clock, turn, agenda, deduplication, maxLength, maxBytes, unread, abandoned } = this;
-      const { maxDeadLetters } = this;
+      const { clock, turn } = this;
       const status = (told: DriverStatus) => {
         for (const listener of this.statusListeners) {
           callGuest(listener, 'A status listener', () => listener(prefix, told));
         }
       };
-      const logs = new TopicLogs({
-        clock,
-        turn,
-        agenda,
-        deduplication,
-        maxLength,
-        maxBytes,
-        maxDeadLetters,
-        unread,
-        abandoned,
-        status,
-      });
+      const logs = new TopicLogs({ ...this.settings, status });
       const uses = new TopicUses(logs, clock);
       const steering = new MemorySteering(logs, clock);
       space = { fanOut: new FanOut(turn), logs, uses, locks: new MemoryLockTable({ clock }), steering };

@@ -1,4 +1,3 @@
-import { type DriverCapabilities } from '../../driver/capabilities.js';
 import type { DeadLetterProvider, DeadLetterStore } from '../../driver/dead-letters.js';
 import { type Delivery } from '../../driver/delivery.js';
 import {
@@ -31,6 +30,7 @@ import { type FanOut } from './fan-out.js';
 import { MemoryLockStore } from './locks/memory-lock-store.js';
 import { memberIdentity } from './member-identity.js';
 import { type BrokerSpace, brokerKinds, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
+import { memoryCapabilities } from './memory-capabilities.js';
 import { fanOutSubscription, groupSubscription, type MemorySubscription } from './memory-subscription.js';
 import { topicInspection } from './topic-inspection.js';
 
@@ -47,35 +47,6 @@ const driverKinds: OptionKinds<MemoryDriverOptions> = {
   broker: { told: 'a MemoryBroker', fits: (value) => value instanceof MemoryBroker },
   visibilityTimeout: aDuration,
 };
-
-/** Topics without a group that are remembered as told. */
-const UNREAD_TOLD = 10_000;
-
-/** What the memory driver can do. */
-export const memoryCapabilities: DriverCapabilities = Object.freeze({
-  'at-most-once': Object.freeze({
-    patterns: true,
-    groups: false,
-    delay: false,
-    ordered: true,
-    backlog: false,
-    persistent: false,
-    deduplication: false,
-    bare: true,
-    parts: true,
-  }),
-  'at-least-once': Object.freeze({
-    patterns: true,
-    groups: true,
-    delay: true,
-    ordered: true,
-    backlog: true,
-    persistent: false,
-    deduplication: true,
-    exclusive: true,
-    parts: true,
-  }),
-});
 
 /**
  * The embedded engine: moves frames within the process, through a {@link MemoryBroker}. Frames are copied once when
@@ -103,7 +74,8 @@ export class MemoryDriver
   private identity = memberIdentity(undefined);
   private closed = false;
   private stopListening: (() => void) | undefined;
-  private readonly unread = new ToldOnce(UNREAD_TOLD);
+  /** Topics without a group that are remembered as told. */
+  private readonly unread = new ToldOnce(10_000);
 
   /** Throws {@link ConfigurationError} for malformed options. */
   constructor(options: MemoryDriverOptions = {}) {
@@ -235,15 +207,12 @@ export class MemoryDriver
     if (options.delivery === 'at-least-once') {
       const log = space.logs.log(topic);
       const receipt = log.append(frame, options);
-      if (log.isUnread) this.tellUnread(topic);
+      if (log.isUnread && this.unread.isNew(topic))
+        this.listeners.emit({ type: 'unread', topic, ...this.broker.unread });
       return receipt;
     }
     if (options.delayMs) throw new ConfigurationError('delay needs the delivery guarantee at-least-once');
     return { receivers: this.fanOut(space, options.bare).publish(topic, frame) };
-  }
-
-  private tellUnread(topic: string): void {
-    if (this.unread.isNew(topic)) this.listeners.emit({ type: 'unread', topic, ...this.broker.unread });
   }
 
   /** Bare names are those without any prefix. */
@@ -265,9 +234,7 @@ export class MemoryDriver
   }
 }
 
-function closedError(): ClosedError {
-  return new ClosedError('The memory driver is closed');
-}
+const closedError = () => new ClosedError('The memory driver is closed');
 
 function refuseBrokerOptions(broker: MemoryBroker, options: MemoryBrokerOptions): void {
   const { clock, ...others } = options;

@@ -87,7 +87,7 @@ export class MemorySteering implements Steering {
   }
 
   async removeDelayed(topic: string, id: string): Promise<boolean> {
-    return this.logs.find(topic)?.takeDelayed(id) !== undefined;
+    return this.logs.find(topic)?.removeDelayed(id) ?? false;
   }
 
   async audit(entry: Omit<AuditEntry, 'at'>): Promise<void> {

@@ -1,6 +1,7 @@
 import { isTopicPattern, type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
 import { type GroupMember } from './group-member.js';
-import { type LogSettings, TopicLog } from './topic-log.js';
+import type { LogSettings } from './log-settings.js';
+import { TopicLog } from './topic-log.js';
 
 /** A group on a topic pattern: it is a group of every topic that matches, also of those that come later. */
 interface PatternGroup {

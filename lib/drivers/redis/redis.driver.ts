@@ -23,28 +23,15 @@ import type {
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
-import { ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
-import { within } from '../../timing/within.js';
+import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import type { RedisDiagnosis } from './diagnosis/redis-diagnosis.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
-import { RedisCommands } from './redis-client.js';
-import { RedisConnections } from './redis-connections.js';
-import { isCluster } from './redis-endpoint.js';
-import { assertPrefix, type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
+import { type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
+import { RedisSession } from './redis-session.js';
 import { StreamsEngine } from './streams/streams-engine.js';
 
-/** PING answers within this, or the server is as good as gone. */
-const PING_TIMEOUT_MS = 5_000;
-
 const GIVING_BACK_MS = 4_000;
-
-/** What exists from `connect` to `close`. */
-interface Session {
-  readonly connections: RedisConnections;
-  readonly pubsub: PubSubEngine;
-  readonly streams: StreamsEngine;
-}
 
 /**
  * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
@@ -70,8 +57,8 @@ export class RedisDriver
 
   readonly #options: ResolvedRedisOptions;
   readonly #listeners = new DriverStatusListeners();
-  #session: Session | undefined;
-  #opening: Session | undefined;
+  #session: RedisSession | undefined;
+  #opening: RedisSession | undefined;
   #connecting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -167,10 +154,7 @@ export class RedisDriver
   async ping(): Promise<void> {
     const session = this.#session;
     if (session === undefined) throw this.unusable();
-    const { client } = session.pubsub.publisher.link;
-    if (client === undefined) throw new NotConnectedError('No connection to Redis');
-    const timeoutMs = Math.min(PING_TIMEOUT_MS, this.#options.commandTimeoutMs);
-    await new RedisCommands(timeoutMs).run(client.ping());
+    await session.ping();
   }
 
   onStatus(listener: DriverStatusListener): () => void {
@@ -192,64 +176,21 @@ export class RedisDriver
   }
 
   private async open(context: DriverContext): Promise<void> {
-    const session = this.session(context);
+    const session = new RedisSession(this.#options, context, (status) => this.#listeners.emit(status));
     this.#opening = session;
-    try {
-      await session.connections.up(this.#options.connectTimeoutMs);
-      await Promise.all([session.pubsub.start(), this.lookAtServer(session)]);
-    } catch (error) {
-      session.connections.close();
-      throw error;
-    } finally {
+    await session.open().finally(() => {
       this.#opening = undefined;
-    }
+    });
     if (this.#closing !== undefined) throw closed();
     this.#session = session;
-  }
-
-  /** Refuses a server of another shape, and tells of one that may drop keys. A server that does not say is used as it is. */
-  private async lookAtServer({ pubsub }: Session): Promise<void> {
-    const { client } = pubsub.publisher.link;
-    if (client === undefined) return;
-    const info = await new RedisCommands(this.#options.commandTimeoutMs).run(client.info()).catch(() => '');
-    const { endpoint, target } = this.#options;
-    if (/^cluster_enabled:1/m.test(info) && !isCluster(endpoint)) {
-      throw new ConfigurationError(
-        `${target} is a node of a Redis Cluster, and was named as a server of its own: say cluster: { nodes: [{ host, port }] }`,
-      );
-    }
-    const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'noeviction';
-    if (policy === 'noeviction' || /^maxmemory:0\s/m.test(info)) return;
-    this.#listeners.emit({ type: 'evicts', policy });
-  }
-
-  private session({ prefix, service, maxFrameBytes = Number.POSITIVE_INFINITY }: DriverContext): Session {
-    const options = this.#options;
-    const status = this.#listeners.emit.bind(this.#listeners);
-    const connections = new RedisConnections(options, service, {
-      connected: () => status({ type: 'connected', target: options.target, fallback: options.isFallback }),
-      failing: (error) => status({ type: 'error', error }),
-      disconnected: (error) => status({ type: 'disconnected', error }),
-    });
-    const chosen = assertPrefix(options.prefix ?? prefix ?? 'disco');
-    const common = { options, connections, prefix: chosen, maxFrameBytes, status };
-    const pubsub = new PubSubEngine(common);
-    const publishLink = pubsub.publisher.link;
-    return { connections, pubsub, streams: new StreamsEngine({ ...common, publishLink, service }) };
   }
 
   private async end(graceMs: number): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    this.#opening?.connections.close();
+    this.#opening?.abandon();
     await this.#connecting?.catch(() => undefined);
-    if (session === undefined) return;
-    const publishesMs = Math.min(graceMs, this.#options.commandTimeoutMs);
-    const { pubsub, streams, connections } = session;
-    await within(graceMs, Promise.all([pubsub.close(publishesMs), streams.close(publishesMs)]));
-    // What is still under way fails with its connection.
-    streams.abandon();
-    connections.close();
+    await session?.close(graceMs);
   }
 
   private get streams(): StreamsEngine {

@@ -5,8 +5,7 @@ import {
   type OnModuleDestroy,
   type OnModuleInit,
 } from '@nestjs/common';
-import type { Subscription } from '../../bus/consume/subscription.js';
-import type { DeclaredSubscription } from '../../bus/disco-bus.js';
+import type { DeclaredSubscription, Subscription } from '../../bus/consume/subscription.js';
 import { errorLine } from '../../bus/options/bus-logger.js';
 import type { MessageHandler } from '../../bus/options/bus-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';

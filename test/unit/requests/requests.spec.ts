@@ -489,7 +489,7 @@ describe('Stray replies', () => {
     headers: Record<string, string>,
     payload: unknown = 'forged',
   ) => {
-    const channel = (bus as unknown as { requester: { parts: { channel: any } } }).requester.parts.channel;
+    const channel = (bus as unknown as { parts: { channel: any } }).parts.channel;
     const body = await channel.encode(payload);
     await new Promise<unknown>((accepted, failed) =>
       channel.send(`reply:${inbox}`, Object.assign(Object.create(null), headers), body, {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { NotConnectedError } from '../../../errors/bus.errors.js';
+import type { ChannelListener, TopicChannel } from './channel-entry.js';
 import type { ChannelNames } from './channel-names.js';
 import type { PubSubPublisher } from './pubsub-publisher.js';
-import type { ChannelListener, SubscriberConnection, TopicChannel } from './subscriber-connection.js';
+import type { SubscriberConnection } from './subscriber-connection.js';
 
 /** Probes in a row that may go missing before the connections are replaced. */
 const MISSES_ALLOWED = 2;

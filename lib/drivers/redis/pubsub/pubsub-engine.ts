@@ -20,11 +20,12 @@ import type { RedisConnections } from '../redis-connections.js';
 import { isCluster } from '../redis-endpoint.js';
 import { replyCode } from '../redis-error.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
+import type { TopicChannel } from './channel-entry.js';
 import { ChannelNames } from './channel-names.js';
 import { ClusterProbe } from './cluster-probe.js';
 import { PubSubPublisher } from './pubsub-publisher.js';
 import { type PubSubReceiver, PubSubSubscription } from './pubsub-subscription.js';
-import { SubscriberConnection, type TopicChannel } from './subscriber-connection.js';
+import { SubscriberConnection } from './subscriber-connection.js';
 
 /** What a {@link PubSubEngine} is built with. */
 export interface PubSubSetup {

@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import type { Redis } from 'ioredis';
+import { Command, type Redis } from 'ioredis';
 import type { DriverPublishOptions, DriverReceipt } from '../../../driver/driver.js';
 import { AbortedError, ClosedError } from '../../../errors/bus.errors.js';
 import {
@@ -13,7 +13,26 @@ import { isRefusal, isUnsent, replyCode, toDriverError } from '../redis-error.js
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import { PendingPublish, type PendingPublishOwner } from './pending-publish.js';
-import { PublishCommand } from './publish-command.js';
+
+/** PUBLISH that hands its frame to the socket as it is: ioredis would copy it into the text of the command. */
+class PublishCommand extends Command {
+  constructor(
+    private readonly channel: string,
+    private readonly frame: Uint8Array,
+  ) {
+    super('publish', []);
+  }
+
+  /** Writes all but the end, which ioredis then writes itself. */
+  override toWritable(socket: object): string {
+    const { channel, frame } = this;
+    const channelBytes = Buffer.byteLength(channel);
+    const out = socket as Writable;
+    out.write(`*3\r\n$7\r\npublish\r\n$${channelBytes}\r\n${channel}\r\n$${frame.byteLength}\r\n`);
+    out.write(frame);
+    return '\r\n';
+  }
+}
 
 /** A socket that takes this many times the buffer limit without sending it on is stuck, not busy. */
 const SOCKET_BUFFERS = 4;

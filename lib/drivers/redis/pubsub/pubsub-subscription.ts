@@ -3,7 +3,7 @@ import type { DriverSubscription } from '../../../driver/driver.js';
 import { FanOutDelivery } from '../../../driver/fan-out-delivery.js';
 import type { DiscoBusError } from '../../../errors/disco-bus-error.js';
 import type { TopicMatcher } from '../../../message/topic-pattern.js';
-import type { ChannelListener } from './subscriber-connection.js';
+import type { ChannelListener } from './channel-entry.js';
 
 /** Who is handed what a subscription gets. */
 export interface PubSubReceiver {

@@ -7,25 +7,7 @@ import { RedisCommands } from '../redis-client.js';
 import type { RedisConnections } from '../redis-connections.js';
 import { isLastingRefusal, toDriverError } from '../redis-error.js';
 import type { RedisLink } from '../redis-link.js';
-
-/** Who is told of the messages of a channel. */
-export interface ChannelListener {
-  /** With `refusal`, the frame is too large to be read, and only its head is there, or nothing where it has none. */
-  receive(topic: string, frame: Uint8Array, refusal?: DiscoBusError): void;
-}
-
-/** A Redis channel, or a glob over channels. */
-export interface ChannelName {
-  readonly name: string;
-  readonly glob: boolean;
-}
-
-/** A channel together with the topic or topic pattern that it stands for. */
-export interface TopicChannel extends ChannelName {
-  readonly topic: string;
-  /** The topic of a channel that a glob covers; undefined for those that carry none. */
-  topicOf?(channel: string): string | undefined;
-}
+import { ChannelEntry, type ChannelListener, type ChannelName, type TopicChannel } from './channel-entry.js';
 
 /** What a {@link SubscriberConnection} needs to know, and whom it tells. */
 export interface SubscriberSetup {
@@ -34,33 +16,6 @@ export interface SubscriberSetup {
   /** Messages of these topics may have been missed between the two moments. Once for each outage. */
   gap(topics: readonly string[], from: number, to: number): void;
   error(error: DiscoBusError): void;
-}
-
-/** One channel that is listened to. It is live when the connection of its `epoch` is the present one. */
-class ChannelEntry implements TopicChannel {
-  /** Replaced, never changed, so that a message in hand goes to those who listened when it came. */
-  listeners: readonly ChannelListener[];
-  /** Those of them that are told only what the server sends until it has confirmed that they left. */
-  readonly leaving: Set<ChannelListener>;
-  /** The server is asked to end the channel; who comes now needs an entry of its own. */
-  ended = false;
-  epoch = 0;
-  subscribing: Promise<unknown> | undefined;
-
-  readonly name: string;
-  readonly glob: boolean;
-  readonly topic: string;
-  readonly topicOf: TopicChannel['topicOf'];
-
-  /** Takes the place of `before`, whose listeners are still told what comes. */
-  constructor({ name, glob, topic, topicOf }: TopicChannel, before: ChannelEntry | undefined) {
-    this.listeners = before?.listeners ?? [];
-    this.leaving = new Set(before?.leaving);
-    this.name = name;
-    this.glob = glob;
-    this.topic = topic;
-    this.topicOf = topicOf;
-  }
 }
 
 /** What is told of a frame that is too large and has no head. */

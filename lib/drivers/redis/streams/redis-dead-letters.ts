@@ -30,8 +30,7 @@ export async function openDeadLetters(
   connection: StreamConnection,
   rights: FeatureRights,
   keys: GroupKeys,
-  topic: string,
-  group: string,
+  { topic, group }: { readonly topic: string; readonly group: string },
 ): Promise<DeadLetterStore> {
   const store = new RedisDeadLetters(connection, rights, keys);
   if (await store.exists(group)) return store;

@@ -72,3 +72,8 @@ function outcome(results: [error: Error | null, result: unknown][] | null): [unk
   if (error) throw error;
   return [reply, Number(replicas)];
 }
+
+/** The same bytes as ioredis takes them. */
+export function asBuffer(frame: Uint8Array): Buffer {
+  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
+}

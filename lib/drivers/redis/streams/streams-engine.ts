@@ -31,13 +31,14 @@ import { StreamPublisher } from './publish/stream-publisher.js';
 import { TopicAnnouncements } from './publish/topic-announcements.js';
 import { openDeadLetters } from './redis-dead-letters.js';
 import { GroupSteering } from './steer/group-steering.js';
-import { persistFor, type StreamConnection } from './stream-connection.js';
+import { persistFor } from './stream-connection.js';
 import { StreamConnections } from './stream-connections.js';
 import { StreamKeys } from './stream-keys.js';
 import { assertGroup, assertTopic } from './stream-names.js';
 
 /** What closing may take, beside the time for publishes under way. */
 const CLOSE_MS = 2_000;
+
 /** What a {@link StreamsEngine} is built with. */
 export interface StreamsSetup {
   readonly options: ResolvedRedisOptions;
@@ -81,8 +82,8 @@ export class StreamsEngine {
     const { streams } = setup.options;
     const { rights } = this;
     this.connections = new StreamConnections(setup);
-    const keys = new StreamKeys(setup.prefix);
-    this.keys = keys;
+    this.keys = new StreamKeys(setup.prefix);
+    const { keys } = this;
     this.reports = new PublishReports(keys, streams, setup.status);
     this.admin = new GroupAdmin({ keys, rights, unreadMs: streams.unread.maxAgeMs });
     this.uses = new TopicUses(keys, rights);
@@ -119,7 +120,8 @@ export class StreamsEngine {
   async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
     assertTopic(topic);
     assertGroup(group);
-    return openDeadLetters(this.connections.admin, this.rights, this.keys.group(topic, group), topic, group);
+    const keys = this.keys.group(topic, group);
+    return openDeadLetters(this.connections.admin, this.rights, keys, { topic, group });
   }
 
   /** Members of the group that say they are alive, by the server's clock; undefined if only members of patterns may be. */
@@ -181,7 +183,7 @@ export class StreamsEngine {
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
     const { admin } = this.connections;
-    const known = this.rights.before('patterns', [this.keys.patterns, this.keys.topics], allowed);
+    const known = this.rights.before('patterns', [this.keys.patterns, this.keys.topics], async () => {});
     await persistFor(admin, known, this.setup.options.connectTimeoutMs);
     this.topicWatch ??= this.openWatch();
     const { topicWatch: watch } = this;
@@ -210,7 +212,7 @@ export class StreamsEngine {
       connection: publish,
       keys: this.keys,
       options: options.streams,
-      announcements: new TopicAnnouncements(this.directory(publish)),
+      announcements: new TopicAnnouncements(new TopicDirectory(publish, this.keys)),
       abandoned: new AbandonedGroups({
         connection: publish,
         keys: this.keys,
@@ -227,35 +229,21 @@ export class StreamsEngine {
 
   private openRegistry(): ConsumerRegistry {
     const { options, service = 'disco', maxFrameBytes, status } = this.setup;
+    const { keys } = this;
     const { admin, clustered } = this.connections;
-    return new ConsumerRegistry({
-      admin,
-      options: options.streams,
-      keys: this.keys,
-      service,
-      name: `${service}@${hostname()}:${randomBytes(8).toString('hex')}`,
-      maxFrameBytes,
-      status,
-      directory: this.directory(admin),
-      clustered,
-      connectTimeoutMs: options.connectTimeoutMs,
-      openReader: () => this.connections.openReader(),
-    });
+    const name = `${service}@${hostname()}:${randomBytes(8).toString('hex')}`;
+    const directory = new TopicDirectory(admin, keys);
+    const openReader = () => this.connections.openReader();
+    const { streams, connectTimeoutMs } = options;
+    const own = { admin, clustered, keys, name, service, directory, openReader };
+    return new ConsumerRegistry({ ...own, options: streams, connectTimeoutMs, maxFrameBytes, status });
   }
 
   private openWatch(): TopicWatch {
     const { connectTimeoutMs, streams } = this.setup.options;
-    return new TopicWatch({
-      directory: this.directory(this.connections.admin),
-      periodMs: streams.topicDiscoveryMs,
-      connectTimeoutMs,
-      openNews: (heard, up) => this.connections.openNews(this.keys.topicNews, heard, up),
-    });
-  }
-
-  private directory(connection: StreamConnection): TopicDirectory {
-    return new TopicDirectory(connection, this.keys);
+    const { connections, keys } = this;
+    const directory = new TopicDirectory(connections.admin, keys);
+    const openNews = connections.openNews.bind(connections, keys.topicNews);
+    return new TopicWatch({ directory, periodMs: streams.topicDiscoveryMs, connectTimeoutMs, openNews });
   }
 }
-
-async function allowed(): Promise<void> {}

@@ -50,18 +50,8 @@ export class ConsumerRegistry {
   private closed = false;
 
   constructor(private readonly setup: RegistrySetup) {
-    const { admin, options, name, service, maxFrameBytes, status, directory } = setup;
     const turns = new TrialTurns(() => Array.from(this.registered.values(), ({ consumer }) => consumer.mark));
-    this.consumerSetup = {
-      connection: admin,
-      options,
-      turns,
-      name,
-      service,
-      maxFrameBytes,
-      status,
-      directory,
-    };
+    this.consumerSetup = { ...setup, connection: setup.admin, turns };
   }
 
   /** A subscription to one topic, with places of its own unless it is to share some. */
@@ -105,8 +95,7 @@ export class ConsumerRegistry {
   }
 
   private register(name: string, topic: string, { group, startFrom }: DriverSubscribeOptions): Registered {
-    const keys = this.setup.keys.group(topic, group);
-    const consumer = new TopicConsumer(topic, group, keys, this.consumerSetup, () => {
+    const consumer = new TopicConsumer(topic, group, this.consumerSetup, () => {
       const present = this.registered.get(name);
       if (present !== undefined) this.dropUnused(name, present);
     });

@@ -1,3 +1,4 @@
+import type { Cluster, Redis } from 'ioredis';
 import type { StreamLetter } from '../stream-entry.js';
 import type { TopicConsumer } from './topic-consumer.js';
 
@@ -92,4 +93,35 @@ export function sizeClasses(targets: readonly ReadTarget[]): ReadTarget[][] {
     else classes.set(size, [target]);
   }
   return [...classes.values()];
+}
+
+/** What a read brings: entries by stream. */
+export type StreamReply = readonly (readonly [
+  Buffer,
+  readonly (readonly [Buffer, readonly Buffer[] | null])[],
+])[];
+
+/** How one read is made. `others`: keys that are read beside those of the targets. */
+export interface ReadOptions {
+  readonly blockMs?: number;
+  readonly streams?: readonly ('retry' | 'stream')[];
+  readonly others?: readonly string[];
+}
+
+const bothStreams = ['retry', 'stream'] as const;
+
+/** Reads as consumer `name` of `group`. */
+export function readGroup(
+  client: Redis | Cluster,
+  { group, name }: { readonly group: string; readonly name: string },
+  targets: readonly ReadTarget[],
+  { blockMs = 0, streams = bothStreams, others = [] }: ReadOptions,
+): Promise<StreamReply | null> {
+  const count = Math.min(...targets.map((target) => target.count));
+  const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
+  const keys = [...own, ...others];
+  const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
+  const args = ['GROUP', group, name, 'COUNT', count, ...block, 'STREAMS', ...keys];
+  const command = (client as Redis).xreadgroupBuffer as (...given: unknown[]) => Promise<StreamReply | null>;
+  return command.call(client, ...args, ...keys.map(() => '>'));
 }

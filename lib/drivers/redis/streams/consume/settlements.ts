@@ -4,6 +4,7 @@ import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../../errors/driver.errors.js';
 import { type Backoff, backoffDelay } from '../../../../timing/backoff.js';
 import type { ConsumerReports } from '../group/consumer-reports.js';
+import type { ConsumerUpkeep } from '../group/consumer-upkeep.js';
 import { settleScript } from '../scripts/settle-script.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
@@ -37,8 +38,7 @@ export interface SettlementOwner {
   readonly name: string;
   /** The entry is settled, or not this consumer's any more. */
   ended(delivery: StreamDelivery): void;
-  /** Something comes back after so long. */
-  delayed(delayMs: number): void;
+  readonly upkeep: ConsumerUpkeep;
   readonly reports: ConsumerReports;
 }
 
@@ -161,7 +161,7 @@ export class Settlements {
 
   private settled({ delivery, whole, delayMs, resolve, reject }: Operation, lost: boolean): void {
     if (whole || lost) this.owner.ended(delivery);
-    if (delayMs > 0) this.owner.delayed(delayMs);
+    if (delayMs > 0) this.owner.upkeep.within(delayMs);
     if (lost)
       reject(new DriverError('The entry is not held by this consumer any more', { retryable: false }));
     else resolve();

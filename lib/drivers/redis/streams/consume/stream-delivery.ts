@@ -6,9 +6,11 @@ import {
 } from '../../../../driver/delivery.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import type { StreamEntry } from '../stream-entry.js';
-import type { ScriptArgument } from '../stream-script.js';
+import { asBuffer, type ScriptArgument } from '../stream-script.js';
+import { EntryParts } from './entry-parts.js';
 
 const done = Promise.resolve();
+const nothing = () => {};
 
 /** Who records what becomes of deliveries. */
 export interface DeliveryRecords {
@@ -52,13 +54,8 @@ export class StreamDelivery implements Delivery {
   beganMs: number | undefined;
   /** Names the entry among all that the consumer holds. */
   readonly key: string;
-  /** Parts that were settled in this attempt, and those of them that were acknowledged: the others tell it themselves. */
-  private parts: Set<number> | undefined;
+  private parts: EntryParts | undefined;
   private begunParts: Set<number> | undefined;
-  private acknowledged: number[] | undefined;
-  /** How many of them Redis knows. */
-  private recorded = 0;
-  private readonly partsBefore: ReadonlySet<number> | undefined;
 
   constructor(
     readonly topic: string,
@@ -66,7 +63,7 @@ export class StreamDelivery implements Delivery {
     private readonly records: DeliveryRecords,
   ) {
     this.key = entry.letter + entry.id;
-    if (entry.settledParts.length > 0) this.partsBefore = new Set(entry.settledParts);
+    if (entry.settledParts.length > 0) this.parts = new EntryParts(entry.settledParts);
   }
 
   get frame(): Uint8Array {
@@ -92,23 +89,17 @@ export class StreamDelivery implements Delivery {
   }
 
   get settledParts(): ReadonlySet<number> | undefined {
-    return this.partsBefore;
+    return this.parts?.before;
   }
 
   /** Parts that were acknowledged and that Redis may not know of, as the scripts want them; empty when there is none. */
   get partList(): string {
-    const { acknowledged = [], recorded } = this;
-    const { settledParts } = this.entry;
-    // Those of earlier attempts stand in the entry, until some are recorded beside it.
-    return (recorded === 0 ? [...settledParts, ...acknowledged] : acknowledged.slice(recorded)).join(',');
+    return this.parts?.unrecorded.join(',') ?? '';
   }
 
   /** To be called before `partList` is sent; the result is to be called once Redis has recorded it. */
   sendParts(): () => void {
-    const sent = this.acknowledged?.length ?? 0;
-    return () => {
-      this.recorded = Math.max(this.recorded, sent);
-    };
+    return this.parts?.send() ?? nothing;
   }
 
   /** Whether it may have crashed a process, and so is to be tried alone. */
@@ -133,7 +124,7 @@ export class StreamDelivery implements Delivery {
 
   /** Messages of it that are not settled. */
   get messages(): number {
-    return Math.max(1, this.entry.messages - this.entry.settledParts.length - (this.parts?.size ?? 0));
+    return Math.max(1, this.entry.messages - (this.parts?.size ?? 0));
   }
 
   /** Its handler has begun, or that of a part. */
@@ -163,8 +154,7 @@ export class StreamDelivery implements Delivery {
   ack(part?: DeliveryPart): Promise<void> {
     if (part === undefined) return this.end() ? this.acknowledge() : done;
     if (!this.endPart(part)) return done;
-    this.acknowledged ??= [];
-    this.acknowledged.push(part.index);
+    this.parts?.acknowledge(part.index);
     this.records.noteParts(this);
     return done;
   }
@@ -185,10 +175,8 @@ export class StreamDelivery implements Delivery {
   /** Gives the open parts back one by one, with what is known of the bundle, and ends the bundle. */
   async split(frames: readonly Uint8Array[]): Promise<void> {
     this.phase = 'handed';
-    const open = frames
+    const moved = frames
       .map((frame, index) => ({ frame, index }))
-      .filter(({ index }) => !this.partsBefore?.has(index));
-    const moved = open
       .filter((part) => this.endPart(part))
       .map((part) => this.comeBack(this.entry.failures, 0, part, this.deathsOf(part.index)));
     await Promise.all(moved);
@@ -202,8 +190,7 @@ export class StreamDelivery implements Delivery {
   }
 
   private acknowledge(): Promise<void> {
-    const hasParts = this.parts !== undefined || this.partsBefore !== undefined;
-    return this.records.add(this, hasParts ? 'A' : 'a', [], true);
+    return this.records.add(this, this.parts ? 'A' : 'a', [], true);
   }
 
   /** Of a part that had not begun when its process died, the last crash was none of its own. */
@@ -251,15 +238,10 @@ export class StreamDelivery implements Delivery {
   }
 
   private endPart({ index }: DeliveryPart): boolean {
-    if (this.phase === 'over' || this.partsBefore?.has(index) || this.parts?.has(index)) return false;
-    this.parts ??= new Set();
-    this.parts.add(index);
-    return true;
+    if (this.phase === 'over') return false;
+    this.parts ??= new EntryParts([]);
+    return this.parts.settle(index);
   }
-}
-
-function asBuffer(frame: Uint8Array): Buffer {
-  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
 }
 
 function nameOf(key: string, part: number | undefined): string {

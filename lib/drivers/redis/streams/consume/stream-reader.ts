@@ -6,7 +6,14 @@ import { RedisCommands } from '../../redis-client.js';
 import { replyCode, toDriverError } from '../../redis-error.js';
 import { isPassing, type StreamConnection } from '../stream-connection.js';
 import { BlockingRead, findClientId, ReadWaker } from './blocking-read.js';
-import { ReadPlan, type ReadTarget, sizeClasses } from './read-plan.js';
+import {
+  type ReadOptions,
+  ReadPlan,
+  type ReadTarget,
+  readGroup,
+  type StreamReply,
+  sizeClasses,
+} from './read-plan.js';
 import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
 
 /** A blocking read that is not answered so long after it should have been is on a dead connection. */
@@ -15,8 +22,6 @@ const WATCHDOG_MS = 1_000;
 const EARLY_MS = 100;
 /** A read is waited for no longer than this when closing. */
 const CLOSE_MS = 500;
-
-type StreamReply = readonly (readonly [Buffer, readonly (readonly [Buffer, readonly Buffer[] | null])[]])[];
 
 /** What a {@link StreamReader} works with. */
 export interface ReaderSetup {
@@ -121,7 +126,10 @@ export class StreamReader implements ConsumerReader {
     if (classes.length > 1 && (await this.readNow(client, classes))) return;
     await this.blocked.waker?.ready();
     const sinceMs = performance.now();
-    const reply = await this.blockingRead(client, targets);
+    const wakes = this.blocked.waker ? [this.blocked.waker.key] : [];
+    const reading = this.read(client, targets, { blockMs: this.setup.blockMs, others: wakes });
+    const consumers = new Set(targets.map(({ consumer }) => consumer));
+    const reply = await this.blocked.during(consumers, reading, this.woken);
     this.handOut(targets, reply);
     const endedEarly = reply === null && performance.now() - sinceMs < this.setup.blockMs - EARLY_MS;
     // Somebody else has ended it: an operator, who has set something for a group.
@@ -136,7 +144,7 @@ export class StreamReader implements ConsumerReader {
 
   /** Reads without waiting. Whether there was anything. */
   private async readNow(client: Redis | Cluster, classes: readonly ReadTarget[][]): Promise<boolean> {
-    const replies = await Promise.all(classes.map((each) => this.read(client, each, 0)));
+    const replies = await Promise.all(classes.map((each) => this.read(client, each)));
     let found = false;
     for (const [index, reply] of replies.entries()) found = this.handOut(classes[index], reply) || found;
     return found;
@@ -147,37 +155,19 @@ export class StreamReader implements ConsumerReader {
     const waiting = targets.filter(({ consumer }) => consumer.backFirst);
     let found = false;
     for (const target of waiting) {
-      const reply = await this.read(client, [target], 0, ['retry']);
+      const reply = await this.read(client, [target], { streams: ['retry'] });
       target.consumer.backFirst = reply !== null && reply.length > 0;
       found = this.handOut([target], reply) || found;
     }
     return found;
   }
 
-  private blockingRead(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<StreamReply | null> {
-    const consumers = new Set(targets.map(({ consumer }) => consumer));
-    const { waker } = this.blocked;
-    const wakes = waker === undefined ? [] : [waker.key];
-    const reading = this.read(client, targets, this.setup.blockMs, undefined, wakes);
-    return this.blocked.during(consumers, reading, this.woken);
-  }
-
   private async read(
     client: Redis | Cluster,
     targets: readonly ReadTarget[],
-    blockMs: number,
-    streams: readonly ('retry' | 'stream')[] = ['retry', 'stream'],
-    others: readonly string[] = [],
+    options: ReadOptions = {},
   ): Promise<StreamReply | null> {
-    const count = Math.min(...targets.map((target) => target.count));
-    const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
-    const keys = [...own, ...others];
-    const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
-    const args = ['GROUP', this.setup.group, this.setup.name, 'COUNT', count, ...block, 'STREAMS', ...keys];
-    const command = (client as Redis).xreadgroupBuffer as (
-      ...given: unknown[]
-    ) => Promise<StreamReply | null>;
-    const reply = command.call(client, ...args, ...keys.map(() => '>'));
+    const reply = readGroup(client, this.setup, targets, options);
     try {
       return await this.watchdog.run(reply);
     } catch (error) {

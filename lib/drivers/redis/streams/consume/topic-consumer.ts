@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
 import type { DriverStatus } from '../../../../driver/driver-status.js';
@@ -8,18 +7,16 @@ import { ConsumerReports } from '../group/consumer-reports.js';
 import { ConsumerUpkeep, type UpkeepSetup } from '../group/consumer-upkeep.js';
 import { type MemberReport, memberReport } from '../group/member-report.js';
 import { OwnEntries } from '../group/own-entries.js';
-import { RunningMark } from '../group/running-mark.js';
+import { RunningMark, runningText } from '../group/running-mark.js';
 import { SoleReader } from '../group/sole-reader.js';
-import { runningScript } from '../scripts/running-script.js';
-import { persist } from '../stream-connection.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
-import type { GroupKeys } from '../stream-keys.js';
-import { StreamScript } from '../stream-script.js';
+import type { GroupKeys, StreamKeys } from '../stream-keys.js';
 import {
   ConsumerSubscriptions,
   StreamSubscription,
   type SubscriptionOwner,
 } from './consumer-subscriptions.js';
+import { GivenBack } from './given-back.js';
 import { Hand } from './hand.js';
 import { roleOf, settleApart } from './intake.js';
 import { type PlaceSharer, Places } from './places.js';
@@ -27,13 +24,12 @@ import { type SettlementOwner, Settlements } from './settlements.js';
 import { type DeliveryRecords, StreamDelivery } from './stream-delivery.js';
 import { SuspectTrials, type TrialTurns } from './suspects.js';
 
-const running = new StreamScript(runningScript);
-
 /** What all consumers of a driver share. */
 export interface ConsumerSetup extends UpkeepSetup {
   /** One suspect at a time is tried in a process. */
   readonly turns: TrialTurns;
   readonly maxFrameBytes: number;
+  readonly keys: StreamKeys;
   /** The service that this process is of. */
   readonly service: string;
   readonly status: (status: DriverStatus) => void;
@@ -55,6 +51,7 @@ export interface ConsumerReader {
  * when entries came, something was settled, or a subscription has changed.
  */
 export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceSharer {
+  readonly keys: GroupKeys;
   readonly upkeep: ConsumerUpkeep;
   readonly reports: ConsumerReports;
   readonly mark: RunningMark;
@@ -71,7 +68,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
   private readonly trials: SuspectTrials;
   private readonly subscriptions = new ConsumerSubscriptions(this);
   private readonly hand = new Hand(this.subscriptions);
-  private readonly visibility = new Set<NodeJS.Timeout>();
+  private readonly returns: GivenBack;
   private pumping = false;
   /** The last look found something. */
   private busy = false;
@@ -79,30 +76,30 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
   constructor(
     readonly topic: string,
     readonly group: string,
-    readonly keys: GroupKeys,
     private readonly setup: ConsumerSetup,
     /** Nothing is subscribed and nothing is held any more. */
     private readonly onUnused: (consumer: TopicConsumer) => void,
   ) {
     const { hand } = this;
     const { connection, options, status, turns } = setup;
+    this.keys = setup.keys.group(topic, group);
     const { maxDeadLetters, claimAfterMs } = options;
     this.settlements = new Settlements(this, connection, maxDeadLetters);
     this.own = new OwnEntries(this, connection, maxDeadLetters);
+    this.returns = new GivenBack(this.own, hand, {
+      waitingGone: () => this.subscriptions.note(0, false),
+      gone: () => this.endIfUnused(),
+    });
     this.upkeep = new ConsumerUpkeep(this, setup);
     this.reports = new ConsumerReports(topic, group, options, status);
-    this.mark = new RunningMark(hand, (text, matters) => {
-      const write = (client: Redis | Cluster) =>
-        running.run(client, [keys.stream, keys.state], [setup.name, text]);
-      return matters ? persist(connection, write) : connection.run(write);
-    });
+    this.mark = new RunningMark(hand, runningText(connection, this.keys, setup.name));
     this.trials = new SuspectTrials({
       hand,
       mark: this.mark,
       turns,
       patienceMs: claimAfterMs,
       mayShare: () => this.upkeep.others > 0 && this.subscriptions.sole === undefined,
-      share: () => void this.releaseWaiting(),
+      share: () => void this.returns.giveBackWaiting(),
       over: () => this.wake(),
     });
     this.records = {
@@ -150,7 +147,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     const { setting } = this.upkeep;
     if (setting.paused || setting.limit !== undefined) subscription.isSet(this.topic, setting);
     if (options.exclusive) {
-      this.subscriptions.sole ??= this.soleReader();
+      const { keys, group, name } = this;
+      const { connection, options: streams } = this.setup;
+      const { claimAfterMs } = streams;
+      this.subscriptions.sole ??= new SoleReader({ connection, keys, group, name, claimAfterMs });
       this.backFirst = true;
       this.upkeep.within(0);
     }
@@ -176,7 +176,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.busy = true;
     for (const [id, fields] of entries) this.add(readEntry(letter, id.toString('latin1'), fields));
     this.pump();
-    if (this.subscriptions.isEmpty) void this.releaseWaiting();
+    if (this.subscriptions.isEmpty) void this.returns.giveBackWaiting();
   }
 
   /** Calls `again` once there may be room for reading. */
@@ -202,7 +202,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
 
   ended(delivery: StreamDelivery): void {
     this.upkeep.settled();
-    this.drop(delivery);
+    this.returns.drop(delivery);
     this.wake();
     this.endIfUnused();
   }
@@ -214,20 +214,16 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.wake();
   }
 
-  delayed(delayMs: number): void {
-    this.upkeep.within(delayMs);
-  }
-
   fault(thrown: unknown): void {
     this.reports.fault(thrown);
   }
 
   async leave(subscription: StreamSubscription): Promise<void> {
     this.subscriptions.remove(subscription);
-    if (subscription.unsettled > 0) this.keepAWhile(subscription);
+    if (subscription.unsettled > 0) this.returns.later(subscription, this.setup.options.claimAfterMs);
     if (!this.subscriptions.isEmpty) return this.reader?.wake(this);
     await this.reader?.remove(this);
-    await this.releaseWaiting();
+    await this.returns.giveBackWaiting();
     this.endIfUnused();
   }
 
@@ -236,12 +232,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.wake();
   }
 
-  moved(): void {
-    this.hand.expectRepeats();
-  }
-
-  /** The group was made again, and may hand out what is held already. */
-  regrouped(): void {
+  mayRepeat(): void {
     this.hand.expectRepeats();
   }
 
@@ -260,8 +251,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.upkeep.stop();
     this.trials.close();
     this.mark.stop();
-    for (const timer of this.visibility) clearTimeout(timer);
-    this.visibility.clear();
+    this.returns.stop();
     const timer = setTimeout(() => this.settlements.stop(), graceMs / 2);
     await within(graceMs / 2, this.settlements.idle());
     clearTimeout(timer);
@@ -276,46 +266,12 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     return this.upkeep.serverNow();
   }
 
-  private soleReader(): SoleReader {
-    const { keys, group, name } = this;
-    const { connection, options } = this.setup;
-    return new SoleReader({ connection, keys, group, name, claimAfterMs: options.claimAfterMs });
-  }
-
   private add(entry: StreamEntry): void {
     const delivery = new StreamDelivery(this.topic, entry, this.records);
     if (entry.letter === 'R') this.comesBack = true;
     const nowMs = this.serverNow();
     const role = roleOf(delivery, nowMs, this.setup.maxFrameBytes);
     if (this.hand.add(delivery, role) && role === 'apart') settleApart(delivery, nowMs);
-  }
-
-  private keepAWhile(subscription: StreamSubscription): void {
-    const timer = setTimeout(() => {
-      this.visibility.delete(timer);
-      const unsettled = this.hand.deliveries.filter(({ holder }) => holder === subscription);
-      void this.release(unsettled).then(() => this.endIfUnused());
-    }, this.setup.options.claimAfterMs);
-    timer.unref();
-    this.visibility.add(timer);
-  }
-
-  private async releaseWaiting(): Promise<void> {
-    const waiting = this.hand.takeBack();
-    this.subscriptions.note(0, false);
-    await this.release(waiting);
-  }
-
-  private async release(deliveries: readonly StreamDelivery[]): Promise<void> {
-    if (deliveries.length === 0) return;
-    for (const delivery of deliveries) delivery.phase = 'over';
-    // What cannot be released comes back when this consumer counts as dead.
-    await this.own.release(deliveries).catch(() => undefined);
-    for (const delivery of deliveries) this.drop(delivery);
-  }
-
-  private drop(delivery: StreamDelivery): void {
-    if (this.hand.settled(delivery)) delivery.holder?.ended();
   }
 
   private endIfUnused(): void {

@@ -1,3 +1,19 @@
+import type { Cluster, Redis } from 'ioredis';
+import { runningScript } from '../scripts/running-script.js';
+import { persist, type StreamConnection } from '../stream-connection.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
+
+const running = new StreamScript(runningScript);
+
+/** How a {@link RunningMark} tells Redis what consumer `name` runs: at once, and, where it `matters`, again until Redis answers. */
+export function runningText(connection: StreamConnection, { stream, state }: GroupKeys, name: string) {
+  return (text: string, matters: boolean): Promise<unknown> => {
+    const write = (client: Redis | Cluster) => running.run(client, [stream, state], [name, text]);
+    return matters ? persist(connection, write) : connection.run(write);
+  };
+}
+
 /** What a consumer is running, as far as a crash of its process is concerned. */
 export interface RunningEntries {
   /** The names of entries, and of parts of bundles, whose handlers have begun and have no recorded outcome. */

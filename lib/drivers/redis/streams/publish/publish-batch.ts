@@ -6,7 +6,7 @@ import type { PendingPublish } from '../../pubsub/pending-publish.js';
 import { toDriverError } from '../../redis-error.js';
 import type { StreamKeys } from '../stream-keys.js';
 import type { ResolvedStreamOptions } from '../stream-options.js';
-import type { ScriptArgument } from '../stream-script.js';
+import { asBuffer, type ScriptArgument } from '../stream-script.js';
 
 /** How long a publisher's log outlives its last batch, beyond the longest that a publish of the batch may wait. */
 const LOG_SPARE_MS = 60_000;
@@ -140,6 +140,3 @@ function longestTimeout(messages: readonly PendingPublish[]): number {
 }
 
 /** ioredis takes Buffers; the bytes themselves are shared, not copied. */
-function asBuffer(frame: Uint8Array): Buffer {
-  return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
-}
