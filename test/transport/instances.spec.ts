@@ -1,8 +1,6 @@
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
-import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { DiscoBusServer } from '../../lib/transport/disco-bus.server.js';
-import { ServerJournal, ServerProcess } from '../faults/rpc-processes.js';
-import { engines, redisUrl, silent, useEngines } from './support.js';
+import { engines, silent, useEngines } from './support.js';
 
 useEngines();
 
@@ -66,26 +64,6 @@ describe.each(engines)('bus.inspect.instances over $name', ({ name, options, dri
 });
 
 describe('bus.inspect.instances', () => {
-  it('tells of servers in other processes, and of a killed one no more', async () => {
-    const config = { url: redisUrl(), prefix: 'who-processes', workMs: 0 };
-    const journal = new ServerJournal();
-    const [one, two] = await Promise.all([1, 2].map(() => ServerProcess.start(config, journal)));
-    const bus = await started(
-      new DiscoBus({ driver: redisDriver({ url: redisUrl() }), prefix: config.prefix, logger: silent }),
-    );
-    const found = await bus.inspect.instances();
-    expect(found).toMatchObject([
-      { service: 'fault', patterns: ['work'] },
-      { service: 'fault', patterns: ['work'] },
-    ]);
-    expect(new Set(found.map(({ pid }) => pid)).size).toBe(2);
-    expect(found.every(({ pid }) => pid !== process.pid)).toBe(true);
-    await one.kill('SIGKILL');
-    expect(await bus.inspect.instances()).toHaveLength(1);
-    await two.kill('SIGTERM');
-    expect(await bus.inspect.instances({ timeout: 200 })).toEqual([]);
-  }, 60_000);
-
   it('refuses options that cannot be, and waits for no connection that will not come', async () => {
     const bus = new DiscoBus({ driver: engines[0].driver(), logger: silent });
     await expect(bus.inspect.instances({ timeout: 'soon' as never })).rejects.toMatchObject({

@@ -17,12 +17,8 @@ import {
   type OptionKinds,
   options as within,
 } from '../../errors/option-kinds.js';
-import {
-  credentials,
-  type RedisAddress,
-  type RedisPasswordSource,
-  standaloneOptions,
-} from './redis-address.js';
+import type { RedisAddress, RedisPasswordSource } from './redis-address.js';
+import { credentials, standaloneOptions } from './standalone-options.js';
 
 /** Where Redis is. At most one of `url` (or `host`/`port`), `cluster`, `sentinel` and `client` may be given. */
 export interface RedisEndpointOptions extends RedisAddress {

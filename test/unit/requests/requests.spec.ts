@@ -184,7 +184,7 @@ describe('Requests', () => {
     });
     subscription.pause();
     expect(
-      await rejection(asking.request('slow', 1, { delivery: 'at-least-once', timeout: 20 })),
+      await rejection(asking.request('slow', 1, { delivery: 'at-least-once', timeout: 200 })),
     ).toMatchObject({
       code: 'DISCO_REQUEST_TIMEOUT',
     });
