@@ -131,7 +131,7 @@ describe('A primary that dies while its replica hears nothing', () => {
   it('the next holder of a lock has a larger fencing token, and a store that compares takes no stale write', async () => {
     const [first, second] = [await locks(), await locks()];
     const keys = Array.from({ length: LOCKS }, (_, index) => `key-${index}`);
-    const options = { ttl: LOCK_TTL_MS, minReplicas: 1, replicaTimeout: 500 } as const;
+    const options = { ttl: LOCK_TTL_MS, minReplicas: 1, replicaTimeout: LOCK_TTL_MS } as const;
     const held = await Promise.all(keys.map((key) => first.acquire(key, options)));
     replication.blackHole();
     // The replica learns neither that a hold lasts longer nor of new ones, which are no holds if it was to confirm them.
