@@ -28,6 +28,9 @@ const longest = [
   'nest/shutdown-hooks.spec.ts',
   'unit/api/api-report.spec.ts',
   'unit/limits/late-handlers.spec.ts',
+  'cli/explain.spec.ts',
+  'cli/steering.spec.ts',
+  'cli/terminal.spec.ts',
   'samples/cluster-once-cron.spec.ts',
 ].map((file) => fileURLToPath(new URL(`../${file}`, import.meta.url)));
 
