@@ -69,6 +69,12 @@ export class DeadLetterQueue {
     return Promise.all(letters.map((letter) => this.read(letter)));
   }
 
+  /** The one at that position; undefined where there is none (any more). Looks without changing anything. */
+  async find(position: string): Promise<DeadLetteredMessage | undefined> {
+    const [letter] = await (await this.store()).list({ at: position, limit: 1 });
+    return letter && this.read(letter);
+  }
+
   /** Hands one back to its group, and to no other, as a first attempt. False if it is not there (any more). */
   async replay(position: string, options: AdminOptions = {}): Promise<boolean> {
     assertOptions('replay', options, byKind);

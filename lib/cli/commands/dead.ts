@@ -1,5 +1,5 @@
 import type { DeadLetteredMessage } from '../../bus/operate/dead-letter-options.js';
-import { type Command, consentArgs, positional, valued } from '../command.js';
+import { type Command, positional, valued, writeArgs } from '../command.js';
 import { notFound } from '../exit-codes.js';
 import { messageRow, payloadText } from '../payloads.js';
 import type { Run } from '../run.js';
@@ -47,20 +47,20 @@ export const dead: Command = {
         position: positional('Which, as the list names it; all by default', false),
         rate: valued('number', 'Letters per second. Default: 100'),
         'max-replays': valued('number', 'What was replayed so often stays where it is. Default: 3'),
-        ...consentArgs,
+        ...writeArgs,
       },
       patienceMs: Number.POSITIVE_INFINITY,
       run: replay,
     },
     rm: {
       summary: 'Deletes one dead letter for good.',
-      args: { ...letterArgs, ...consentArgs },
+      args: { ...letterArgs, ...writeArgs },
       run: remove,
     },
     purge: {
       summary: 'Deletes all dead letters of a group for good.',
       examples: ['dead purge orders billing --yes'],
-      args: { ...groupArgs, ...consentArgs },
+      args: { ...groupArgs, ...writeArgs },
       patienceMs: Number.POSITIVE_INFINITY,
       run: purge,
     },
@@ -113,13 +113,9 @@ async function letterOf(
   where: string,
 ) {
   assertPosition(position);
-  const [time, number] = position.split('-');
-  const before =
-    BigInt(number) > 0n ? `${time}-${BigInt(number) - 1n}` : `${BigInt(time) - 1n}-18446744073709551615`;
-  const after = position === '0-0' ? undefined : before;
-  const [letter] = await queue.peek({ limit: 1, after });
-  if (letter?.position === position) return letter;
-  throw notFound(`There is no dead letter ${position} ${where}`);
+  const letter = await queue.find(position);
+  if (letter === undefined) throw notFound(`There is no dead letter ${position} ${where}`);
+  return letter;
 }
 
 function assertPosition(position: string): void {
@@ -135,12 +131,13 @@ async function replay(run: Run): Promise<void> {
   if (position !== undefined) {
     await letterOf(queue, position, where);
     await run.confirm(`Hands back the dead letter ${position} ${where}.`);
-    if (!(await queue.replay(position))) throw notFound(`There is no dead letter ${position} ${where}`);
+    if (!(await queue.replay(position, { by: run.by })))
+      throw notFound(`There is no dead letter ${position} ${where}`);
     run.show({ replayed: 1, capped: 0 }, () => '1 dead letter handed back');
     return;
   }
   await run.confirm(`Hands back ${count(letters.entries, 'dead letter')} ${where}.`);
-  const report = await queue.replayAll({ rate, maxReplays, signal: run.signal });
+  const report = await queue.replayAll({ rate, maxReplays, signal: run.signal, by: run.by });
   const { replayed, capped } = report;
   const left = capped > 0 ? `; ${capped} stay, as they were replayed too often before` : '';
   run.show(report, () => `${count(replayed, 'dead letter')} handed back${left}`);
@@ -151,13 +148,14 @@ async function remove(run: Run): Promise<void> {
   const { queue, where } = await queueOf(run);
   await letterOf(queue, position, where);
   await run.confirm(`Deletes the dead letter ${position} ${where} for good.`);
-  if (!(await queue.remove(position))) throw notFound(`There is no dead letter ${position} ${where}`);
+  if (!(await queue.remove(position, { by: run.by })))
+    throw notFound(`There is no dead letter ${position} ${where}`);
   run.show({ removed: 1 }, () => '1 dead letter deleted');
 }
 
 async function purge(run: Run): Promise<void> {
   const { queue, where, letters } = await queueOf(run);
   await run.confirm(`Deletes ${count(letters.entries, 'dead letter')} ${where} for good.`);
-  const removed = await queue.purge();
+  const removed = await queue.purge({ by: run.by });
   run.show({ removed }, () => `${count(removed, 'dead letter')} deleted`);
 }

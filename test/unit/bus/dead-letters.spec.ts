@@ -65,6 +65,9 @@ describe('dead letters', () => {
     const rest = await queue.peek({ after: first[1].position });
     expect([...first, ...rest].map((letter) => letter.message?.payload)).toEqual([0, 1, 2, 3, 4]);
     expect(await queue.peek({ after: rest[2].position })).toEqual([]);
+    expect((await queue.find(rest[0].position))?.message?.payload).toBe(2);
+    await queue.remove(rest[0].position);
+    expect(await queue.find(rest[0].position)).toBeUndefined();
   });
 
   it('are shown raw where their bytes cannot be read', async () => {
