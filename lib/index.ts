@@ -165,6 +165,7 @@ export {
 } from './errors/bus.errors.js';
 export { DiscoBusError, type DiscoBusErrorCode, isDiscoBusError } from './errors/disco-bus-error.js';
 export { DriverError } from './errors/driver.errors.js';
+export { WouldLoseMessagesError } from './errors/group.errors.js';
 export {
   HandlerMissingError,
   HandlerPanicError,
@@ -203,5 +204,4 @@ export {
   RequestTimeoutError,
   type RequestTimeoutReason,
 } from './errors/request.errors.js';
-export { WouldLoseMessagesError } from './errors/steering.errors.js';
 export { NotReplicatedError, StreamFullError } from './errors/stream.errors.js';

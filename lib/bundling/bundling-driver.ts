@@ -154,10 +154,7 @@ export class BundlingDriver implements DiscoDriver {
   }
 
   onStatus(listener: DriverStatusListener): () => void {
-    const removals = [this.inner.onStatus(listener), this.listeners.add(listener)];
-    return () => {
-      for (const remove of removals) remove();
-    };
+    return this.listeners.addAround(this.inner, listener);
   }
 
   private tellFault(topicOrPattern: string, cause: unknown): void {

@@ -1,5 +1,5 @@
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
-import type { WouldLoseMessagesError } from '../errors/steering.errors.js';
+import type { WouldLoseMessagesError } from '../errors/group.errors.js';
 
 /** What the process ends with. */
 export const exitCodes = {

@@ -9,8 +9,6 @@ export interface GroupRow extends Omit<GroupInspection, 'members' | 'deadLetters
   readonly deadLetters: number;
   /** Alive. */
   readonly members: number;
-  /** The most messages that each process handles at a time; undefined where operators have set none, or it was not asked for. */
-  readonly limit?: number;
   /** When this was so. */
   readonly at: number;
 }

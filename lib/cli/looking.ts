@@ -1,5 +1,6 @@
 import type { GroupInspection, MemberInspection, TopicInspection } from '../driver/inspection.js';
 import { topicMatcher } from '../message/topic-pattern.js';
+import { atOnce } from '../timing/at-once.js';
 import { exitCodes, failureOf, isAway } from './exit-codes.js';
 import type { Run } from './run.js';
 
@@ -37,19 +38,15 @@ export async function lookAt(run: Run, pattern: string | undefined): Promise<Loo
   const names = await namesOf(run, pattern);
   const topics: TopicInspection[] = [];
   const unreadable: UnreadableTopic[] = [];
-  let next = 0;
-  const lookOn = async () => {
-    for (let name = names[next++]; name !== undefined; name = names[next++]) {
-      try {
-        const found = await bus.inspect.topic(name);
-        if (found !== undefined) topics.push(found);
-      } catch (error) {
-        if (isAway(error) || failureOf(error).exitCode === exitCodes.rights) throw error;
-        unreadable.push({ topic: name, error: failureOf(error).message });
-      }
+  await atOnce(names, ASKED_AT_ONCE, async (name) => {
+    try {
+      const found = await bus.inspect.topic(name);
+      if (found !== undefined) topics.push(found);
+    } catch (error) {
+      if (isAway(error) || failureOf(error).exitCode === exitCodes.rights) throw error;
+      unreadable.push({ topic: name, error: failureOf(error).message });
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, names.length) }, lookOn));
+  });
   for (const { topic, error } of unreadable) run.terminal.tellFailure(`"${topic}" cannot be read: ${error}`);
   if (unreadable.length > 0) run.exitCode = exitCodes.failed;
   const byName = (one: { topic: string }, other: { topic: string }) => (one.topic < other.topic ? -1 : 1);

@@ -64,6 +64,17 @@ export class DriverStatusListeners {
     return () => void this.listeners.delete(listener);
   }
 
+  /** The same for a driver around another one: `listener` is also called with what `inner` tells. */
+  addAround(
+    inner: { onStatus(listener: DriverStatusListener): () => void },
+    listener: DriverStatusListener,
+  ): () => void {
+    const removals = [inner.onStatus(listener), this.add(listener)];
+    return () => {
+      for (const remove of removals) remove();
+    };
+  }
+
   emit(status: DriverStatus): void {
     for (const listener of this.listeners) callGuest(listener, 'A status listener', () => listener(status));
   }

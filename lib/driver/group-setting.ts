@@ -5,3 +5,8 @@ export interface GroupSetting {
   /** The most messages that each process handles at a time for the group; undefined leaves that to the processes. */
   readonly limit?: number;
 }
+
+/** Whether two settings say the same. */
+export function isSameSetting(one: GroupSetting, other: GroupSetting): boolean {
+  return one.paused === other.paused && one.limit === other.limit;
+}

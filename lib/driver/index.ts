@@ -127,6 +127,7 @@ export {
 } from '../errors/bus.errors.js';
 export { DiscoBusError, type DiscoBusErrorCode, isDiscoBusError } from '../errors/disco-bus-error.js';
 export { DriverError, type DriverErrorOptions } from '../errors/driver.errors.js';
+export { WouldLoseMessagesError } from '../errors/group.errors.js';
 export { LockUnavailableError } from '../errors/lock.errors.js';
 export { MessageTooLargeError } from '../errors/message.errors.js';
 export {
@@ -134,5 +135,4 @@ export {
   PublishOutcomeUnknownError,
   PublishTimeoutError,
 } from '../errors/publish.errors.js';
-export { WouldLoseMessagesError } from '../errors/steering.errors.js';
 export { NotReplicatedError, StreamFullError } from '../errors/stream.errors.js';

@@ -73,6 +73,8 @@ export interface GroupInspection {
   readonly deadLetters: DeadLetterCounts;
   /** Nothing is read for it, as somebody wants it so. */
   readonly paused: boolean;
+  /** The most messages that each process handles at a time for it, as operators have set it; undefined where they have not. */
+  readonly limit?: number;
   /** Up to where it has read the topic; undefined where it has read nothing. */
   readonly position?: string;
   /** When a member last looked after it; undefined where none ever did. */

@@ -47,6 +47,9 @@ export interface DelayedRange {
   readonly limit: number;
 }
 
+/** How many deeds of operators an audit keeps. */
+export const AUDIT_KEPT = 1_000;
+
 /** Something that an operator did. */
 export interface AuditEntry {
   /** When, in ms since the epoch, on the server's clock. */

@@ -100,19 +100,12 @@ class RedlockStore implements LockStore, LockInspectionProvider, ForcedReleasePr
   }
 
   /** What a majority sees; times are those of the shortest majority. */
-  async peek(key: string): Promise<LockState> {
-    const isHeld = ({ holders }: LockState) => holders > 0;
-    const states = await this.quorum.ask(
+  peek(key: string): Promise<LockState> {
+    return this.seen(
       (store) => store.peek(key),
-      (known) =>
-        this.quorum.isMajority(known, isHeld) || this.quorum.isMajority(known, (state) => !isHeld(state)),
+      ({ holders }) => holders > 0,
+      { holders: 0, remainingMs: 0, waiting: 0 },
     );
-    const held = states.filter(isHeld).sort((a, b) => b.remainingMs - a.remainingMs);
-    const fencingToken = largestOf(states.map((state) => state.fencingToken));
-    const decisive = held[this.quorum.majority - 1];
-    return decisive
-      ? { ...decisive, fencingToken }
-      : { holders: 0, remainingMs: 0, waiting: 0, fencingToken };
   }
 
   introduce(tag: string): void {
@@ -120,19 +113,12 @@ class RedlockStore implements LockStore, LockInspectionProvider, ForcedReleasePr
   }
 
   /** What a majority sees; holders and times are those of the shortest majority. */
-  async inspect(key: string): Promise<LockInspection> {
-    const isHeld = ({ holders }: LockInspection) => holders.length > 0;
-    const seen = await this.quorum.ask(
+  inspect(key: string): Promise<LockInspection> {
+    return this.seen(
       async (store) => lockInspectionOf(store).inspect(key),
-      (known) =>
-        this.quorum.isMajority(known, isHeld) || this.quorum.isMajority(known, (each) => !isHeld(each)),
+      ({ holders }) => holders.length > 0,
+      { key, holders: [], remainingMs: 0, waiting: 0 },
     );
-    const held = seen.filter(isHeld).sort((a, b) => b.remainingMs - a.remainingMs);
-    const fencingToken = largestOf(seen.map((each) => each.fencingToken));
-    const decisive = held[this.quorum.majority - 1];
-    return decisive
-      ? { ...decisive, fencingToken }
-      : { key, holders: [], remainingMs: 0, waiting: 0, fencingToken };
   }
 
   /** Looks through one store after the other for what a majority sees as held; a store that cannot be asked is passed over. */
@@ -170,6 +156,22 @@ class RedlockStore implements LockStore, LockInspectionProvider, ForcedReleasePr
   }
 
   /** The lock as a majority sees it; undefined where it is free, or an earlier store has listed it. */
+  /** What the shortest majority sees of a lock that it sees as held, else `free`; with the largest token of all. */
+  private async seen<Seen extends Pick<LockState, 'remainingMs' | 'fencingToken'>>(
+    look: (store: LockStore) => Promise<Seen>,
+    isHeld: (seen: Seen) => boolean,
+    free: Omit<Seen, 'fencingToken'>,
+  ): Promise<Seen> {
+    const { quorum } = this;
+    const seen = await quorum.ask(
+      look,
+      (known) => quorum.isMajority(known, isHeld) || quorum.isMajority(known, (each) => !isHeld(each)),
+    );
+    const held = seen.filter(isHeld).sort((a, b) => b.remainingMs - a.remainingMs);
+    const fencingToken = largestOf(seen.map((each) => each.fencingToken));
+    return { ...(held[quorum.majority - 1] ?? (free as Seen)), fencingToken };
+  }
+
   private async newlyFound(key: string, at: number): Promise<LockInspection | undefined> {
     const before = this.stores.slice(0, at).map((store) => store.peek(key).then(isTaken, no));
     if ((await Promise.all(before)).includes(true)) return undefined;

@@ -1,11 +1,10 @@
-import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { RpcInstance } from '../bus/operate/rpc-instances.js';
 import { ReplyStream } from '../bus/requests/reply-stream.js';
 import { random128 } from '../bus/requests/request-headers.js';
 import { transportAccess } from '../bus/transport-access.js';
-import { VERSION } from '../driver/package-version.js';
+import { processIdentity } from '../driver/process-identity.js';
 import { NEWS_TOPIC } from './pattern-topic.js';
 
 /** How long a goodbye may take, and how long a server stays where it cannot be told whether anybody still writes to it. */
@@ -30,10 +29,7 @@ export class InstancePresence {
   who(bus: DiscoBus, patterns: readonly string[]): () => ReplyStream {
     const self: Omit<RpcInstance, 'seenAt'> = {
       id: this.instance,
-      service: bus.service,
-      host: hostname(),
-      pid: process.pid,
-      version: VERSION,
+      ...processIdentity(bus.service),
       patterns,
       since: transportAccess(bus).now(),
     };

@@ -4,26 +4,11 @@ import { documentedRules } from '../support/acl-rules.js';
 import { rejection } from '../support/redis-harness.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/waiting.js';
-import { CommandLine, Services } from './support.js';
+import { cliStage } from './support.js';
 
 describe('disco-bus doctor', () => {
-  let server: RedisServer;
-  let admin: Redis;
-  const cli = new CommandLine(() => ({ DISCO_BUS_URL: server.url }));
-  const services = new Services(() => server.url);
-
-  beforeAll(async () => {
-    server = await RedisServer.start('--appendonly', 'yes');
-    admin = new Redis(server.url);
-  });
-  afterEach(async () => {
-    await Promise.all([cli.stop(), services.stop()]);
-    await admin.flushall();
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const stage = cliStage('--appendonly', 'yes');
+  const { cli, services } = stage;
 
   async function findings(...args: string[]): Promise<any[]> {
     const { exitCode, stdout, stderr } = await cli.run(['doctor', '--json', ...args]);
@@ -96,12 +81,12 @@ describe('disco-bus doctor', () => {
     // What a member of another version would have written down of itself.
     const state = 'disco:{orders}:state:shop';
     const infos = async () =>
-      Object.keys(await admin.hgetall(state)).filter((name) => name.startsWith('info:'));
+      Object.keys(await stage.admin.hgetall(state)).filter((name) => name.startsWith('info:'));
     await until('both tell of themselves', async () => (await infos()).length === 2);
     const [name] = await infos();
-    const info = JSON.parse((await admin.hget(state, name)) ?? '');
-    await admin.hset(state, name, JSON.stringify({ ...info, version: '0.0.9' }));
-    await admin.zadd('disco:{lonely}:later', Date.now() - 120_000, 'x');
+    const info = JSON.parse((await stage.admin.hget(state, name)) ?? '');
+    await stage.admin.hset(state, name, JSON.stringify({ ...info, version: '0.0.9' }));
+    await stage.admin.zadd('disco:{lonely}:later', Date.now() - 120_000, 'x');
     const all = await findings();
     expect(of(all, 'unread')).toMatchObject([{ level: 'warning', topic: 'lonely' }]);
     expect(of(all, 'paused')).toMatchObject([{ level: 'note', topic: 'orders', group: 'shop' }]);
@@ -146,7 +131,7 @@ describe('disco-bus doctor', () => {
       const after = await findings('--url', bad.url);
       expect(after.filter(({ level }) => level !== 'ok').map(({ check }) => check)).toEqual(['memory']);
       await client.config('SET', 'maxmemory', '0');
-      await client.call('REPLICAOF', '127.0.0.1', String(server.port));
+      await client.call('REPLICAOF', '127.0.0.1', String(stage.server.port));
       await until('it is a replica', async () => (await client.info()).includes('master_link_status:up'));
       expect(of(await findings('--url', bad.url), 'server')).toMatchObject([{ level: 'problem' }]);
     } finally {
@@ -157,8 +142,8 @@ describe('disco-bus doctor', () => {
 
   it('rights that the user lacks, by feature, and the rules that grant them', async () => {
     const rules = documentedRules('Inspecting topics');
-    await admin.call('ACL', 'SETUSER', 'look', 'on', '>pw', ...rules, '+ping');
-    const url = `redis://look:pw@127.0.0.1:${server.port}`;
+    await stage.admin.call('ACL', 'SETUSER', 'look', 'on', '>pw', ...rules, '+ping');
+    const url = `redis://look:pw@127.0.0.1:${stage.server.port}`;
     const all = await findings('--url', url);
     const rights = of(all, 'rights');
     const lacking = rights.map(({ text }) => /for "([^"]+)"/.exec(text)?.[1]);
@@ -167,8 +152,8 @@ describe('disco-bus doctor', () => {
     expect(of(all, 'server').map(({ level }) => level)).toEqual(['note']);
     expect(JSON.stringify(all)).not.toContain('pw@');
     const full = documentedRules('Everything');
-    await admin.call('ACL', 'SETUSER', 'look', ...full);
+    await stage.admin.call('ACL', 'SETUSER', 'look', ...full);
     expect(of(await findings('--url', url), 'rights')).toMatchObject([{ level: 'ok' }]);
-    await admin.call('ACL', 'DELUSER', 'look');
+    await stage.admin.call('ACL', 'DELUSER', 'look');
   });
 });

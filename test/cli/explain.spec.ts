@@ -1,34 +1,20 @@
-import { Redis } from 'ioredis';
+import type { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { ConsumerProcess, Journal } from '../faults/streams-processes.js';
-import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/waiting.js';
-import { CommandLine, Services } from './support.js';
+import { cliStage } from './support.js';
 
 describe('disco-bus explain', () => {
-  let server: RedisServer;
-  let admin: Redis;
-  const cli = new CommandLine(() => ({ DISCO_BUS_URL: server.url }));
-  const services = new Services(() => server.url);
   const releases: (() => void)[] = [];
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-    admin = new Redis(server.url);
-  });
   afterEach(async () => {
     for (const release of releases.splice(0)) release();
-    await Promise.all([cli.stop(), services.stop()]);
-    await admin.flushall();
-    await admin.config('SET', 'maxmemory', '0');
+    await stage.admin.config('SET', 'maxmemory', '0');
   });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const stage = cliStage();
+  const { cli, services } = stage;
 
   /** A handler that ends with the test. */
   const endless = () => new Promise<void>((resolve) => releases.push(resolve));
-  const runs = (bus: Awaited<ReturnType<Services['start']>>, count: number) =>
+  const runs = (bus: DiscoBus, count: number) =>
     until(
       'its members report that',
       async () => (await bus.inspect.group('orders', 'shop'))?.running === count,
@@ -144,7 +130,7 @@ describe('disco-bus explain', () => {
     const journal = new Journal();
     const worker = ConsumerProcess.start(
       {
-        ...{ url: server.url, topic: 'orders', group: 'shop', claimAfterMs },
+        ...{ url: stage.server.url, topic: 'orders', group: 'shop', claimAfterMs },
         ...{ concurrency: 2, prefetch: 2, workMs: 60_000, retryDelayMs: 100 },
       },
       journal,
@@ -170,8 +156,8 @@ describe('disco-bus explain', () => {
     expect(Object.keys(found)).toEqual(['no-member', 'delayed']);
     expect(found.delayed.text).toMatch(/1 message were published with a delay; .* in (59m|1h)/);
     await bus.stop();
-    const [id] = await admin.zrange('disco:{orders}:later', '0', '0');
-    await admin.zadd('disco:{orders}:later', Date.now() - 60_000, id);
+    const [id] = await stage.admin.zrange('disco:{orders}:later', '0', '0');
+    await stage.admin.zadd('disco:{orders}:later', Date.now() - 60_000, id);
     expect(Object.keys(await reasons())).toEqual(['no-member', 'overdue']);
   });
 
@@ -181,7 +167,7 @@ describe('disco-bus explain', () => {
     const bus = await services.start('publisher', { bundling: false }, driver);
     for (const n of [1, 2]) await bus.publish('orders', n);
     expect((await reasons('--max-length', '2')).full.text).toContain('it has 2 of 2 entries');
-    await admin.config('SET', 'maxmemory', '1mb');
+    await stage.admin.config('SET', 'maxmemory', '1mb');
     expect((await reasons()).full.text).toContain('no memory left');
   });
 

@@ -1,26 +1,9 @@
-import { Redis } from 'ioredis';
-import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/waiting.js';
-import { CommandLine, Services } from './support.js';
+import { cliStage } from './support.js';
 
 describe('disco-bus topics, topic, groups, lag', () => {
-  let server: RedisServer;
-  let admin: Redis;
-  const cli = new CommandLine(() => ({ DISCO_BUS_URL: server.url }));
-  const services = new Services(() => server.url);
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-    admin = new Redis(server.url);
-  });
-  afterEach(async () => {
-    await Promise.all([cli.stop(), services.stop()]);
-    await admin.flushall();
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const stage = cliStage();
+  const { cli, services } = stage;
 
   /** Three messages, one of them delayed, that the group "old" has not read. */
   async function orders() {
@@ -79,9 +62,9 @@ describe('disco-bus topics, topic, groups, lag', () => {
     await orders();
     const run = cli.start(['lag', '--watch', '--every', '100ms', '--timeout', '1s', '--json']);
     await until('two ticks', () => run.lines.length >= 2);
-    await server.kill();
+    await stage.server.kill();
     await until('a gap', () => run.lines.some(({ outage }) => outage !== undefined));
-    await server.boot();
+    await stage.server.boot();
     await until('it goes on', () => Array.isArray(run.lines.at(-1)));
     await until('that is said', () => run.stderr.includes('there is a connection again'));
     run.process.kill('SIGINT');
@@ -90,8 +73,8 @@ describe('disco-bus topics, topic, groups, lag', () => {
 
   it('tells a topic whose key is another program’s, shows the others, and ends with 1', async () => {
     await orders();
-    await admin.set('disco:{taken}', 'x');
-    await admin.zadd('disco:stream-topics', 1, 'taken');
+    await stage.admin.set('disco:{taken}', 'x');
+    await stage.admin.zadd('disco:stream-topics', 1, 'taken');
     const { exitCode, stdout, stderr } = await cli.run(['topics', '--json']);
     expect(exitCode).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject([{ topic: 'orders' }, { topic: 'taken', error: /./ }].map(like));
@@ -100,7 +83,7 @@ describe('disco-bus topics, topic, groups, lag', () => {
   });
 
   it('shows a foreign stream under the prefix as what it is', async () => {
-    await admin.xadd('disco:{foreign}', '*', 'a', 'b');
+    await stage.admin.xadd('disco:{foreign}', '*', 'a', 'b');
     expect(await cli.ask('topic', 'foreign')).toMatchObject({ entries: 1, exact: false, groups: [] });
   });
 
@@ -116,7 +99,7 @@ describe('disco-bus topics, topic, groups, lag', () => {
 
   it('registers nowhere and changes nothing', async () => {
     await services.group('orders', 'old');
-    const all = async () => (await admin.keys('*')).sort();
+    const all = async () => (await stage.admin.keys('*')).sort();
     const before = await all();
     for (const args of [['topics'], ['topic', 'orders'], ['groups', 'orders'], ['lag']]) {
       await cli.ask(...args);

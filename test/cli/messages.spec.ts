@@ -1,27 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { Redis } from 'ioredis';
-import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/waiting.js';
-import { CommandLine, type CommandRun, Services } from './support.js';
+import { type CommandRun, cliStage } from './support.js';
 
 describe('disco-bus tail, publish, completion', () => {
-  let server: RedisServer;
-  let admin: Redis;
-  const cli = new CommandLine(() => ({ DISCO_BUS_URL: server.url }));
-  const services = new Services(() => server.url);
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-    admin = new Redis(server.url);
-  });
-  afterEach(async () => {
-    await Promise.all([cli.stop(), services.stop()]);
-    await admin.flushall();
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const stage = cliStage();
+  const { cli, services } = stage;
 
   async function tailing(...args: string[]): Promise<CommandRun> {
     const run = cli.start(['tail', ...args, '--json']);
@@ -58,7 +41,7 @@ describe('disco-bus tail, publish, completion', () => {
     await bus.subscribe('orders', (n) => void handled.push(n));
     await bus.publish('orders', 0);
     await until('it is handled', () => handled.length === 1);
-    const keys = async () => (await admin.keys('*')).filter((key) => !key.includes(':sent:')).sort();
+    const keys = async () => (await stage.admin.keys('*')).filter((key) => !key.includes(':sent:')).sort();
     const before = await keys();
     const run = await tailing('orders', '--only', 'at-least-once');
     await bus.publish('orders', 1);
@@ -67,7 +50,7 @@ describe('disco-bus tail, publish, completion', () => {
     await run.ended;
     expect(await keys()).toEqual(before);
     expect(await cli.ask('groups', 'orders')).toHaveLength(1);
-    await until('nothing is kept', async () => (await admin.xlen('disco:{orders}')) === 0);
+    await until('nothing is kept', async () => (await stage.admin.xlen('disco:{orders}')) === 0);
   });
 
   it('tail tells how many it could not see, marks an outage, and goes on', async () => {
@@ -79,28 +62,28 @@ describe('disco-bus tail, publish, completion', () => {
     run.process.kill('SIGSTOP');
     for (const n of [2, 3, 4]) await bus.publish('orders', n);
     // What a read of the stopped process may have been answered with already is the first of them.
-    const [, , ...stored] = await admin.xrange('disco:{orders}', '-', '+');
-    await admin.xdel('disco:{orders}', stored[0][0]);
+    const [, , ...stored] = await stage.admin.xrange('disco:{orders}', '-', '+');
+    await stage.admin.xdel('disco:{orders}', stored[0][0]);
     run.process.kill('SIGCONT');
     await until(`the last is shown: ${run.stdout}`, () => run.lines.some(({ payload }) => payload === 4));
     expect(run.lines.filter(({ gap }) => gap)).toMatchObject(
       [{ topic: 'orders', gap: /^1 messages/ }].map(anyGap),
     );
-    await server.kill();
+    await stage.server.kill();
     await until('the outage is marked', () => run.lines.at(-1).gap !== undefined);
-    await server.boot();
+    await stage.server.boot();
     await until('it goes on', () => run.stderr.includes('There is a connection again'));
     await bus.publish('orders', 5);
     await until(`the next is shown: ${run.stdout}`, () => run.lines.some(({ payload }) => payload === 5));
   });
 
   it('tail shows what cannot be read as such, ends after --count, and keeps a terminal from being steered', async () => {
-    await admin.xadd('disco:{orders}', '*', 'a', 'b');
-    await admin.zadd('disco:stream-topics', 1, 'orders');
+    await stage.admin.xadd('disco:{orders}', '*', 'a', 'b');
+    await stage.admin.zadd('disco:stream-topics', 1, 'orders');
     const run = cli.start(['tail', 'orders', '--count', '3']);
     await until('it listens', () => run.stderr.includes('Listening'));
-    await admin.xadd('disco:{orders}', '*', 'a', 'b');
-    await admin.xadd('disco:{orders}', '*', 'f', 'garbage');
+    await stage.admin.xadd('disco:{orders}', '*', 'a', 'b');
+    await stage.admin.xadd('disco:{orders}', '*', 'f', 'garbage');
     const bus = await services.start('shop');
     await bus.publish('orders', 'red \u009b31m text');
     expect(await run.ended).toBe(0);

@@ -1,27 +1,10 @@
-import { Redis } from 'ioredis';
 import { UnrecoverableError } from '../../lib/errors/handler.errors.js';
-import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/waiting.js';
-import { CommandLine, Services } from './support.js';
+import { cliStage } from './support.js';
 
 describe('disco-bus groups, pending, delayed, dead, audit', () => {
-  let server: RedisServer;
-  let admin: Redis;
-  const cli = new CommandLine(() => ({ DISCO_BUS_URL: server.url }));
-  const services = new Services(() => server.url);
-
-  beforeAll(async () => {
-    server = await RedisServer.start();
-    admin = new Redis(server.url);
-  });
-  afterEach(async () => {
-    await Promise.all([cli.stop(), services.stop()]);
-    await admin.flushall();
-  });
-  afterAll(async () => {
-    admin.disconnect();
-    await server.stop();
-  });
+  const stage = cliStage();
+  const { cli, services } = stage;
 
   it('pause, limit and resume a group that is read, and write down who did it', async () => {
     const bus = await services.start('shop');
@@ -160,18 +143,26 @@ describe('disco-bus groups, pending, delayed, dead, audit', () => {
       replayed: 1,
     });
     await until('it is handled', () => handled.length === 1);
-    const rm = ['dead', 'rm', 'orders', 'shop', letters[1].position, '--yes'];
+    const rm = ['dead', 'rm', 'orders', 'shop', letters[1].position, '--yes', '--by', 'ann'];
     expect(await cli.ask(...rm)).toEqual({ removed: 1 });
     expect((await cli.run(rm)).exitCode).toBe(3);
     expect((await cli.run(['dead', 'show', 'orders', 'shop', 'nonsense'])).exitCode).toBe(3);
     expect(await cli.ask('dead', 'replay', 'orders', 'shop', '--yes')).toEqual({ replayed: 2, capped: 0 });
     await until('they are handled', () => handled.length === 3);
     expect(await cli.ask('dead', 'purge', 'orders', 'shop', '--yes')).toEqual({ removed: 0 });
+    const [all, removed, one] = await cli.ask('audit');
+    expect(removed).toMatchObject({ by: 'ann', action: 'remove dead letter', topic: 'orders', messages: 1 });
+    expect(all).toMatchObject({
+      by: expect.stringContaining('@'),
+      action: 'replay dead letters',
+      messages: 2,
+    });
+    expect(one).toMatchObject({ by: all.by, action: 'replay dead letter', group: 'shop' });
   });
 
   it('a dead letter that cannot be read is shown as such', async () => {
     await services.group('orders', 'old');
-    await admin.xadd('disco:{orders}:dead:old', '1-1', 'f', 'garbage', 'reason', 'attempts');
+    await stage.admin.xadd('disco:{orders}:dead:old', '1-1', 'f', 'garbage', 'reason', 'attempts');
     const { message } = (await cli.ask('dead', 'list', 'orders', 'old'))[0];
     expect(message).toEqual({ readable: false });
     expect((await cli.run(['dead', 'show', 'orders', 'old', '1-1'])).stdout).toContain('(cannot be read)');

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { buildSync } from 'esbuild';
+import { Redis } from 'ioredis';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import type { DiscoBusOptions } from '../../lib/bus/options/bus-options.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.js';
+import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/waiting.js';
 
 const root = join(__dirname, '../..');
@@ -149,4 +151,34 @@ export class Services {
   async stop(): Promise<void> {
     await Promise.all(this.buses.splice(0).map((bus) => bus.stop()));
   }
+}
+
+/** What the specs of one `describe` work with; there from the first test on. */
+export interface CliStage {
+  readonly cli: CommandLine;
+  readonly services: Services;
+  server: RedisServer;
+  /** A plain client of the same server. */
+  admin: Redis;
+}
+
+/** A server for the `describe` that this is called in; after each test all that was started is stopped, and it is emptied. */
+export function cliStage(...serverArgs: string[]): CliStage {
+  const stage = {
+    cli: new CommandLine(() => ({ DISCO_BUS_URL: stage.server.url })),
+    services: new Services(() => stage.server.url),
+  } as CliStage;
+  beforeAll(async () => {
+    stage.server = await RedisServer.start(...serverArgs);
+    stage.admin = new Redis(stage.server.url);
+  });
+  afterEach(async () => {
+    await Promise.all([stage.cli.stop(), stage.services.stop()]);
+    await stage.admin.flushall();
+  });
+  afterAll(async () => {
+    stage.admin.disconnect();
+    await stage.server.stop();
+  });
+  return stage;
 }

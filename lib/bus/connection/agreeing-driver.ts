@@ -136,10 +136,7 @@ export class AgreeingDriver implements DiscoDriver {
   }
 
   onStatus(listener: DriverStatusListener): () => void {
-    const removals = [this.inner.onStatus(listener), this.listeners.add(listener)];
-    return () => {
-      for (const remove of removals) remove();
-    };
+    return this.listeners.addAround(this.inner, listener);
   }
 
   private asks(topic: string): boolean {

@@ -11,8 +11,8 @@ import {
 } from '../../driver/steering.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
+import { WouldLoseMessagesError } from '../../errors/group.errors.js';
 import { aBoolean, aNumber, aString, type OptionKinds } from '../../errors/option-kinds.js';
-import { WouldLoseMessagesError } from '../../errors/steering.errors.js';
 import type { Message } from '../../message/message.js';
 import { assertTopic } from '../../message/topic.js';
 import { PATIENCE_MS, type WaitingRoom } from '../connection/waiting-room.js';
@@ -187,27 +187,31 @@ export class BusAdmin {
   }
 
   /** Publishes a delayed message now. False if it is not there any more. */
-  async publishDelayed(topic: string, id: string, options: AdminOptions = {}): Promise<boolean> {
-    assertOptions('publishDelayed', options, byKind);
-    const steering = await this.steering(topic);
-    const there = await steering.publishDelayed(topic, id);
-    if (there) await this.note({ action: 'publish delayed', topic, messages: 1 }, options);
-    return there;
+  publishDelayed(topic: string, id: string, options: AdminOptions = {}): Promise<boolean> {
+    return this.toDelayed('publish', topic, options, (steering) => steering.publishDelayed(topic, id));
   }
 
   /** Deletes a delayed message. False if it is not there any more. */
-  async removeDelayed(topic: string, id: string, options: AdminOptions = {}): Promise<boolean> {
-    assertOptions('removeDelayed', options, byKind);
-    const steering = await this.steering(topic);
-    const there = await steering.removeDelayed(topic, id);
-    if (there) await this.note({ action: 'remove delayed', topic, messages: 1 }, options);
-    return there;
+  removeDelayed(topic: string, id: string, options: AdminOptions = {}): Promise<boolean> {
+    return this.toDelayed('remove', topic, options, (steering) => steering.removeDelayed(topic, id));
   }
 
   /** What operators did last on this server, the newest first; the last 1,000 deeds are kept. `limit`: 1 to 1000. */
   async audited(limit = 100): Promise<AuditEntry[]> {
     assertRange('limit', limit, 1, 1_000);
     return (await this.steering()).audited(limit);
+  }
+
+  private async toDelayed(
+    verb: 'publish' | 'remove',
+    topic: string,
+    options: AdminOptions,
+    act: (steering: Steering) => Promise<boolean>,
+  ): Promise<boolean> {
+    assertOptions(`${verb}Delayed`, options, byKind);
+    const there = await act(await this.steering(topic));
+    if (there) await this.note({ action: `${verb} delayed`, topic, messages: 1 }, options);
+    return there;
   }
 
   private async set(

@@ -46,7 +46,7 @@ async function explained(run: Run): Promise<void> {
   const reasons = [...others, ...reasonsOf({ topic, group, hindrances, servers, maxLength })];
   const { waiting, held, running, retries } = group;
   const head = `"${name}", group "${group.group}": ${count(lagOf(group), 'message')} to handle (${waiting} waiting, ${held} held, ${running} of them running, ${retries} retries)`;
-  show(run, { ...groupRow(topic, group), limit: hindrances.limit }, reasons, head);
+  show(run, groupRow(topic, group), reasons, head);
 }
 
 /** Who uses the topic otherwise. Looking notes nothing down; without the right to look it is told that this is not known. */

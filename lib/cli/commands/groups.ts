@@ -24,13 +24,7 @@ export const groups: Command = {
 
 async function show(run: Run): Promise<undefined> {
   const topic = await run.topic();
-  const { driver } = await run.session();
-  const rows = await Promise.all(
-    topic.groups.map(async (group) => {
-      const { limit } = await driver.diagnosis().groups.hindrances(topic.topic, group.group);
-      return { ...groupRow(topic, group), limit };
-    }),
-  );
+  const rows = topic.groups.map((group) => groupRow(topic, group));
   nextLook(run);
   run.show(rows, () => table(columns, rows, run.terminal.paint));
 }

@@ -74,8 +74,8 @@ function deadHolder(known: Known): Reason | undefined {
 }
 
 function limited(known: Known): Reason | undefined {
-  const { group, hindrances } = known;
-  const { limit } = hindrances;
+  const { group } = known;
+  const { limit } = group;
   if (limit === undefined || group.paused || lagOf(group) === 0) return undefined;
   return {
     reason: 'limited',

@@ -1,20 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
-import { VERSION } from '../../driver/package-version.js';
+import { newMemberName, type ProcessIdentity, processIdentity } from '../../driver/process-identity.js';
 
 /** The process that a subscription is of. */
-export interface MemberIdentity {
+export interface MemberIdentity extends ProcessIdentity<string | undefined> {
   readonly id: string;
-  readonly service: string | undefined;
-  readonly host: string;
-  readonly pid: number;
-  /** Of this package. */
-  readonly version: string;
 }
 
 /** A driver of this process, for its service. */
 export function memberIdentity(service: string | undefined): MemberIdentity {
-  const host = hostname();
-  const id = `${service ?? 'disco'}@${host}:${randomBytes(8).toString('hex')}`;
-  return { id, service, host, pid: process.pid, version: VERSION };
+  return { id: newMemberName(service), ...processIdentity(service) };
 }

@@ -24,6 +24,7 @@ import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic
 import { assertOptions } from '../../errors/assert-options.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
+import { noGroup } from '../../errors/group.errors.js';
 import { aDuration, type OptionKinds } from '../../errors/option-kinds.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { type FanOut } from './fan-out.js';
@@ -148,7 +149,7 @@ export class MemoryDriver
 
   async deadLetters(topic: string, group: string): Promise<DeadLetterStore> {
     const found = this.connected().logs.find(topic)?.findGroup(group);
-    if (!found) throw new ConfigurationError(`The topic "${topic}" has no group "${group}"`);
+    if (!found) throw noGroup(topic, group);
     return found.deadLetters;
   }
 
@@ -160,8 +161,8 @@ export class MemoryDriver
     return this.connected().logs.removeGroup(topic, group);
   }
 
-  async listTopics({ after, limit }: TopicRange): Promise<string[]> {
-    return this.connected().logs.names(after).slice(0, limit);
+  async listTopics(range: TopicRange): Promise<string[]> {
+    return this.connected().logs.names(range);
   }
 
   async inspectTopic(topic: string, options?: InspectionOptions): Promise<TopicInspection | undefined> {
@@ -169,10 +170,9 @@ export class MemoryDriver
     return log && topicInspection(log.standing, options);
   }
 
-  async inspectTopics({ after, limit }: TopicRange): Promise<TopicInspection[]> {
+  async inspectTopics(range: TopicRange): Promise<TopicInspection[]> {
     const { logs } = this.connected();
-    const names = logs.names(after).slice(0, limit);
-    return names.map((topic) => topicInspection(logs.log(topic).standing));
+    return logs.names(range).map((topic) => topicInspection(logs.log(topic).standing));
   }
 
   async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {

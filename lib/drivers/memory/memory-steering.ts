@@ -1,21 +1,20 @@
-import type { GroupSetting } from '../../driver/group-setting.js';
-import type {
-  AuditEntry,
-  DelayedMessage,
-  DelayedRange,
-  SeekOutcome,
-  SeekTarget,
-  SettingOutcome,
-  Steering,
+import { type GroupSetting, isSameSetting } from '../../driver/group-setting.js';
+import {
+  AUDIT_KEPT,
+  type AuditEntry,
+  type DelayedMessage,
+  type DelayedRange,
+  type SeekOutcome,
+  type SeekTarget,
+  type SettingOutcome,
+  type Steering,
 } from '../../driver/steering.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { WouldLoseMessagesError } from '../../errors/steering.errors.js';
+import { noGroup, notPaused, WouldLoseMessagesError } from '../../errors/group.errors.js';
 import type { Clock } from '../../timing/clock.js';
 import type { ConsumerGroup } from './consumer-group.js';
 import type { TopicLog } from './topic-log.js';
 import type { TopicLogs } from './topic-logs.js';
-
-const AUDIT_KEPT = 1_000;
 
 /** What operators do to the topics and groups of a broker. Members are of this process, so they go by a setting at once. */
 export class MemorySteering implements Steering {
@@ -38,7 +37,7 @@ export class MemorySteering implements Steering {
       paused: paused ?? before.paused,
       ...(kept === undefined ? {} : { limit: kept }),
     };
-    const changed = setting.paused !== before.paused || setting.limit !== before.limit;
+    const changed = !isSameSetting(setting, before);
     if (changed) group.set(setting);
     return { changed, members: group.size, confirmed: group.size };
   }
@@ -46,9 +45,7 @@ export class MemorySteering implements Steering {
   async seekGroup(topic: string, name: string, target: SeekTarget, skip: boolean): Promise<SeekOutcome> {
     const { log, group } = this.find(topic, name);
     if (group.size > 0 && !group.setting.paused) {
-      throw new ConfigurationError(
-        `The group "${name}" of "${topic}" has ${group.size} live members and is not paused: pause it first`,
-      );
+      throw notPaused(topic, name, group.size);
     }
     const seq = target.to === 'end' ? log.end : log.seqFrom(firstPosition(target));
     const losses = group.between(seq);
@@ -103,7 +100,7 @@ export class MemorySteering implements Steering {
     const log = this.logs.find(topic);
     const group = log?.findGroup(name);
     if (log !== undefined && group !== undefined) return { log, group };
-    throw new ConfigurationError(`The topic "${topic}" has no group ${JSON.stringify(name.slice(0, 80))}`);
+    throw noGroup(topic, name);
   }
 }
 

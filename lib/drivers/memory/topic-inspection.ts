@@ -64,7 +64,7 @@ function groupInspection(standing: GroupStanding, log: LogStanding): GroupInspec
     retries,
     nextRetryAt: least(standing.retries.map(([, { dueMs }]) => at + Math.round(dueMs - nowMs))),
     deadLetters,
-    paused: standing.setting.paused,
+    ...standing.setting,
     position,
     lastReadAt: leftMs === undefined ? at : Math.trunc(leftMs),
     handled: log.published - waiting - held - retries,

@@ -1,3 +1,4 @@
+import type { TopicRange } from '../../driver/inspection.js';
 import { isTopicPattern, type TopicMatcher, topicMatcher } from '../../message/topic-pattern.js';
 import { type GroupMember } from './group-member.js';
 import type { LogSettings } from './log-settings.js';
@@ -22,9 +23,10 @@ export class TopicLogs {
     return this.logs.get(topic);
   }
 
-  /** The names of all topics behind `after`, sorted. */
-  names(after = ''): string[] {
-    return [...this.logs.keys()].filter((topic) => topic > after).sort();
+  /** The names of topics, sorted. */
+  names({ after = '', limit }: TopicRange): string[] {
+    const behind = [...this.logs.keys()].filter((topic) => topic > after);
+    return behind.sort().slice(0, limit);
   }
 
   /** Whether there was such a group; with the last one goes a topic that holds nothing else. */

@@ -3,7 +3,7 @@ import type { DiscoDriver } from '../../../lib/driver/driver.js';
 import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { rejection } from '../../support/redis-harness.js';
-import { pause, until } from '../../support/waiting.js';
+import { until } from '../../support/waiting.js';
 import { gate, KeepingLogger } from '../../unit/bus/support.js';
 import { streamsStage } from '../streams/support.js';
 
@@ -76,7 +76,12 @@ describe('Operators', () => {
       await batched();
       await bus.publish('keyed', 1, { key: 'k' });
       await bus.publish('batched', 1);
-      await pause(200);
+      for (const topic of ['keyed', 'batched']) {
+        await until(`"${topic}" waits`, async () => {
+          const group = await bus.inspect.group(topic, 'g');
+          return group !== undefined && group.waiting + group.held === 1;
+        });
+      }
       expect(seen).toEqual([]);
       for (const topic of ['keyed', 'batched']) await bus.admin.resumeGroup(topic, 'g');
       await until('both are handled', () => seen.length === 2);
@@ -89,16 +94,19 @@ describe('Operators', () => {
       const handler = async () => {
         most = Math.max(most, ++now);
         await ends.promise;
-        await pause(5);
         now--;
       };
       await bus.subscribe('orders', handler, { concurrency: 8 });
       await bus.admin.limitGroup('orders', 'shop', 2);
       await bus.publishBatch('orders', Array(20).fill(0));
-      await until('two run', () => now === 2);
-      await pause(50);
+      await until('two run, and the others are read as far as they may be', async () => {
+        const group = await bus.inspect.group('orders', 'shop');
+        return group?.running === 2 && group.waiting + group.held === 20;
+      });
       expect(now).toBe(2);
+      expect((await bus.inspect.group('orders', 'shop'))?.limit).toBe(2);
       await bus.admin.limitGroup('orders', 'shop', undefined);
+      expect((await bus.inspect.group('orders', 'shop'))?.limit).toBeUndefined();
       await until('eight run', () => now === 8);
       ends.open();
       await until('all have ended', () => now === 0);

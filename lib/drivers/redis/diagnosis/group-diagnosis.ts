@@ -1,13 +1,11 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { FeatureRights } from '../streams/feature-rights.js';
 import { persistFor, type StreamConnection } from '../streams/stream-connection.js';
-import { readEntry, type StreamLetter } from '../streams/stream-entry.js';
+import { isSuspect, readEntry, type StreamLetter } from '../streams/stream-entry.js';
 import type { StreamKeys } from '../streams/stream-keys.js';
 
 /** What keeps a group from reading, beside what its inspection says. */
 export interface GroupHindrances {
-  /** The most messages that each process handles at a time for the group. */
-  readonly limit?: number;
   /** The one member that may read where keys are kept in order, and until when it may without being heard. */
   readonly soleReader?: { readonly member: string; readonly readsUntil: number };
   /** Messages that came back and may have crashed a process: each is tried alone. Of the first hundred that came back. */
@@ -41,8 +39,6 @@ export interface HeldEntry {
 
 const PATIENCE_MS = 5_000;
 const LOOKED_AT = 100;
-/** After so many deaths of processes that held it an entry is tried alone. */
-const MOST_DEATHS = 2;
 
 /** Looks closer at one group than an inspection does. Changes nothing. */
 export class GroupDiagnosis {
@@ -54,17 +50,14 @@ export class GroupDiagnosis {
 
   async hindrances(topic: string, group: string): Promise<GroupHindrances> {
     const { state, retry } = this.keys.group(topic, group);
-    const ask = (client: Redis | Cluster) => client.hmget(state, 'limit', 'reader', 'reader-until');
-    const [limit, reader, readsUntil] = await this.ask([state], ask);
+    const ask = (client: Redis | Cluster) => client.hmget(state, 'reader', 'reader-until');
+    const [reader, readsUntil] = await this.ask([state], ask);
     const returned = await this.ask([retry], (client) =>
       client.xrangeBuffer(retry, '-', '+', 'COUNT', LOOKED_AT),
     );
-    const suspects = returned
-      .map(([id, fields]) => readEntry('R', String(id), fields))
-      .filter(({ crashes, deaths }) => crashes > 0 || deaths >= MOST_DEATHS);
+    const suspects = returned.map(([id, fields]) => readEntry('R', String(id), fields)).filter(isSuspect);
     const holders = suspects.length === 0 ? new Map() : await this.holders(retry, group);
     return {
-      limit: limit ? Number(limit) : undefined,
       soleReader: reader ? { member: reader, readsUntil: Number(readsUntil) } : undefined,
       suspects: suspects.map(({ id, crashes }) => ({ position: id, crashes, member: holders.get(id) })),
     };

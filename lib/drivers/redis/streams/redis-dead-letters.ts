@@ -5,6 +5,7 @@ import {
   severalMessages,
 } from '../../../driver/dead-letters.js';
 import { ConfigurationError } from '../../../errors/bus.errors.js';
+import { noGroup } from '../../../errors/group.errors.js';
 import type { FeatureRights } from './feature-rights.js';
 import {
   groupExistsScript,
@@ -34,7 +35,7 @@ export async function openDeadLetters(
 ): Promise<DeadLetterStore> {
   const store = new RedisDeadLetters(connection, rights, keys);
   if (await store.exists(group)) return store;
-  throw new ConfigurationError(`The topic "${topic}" has no group ${JSON.stringify(group.slice(0, 80))}`);
+  throw noGroup(topic, group);
 }
 
 /** Dead letters in a stream of their own, beside the topic's. */

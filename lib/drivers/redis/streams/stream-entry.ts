@@ -35,6 +35,14 @@ const FRAME = 0x66;
 const place = /^\d{1,20}-\d{1,20}(#\d{1,4})*$/;
 const none: readonly number[] = [];
 
+/** After so many deaths of processes that held it, an entry is tried alone, whether or not its handler had begun. */
+const MOST_DEATHS = 2;
+
+/** Whether an entry may have crashed a process, and so is to be tried alone. */
+export function isSuspect({ crashes, deaths }: StreamEntry): boolean {
+  return crashes > 0 || deaths >= MOST_DEATHS;
+}
+
 /** Reads the fields of an entry; total, whatever they hold. */
 export function readEntry(
   letter: StreamLetter,

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { GuaranteeCapabilities } from '../../../driver/capabilities.js';
 import type { DeadLetterStore } from '../../../driver/dead-letters.js';
 import type { Delivery } from '../../../driver/delivery.js';
@@ -10,6 +9,7 @@ import type {
   DriverSubscription,
 } from '../../../driver/driver.js';
 import type { DriverStatus } from '../../../driver/driver-status.js';
+import { newMemberName } from '../../../driver/process-identity.js';
 import type { TopicDissent, TopicUse } from '../../../driver/topic-agreements.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../../message/topic-pattern.js';
 import { RedisDiagnosis } from '../diagnosis/redis-diagnosis.js';
@@ -231,7 +231,7 @@ export class StreamsEngine {
     const { options, service = 'disco', maxFrameBytes, status } = this.setup;
     const { keys } = this;
     const { admin, clustered } = this.connections;
-    const name = `${service}@${hostname()}:${randomBytes(8).toString('hex')}`;
+    const name = newMemberName(service);
     const directory = new TopicDirectory(admin, keys);
     const openReader = () => this.connections.openReader();
     const { streams, connectTimeoutMs } = options;

@@ -1,37 +1,14 @@
 import assert from 'node:assert/strict';
 import { offersDeadLetters } from '../../../driver/dead-letters.js';
 import type { Delivery } from '../../../driver/delivery.js';
-import type { DiscoDriver } from '../../../driver/driver.js';
 import { offersGroupRemoval } from '../../../driver/group-removal.js';
-import {
-  type GroupInspection,
-  type InspectionProvider,
-  offersInspection,
-  type TopicInspection,
-} from '../../../driver/inspection.js';
+import type { GroupInspection, TopicInspection } from '../../../driver/inspection.js';
 import type { DriverCase } from '../driver-case.js';
 import type { DriverStage } from '../driver-stage.js';
 import { leaveUnsettled } from '../inbox.js';
+import { groupOf, inspected, inspection, publishBundles } from '../kept-topics.js';
 
 const LONG_MS = 60_000;
-
-function inspection(driver: DiscoDriver): InspectionProvider {
-  assert.ok(offersInspection(driver), 'the driver has listTopics, inspectTopic and inspectTopics');
-  return driver;
-}
-
-async function inspected(driver: DiscoDriver, topic: string): Promise<TopicInspection> {
-  const found = await inspection(driver).inspectTopic(topic);
-  assert.ok(found, 'the topic is there');
-  return found;
-}
-
-async function groupOf(driver: DiscoDriver, topic: string, group = 'contract'): Promise<GroupInspection> {
-  const { groups } = await inspected(driver, topic);
-  const found = groups.find(({ group: name }) => name === group);
-  assert.ok(found, `the group ${group} is there`);
-  return found;
-}
 
 /** The groups of the case: those of patterns that others subscribed to may be there as well. */
 function own({ groups }: TopicInspection): readonly GroupInspection[] {
@@ -54,16 +31,6 @@ async function soon(stage: DriverStage, assertion: () => Promise<void>): Promise
     }
     await stage.quiet(20);
   }
-}
-
-/** Frames of several messages each; what is in them does not matter to a driver. */
-async function publishBundles(
-  stage: DriverStage,
-  driver: DiscoDriver,
-  topic: string,
-  sizes: readonly number[],
-): Promise<void> {
-  for (const messages of sizes) await stage.publish(driver, topic, `${messages} messages`, { messages });
 }
 
 const part = (index: number) => ({ index, frame: new TextEncoder().encode(`part-${index}`) });

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import type { DiscoDriver } from '../../../driver/driver.js';
 import { offersGroupRemoval } from '../../../driver/group-removal.js';
 import type { GroupSetting } from '../../../driver/group-setting.js';
-import { offersInspection } from '../../../driver/inspection.js';
 import { offersSteering, type Steering } from '../../../driver/steering.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import type { DriverCase } from '../driver-case.js';
 import type { DriverStage } from '../driver-stage.js';
 import { leaveUnsettled } from '../inbox.js';
+import { groupOf, inspection, publishBundles } from '../kept-topics.js';
 
 const GROUP = 'contract';
 const LONG_MS = 60_000;
@@ -15,14 +15,6 @@ const LONG_MS = 60_000;
 function steering(driver: DiscoDriver): Steering {
   assert.ok(offersSteering(driver), 'the driver has steering()');
   return driver.steering();
-}
-
-/** What an inspection says of the group. */
-async function groupOf(driver: DiscoDriver, topic: string) {
-  assert.ok(offersInspection(driver));
-  const found = (await driver.inspectTopic(topic))?.groups.find(({ group }) => group === GROUP);
-  assert.ok(found, 'the group is there');
-  return found;
 }
 
 /** Collects what a subscription is told of its group. */
@@ -39,13 +31,9 @@ async function idleGroup(stage: DriverStage, driver: DiscoDriver, topic: string)
 
 /** Groups of patterns that others subscribed to may be there. */
 async function withoutGroups(driver: DiscoDriver, topic: string): Promise<void> {
-  assert.ok(offersInspection(driver) && offersGroupRemoval(driver));
-  const groups = (await driver.inspectTopic(topic))?.groups ?? [];
+  assert.ok(offersGroupRemoval(driver));
+  const groups = (await inspection(driver).inspectTopic(topic))?.groups ?? [];
   for (const { group } of groups) await driver.removeGroup(topic, group);
-}
-
-async function publishBundles(stage: DriverStage, driver: DiscoDriver, topic: string, sizes: number[]) {
-  for (const messages of sizes) await stage.publish(driver, topic, `${messages} messages`, { messages });
 }
 
 /** What operators can do to a driver's topics and groups. */

@@ -5,7 +5,7 @@ import {
   partPosition,
 } from '../../../../driver/delivery.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
-import type { StreamEntry } from '../stream-entry.js';
+import { isSuspect, type StreamEntry } from '../stream-entry.js';
 import { asBuffer, type ScriptArgument } from '../stream-script.js';
 import { EntryParts } from './entry-parts.js';
 
@@ -32,9 +32,6 @@ export interface DeliveryRecords {
 
 /** Where a delivery stands: read, handed over, settled or taken away. */
 export type DeliveryPhase = 'waiting' | 'handed' | 'over';
-
-/** After so many deaths of processes that held it, an entry is tried alone, whether or not its handler had begun. */
-const MOST_DEATHS = 2;
 
 /** How often processes died that held an entry: while its handler ran, and otherwise. */
 interface Deaths {
@@ -104,7 +101,7 @@ export class StreamDelivery implements Delivery {
 
   /** Whether it may have crashed a process, and so is to be tried alone. */
   get isSuspect(): boolean {
-    return this.entry.crashes > 0 || this.entry.deaths >= MOST_DEATHS;
+    return isSuspect(this.entry);
   }
 
   /** Whether its time to live is over, on the server's clock. */

@@ -1,4 +1,4 @@
-import type { GroupSetting } from '../../../../driver/group-setting.js';
+import { type GroupSetting, isSameSetting } from '../../../../driver/group-setting.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import type { TopicDirectory } from '../patterns/topic-directory.js';
 import { persist, persistFor, type StreamConnection } from '../stream-connection.js';
@@ -218,7 +218,7 @@ export class ConsumerUpkeep {
     this.moves = moves;
     const before = this.setting;
     this.setting = setting;
-    if (setting.paused === before.paused && setting.limit === before.limit) return;
+    if (isSameSetting(setting, before)) return;
     this.owner.isSet(setting);
     // Whoever set it waits for this member to say so.
     this.work.againAfterThis();

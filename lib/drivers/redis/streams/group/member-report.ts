@@ -1,14 +1,8 @@
-import { hostname } from 'node:os';
 import type { GroupSetting } from '../../../../driver/group-setting.js';
-import { VERSION } from '../../../../driver/package-version.js';
+import { type ProcessIdentity, processIdentity } from '../../../../driver/process-identity.js';
 
 /** What a member writes down about itself with each upkeep, for whoever looks into its group. */
-export interface MemberReport {
-  readonly service: string;
-  readonly host: string;
-  readonly pid: number;
-  /** Of this package. */
-  readonly version: string;
+export interface MemberReport extends ProcessIdentity {
   /** Messages that it has read and not settled, running ones included. */
   readonly held: number;
   /** Messages whose handlers run. */
@@ -54,6 +48,5 @@ export function memberReport(
   }
   const times = running > 0 ? { since: Math.round(since) } : {};
   const at = Math.round(serverNowMs);
-  const who = { service, host: hostname(), pid: process.pid, version: VERSION };
-  return { ...who, held, running, ...times, ...setting, reader, at };
+  return { ...processIdentity(service), held, running, ...times, ...setting, reader, at };
 }

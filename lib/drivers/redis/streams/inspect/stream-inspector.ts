@@ -6,6 +6,7 @@ import type {
   TopicRange,
 } from '../../../../driver/inspection.js';
 import { isTopic } from '../../../../message/topic.js';
+import { atOnce } from '../../../../timing/at-once.js';
 import type { FeatureRights } from '../feature-rights.js';
 import { inspectScript } from '../scripts/inspect-script.js';
 import { persistFor, type StreamConnection } from '../stream-connection.js';
@@ -64,7 +65,7 @@ export class StreamInspector implements InspectionProvider {
     for (let at = 0; at < names.length && found.length < limit; ) {
       const some = names.slice(at, at + limit - found.length);
       at += some.length;
-      const looked = await eachOf(some, look);
+      const looked = await atOnce(some, ASKED_AT_ONCE, look);
       for (const each of looked) if (each !== undefined) found.push(each);
     }
     return found;
@@ -101,18 +102,4 @@ export class StreamInspector implements InspectionProvider {
     const keys = [stream, later, counts];
     return persistFor(this.connection, this.rights.before('inspection', keys, command), PATIENCE_MS);
   }
-}
-
-/** What `look` finds of each of `topics`, in their order, so many at a time. */
-async function eachOf<Found>(
-  topics: readonly string[],
-  look: (topic: string) => Promise<Found>,
-): Promise<Found[]> {
-  const found: Found[] = new Array(topics.length);
-  let next = 0;
-  const lookOn = async () => {
-    for (let at = next++; at < topics.length; at = next++) found[at] = await look(topics[at]);
-  };
-  await Promise.all(Array.from({ length: Math.min(ASKED_AT_ONCE, topics.length) }, lookOn));
-  return found;
 }

@@ -5,36 +5,19 @@ import type {
   TopicInspection,
 } from '../../../../driver/inspection.js';
 
-/** What the script answers. An empty list is an empty object there. */
-interface TopicReport {
-  readonly at: number;
-  readonly messages: number;
-  readonly entries: number;
-  readonly exact: boolean;
-  readonly bytes?: number;
-  readonly published: number;
-  readonly oldest?: number;
-  readonly delayed: number;
-  readonly nextDue?: number;
-  readonly overdue: number;
+/** What the script answers: what is told of a topic, but for its name and its groups. An empty list is an empty object there. */
+interface TopicReport extends Omit<TopicInspection, 'topic' | 'delivery' | 'groups'> {
   readonly groups: readonly GroupReport[] | object;
 }
 
-interface GroupReport {
-  readonly group: string;
-  readonly waiting: number;
-  readonly oldest?: number;
-  readonly exact: boolean;
-  readonly retries: number;
-  readonly nextRetry?: number;
+interface GroupReport
+  extends Omit<GroupInspection, 'held' | 'running' | 'deadLetters' | 'position' | 'handled' | 'members'> {
   readonly letters: {
     readonly entries: number;
     readonly messages: number;
     readonly reasons: readonly [reason: string, count: number][] | object;
   };
-  readonly paused: boolean;
   readonly position: string;
-  readonly lastRead?: number;
   readonly members: readonly MemberReport[] | object;
 }
 
@@ -60,50 +43,36 @@ interface MemberInfo {
 /** `<service>@<host>:<random>`, as members are named. */
 const memberName = /^(.+)@([^@]+):[0-9a-f]+$/;
 
+/** What JSON leaves out is there all the same, as undefined. */
+const unknownOfTopic = { bytes: undefined, oldestAt: undefined, nextDueAt: undefined };
+const unknownOfGroup = { oldestUnhandledAt: undefined, nextRetryAt: undefined, lastReadAt: undefined };
+
 /** What a topic holds, from the answer of the script. */
 export function topicInspection(topic: string, reply: string): TopicInspection {
-  const { at, messages, entries, exact, bytes, published, oldest, delayed, nextDue, overdue, groups } =
-    JSON.parse(reply) as TopicReport;
-  const inspected = listOf<GroupReport>(groups).map((group) => groupInspection(group, at, published));
-  return {
-    topic,
-    delivery: 'at-least-once',
-    at,
-    messages,
-    entries,
-    exact,
-    bytes,
-    published,
-    oldestAt: oldest,
-    delayed,
-    nextDueAt: nextDue,
-    overdue,
-    groups: inspected.sort((one, other) => (one.group < other.group ? -1 : 1)),
-  };
+  const { groups, ...report } = JSON.parse(reply) as TopicReport;
+  const inspected = listOf<GroupReport>(groups).map((group) => groupInspection(group, report));
+  inspected.sort((one, other) => (one.group < other.group ? -1 : 1));
+  return { topic, delivery: 'at-least-once', ...unknownOfTopic, ...report, groups: inspected };
 }
 
-function groupInspection(report: GroupReport, at: number, published: number): GroupInspection {
-  const { group, waiting, oldest, exact, retries, nextRetry, paused, position, lastRead } = report;
-  const members = listOf<MemberReport>(report.members)
-    .map((member) => memberInspection(member))
-    .sort((one, other) => (one.id < other.id ? -1 : 1));
-  const held = sum(members.map((member) => member.held));
-  const live = members.filter(({ aliveUntil = 0 }) => aliveUntil > at);
+function groupInspection(
+  { letters, position, members, ...report }: GroupReport,
+  { at, published }: Pick<TopicInspection, 'at' | 'published'>,
+): GroupInspection {
+  const { waiting, retries, exact } = report;
+  const inspected = listOf<MemberReport>(members).map((member) => memberInspection(member));
+  inspected.sort((one, other) => (one.id < other.id ? -1 : 1));
+  const held = sum(inspected.map((member) => member.held));
+  const live = inspected.filter(({ aliveUntil = 0 }) => aliveUntil > at);
   return {
-    group,
-    waiting,
+    ...unknownOfGroup,
+    ...report,
     held,
     running: sum(live.map(({ running }) => running)),
-    exact,
-    oldestUnhandledAt: oldest,
-    retries,
-    nextRetryAt: nextRetry,
-    deadLetters: deadLetters(report.letters),
-    paused,
+    deadLetters: deadLetters(letters),
     position: position === '0-0' ? undefined : position,
-    lastReadAt: lastRead,
     handled: exact ? published - waiting - held - retries : undefined,
-    members,
+    members: inspected,
   };
 }
 

@@ -107,13 +107,13 @@ if waited > 0 or sweeps then
   end
   evicted = math.max(0, waited - redis.call('ZCARD', delayed))
 end
-local due = promote(delayed, bodies, retry, state, 'r')
+local due = promote(delayed, bodies, comeBack)
 evicted = evicted + vanished
 if due or waited > 0 then
   local waiting = redis.call('ZCARD', delayed)
   if waiting ~= waited then redis.call('HSET', state, 'waiting', waiting) end
 end
-local dueLater = promote(later, laterBodies, stream, stream .. ':counts', '')
+local dueLater = promote(later, laterBodies, storeOf(stream))
 if not due or dueLater and dueLater < due then due = dueLater end
 
 -- After a time in which nobody could reach the server, the living get some to be heard again.
@@ -199,8 +199,8 @@ export const upkeepScript =
   nowFunction +
   upkeep +
   appendFunction +
-  promoteFunction +
   comeBackFunction +
+  promoteFunction +
   unburiedFunction +
   buryFunction +
   moveFunction +

@@ -1,18 +1,12 @@
 import { idFunctions, nowFunction } from './shared-lua.js';
 
 const totals = `
-local function partsIn(list)
-  if not list or list == '' then return 0 end
-  local _, commas = string.gsub(list, ',', '')
-  return commas + 1
-end
-
 local function timeOf(id) return (split(id)) end
 `;
 
 const reading = `
 -- What is known of the totals in a stream's ids. Entries up to \`since\` carry none.
-local function tallyOf(length, total, last, since, cut)
+local function countsOf(length, total, last, since, cut)
   return { length = length, total = tonumber(total) or 0, known = total and true or length == 0, last = last,
     since = since and since ~= '0-0' and since or nil, cut = tonumber(cut) or 0 }
 end
@@ -61,7 +55,7 @@ local function held(letter, stream, group, tally, into)
       local messages = messagesOf(id)
       if not isCoded(tally, id) then into.exact = false end
       into.first[letter] = into.first[letter] or timeOf(id)
-      local left = math.max(0, messages - partsIn(settled[letter .. id]))
+      local left = math.max(0, messages - partsIn(settled[letter .. id] or ''))
       into.byMember[consumer] = (into.byMember[consumer] or 0) + left
       if letter == 'S' then into.ids[id] = messages end
       from = after(id)
@@ -113,7 +107,7 @@ local function groupOf(stream, topic, info)
   for _, flat in ipairs(groups.err and {} or groups) do
     local back = fieldsOf(flat)
     if back.name == name then
-      local tally = tallyOf(redis.call('XLEN', retry), state.rt, state.rlast, state.rsince)
+      local tally = countsOf(redis.call('XLEN', retry), state.rt, state.rlast, state.rsince)
       local returned, known = unread(tally, back)
       if tonumber(back.pending) > 0 then held('R', retry, name, tally, holding) end
       waiting, exact = waiting + returned, exact and known ~= nil
@@ -124,9 +118,9 @@ local function groupOf(stream, topic, info)
   local delayed = stream .. ':delayed:' .. name
   local letters, counted = deadLetters(state, stream .. ':dead:' .. name)
   return {
-    group = name, waiting = waiting, oldest = first, exact = exact and counted and holding.exact,
-    retries = redis.call('ZCARD', delayed), nextRetry = tonumber(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]),
-    letters = letters, paused = state.paused ~= nil, position = info['last-delivered-id'], lastRead = tonumber(state.at),
+    group = name, waiting = waiting, oldestUnhandledAt = first, exact = exact and counted and holding.exact,
+    retries = redis.call('ZCARD', delayed), nextRetryAt = tonumber(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]),
+    letters = letters, paused = state.paused ~= nil, limit = tonumber(state.limit), position = info['last-delivered-id'], lastReadAt = tonumber(state.at),
     members = membersOf(stream .. ':members:' .. name, state, holding.byMember),
   }, base, oldest, holding.ids
 end
@@ -137,7 +131,7 @@ local stream, later, counts = KEYS[1], KEYS[2], KEYS[3]
 if redis.call('EXISTS', stream, later) == 0 then return false end
 local length = redis.call('XLEN', stream)
 local known = redis.call('HMGET', counts, 't', 'last', 'since', 'cut')
-local topic = tallyOf(length, known[1] or nil, known[2] or nil, known[3] or nil, known[4] or nil)
+local topic = countsOf(length, known[1] or nil, known[2] or nil, known[3] or nil, known[4] or nil)
 local infos = redis.pcall('XINFO', 'GROUPS', stream)
 if infos.err then infos = {} end
 
@@ -187,8 +181,8 @@ if ARGV[1] == '1' then
   end
 end
 return cjson.encode({
-  at = now, messages = messages, entries = length, exact = exact, bytes = bytes, published = topic.known and topic.total or length, oldest = oldest,
-  delayed = redis.call('ZCARD', later), nextDue = tonumber(redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]),
+  at = now, messages = messages, entries = length, exact = exact, bytes = bytes, published = topic.known and topic.total or length, oldestAt = oldest,
+  delayed = redis.call('ZCARD', later), nextDueAt = tonumber(redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]),
   overdue = redis.call('ZCOUNT', later, '-inf', '(' .. text(now)), groups = groups,
 })
 `;

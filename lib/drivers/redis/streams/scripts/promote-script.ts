@@ -9,7 +9,7 @@ import {
 
 const promote = `
 local later, bodies, stream = KEYS[1], KEYS[2], KEYS[3]
-local due = promote(later, bodies, stream, stream .. ':counts', '')
+local due = promote(later, bodies, storeOf(stream))
 if redis.call('EXISTS', stream .. ':read') == 0 then
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
   if groups.err or #groups == 0 then expireUnread(stream, later, bodies, tonumber(ARGV[1])) end

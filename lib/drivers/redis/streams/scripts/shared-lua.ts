@@ -38,6 +38,12 @@ local function before(id)
   return string.format('%.0f-18446744073709551615', ms - 1)
 end
 
+-- How many parts a list names.
+local function partsIn(list)
+  local _, commas = string.gsub(list, ',', '')
+  return list == '' and 0 or commas + 1
+end
+
 local function fieldsOf(flat)
   local fields = {}
   for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
@@ -73,7 +79,8 @@ end
 /**
  * tallyOf(stream, hash, prefix) reads how many messages the stream has had, from the fields \`<prefix>t\` and
  * \`<prefix>last\` of the hash. append(tally, messages, left, field, value …) adds an entry of \`messages\` messages, \`left\` of
- * them not settled, and answers its id or the error. keep(tally) writes the tally down: after the last append.
+ * them not settled, and answers its id or the error. keep(tally) writes the tally down: after the last append. addCounted does both,
+ * and fails where it is refused.
  *
  * Ids are \`<ms>-<total * 4096 + messages - 1>\`, with the total of what was left, this entry's included: so what a group has
  * still to read is the stream's total less that of its last-delivered-id, and no payload is looked at for it. Where the
@@ -129,10 +136,12 @@ local function keep(tally)
   if tally.since then redis.call('HSET', tally.hash, p .. 'since', tally.since) end
 end
 
--- How many parts a list names.
-local function partsIn(list)
-  local _, commas = string.gsub(list, ',', '')
-  return list == '' and 0 or commas + 1
+-- One entry, counted at once. Answers its id.
+local function addCounted(tally, messages, left, ...)
+  local id = append(tally, messages, left, ...)
+  if type(id) == 'table' then error(id.err) end
+  keep(tally)
+  return id
 end
 `;
 
@@ -142,10 +151,7 @@ end
  */
 export const comeBackFunction = `
 local function comeBack(messages, settled, ...)
-  local tally = tallyOf(retry, state, 'r')
-  local id = append(tally, messages, math.max(1, messages - partsIn(settled)), ...)
-  if type(id) == 'table' then error(id.err) end
-  keep(tally)
+  local id = addCounted(tallyOf(retry, state, 'r'), messages, math.max(1, messages - partsIn(settled)), ...)
   if settled ~= '' then redis.call('HSET', parts, 'R' .. id, settled) end
 end
 `;
@@ -304,29 +310,27 @@ end
 `;
 
 /**
- * promote(set, bodies, stream, hash, prefix) moves what has come due into the stream, unless its time to live is over, at most
- * 256 at a time, and returns when the next is due; \`hash\` and \`prefix\` as for tallyOf. What the server has evicted of it
- * counts as \`vanished\`. Needs: now, append.
+ * promote(set, bodies, store) hands what has come due to store(messages, settled, field, value …), unless its time to live is
+ * over, at most 256 at a time, and returns when the next is due. What the server has evicted of it counts as \`vanished\`.
+ * Needs: now, fieldsOf. storeOf(stream) is the store of a topic. Needs: addCounted.
  */
 export const promoteFunction = `
 local vanished = 0
-local function promote(set, bodies, stream, hash, prefix)
+local function storeOf(stream)
+  return function(messages, _, ...) addCounted(tallyOf(stream, stream .. ':counts', ''), messages, messages, ...) end
+end
+
+local function promote(set, bodies, store)
   local first = tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
   if not first or first > now then return first end
   local members = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)
-  local tally = tallyOf(stream, hash, prefix)
   for _, member in ipairs(members) do
     local packed = redis.call('HGET', bodies, member)
     if packed then
       local fields = cmsgpack.unpack(packed)
       local named = fieldsOf(fields)
       local expires, messages = tonumber(named.x), tonumber(named.m) or 1
-      if not expires or expires > now then
-        local id = append(tally, messages, math.max(1, messages - partsIn(named.s or '')), unpack(fields))
-        if type(id) == 'table' then error(id.err) end
-        keep(tally)
-        if named.s and named.s ~= '' then redis.call('HSET', parts, 'R' .. id, named.s) end
-      end
+      if not expires or expires > now then store(messages, named.s or '', unpack(fields)) end
       redis.call('HDEL', bodies, member)
     else
       vanished = vanished + 1

@@ -1,15 +1,16 @@
 import type { Cluster, Redis } from 'ioredis';
-import type {
-  AuditEntry,
-  DelayedMessage,
-  DelayedRange,
-  SeekOutcome,
-  SeekTarget,
-  SettingOutcome,
-  Steering,
+import {
+  AUDIT_KEPT,
+  type AuditEntry,
+  type DelayedMessage,
+  type DelayedRange,
+  type SeekOutcome,
+  type SeekTarget,
+  type SettingOutcome,
+  type Steering,
 } from '../../../../driver/steering.js';
 import { ConfigurationError } from '../../../../errors/bus.errors.js';
-import { WouldLoseMessagesError } from '../../../../errors/steering.errors.js';
+import { noGroup, notPaused, WouldLoseMessagesError } from '../../../../errors/group.errors.js';
 import type { FeatureRights } from '../feature-rights.js';
 import type { MemberReport } from '../group/member-report.js';
 import { promoteScript } from '../scripts/promote-script.js';
@@ -44,7 +45,6 @@ const PATIENCE_MS = 5_000;
 /** Members that are not nudged hear of a setting with their next upkeep: at most this long after the last one. */
 const CONFIRM_MS = 15_000;
 const LOOK_MS = 50;
-const AUDIT_KEPT = 1_000;
 
 /** What {@link GroupSteering} works with. */
 export interface SteeringSetup {
@@ -89,9 +89,7 @@ export class GroupSteering implements Steering {
     ];
     if (outcome === 'none') throw noGroup(topic, group);
     if (outcome === 'members') {
-      throw new ConfigurationError(
-        `The group "${group}" of "${topic}" has ${count} live members and is not paused: pause it first`,
-      );
+      throw notPaused(topic, group, count);
     }
     if (outcome === 'loses') throw new WouldLoseMessagesError(topic, group, count, 'say skip: true');
     return { skipped: Math.max(0, count), repeated: Math.max(0, -count), position };
@@ -194,10 +192,6 @@ export class GroupSteering implements Steering {
 function firstId(target: SeekTarget): string {
   if (target.to === 'time') return String(target.at);
   return target.to === 'position' ? target.position : '-';
-}
-
-function noGroup(topic: string, group: string): ConfigurationError {
-  return new ConfigurationError(`The topic "${topic}" has no group ${JSON.stringify(group.slice(0, 80))}`);
 }
 
 function auditEntry(id: string, fields: readonly string[]): AuditEntry {
