@@ -50,3 +50,14 @@ export function memberReport(
   const at = Math.round(serverNowMs);
   return { ...processIdentity(service), held, running, ...times, ...setting, reader, at };
 }
+
+/** What the text of a report says. Anybody who may write to the server may have written it, so each field is to be checked. */
+export function saidIn(text: string | undefined): { readonly [Field in keyof MemberReport]?: unknown } {
+  if (text === undefined || text === '') return {};
+  try {
+    const said: unknown = JSON.parse(text);
+    return typeof said === 'object' && said !== null ? said : {};
+  } catch {
+    return {};
+  }
+}

@@ -4,6 +4,7 @@ import type {
   MemberInspection,
   TopicInspection,
 } from '../../../../driver/inspection.js';
+import { saidIn } from '../group/member-report.js';
 
 /** What the script answers: what is told of a topic, but for its name and its groups. An empty list is an empty object there. */
 interface TopicReport extends Omit<TopicInspection, 'topic' | 'delivery' | 'groups'> {
@@ -27,17 +28,6 @@ interface MemberReport {
   readonly held: number;
   /** JSON of its own. */
   readonly info?: string;
-}
-
-/** What a member says of itself. Anybody who may write to the server may have written it, so each field is checked. */
-interface MemberInfo {
-  readonly service?: unknown;
-  readonly host?: unknown;
-  readonly pid?: unknown;
-  readonly version?: unknown;
-  readonly running?: unknown;
-  readonly since?: unknown;
-  readonly at?: unknown;
 }
 
 /** `<service>@<host>:<random>`, as members are named. */
@@ -83,7 +73,7 @@ function deadLetters({ entries, messages, reasons }: GroupReport['letters']): De
 /** A member reports now and then only: no more of what it holds runs than it holds by now. */
 function memberInspection({ id, aliveUntil, held, info }: MemberReport): MemberInspection {
   const [, serviceOfName, hostOfName] = memberName.exec(id) ?? [];
-  const said = infoOf(info);
+  const said = saidIn(info);
   const running = Math.min(held, number(said.running) ?? 0);
   return {
     id,
@@ -97,16 +87,6 @@ function memberInspection({ id, aliveUntil, held, info }: MemberReport): MemberI
     runningSince: running > 0 ? number(said.since) : undefined,
     reportedAt: number(said.at),
   };
-}
-
-function infoOf(info: string | undefined): MemberInfo {
-  if (info === undefined) return {};
-  try {
-    const said: unknown = JSON.parse(info);
-    return typeof said === 'object' && said !== null ? said : {};
-  } catch {
-    return {};
-  }
 }
 
 function listOf<Item>(list: readonly Item[] | object): readonly Item[] {

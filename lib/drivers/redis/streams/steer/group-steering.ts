@@ -12,7 +12,7 @@ import {
 import { ConfigurationError } from '../../../../errors/bus.errors.js';
 import { noGroup, notPaused, WouldLoseMessagesError } from '../../../../errors/group.errors.js';
 import type { FeatureRights } from '../feature-rights.js';
-import type { MemberReport } from '../group/member-report.js';
+import { saidIn } from '../group/member-report.js';
 import { promoteScript } from '../scripts/promote-script.js';
 import {
   auditScript,
@@ -55,6 +55,8 @@ export interface SteeringSetup {
   readonly unreadMs: number;
 }
 
+type Report = ReturnType<typeof saidIn>;
+
 /** What operators do to topics and groups: sets what their members go by, moves groups, and drops messages. */
 export class GroupSteering implements Steering {
   constructor(private readonly setup: SteeringSetup) {}
@@ -72,7 +74,9 @@ export class GroupSteering implements Steering {
       setGroup.run(client, [stream, state], [group, ...fields]),
     );
     if (reply === -1) throw noGroup(topic, group);
-    const isSet = (report: MemberReport) =>
+    // Whoever has said nothing yet does not go by it.
+    const isSet = (report: Report) =>
+      typeof report.paused === 'boolean' &&
       (paused === undefined || report.paused === paused) &&
       (limit === undefined || (report.limit ?? null) === limit);
     return { changed: reply === 1, ...(await this.confirmed(topic, group, isSet)) };
@@ -155,7 +159,7 @@ export class GroupSteering implements Steering {
   private async confirmed(
     topic: string,
     group: string,
-    isSet: (report: MemberReport) => boolean,
+    isSet: (report: Report) => boolean,
   ): Promise<{ members: number; confirmed: number }> {
     const { members, state } = this.setup.keys.group(topic, group);
     const untilMs = performance.now() + CONFIRM_MS;
@@ -164,14 +168,14 @@ export class GroupSteering implements Steering {
       const texts = (await this.ask([members, state], (client) =>
         memberReports.run(client, [members, state], []),
       )) as string[];
-      const reports = texts.map((text) => (text === '' ? undefined : (JSON.parse(text) as MemberReport)));
-      const missing = reports.filter((report) => report === undefined || !isSet(report));
+      const reports = texts.map(saidIn);
+      const missing = reports.filter((report) => !isSet(report));
       const outcome = { members: reports.length, confirmed: reports.length - missing.length };
       if (missing.length === 0 || performance.now() >= untilMs) return outcome;
-      for (const report of missing) {
-        if (report?.reader === undefined || nudged.has(report.reader)) continue;
-        nudged.add(report.reader);
-        this.nudge(report.reader);
+      for (const { reader } of missing) {
+        if (typeof reader !== 'number' || nudged.has(reader)) continue;
+        nudged.add(reader);
+        this.nudge(reader);
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
