@@ -58,7 +58,7 @@ const busFolders = {
   operate: ['operate/', 'options/', 'connection/', 'wire/'],
   publish: ['publish/', 'options/', 'wire/'],
   requests: ['requests/', 'options/', 'wire/', 'delivery-context'],
-  consume: ['consume/', 'options/', 'wire/', 'requests/', 'delivery-context'],
+  consume: ['consume/', 'options/', 'wire/', 'requests/', 'delivery-context', 'bus-status'],
 };
 const error = (name, from, to, comment) => ({ name, severity: 'error', from, to, comment });
 const npmPath = (p) => `node_modules/(@types/)?${p}/`;

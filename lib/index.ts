@@ -15,11 +15,18 @@ export type {
 
 // Bus and messages: what is published, subscribed and received, with or without Nest
 
-export type { BusState, BusStatus, BusStatusListener } from './bus/bus-status.js';
+export type {
+  BusState,
+  BusStatus,
+  BusStatusListener,
+  LockLost,
+  Retried,
+  SubscriptionChanged,
+} from './bus/bus-status.js';
 export type { BatchHandler, DiscoBatchContext } from './bus/consume/batch.js';
 export type { DeclaredSubscription, Subscription } from './bus/consume/subscription.js';
 export { DiscoBus } from './bus/disco-bus.js';
-export type { BusLogger } from './bus/options/bus-logger.js';
+export { type BusLogger, type LogEvent, type LogFields, logEvents } from './bus/options/bus-logger.js';
 export type {
   BacklogOptions,
   BatchOptions,
@@ -38,6 +45,7 @@ export type {
 } from './bus/options/bus-options.js';
 export type { DeliveryGuarantee } from './driver/capabilities.js';
 export type { DiscoDriver } from './driver/driver.js';
+export type { DeadLettered } from './driver/driver-status.js';
 export type { Headers } from './message/headers.js';
 export type { Message } from './message/message.js';
 export type { DiscoMessageContext } from './middleware/message-context.js';
@@ -114,6 +122,12 @@ export {
   type Enhancers,
 } from './nest/handlers/disco-subscribe.decorator.js';
 export { DISCO_CONTEXT_TYPE } from './nest/handlers/handler-arguments-host.js';
+export {
+  type DiscoEvent,
+  type DiscoEventType,
+  OnDiscoEvent,
+  type OnDiscoEventOptions,
+} from './nest/handlers/on-disco-event.decorator.js';
 
 // Middleware: functions around every handler
 

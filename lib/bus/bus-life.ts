@@ -1,11 +1,11 @@
-import type { DriverStatus } from '../driver/driver-status.js';
+import type { DeadLettered, DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
 import { type Clock, sleep } from '../timing/clock.js';
 import type { BusParts } from './bus-parts.js';
-import type { BusState, BusStatusListener, Lifecycle } from './bus-status.js';
+import type { BusState, BusStatusListener, Lifecycle, LockLost } from './bus-status.js';
 import { Connector } from './connection/connector.js';
-import { type BusLogger, errorLine } from './options/bus-logger.js';
+import { type BusLogger, errorFields, errorLine } from './options/bus-logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { StatusLog } from './status-log.js';
 
@@ -30,9 +30,12 @@ class Grace {
     const { totalMs, clock, logger } = this;
     const startedMs = clock.monotonic();
     const late = sleep(this.leftMs, clock, timer.signal).then(() => {
-      if (!timer.signal.aborted) logger.warn(`Shutdown: still busy after ${totalMs} ms; closing`);
+      if (timer.signal.aborted) return;
+      logger.warn(`Shutdown: still busy after ${totalMs} ms; closing`, { event: 'shutdown-late', totalMs });
     });
-    await Promise.race([work, late]).catch((error) => logger.error(`Shutdown: ${errorLine(error)}`));
+    await Promise.race([work, late]).catch((error) =>
+      logger.error(`Shutdown: ${errorLine(error)}`, { event: 'shutdown-failed', ...errorFields(error) }),
+    );
     timer.abort();
     await late;
     this.leftMs = Math.max(0, this.leftMs - (clock.monotonic() - startedMs));
@@ -54,6 +57,7 @@ export class BusLife {
   /** Whether the driver has its connection right now. */
   connected = false;
   private readonly grace: Grace;
+  private readonly log: StatusLog;
   private connector?: Connector;
   private starting?: Promise<void>;
   private draining?: Promise<void>;
@@ -71,13 +75,13 @@ export class BusLife {
   ) {
     const { shutdownTimeoutMs, clock, logger, driver } = options;
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
-    const log = new StatusLog(driver.name, logger);
+    this.log = new StatusLog(driver.name, logger);
     this.stopListening = driver.onStatus((status) => {
-      log.hear(status);
+      this.log.hear(status);
       hear(status);
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
-      if (status.type === 'dead-letters-full') parts.subscriber.countOutlived(status);
+      if (status.type === 'dead-letters-full' || status.type === 'dead-letter') this.count(status);
       parts.requester.onDriverStatus(status);
       lifecycle.emit(status);
     });
@@ -89,6 +93,13 @@ export class BusLife {
 
   onStatus(listener: BusStatusListener): () => void {
     return this.lifecycle.listen(listener);
+  }
+
+  /** For what the application does beside the bus. */
+  lockLost({ keys, fencingToken }: Omit<LockLost, 'type'>): void {
+    const status: LockLost = { type: 'lock-lost', keys, fencingToken };
+    this.log.hear(status);
+    this.lifecycle.emit(status);
   }
 
   onDrain(farewell: () => Promise<unknown>): () => void {
@@ -161,7 +172,23 @@ export class BusLife {
   private onNeverConnected(error: DiscoBusError): void {
     if (this.draining) return;
     this.options.waitingRoom.refuse(error);
-    if (this.wentOn) this.options.logger.error(`Not connected, and not trying any more: ${errorLine(error)}`);
+    if (!this.wentOn) return;
+    this.options.logger.error(`Not connected, and not trying any more: ${errorLine(error)}`, {
+      event: 'never-connected',
+      ...errorFields(error),
+    });
+  }
+
+  /** Dead letters that the driver made or dropped itself, where a subscription of this bus reads in their group. */
+  private count(status: DeadLettered | DeadLettersFull): void {
+    const label = this.parts.subscriber.expected.labelOf(status.topic, status.group);
+    if (label === undefined) return;
+    const metrics = this.options.metrics.topic(label);
+    const letters = status.type === 'dead-letter' ? status.letters : status.dropped;
+    for (let count = 0; count < letters; count++) {
+      if (status.type === 'dead-letter') metrics.deadLettered(status.reason);
+      else metrics.dropped('dead-letters-full');
+    }
   }
 
   private onConnection(up: boolean): void {
@@ -171,12 +198,15 @@ export class BusLife {
 
   private async drainSubscriptions(): Promise<void> {
     const { subscriber, responder } = this.parts;
+    const { clock } = this.options;
+    const startedMs = clock.monotonic();
     this.connector?.stop();
     this.options.waitingRoom.refuse(new ClosedError('The bus was stopped before it was connected'));
     this.lifecycle.enter('draining');
     await this.grace.within(subscriber.close(this.sayFarewell()));
     subscriber.abandon();
     await this.grace.within(responder.abandon(new ClosedError('The responder was stopped')));
+    if (this.wentOn) this.log.drained(clock.monotonic() - startedMs);
   }
 
   private sayFarewell(): Promise<unknown> | undefined {
@@ -185,7 +215,10 @@ export class BusLife {
     const say = async (farewell: () => Promise<unknown>) => farewell();
     const said = [...this.farewells].map((farewell) =>
       say(farewell).catch((error) =>
-        logger.warn(`Shutdown: what onDrain was given failed: ${errorLine(error)}`),
+        logger.warn(`Shutdown: what onDrain was given failed: ${errorLine(error)}`, {
+          event: 'farewell-failed',
+          ...errorFields(error),
+        }),
       ),
     );
     return Promise.all(said);
@@ -200,6 +233,7 @@ export class BusLife {
     publisher.close();
     this.onConnection(false);
     this.stopListening();
+    this.options.logger.flush();
     this.lifecycle.enter('closed');
   }
 }

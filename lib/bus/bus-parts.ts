@@ -1,7 +1,6 @@
-import type { DropReason } from '../metrics/metrics.js';
 import type { Lifecycle } from './bus-status.js';
 import { Subscriber } from './consume/subscriber.js';
-import { errorLine } from './options/bus-logger.js';
+import { errorFields, errorLine } from './options/bus-logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { Publisher } from './publish/publisher.js';
 import { DirectChannel } from './requests/direct-channel.js';
@@ -29,10 +28,13 @@ export function busParts(options: ResolvedOptions, lifecycle: Lifecycle): BusPar
   const decoder = new MessageDecoder(codec, maxMessageBytes);
   const channel = new DirectChannel({ ...options, driver: options.requestDriver, codec, decoder });
   const onUnsent = (topic: string, error: unknown) =>
-    logger.warn(`"${topic}": a reply could not be sent: ${errorLine(error)}`);
+    logger.warn(`"${topic}": a reply could not be sent: ${errorLine(error)}`, {
+      event: 'reply-not-sent',
+      topic,
+      ...errorFields(error),
+    });
   const responder = new Responder({ channel, clock, onUnsent });
-  const onDropped = (topic: string, reason: DropReason) => lifecycle.emit({ type: 'dropped', topic, reason });
-  const subscriber = new Subscriber(options, responder, onDropped);
+  const subscriber = new Subscriber(options, responder, (status) => lifecycle.emit(status));
   const publisher = new Publisher(options, subscriber.expected);
   const requester = new Requester({
     publishTimeoutMs: options.publishTimeoutMs,
@@ -46,7 +48,7 @@ export function busParts(options: ResolvedOptions, lifecycle: Lifecycle): BusPar
     publish: (topic, payload, publish) => publisher.publish(topic, payload, publish),
     onStrayReply: () => {
       metrics.topic(REPLIES).dropped('stray');
-      onDropped(REPLIES, 'stray');
+      lifecycle.emit({ type: 'dropped', topic: REPLIES, reason: 'stray' });
     },
   });
   return { decoder, channel, responder, subscriber, publisher, requester };

@@ -9,7 +9,7 @@ import { assertTopic } from '../message/topic.js';
 import { toMilliseconds } from '../timing/duration.js';
 import { BusLife } from './bus-life.js';
 import { type BusParts, busParts } from './bus-parts.js';
-import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
+import { type BusState, type BusStatusListener, Lifecycle, type LockLost } from './bus-status.js';
 import { PATIENCE_MS } from './connection/waiting-room.js';
 import type { BatchHandler } from './consume/batch.js';
 import { handlerName, type Wanted } from './consume/subscriber.js';
@@ -270,6 +270,14 @@ export class DiscoBus {
    */
   recordDeed(deed: Deed): Promise<void> {
     return this.deeds.record(deed);
+  }
+
+  /**
+   * Says that a lock of the application was lost.
+   * @internal
+   */
+  reportLockLost(lock: Omit<LockLost, 'type'>): void {
+    this.life.lockLost(lock);
   }
 
   /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */

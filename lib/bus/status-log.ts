@@ -1,7 +1,8 @@
-import type { DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
+import type { DeadLettered, DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
 import { ToldOnce } from '../driver/told-once.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
-import { type BusLogger, errorLine } from './options/bus-logger.js';
+import type { LockLost } from './bus-status.js';
+import { type BusLogger, errorFields, errorLine, type LogFields, printable } from './options/bus-logger.js';
 
 /** Topics that are remembered as told. */
 const REMEMBERED = 1_000;
@@ -23,8 +24,7 @@ export class StatusLog {
     private readonly logger: BusLogger,
   ) {}
 
-  hear(status: DriverStatus): void {
-    const { logger } = this;
+  hear(status: DriverStatus | LockLost): void {
     switch (status.type) {
       case 'connected':
         this.connected(status);
@@ -38,23 +38,8 @@ export class StatusLog {
       case 'gap':
         this.gap(status);
         break;
-      case 'data-loss':
-        logger.error(`"${status.topic}": the server has lost messages that it had stored`);
-        break;
-      case 'full':
-        if (status.full)
-          logger.error(
-            'The server has no memory left: publishes at least once are refused until there is room',
-          );
-        else logger.log('The server has room again: publishes are accepted');
-        break;
-      case 'evicts':
-        logger.warn(
-          `The server drops keys when its memory is full (maxmemory-policy ${status.policy}): messages, retries and locks may vanish. Set it to noeviction`,
-        );
-        break;
       case 'abandoned':
-        logger.error(abandonedLine(status));
+        this.abandoned(status);
         break;
       case 'dead-letters-full':
         this.deadLettersFull(status);
@@ -62,29 +47,106 @@ export class StatusLog {
       case 'deduplication-full':
         this.deduplicationFull(status);
         break;
+      case 'dead-letter':
+        this.deadLettered(status);
+        break;
+      case 'lock-lost':
+        this.lockLost(status);
+        break;
       case 'unread':
       case 'trimmed':
-        if (this.told[status.type].isNew(status.topic)) logger.warn(lineOf(status));
+        this.topic(status);
+        break;
+      default:
+        this.server(status);
     }
+  }
+
+  /** The bus has drained. */
+  drained(tookMs: number): void {
+    this.logger.log(`${this.name}: drained in ${Math.round(tookMs)} ms: nothing is read any more`, {
+      event: 'drained',
+      tookMs: Math.round(tookMs),
+    });
+  }
+
+  /** What its server does to what it stores. */
+  private server(status: Extract<DriverStatus, { type: 'data-loss' | 'full' | 'evicts' }>): void {
+    const { logger } = this;
+    if (status.type === 'data-loss') {
+      const { topic } = status;
+      logger.error(`"${topic}": the server has lost messages that it had stored`, {
+        event: 'data-loss',
+        topic,
+      });
+    } else if (status.type === 'evicts') {
+      const { policy } = status;
+      logger.warn(
+        `The server drops keys when its memory is full (maxmemory-policy ${policy}): messages, retries and locks may vanish. Set it to noeviction`,
+        { event: 'server-evicts', policy },
+      );
+    } else if (status.full) {
+      logger.error('The server has no memory left: publishes at least once are refused until there is room', {
+        event: 'server-full',
+      });
+    } else {
+      logger.log('The server has room again: publishes are accepted', { event: 'server-has-room' });
+    }
+  }
+
+  private topic(status: Extract<DriverStatus, { type: 'unread' | 'trimmed' }>): void {
+    const { type, topic } = status;
+    if (this.told[type].isNew(topic)) this.logger.warn(lineOf(status), { event: `topic-${type}`, topic });
+  }
+
+  private abandoned(status: Extract<DriverStatus, { type: 'abandoned' }>): void {
+    const { topic, group, messages, removed } = status;
+    this.logger.error(abandonedLine(status), { event: 'group-abandoned', topic, group, messages, removed });
+  }
+
+  private deadLettered({ topic, group, reason, letters }: DeadLettered): void {
+    const what = letters === 1 ? 'a message became a dead letter' : `${letters} messages became dead letters`;
+    this.logger.error(
+      `"${topic}": ${what} of the group "${group}" (${reason}): disco-bus dead list ${topic} ${group}`,
+      { event: 'dead-lettered', topic, group, reason, letters },
+    );
+  }
+
+  private lockLost({ keys, fencingToken }: LockLost): void {
+    const names = keys.map((key) => JSON.stringify(printable(key))).join(', ');
+    this.logger.error(
+      `The lock ${names} was lost before it was released: somebody else may hold it (fencing token ${fencingToken})`,
+      { event: 'lock-lost', lock: printable(keys.join(' ')), fencingToken: String(fencingToken) },
+    );
   }
 
   private connected({ target = this.name, fallback }: Extract<DriverStatus, { type: 'connected' }>): void {
     const goneS = this.lostMs === undefined ? undefined : (performance.now() - this.lostMs) / 1000;
     this.lostMs = undefined;
     this.errors = new ToldOnce(REMEMBERED);
-    if (goneS !== undefined) this.logger.log(`Connected to ${target} again after ${goneS.toFixed(1)} s`);
+    const fields: LogFields = { event: 'connected', target };
+    if (goneS !== undefined)
+      this.logger.log(`Connected to ${target} again after ${goneS.toFixed(1)} s`, {
+        ...fields,
+        event: 'connected-again',
+        outageMs: Math.round(goneS * 1_000),
+      });
     else if (fallback)
       this.logger.warn(
         `Connected to ${target}, since nothing says where the server is: set url or DISCO_BUS_URL`,
+        fields,
       );
-    else this.logger.log(`Connected to ${target}`);
+    else this.logger.log(`Connected to ${target}`, fields);
   }
 
   /** The driver's own end is no loss. */
   private disconnected(error: DiscoBusError | undefined): void {
     if (error === undefined) return;
     this.lostMs = performance.now();
-    this.logger.warn(`${this.name}: the connection is lost: ${errorLine(error)}`);
+    this.logger.warn(`${this.name}: the connection is lost: ${errorLine(error)}`, {
+      event: 'connection-lost',
+      ...errorFields(error),
+    });
   }
 
   private gap({ topics, from, to }: Extract<DriverStatus, { type: 'gap' }>): void {
@@ -95,6 +157,7 @@ export class StatusLog {
     const more = topics.length > 5 ? ` and ${topics.length - 5} more` : '';
     this.logger.warn(
       `${this.name}: messages at most once of ${some}${more} may have been missed for ${((to - from) / 1000).toFixed(1)} s`,
+      { event: 'messages-missed', topics: topics.slice(0, 5).join(' '), from, to },
     );
   }
 
@@ -107,7 +170,9 @@ export class StatusLog {
     const tells = nowMs - toldMs >= FULL_AGAIN_MS;
     if (this.full.size >= REMEMBERED && !this.full.has(name)) this.full.clear();
     this.full.set(name, tells ? { toldMs: nowMs, dropped: 0 } : { toldMs, dropped: sum });
-    if (tells) this.logger.error(fullLine(status, sum));
+    if (!tells) return;
+    const { topic, group } = status;
+    this.logger.error(fullLine(status, sum), { event: 'dead-letters-full', topic, group, dropped: sum });
   }
 
   private deduplicationFull({
@@ -118,12 +183,14 @@ export class StatusLog {
     this.forgetful = true;
     this.logger.warn(
       `${this.name}: ${maxIds} ids of publishes are remembered, and the oldest are forgotten before their ${windowMs} ms are over: what repeats them is stored again. Raise maxDeduplicationIds or shorten deduplicationWindow`,
+      { event: 'deduplication-full', maxIds, windowMs },
     );
   }
 
   /** Each once until there is a connection again; beyond so many, all again. */
   private error(error: DiscoBusError): void {
-    if (this.errors.isNew(error.message)) this.logger.error(`${this.name}: ${errorLine(error)}`);
+    if (!this.errors.isNew(error.message)) return;
+    this.logger.error(`${this.name}: ${errorLine(error)}`, { event: 'driver-error', ...errorFields(error) });
   }
 }
 

@@ -1,5 +1,6 @@
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { callGuest } from '../errors/guest.js';
+import type { Headers } from '../message/headers.js';
 
 /**
  * What a driver tells of its connection. `connected`: to that target, without credentials; `fallback` where nothing says
@@ -13,7 +14,7 @@ import { callGuest } from '../errors/guest.js';
  * server may drop keys when its memory is full, and with them messages, retries and locks. `dead-letters-full`: a group
  * keeps no more than `maxDeadLetters`, or no more than `maxBytes` where that is told, and so many of the oldest gave way to newer ones:
  * told each time. `deduplication-full`: no more than `maxIds` ids are remembered, and the oldest was forgotten within its
- * window: a publish that repeats it is stored again.
+ * window: a publish that repeats it is stored again. `dead-letter`: a message was given up and kept, see {@link DeadLettered}.
  */
 export type DriverStatus =
   | { readonly type: 'connected'; readonly target?: string; readonly fallback?: boolean }
@@ -45,9 +46,33 @@ export type DriverStatus =
       readonly maxBytes?: number;
     }
   | { readonly type: 'deduplication-full'; readonly maxIds: number; readonly windowMs: number }
+  | DeadLettered
   | { readonly type: 'full'; readonly full: boolean }
   | { readonly type: 'evicts'; readonly policy: string }
   | { readonly type: 'error'; readonly error: DiscoBusError };
+
+/**
+ * The status `dead-letter`: a message was given up and is kept as a dead letter of its group. A bus tells it of each message that
+ * its handlers gave up, a driver of those that it gave up itself, as a handler never returned from them.
+ */
+export interface DeadLettered {
+  readonly type: 'dead-letter';
+  readonly topic: string;
+  readonly group: string;
+  /** As the dead letter has it: `attempts`, `unrecoverable`, `terminated`, `undecodable`, `crashes`. */
+  readonly reason: string;
+  /** Dead letters that this tells of. */
+  readonly letters: number;
+  /** What follows is undefined where the driver tells it. */
+  readonly messageId?: string;
+  readonly headers?: Headers;
+  /** The handler that gave it up. */
+  readonly handler?: string;
+  /** The last attempt, the first being 1. */
+  readonly attempt?: number;
+  /** What the handler threw last. */
+  readonly error?: unknown;
+}
 
 /** The status `dead-letters-full`. */
 export type DeadLettersFull = Extract<DriverStatus, { type: 'dead-letters-full' }>;

@@ -96,7 +96,7 @@ export class HeldLock implements Lock {
     if (this.lost || this.releasing) return;
     this.lost = true;
     this.validity.end();
-    this.deps.observer.lost();
+    this.deps.observer.lost(this);
     this.settle(reason);
   }
 
@@ -107,7 +107,7 @@ export class HeldLock implements Lock {
     // Also a lost lock is given up at the store: it may have outlived our own count.
     const held = await this.giveBack();
     if (!valid || !held) {
-      if (!this.lost) observer.lost();
+      if (!this.lost) observer.lost(this);
       this.lost = true;
       throw this.reportLoss('release');
     }

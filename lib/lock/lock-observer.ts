@@ -11,8 +11,8 @@ export interface LockObserver {
   waited(seconds: number): void;
   /** How long a released lock was held. */
   held(seconds: number): void;
-  /** A lock was lost before it was released. */
-  lost(): void;
+  /** A lock was lost before it was released: somebody else may hold it. Told once of each. */
+  lost(lock: { readonly keys: readonly string[]; readonly fencingToken: bigint }): void;
 }
 
 /** Tells nobody. */

@@ -2,6 +2,7 @@ import { Global, Injectable, Module, type OnModuleDestroy } from '@nestjs/common
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { BusRegistry } from './bus-registry.js';
 import { DiscoHandlers } from './handlers/disco-handlers.js';
+import { EventRegistrar } from './handlers/event-registrar.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { HandlerRegistrar } from './handlers/handler-registrar.js';
 import { HandlerRunner } from './handlers/handler-runner.js';
@@ -36,7 +37,15 @@ export class BusDrainModule {}
 @Global()
 @Module({
   imports: [DiscoveryModule, BusDrainModule],
-  providers: [BusRegistry, HandlerExplorer, HandlerRunner, HandlerRegistrar, DiscoHandlers, LockedInstances],
+  providers: [
+    BusRegistry,
+    HandlerExplorer,
+    HandlerRunner,
+    HandlerRegistrar,
+    EventRegistrar,
+    DiscoHandlers,
+    LockedInstances,
+  ],
   exports: [BusRegistry, DiscoHandlers],
 })
 export class DiscoBusCoreModule {

@@ -1,4 +1,5 @@
 import { type DynamicModule, Inject, Logger, Module, Optional, type Provider } from '@nestjs/common';
+import type { LockLost } from '../bus/bus-status.js';
 import { DiscoBus } from '../bus/disco-bus.js';
 import { busKinds } from '../bus/options/bus-option-kinds.js';
 import type { DiscoDriver } from '../driver/driver.js';
@@ -31,6 +32,7 @@ import {
   type DiscoBusModuleOptions,
   type DiscoBusOptionsFactory,
 } from './module-options.js';
+import { nestLogger } from './nest-logger.js';
 
 /** The driver that the options name. Throws ConfigurationError, which never quotes the URL, as it may hold a password. */
 async function chooseDriver({ driver, url }: DiscoBusFactoryOptions): Promise<DiscoDriver> {
@@ -133,9 +135,11 @@ async function createService(
   const driver = await chooseDriver(options);
   const owned: OwnedMetrics | undefined = metrics === true ? source?.open() : undefined;
   const sink = typeof metrics === 'object' ? metrics : owned;
-  const bus = new DiscoBus({ ...pickOptions(options, busKinds), driver, logger, metrics: sink });
+  const own = logger instanceof Logger ? nestLogger(logger) : logger;
+  const bus = new DiscoBus({ ...pickOptions(options, busKinds), driver, logger: own, metrics: sink });
   const onForcedRelease = ({ key, by, holders }: ForcedRelease) =>
     bus.recordDeed({ by, action: 'force release', lock: key, messages: holders });
-  const locks = locksOf({ ...options, driver, metrics: sink, onForcedRelease });
+  const onLost = (lock: Omit<LockLost, 'type'>) => bus.reportLockLost(lock);
+  const locks = locksOf({ ...options, driver, metrics: sink, onLost, onForcedRelease });
   return new DiscoBusService(bus, locks, () => owned?.close());
 }

@@ -3,7 +3,7 @@ import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { backoffDelay, resolveBackoff } from '../../timing/backoff.js';
 import { type Clock, sleep } from '../../timing/clock.js';
-import { type BusLogger, errorLine } from '../options/bus-logger.js';
+import { type BusLogger, errorFields, errorLine } from '../options/bus-logger.js';
 
 /** What a {@link Connector} goes by. */
 export interface ConnectorOptions {
@@ -50,7 +50,10 @@ export class Connector {
       throw new NotConnectedError(text, { cause: this.lastError });
     }
     const because = this.lastError === undefined ? 'no answer yet' : errorLine(this.lastError);
-    this.options.logger.warn(`${text}; going on, and connecting in the background (${because})`);
+    this.options.logger.warn(`${text}; going on, and connecting in the background (${because})`, {
+      event: 'not-connected-yet',
+      ...(this.lastError === undefined ? {} : errorFields(this.lastError)),
+    });
   }
 
   /** Makes no further attempt. */

@@ -219,7 +219,7 @@ export class DeliveryHandling {
       return;
     }
     try {
-      if (failed) this.settlement.failed(delivery, context.id, error, seconds);
+      if (failed) this.settlement.failed(delivery, context, error, seconds);
       else this.settlement.succeeded(delivery, context, seconds);
     } catch (failure) {
       this.deps.log.failedToSettle(failure);

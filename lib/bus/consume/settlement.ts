@@ -2,6 +2,7 @@ import type { DeadLetterReason, Delivery } from '../../driver/delivery.js';
 import { errorDetails } from '../../driver/guarded-delivery.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { isUnrecoverable } from '../../errors/handler.errors.js';
+import type { Headers } from '../../message/headers.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../../metrics/metrics.js';
 import { attemptsMade } from '../../middleware/attempts-made.js';
 import { isPanic } from '../../middleware/recover.js';
@@ -9,9 +10,8 @@ import { backoffDelay } from '../../timing/backoff.js';
 import type { DeliveryContext } from '../delivery-context.js';
 import type { ResolvedTopic } from '../options/topic-table.js';
 
-/** How a delivery is to be settled. */
+/** What becomes of a message that was not handled. */
 export type Outcome =
-  | { readonly type: 'ack' }
   | { readonly type: 'retry'; readonly delayMs: number }
   | { readonly type: 'give-up'; readonly reason: DeadLetterReason; readonly drop: DropReason };
 
@@ -20,18 +20,35 @@ export interface SettlementReport {
   dropped(reason: DropReason): void;
   /** An outcome could not be recorded. */
   failedToSettle(error: unknown): void;
-  /** An attempt has failed, and this becomes of the message. */
-  failed(attempt: FailedAttempt, error: unknown, outcome: Outcome): void;
+  /** An attempt has not handled its message, and this is to become of it. */
+  failed(attempt: FailedAttempt): void;
+  /** The same once it is recorded. */
+  recorded(attempt: FailedAttempt): void;
+  /** An attempt took so long; half of its handler's timeout, and a second, at least. */
+  slow(attempt: Attempt, seconds: number): void;
 }
 
-/** Which attempt of which message has failed. */
-export interface FailedAttempt {
-  readonly id: string;
+/** Which attempt of which message. */
+export interface Attempt {
+  readonly topic: string;
+  /** Undefined of bytes that are no message. */
+  readonly id: string | undefined;
+  readonly headers: Headers;
   readonly attempt: number;
   readonly attempts: number;
 }
 
-const ack: Outcome = { type: 'ack' };
+/** An attempt that has not handled its message. */
+export interface FailedAttempt extends Attempt {
+  /** Otherwise the handler asked for the outcome. */
+  readonly threw: boolean;
+  /** What was thrown. */
+  readonly error: unknown;
+  readonly outcome: Outcome;
+}
+
+/** What no handler of a sensible timeout counts as slow. */
+const QUICK_S = 1;
 
 /**
  * The policy of one subscription: what becomes of a message after an attempt. Recording an outcome holds no place among
@@ -42,11 +59,16 @@ export class Settlement {
   private recording = 0;
   private onIdle: (() => void) | undefined;
 
+  /** From here on a handler is slow. */
+  private readonly slowS: number;
+
   constructor(
     private readonly policy: ResolvedTopic,
     private readonly metrics: TopicMetrics,
     private readonly report: SettlementReport,
-  ) {}
+  ) {
+    this.slowS = Math.max(QUICK_S, policy.timeoutMs / 2_000);
+  }
 
   /** Resolves when all outcomes are recorded; undefined where they are. */
   idle(): Promise<void> | undefined {
@@ -56,27 +78,40 @@ export class Settlement {
   /** After the handler returned. */
   succeeded(delivery: Delivery, context: DeliveryContext, seconds: number): void {
     const { request } = context;
-    const outcome = request ? withAttempts(this.requested(request, delivery), context) : ack;
+    if (seconds >= this.slowS) this.report.slow(this.attemptOf(delivery, context), seconds);
+    if (request === undefined) {
+      this.metrics.processed('success', seconds);
+      this.acknowledge(delivery);
+      return;
+    }
+    const outcome = withAttempts(this.requested(request, delivery), context);
     this.metrics.processed(outcome.type === 'give-up' ? this.givenUpStatus() : 'success', seconds);
-    this.carryOut(delivery, outcome);
+    this.carryOut(delivery, {
+      ...this.attemptOf(delivery, context),
+      threw: false,
+      error: undefined,
+      outcome,
+    });
   }
 
   /** After the handler threw. */
-  failed(delivery: Delivery, id: string, error: unknown, seconds: number): void {
+  failed(delivery: Delivery, context: DeliveryContext, error: unknown, seconds: number): void {
     const outcome = withAttempts(this.afterFailure(delivery, error), error);
-    this.report.failed({ id, attempt: delivery.attempt, attempts: this.policy.attempts }, error, outcome);
     const gone = outcome.type === 'give-up' && this.givenUpStatus() === 'dead_letter';
     this.metrics.processed(gone ? 'dead_letter' : failureStatus(error), seconds);
-    this.carryOut(delivery, outcome);
+    this.carryOut(delivery, { ...this.attemptOf(delivery, context), threw: true, error, outcome });
   }
 
   /** For bytes that are no message: trying again cannot help. */
   undecodable(delivery: Delivery, error: unknown): void {
     const outcome = giveUp('undecodable', 'undecodable', error);
-    const { attempt } = delivery;
-    this.report.failed({ id: 'unreadable', attempt, attempts: this.policy.attempts }, error, outcome);
     this.metrics.processed(this.givenUpStatus(), 0);
-    this.carryOut(delivery, outcome);
+    this.carryOut(delivery, { ...this.attemptOf(delivery), threw: true, error, outcome });
+  }
+
+  private attemptOf({ topic, attempt }: Delivery, context?: DeliveryContext): Attempt {
+    const { attempts } = this.policy;
+    return { topic, id: context?.id, headers: context?.headers ?? {}, attempt, attempts };
   }
 
   private requested(request: NonNullable<DeliveryContext['request']>, delivery: Delivery): Outcome {
@@ -110,11 +145,17 @@ export class Settlement {
     return this.policy.delivery === 'at-least-once' && this.policy.deadLetter;
   }
 
-  private carryOut(delivery: Delivery, outcome: Outcome): void {
-    if (outcome === ack && this.policy.delivery === 'at-most-once') return;
-    const recording = this.settle(delivery, outcome);
+  private acknowledge(delivery: Delivery): void {
+    if (this.policy.delivery === 'at-most-once') return;
     this.recording++;
-    recording.then(this.recorded, this.unrecorded);
+    delivery.ack().then(this.recorded, this.unrecorded);
+  }
+
+  private carryOut(delivery: Delivery, attempt: FailedAttempt): void {
+    this.report.failed(attempt);
+    const recording = this.settle(delivery, attempt.outcome);
+    this.recording++;
+    recording.then(() => this.report.recorded(attempt)).then(this.recorded, this.unrecorded);
   }
 
   private readonly recorded = (): void => {
@@ -128,7 +169,6 @@ export class Settlement {
   };
 
   private settle(delivery: Delivery, outcome: Outcome): Promise<void> {
-    if (outcome.type === 'ack') return delivery.ack();
     if (outcome.type === 'retry') {
       this.metrics.retried();
       return delivery.retry(outcome.delayMs);

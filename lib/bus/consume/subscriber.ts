@@ -1,15 +1,14 @@
-import type { DeadLettersFull } from '../../driver/driver-status.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../../errors/bus.errors.js';
 import { HandlerMissingError } from '../../errors/handler.errors.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../message/topic-pattern.js';
-import type { DropReason } from '../../metrics/metrics.js';
 import { inAttempt } from '../../middleware/attempt-scope.js';
 import { compose, type Handler, type Middleware } from '../../middleware/middleware.js';
 import { recover } from '../../middleware/recover.js';
 import { retry } from '../../middleware/retry.js';
 import { timeout } from '../../middleware/timeout.js';
 import { validate } from '../../middleware/validate.js';
+import type { BusStatus } from '../bus-status.js';
 import { beginning } from '../delivery-context.js';
 import { subscribeKinds } from '../options/bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from '../options/bus-options.js';
@@ -46,7 +45,7 @@ export class Subscriber {
   constructor(
     private readonly options: ResolvedOptions,
     private readonly responder: Responder,
-    private readonly onDropped: (topic: string, reason: DropReason) => void,
+    private readonly tell: (status: BusStatus) => void,
   ) {}
 
   /**
@@ -139,14 +138,6 @@ export class Subscriber {
     await Promise.all(closing);
   }
 
-  /** Counts dead letters that gave way to newer ones, where a subscription of this bus reads in their group. */
-  countOutlived({ topic, group, dropped }: DeadLettersFull): void {
-    const label = this.expected.labelOf(topic, group);
-    if (label === undefined) return;
-    const metrics = this.options.metrics.topic(label);
-    for (let count = 0; count < dropped; count++) metrics.dropped('dead-letters-full');
-  }
-
   /** Takes their time from handlers that still run. */
   abandon(): void {
     for (const subscription of this.subscriptions) subscription.abandon();
@@ -161,6 +152,7 @@ export class Subscriber {
     const origin = serviceSource === 'package' ? 'the name in package.json' : 'the last resort';
     logger.warn(
       `No service is named, so ${name} reads in the group of "${service}" (${origin}). Every other service with that name takes a part of its messages: set the option service`,
+      { event: 'service-not-named', handler: name, group: service },
     );
   }
 
@@ -218,7 +210,7 @@ export class Subscriber {
     const { topic, label, policy, dispatch } = wanted;
     const wire = wires.of(policy.wire);
     const gate = new StartGate();
-    const log = new SubscriptionLog(logger, wanted, this.onDropped);
+    const log = new SubscriptionLog(logger, wanted, this.tell);
     return new BusSubscription({
       topic,
       policy: dispatch,

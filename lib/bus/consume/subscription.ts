@@ -155,6 +155,7 @@ export class BusSubscription implements Subscription {
   attach(subscription: DriverSubscription): void {
     this.driverSubscription = subscription;
     this.deps.metrics.subscriptions(1);
+    this.deps.log.changed('subscribed');
     if (this.closing) void subscription.close().catch(() => {});
     else if (this.deps.gate.isShut) subscription.pause();
   }
@@ -224,6 +225,7 @@ export class BusSubscription implements Subscription {
     this.deps.gate.abandon();
     await this.dispatcher.idle();
     await this.handling.idle();
+    if (this.driverSubscription) this.deps.log.changed('unsubscribed');
   }
 
   /** What waits is not started: at least once it goes back to its group. */

@@ -1,7 +1,7 @@
 import type { DiscoDriver } from '../../driver/driver.js';
 import { type AuditEntry, offersSteering } from '../../driver/steering.js';
 import { PATIENCE_MS, type WaitingRoom } from '../connection/waiting-room.js';
-import { type BusLogger, errorLine } from '../options/bus-logger.js';
+import { type BusLogger, errorFields, errorLine } from '../options/bus-logger.js';
 
 /** Something that an operator did, and who. */
 export type Deed = Omit<AuditEntry, 'at'>;
@@ -17,13 +17,16 @@ export class DeedLog {
   /** Never rejects: what was done is done, also when it cannot be written down. */
   async record(deed: Deed): Promise<void> {
     const { engine, waitingRoom, logger } = this;
-    logger.warn(lineOf(deed));
+    logger.warn(lineOf(deed), { event: 'operator-action', ...deed });
     if (!offersSteering(engine)) return;
     try {
       await waitingRoom.connected(PATIENCE_MS);
       await engine.steering().audit(deed);
     } catch (error) {
-      logger.error(`What was done could not be written down: ${errorLine(error)}`);
+      logger.error(`What was done could not be written down: ${errorLine(error)}`, {
+        event: 'audit-failed',
+        ...errorFields(error),
+      });
     }
   }
 }

@@ -18,9 +18,9 @@ import { toMilliseconds } from '../../timing/duration.js';
 import { AgreeingDriver } from '../connection/agreeing-driver.js';
 import { WaitingRoom } from '../connection/waiting-room.js';
 import { Wires } from '../wire/wires.js';
-import type { BusLogger } from './bus-logger.js';
 import { busKinds, placesOfTopicOptions } from './bus-option-kinds.js';
 import type { DiscoBusOptions } from './bus-options.js';
+import { LimitedLogger } from './limited-logger.js';
 import { resolveService, type ServiceSource } from './service-name.js';
 import { TopicTable } from './topic-table.js';
 
@@ -52,7 +52,7 @@ export interface ResolvedOptions {
   readonly connection: { readonly wait: boolean; readonly timeoutMs: number; readonly critical: boolean };
   readonly middleware: readonly Middleware[];
   readonly metrics: Metrics;
-  readonly logger: BusLogger;
+  readonly logger: LimitedLogger;
   readonly clock: Clock;
 }
 
@@ -102,7 +102,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     connection: resolveConnection(options.connection),
     middleware,
     metrics: boundedMetrics(guardedMetrics(metrics), new TopicLabels(topics.names)),
-    logger: guardedGuest(logger, 'logger', ['log', 'warn', 'error']),
+    logger: new LimitedLogger(guardedGuest(logger, 'logger', ['log', 'warn', 'error']), clock),
     clock,
   };
 }

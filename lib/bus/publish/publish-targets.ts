@@ -72,6 +72,7 @@ export class PublishTargets {
     const more = this.unheard.size > UNHEARD_TOLD ? '; further topics are not told' : '';
     logger.warn(
       `"${topic}" was published at most once below the prefix "${prefix}" and nobody listened: such messages are gone${more}`,
+      { event: 'nobody-listened', topic },
     );
   }
 

@@ -1,4 +1,3 @@
-import 'reflect-metadata';
 import type { ModuleRef } from '@nestjs/core';
 import { subscribeKinds } from '../../bus/options/bus-option-kinds.js';
 import type { HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
@@ -7,6 +6,7 @@ import { ConfigurationError } from '../../errors/bus.errors.js';
 import { aString, type OptionKinds, oneOf } from '../../errors/option-kinds.js';
 import { assertTopicOrPattern } from '../../message/topic-pattern.js';
 import { defaultParams } from './disco-params.decorator.js';
+import { MethodMarks } from './method-marks.js';
 
 /**
  * Which guards, pipes, interceptors and filters surround a message handler: `'all'`, the global ones included, which may be made
@@ -50,7 +50,7 @@ export interface SubscribeMetadata {
   readonly options: DiscoSubscribeOptions | DiscoSubscribeOptionsFactory;
 }
 
-const SUBSCRIPTIONS = 'disco-bus:subscriptions';
+const subscriptions = new MethodMarks<SubscribeMetadata>('disco-bus:subscriptions');
 
 /**
  * Calls the method for every message of a topic, or of all topics that a pattern matches. On any provider or controller;
@@ -71,21 +71,16 @@ export function DiscoSubscribe(
   if (typeof options !== 'function') assertHandlerOptions(topicOrPattern, options);
   const metadata: SubscribeMetadata = { topic: topicOrPattern, options };
   return (target, method, descriptor: TypedPropertyDescriptor<any> | undefined) => {
-    if (typeof target === 'function' || typeof descriptor?.value !== 'function') {
-      throw new ConfigurationError(
-        `@DiscoSubscribe(${JSON.stringify(topicOrPattern)}) is for methods of instances; ${String(method)} is none`,
-      );
-    }
-    const others: SubscribeMetadata[] = Reflect.getOwnMetadata(SUBSCRIPTIONS, target, method) ?? [];
-    Reflect.defineMetadata(SUBSCRIPTIONS, [metadata, ...others], target, method);
+    subscriptions.add(
+      `@DiscoSubscribe(${JSON.stringify(topicOrPattern)})`,
+      { target, method, descriptor },
+      metadata,
+    );
     defaultParams(target, method);
   };
 }
 
 /** The `@DiscoSubscribe`s of a method, in the order written. They belong to the class that declares the method last. */
 export function subscriptionsOf(prototype: object, method: string): readonly SubscribeMetadata[] {
-  for (let owner = prototype; owner !== null; owner = Object.getPrototypeOf(owner)) {
-    if (Object.hasOwn(owner, method)) return Reflect.getOwnMetadata(SUBSCRIPTIONS, owner, method) ?? [];
-  }
-  return [];
+  return subscriptions.of(prototype, method);
 }

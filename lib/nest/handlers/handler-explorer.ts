@@ -9,7 +9,7 @@ import {
 /** A provider or controller as Nest's container holds it. */
 export type InstanceWrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** A method with `@DiscoSubscribe` and the provider it belongs to. */
+/** A decorated method and the provider it belongs to. */
 export interface HandlerMethod {
   readonly wrapper: InstanceWrapper;
   /** Of the module that the provider belongs to. */
@@ -35,7 +35,7 @@ export interface FoundHandler extends HandlerMethod {
   readonly options: DiscoSubscribeOptions;
 }
 
-/** Finds the methods with `@DiscoSubscribe` on the providers and controllers of the application. */
+/** Finds the decorated methods of the providers and controllers of the application. */
 @Injectable()
 export class HandlerExplorer {
   constructor(
@@ -43,30 +43,40 @@ export class HandlerExplorer {
     private readonly scanner: MetadataScanner,
   ) {}
 
-  /** Each once, in the order of the modules. */
+  /** Those with `@DiscoSubscribe`, once for each. */
   find(): SubscribedMethod[] {
+    return this.methodsWith(subscriptionsOf).map(({ handler, metadata }) => ({
+      ...handler,
+      topic: metadata.topic,
+      metadata,
+    }));
+  }
+
+  /** Each method once for each of what `read` finds on it, in the order of the modules. */
+  methodsWith<Metadata>(
+    read: (prototype: object, method: string) => readonly Metadata[],
+  ): { handler: HandlerMethod; metadata: Metadata }[] {
     const seen = new Set<unknown>();
-    const found: SubscribedMethod[] = [];
+    const found: { handler: HandlerMethod; metadata: Metadata }[] = [];
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
       const identity = hasOneInstance(wrapper) ? wrapper.instance : wrapper;
       if (wrapper.isAlias || seen.has(identity)) continue;
       seen.add(identity);
-      for (const { handler, metadata } of this.methodsOf(wrapper)) {
-        found.push({ ...handler, topic: metadata.topic, metadata });
-      }
+      found.push(...this.methodsOf(wrapper, read));
     }
     return found;
   }
 
-  private *methodsOf(
+  private *methodsOf<Metadata>(
     wrapper: InstanceWrapper,
-  ): Generator<{ handler: HandlerMethod; metadata: SubscribeMetadata }> {
+    read: (prototype: object, method: string) => readonly Metadata[],
+  ): Generator<{ handler: HandlerMethod; metadata: Metadata }> {
     const instance = hasOneInstance(wrapper) ? wrapper.instance : undefined;
     const prototype = instance ? Object.getPrototypeOf(instance) : prototypeOf(wrapper);
     if (!prototype || prototype === Object.prototype) return;
     const type: Function = prototype.constructor;
     for (const method of this.scanner.getAllMethodNames(prototype)) {
-      for (const metadata of subscriptionsOf(prototype, method)) {
+      for (const metadata of read(prototype, method)) {
         const moduleRef = wrapper.host?.providers.get(ModuleRef)?.instance as ModuleRef;
         const label = `${type.name}.${method}`;
         yield { handler: { wrapper, moduleRef, type, method, instance, label }, metadata };

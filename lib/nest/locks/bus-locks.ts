@@ -8,6 +8,7 @@ import { toTtlMs } from '../../lock/lock-options.js';
 import type { ForcedRelease } from '../../lock/lock-steward.js';
 import { LockStoreOnDemand } from '../../lock/lock-store-on-demand.js';
 import type { Metrics } from '../../metrics/metrics.js';
+import { noopMetrics } from '../../metrics/noop-metrics.js';
 import type { Clock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 
@@ -42,6 +43,8 @@ export interface BusLockParts {
   readonly service?: string;
   readonly clock?: Clock;
   readonly metrics?: Metrics;
+  /** Told when a lock of this process was lost. */
+  readonly onLost?: LockObserver['lost'];
   /** Told when a lock was taken from its holders. */
   readonly onForcedRelease?: (deed: ForcedRelease) => unknown;
 }
@@ -72,7 +75,8 @@ export function locksOf({
   prefix,
   service,
   clock,
-  metrics,
+  metrics = noopMetrics,
+  onLost,
   onForcedRelease,
 }: BusLockParts): LockManager {
   const store = new LockStoreOnDemand(() => {
@@ -85,16 +89,19 @@ export function locksOf({
     ttl,
     wait,
     clock,
-    observer: metrics && observerFor(metrics),
+    observer: observerFor(metrics, onLost),
     onForcedRelease,
   });
 }
 
-function observerFor(metrics: Metrics): LockObserver {
+function observerFor(metrics: Metrics, onLost: LockObserver['lost'] = () => {}): LockObserver {
   return {
     operation: (operation, status) => metrics.lockOperation(operation, status),
     waited: (seconds) => metrics.lockWaited(seconds),
     held: (seconds) => metrics.lockHeld(seconds),
-    lost: () => metrics.lockLost(),
+    lost: (lock) => {
+      onLost(lock);
+      return metrics.lockLost();
+    },
   };
 }

@@ -84,7 +84,11 @@ it('tells once that ids are forgotten early, and by which bound dead letters gav
 
 describe('a failed attempt', () => {
   it.each([
-    [{ delivery: 'at-least-once' }, 'the handler "charge" (group "shop")', 'kept as a dead letter'],
+    [
+      { delivery: 'at-least-once' },
+      'the handler "charge" (group "shop")',
+      'kept as a dead letter (disco-bus dead replay orders shop)',
+    ],
     [
       { delivery: 'at-most-once', retry: { attempts: 2, backoff: { delay: 5 } } },
       'the handler "charge"',
