@@ -129,6 +129,20 @@ export {
   type OnDiscoEventOptions,
 } from './nest/handlers/on-disco-event.decorator.js';
 
+// Health: whether the application can take work, and what waits
+
+export { DiscoHealth } from './nest/health/disco-health.js';
+export type { HealthOptions, ReadinessOptions, Threshold } from './nest/health/health-options.js';
+export type {
+  BusHealth,
+  GroupHealth,
+  HealthProblem,
+  HealthReport,
+  HealthStatus,
+  Readiness,
+  ServerHealth,
+} from './nest/health/health-report.js';
+
 // Middleware: functions around every handler
 
 export { CORRELATION_HEADER, correlation, currentCorrelationId } from './middleware/correlation.js';

@@ -6,6 +6,7 @@ import { EventRegistrar } from './handlers/event-registrar.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { HandlerRegistrar } from './handlers/handler-registrar.js';
 import { HandlerRunner } from './handlers/handler-runner.js';
+import { DiscoHealth } from './health/disco-health.js';
 import { LockedInstances } from './locks/locked-instances.js';
 
 /** Lets handlers finish before anything that they use is torn down. */
@@ -44,9 +45,10 @@ export class BusDrainModule {}
     HandlerRegistrar,
     EventRegistrar,
     DiscoHandlers,
+    DiscoHealth,
     LockedInstances,
   ],
-  exports: [BusRegistry, DiscoHandlers],
+  exports: [BusRegistry, DiscoHandlers, DiscoHealth],
 })
 export class DiscoBusCoreModule {
   /** Its `onModuleInit` comes before all others: what the handlers agree to is known before any provider can publish. */

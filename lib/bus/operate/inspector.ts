@@ -64,6 +64,11 @@ export class Inspector {
   /** @internal */
   constructor(private readonly deps: InspectorDeps) {}
 
+  /** Whether the driver can tell what it keeps. */
+  get available(): boolean {
+    return offersInspection(this.deps.engine);
+  }
+
   /**
    * Topics that are stored at least once, with their groups, sorted by name; an empty list at the end. Rejects with
    * ConfigurationError for a range that cannot be.

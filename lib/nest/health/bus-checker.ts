@@ -1,0 +1,155 @@
+import { errorLine } from '../../bus/options/bus-logger.js';
+import type { GroupInspection, TopicInspection } from '../../driver/inspection.js';
+import { isTopicPattern, topicMatcher } from '../../message/topic-pattern.js';
+import type { BusEntry } from '../bus-registry.js';
+import { BusReadiness } from './bus-readiness.js';
+import type { Limits, ResolvedHealthOptions } from './health-options.js';
+import type { GroupHealth, HealthProblem, HealthStatus, ServerHealth } from './health-report.js';
+
+/** Topics that are asked for at a time. */
+const PAGE = 1_000;
+/** Topics that are asked for one by one at the same time. */
+const AT_ONCE = 20;
+
+/** How one bus is, and the groups that are looked at. */
+export class BusChecker {
+  private readonly readiness: BusReadiness;
+  private readonly problems: HealthProblem[];
+  private groups: GroupHealth[] = [];
+  private roundTripMs: number | undefined;
+
+  constructor(
+    private readonly entry: BusEntry,
+    private readonly options: ResolvedHealthOptions,
+  ) {
+    this.readiness = new BusReadiness(entry, options);
+    this.problems = this.readiness.problems();
+  }
+
+  /** Never rejects, and takes no longer than `timeout`. */
+  async check(): Promise<{ bus: ServerHealth; problems: readonly HealthProblem[] }> {
+    const { service } = this.entry;
+    if (service.bus?.connected) await this.inTime(Promise.all([this.ping(), this.look()]));
+    const { roundTripMs, groups } = this;
+    const answered = roundTripMs === undefined ? {} : { roundTripMs };
+    // A copy: what is still under way may come to its end later.
+    return { bus: { ...this.readiness.bus(), ...answered, groups: [...groups] }, problems: [...this.problems] };
+  }
+
+  private async inTime(work: Promise<unknown>): Promise<void> {
+    const { timeoutMs } = this.options;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    });
+    try {
+      await Promise.race([work, late]);
+    } catch (error) {
+      this.add('no-answer', 'down', `the server has not answered: ${errorLine(error)}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async ping(): Promise<void> {
+    const startedMs = performance.now();
+    await this.entry.service.ping();
+    const tookMs = performance.now() - startedMs;
+    this.roundTripMs = Math.round(tookMs * 100) / 100;
+    const { roundTrip } = this.options.limits;
+    this.compare('round-trip', tookMs, roundTrip, `the server took ${this.roundTripMs} ms to answer`);
+  }
+
+  private async look(): Promise<void> {
+    const found = this.options.topics === undefined ? await this.ownGroups() : await this.named(this.options.topics);
+    this.groups = found.map(({ topic, group }) => groupHealth(topic, group));
+    for (const each of this.groups) this.judge(each);
+  }
+
+  private judge({ topic, group, waiting, oldestMs = 0, deadLetters }: GroupHealth): void {
+    const { limits } = this.options;
+    const where = { topic, group };
+    const of = `the group "${group}" of "${topic}"`;
+    this.compare('waiting', waiting, limits.waiting, `${waiting} messages wait for ${of}`, where);
+    this.compare('oldest', oldestMs, limits.oldest, `the oldest message of ${of} is ${oldestMs} ms old`, where);
+    this.compare('dead-letters', deadLetters, limits.deadLetters, `${of} has ${deadLetters} dead letters`, where);
+  }
+
+  private compare(
+    problem: HealthProblem['problem'],
+    value: number,
+    { degraded, down }: Limits,
+    text: string,
+    where?: { topic: string; group: string },
+  ): void {
+    if (value >= down) this.add(problem, 'down', text, where);
+    else if (value >= degraded) this.add(problem, 'degraded', text, where);
+  }
+
+  private add(
+    problem: HealthProblem['problem'],
+    status: Exclude<HealthStatus, 'up'>,
+    text: string,
+    where: { topic?: string; group?: string } = {},
+  ): void {
+    this.problems.push({ bus: this.entry.name, problem, status, text, ...where });
+  }
+
+  private async named(topics: readonly string[]) {
+    const found = await this.inspected(topics);
+    return found.flatMap((topic) => topic.groups.map((group) => ({ topic, group })));
+  }
+
+  /** The groups that this process reads, those of its topic patterns included. */
+  private async ownGroups() {
+    const stored = (this.entry.service.bus?.subscriptions ?? []).filter(({ group, own }) => group !== undefined && !own);
+    if (stored.length === 0 || !this.entry.service.inspect.available) return [];
+    const patterns = stored.filter(({ topic }) => isTopicPattern(topic));
+    const names = new Set(stored.map(({ topic }) => topic).filter((topic) => !isTopicPattern(topic)));
+    const found = await this.inspected([...names]);
+    if (patterns.length > 0) found.push(...(await this.matching(patterns.map(({ topic }) => topic), names)));
+    return found.flatMap((topic) =>
+      topic.groups
+        .filter(({ group }) => stored.some((each) => each.group === group && topicMatcher(each.topic)(topic.topic)))
+        .map((group) => ({ topic, group })),
+    );
+  }
+
+  private async inspected(topics: readonly string[]): Promise<TopicInspection[]> {
+    const { inspect } = this.entry.service;
+    const found: TopicInspection[] = [];
+    for (let at = 0; at < topics.length; at += AT_ONCE) {
+      const some = await Promise.all(topics.slice(at, at + AT_ONCE).map((topic) => inspect.topic(topic)));
+      found.push(...some.filter((each) => each !== undefined));
+    }
+    return found;
+  }
+
+  /** What is stored under the patterns, and not among `known`. */
+  private async matching(patterns: readonly string[], known: ReadonlySet<string>): Promise<TopicInspection[]> {
+    const { inspect } = this.entry.service;
+    const matchers = patterns.map(topicMatcher);
+    const names: string[] = [];
+    for (let after: string | undefined; ; after = names.at(-1)) {
+      const page = await inspect.names({ limit: PAGE, ...(after !== undefined && { after }) });
+      if (page.length === 0) break;
+      names.push(...page);
+    }
+    return this.inspected(names.filter((name) => !known.has(name) && matchers.some((matches) => matches(name))));
+  }
+}
+
+function groupHealth({ topic, at }: TopicInspection, found: GroupInspection): GroupHealth {
+  const { group, waiting, held, running, retries, deadLetters, oldestUnhandledAt, paused } = found;
+  return {
+    topic,
+    group,
+    waiting,
+    held,
+    running,
+    retries,
+    deadLetters: deadLetters.messages,
+    ...(oldestUnhandledAt !== undefined && { oldestMs: Math.max(0, at - oldestUnhandledAt) }),
+    paused,
+  };
+}

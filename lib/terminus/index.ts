@@ -1,0 +1,1 @@
+export { DiscoBusHealthIndicator } from './disco-bus.health-indicator.js';
