@@ -149,6 +149,25 @@ export { type CompressionOptions, GzipCodec, type InflateLimit } from './codec/g
 export { JsonCodec } from './codec/json.codec.js';
 export { RawCodec } from './codec/raw.codec.js';
 
+// Tracing: what follows messages from publisher to handler; OpenTelemetry is in `/opentelemetry`
+
+export type {
+  Trace,
+  TracedAcquire,
+  TracedHold,
+  TracedMessage,
+  TracedOperation,
+  TracedPlace,
+  TracedProcess,
+  TracedProcessBatch,
+  TracedPublish,
+  TracedPublishBatch,
+  TracedRequest,
+  TracedSettlement,
+  TraceOutcome,
+  Tracing,
+} from './tracing/tracing.js';
+
 // Metrics: the sink that a bus reports to; Prometheus is in `/prometheus`
 
 export type { DropReason, Metrics, ProcessedStatus, TopicMetrics } from './metrics/metrics.js';

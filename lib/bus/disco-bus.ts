@@ -12,8 +12,9 @@ import { type BusParts, busParts } from './bus-parts.js';
 import { type BusState, type BusStatusListener, Lifecycle } from './bus-status.js';
 import { PATIENCE_MS } from './connection/waiting-room.js';
 import type { BatchHandler } from './consume/batch.js';
-import { handlerName, type Wanted } from './consume/subscriber.js';
+import { handlerName } from './consume/subscriber.js';
 import type { DeclaredSubscription, Subscription } from './consume/subscription.js';
+import type { Wanted } from './consume/wanted.js';
 import { BusAdmin } from './operate/bus-admin.js';
 import { DeadLetterQueue } from './operate/dead-letter-queue.js';
 import { type Deed, DeedLog } from './operate/deed-log.js';
@@ -146,7 +147,7 @@ export class DiscoBus {
         return Promise.reject(error);
       }
     }
-    return this.parts.publisher.publish(topic, payload, options);
+    return this.parts.publishing.publish(topic, payload, options);
   }
 
   /**
@@ -166,7 +167,7 @@ export class DiscoBus {
       assertMessageOptions('publishBatch', options, publishMessageKinds);
       if (options.id !== undefined) assertMessageId(options.id);
     }
-    return this.parts.publisher.publishBatch(topic, payloads, options);
+    return this.parts.publishing.publishBatch(topic, payloads, options);
   }
 
   /**
@@ -260,7 +261,7 @@ export class DiscoBus {
     const { requestTimeoutMs } = this.options;
     const timeoutMs =
       timeout === undefined ? requestTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
-    const call = this.parts.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
+    const call = this.parts.requesting.call(topic, payload, { ...rest, timeoutMs }, observer);
     return () => call.cancel();
   }
 

@@ -2,12 +2,15 @@ import type { DeadLetterReason, Delivery } from '../../driver/delivery.js';
 import { errorDetails } from '../../driver/guarded-delivery.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { isUnrecoverable } from '../../errors/handler.errors.js';
+import type { Message } from '../../message/message.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../../metrics/metrics.js';
 import { attemptsMade } from '../../middleware/attempts-made.js';
 import { isPanic } from '../../middleware/recover.js';
 import { backoffDelay } from '../../timing/backoff.js';
+import type { TracedSettlement } from '../../tracing/tracing.js';
 import type { DeliveryContext } from '../delivery-context.js';
 import type { ResolvedTopic } from '../options/topic-table.js';
+import type { SubscriptionTracing } from './subscription-tracing.js';
 
 /** How a delivery is to be settled. */
 export type Outcome =
@@ -46,6 +49,7 @@ export class Settlement {
     private readonly policy: ResolvedTopic,
     private readonly metrics: TopicMetrics,
     private readonly report: SettlementReport,
+    private readonly tracing?: SubscriptionTracing,
   ) {}
 
   /** Resolves when all outcomes are recorded; undefined where they are. */
@@ -58,16 +62,17 @@ export class Settlement {
     const { request } = context;
     const outcome = request ? withAttempts(this.requested(request, delivery), context) : ack;
     this.metrics.processed(outcome.type === 'give-up' ? this.givenUpStatus() : 'success', seconds);
-    this.carryOut(delivery, outcome);
+    this.carryOut(delivery, outcome, context.message);
   }
 
   /** After the handler threw. */
-  failed(delivery: Delivery, id: string, error: unknown, seconds: number): void {
+  failed(delivery: Delivery, message: Message, error: unknown, seconds: number): void {
+    const { id } = message;
     const outcome = withAttempts(this.afterFailure(delivery, error), error);
     this.report.failed({ id, attempt: delivery.attempt, attempts: this.policy.attempts }, error, outcome);
     const gone = outcome.type === 'give-up' && this.givenUpStatus() === 'dead_letter';
     this.metrics.processed(gone ? 'dead_letter' : failureStatus(error), seconds);
-    this.carryOut(delivery, outcome);
+    this.carryOut(delivery, outcome, message);
   }
 
   /** For bytes that are no message: trying again cannot help. */
@@ -110,9 +115,12 @@ export class Settlement {
     return this.policy.delivery === 'at-least-once' && this.policy.deadLetter;
   }
 
-  private carryOut(delivery: Delivery, outcome: Outcome): void {
+  private carryOut(delivery: Delivery, outcome: Outcome, message?: Message): void {
     if (outcome === ack && this.policy.delivery === 'at-most-once') return;
-    const recording = this.settle(delivery, outcome);
+    const recording =
+      this.tracing && outcome !== ack
+        ? this.tracing.settling(message, this.fate(outcome), () => this.settle(delivery, outcome))
+        : this.settle(delivery, outcome);
     this.recording++;
     recording.then(this.recorded, this.unrecorded);
   }
@@ -126,6 +134,12 @@ export class Settlement {
     this.report.failedToSettle(error);
     this.recorded();
   };
+
+  /** What becomes of a message that was not handled. */
+  private fate({ type }: Outcome): TracedSettlement['outcome'] {
+    if (type === 'retry') return type;
+    return this.keepsDeadLetters ? 'dead-letter' : 'drop';
+  }
 
   private settle(delivery: Delivery, outcome: Outcome): Promise<void> {
     if (outcome.type === 'ack') return delivery.ack();

@@ -10,6 +10,7 @@ import { LockStoreOnDemand } from '../../lock/lock-store-on-demand.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { Clock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
+import type { Tracing } from '../../tracing/tracing.js';
 
 /** Settings of a bus's locks. */
 export interface BusLockOptions {
@@ -42,6 +43,7 @@ export interface BusLockParts {
   readonly service?: string;
   readonly clock?: Clock;
   readonly metrics?: Metrics;
+  readonly tracing?: Tracing;
   /** Told when a lock was taken from its holders. */
   readonly onForcedRelease?: (deed: ForcedRelease) => unknown;
 }
@@ -73,6 +75,7 @@ export function locksOf({
   service,
   clock,
   metrics,
+  tracing,
   onForcedRelease,
 }: BusLockParts): LockManager {
   const store = new LockStoreOnDemand(() => {
@@ -86,6 +89,7 @@ export function locksOf({
     wait,
     clock,
     observer: metrics && observerFor(metrics),
+    tracing,
     onForcedRelease,
   });
 }
