@@ -17,7 +17,8 @@ export interface ToldSpan {
   readonly kind: string;
   readonly traceId: string;
   readonly spanId: string;
-  readonly parentId: string | undefined;
+  /** Null where it is the first of its trace. */
+  readonly parentId: string | null;
   /** Ids of the spans that are linked. */
   readonly links: readonly string[];
   readonly attributes: Record<string, unknown>;
@@ -58,10 +59,8 @@ export class Telemetry {
   }
 
   /** Resolves with the spans of that name once `count` have ended. */
-  async named(name: string, count = 1): Promise<ToldSpan[]> {
-    const those = () => this.spans.filter((span) => span.name === name);
-    await this.ended.when(() => those().length >= count, `${count} spans "${name}"`);
-    return those();
+  named(name: string, count = 1): Promise<ToldSpan[]> {
+    return spansNamed(this.ended, name, count);
   }
 
   /** Runs `work` within a span of the application's own, and resolves with its result and the span's id. */
@@ -89,13 +88,26 @@ export class Telemetry {
   }
 }
 
+/** Resolves with the spans of that name once there are `count`; with `traceId`, those of that trace alone. */
+export async function spansNamed(
+  spans: Collector<ToldSpan>,
+  name: string,
+  count: number,
+  traceId?: string,
+): Promise<ToldSpan[]> {
+  const those = () =>
+    spans.values.filter((span) => span.name === name && (traceId === undefined || span.traceId === traceId));
+  await spans.when(() => those().length >= count, `${count} spans "${name}"`, 25_000);
+  return those();
+}
+
 function told(span: ReadableSpan): ToldSpan {
   return {
     name: span.name,
     kind: SpanKind[span.kind],
     traceId: span.spanContext().traceId,
     spanId: span.spanContext().spanId,
-    parentId: span.parentSpanContext?.spanId,
+    parentId: span.parentSpanContext?.spanId ?? null,
     links: span.links.map((link) => link.context.spanId),
     attributes: { ...span.attributes },
     failed: span.status.code === 2,

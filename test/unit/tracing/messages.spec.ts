@@ -90,7 +90,7 @@ describe('a traced message', () => {
     const [process] = await telemetry.named('process orders');
     const [publish] = await telemetry.named('publish orders');
     expect(process.parentId).toBe(publish.spanId);
-    expect(publish.parentId).toBeUndefined();
+    expect(publish.parentId).toBeNull();
     expect([process.parentId, ...process.links]).not.toContain(subscribing.id);
   });
 
@@ -104,7 +104,7 @@ describe('a traced message', () => {
     expect(await headers.until(2)).toEqual([own, own]);
     const publishes = await telemetry.named('publish orders', 2);
     for (const publish of publishes)
-      expect(publish).toMatchObject({ kind: 'CLIENT', links: ['b7ad6b7169203331'], parentId: undefined });
+      expect(publish).toMatchObject({ kind: 'CLIENT', links: ['b7ad6b7169203331'], parentId: null });
     for (const process of await telemetry.named('process orders', 2))
       expect(process).toMatchObject({
         traceId: '0af7651916cd43dd8448eb211c80319c',
@@ -191,7 +191,7 @@ describe('a traced message', () => {
     await bus.publish('orders', 1, { ...durable, delay: 100 });
     const [process] = await telemetry.named('process orders');
     const [publish] = await telemetry.named('publish orders');
-    expect(process).toMatchObject({ parentId: undefined, links: [publish.spanId] });
+    expect(process).toMatchObject({ parentId: null, links: [publish.spanId] });
     expect(process.traceId).not.toBe(publish.traceId);
   });
 
@@ -213,7 +213,7 @@ describe('a traced message', () => {
     const [first, second, replayed, again] = await telemetry.named('process orders', 4);
     expect([first.parentId, second.parentId]).toEqual([publish.spanId, publish.spanId]);
     for (const each of [replayed, again]) {
-      expect(each).toMatchObject({ parentId: undefined, links: [publish.spanId] });
+      expect(each).toMatchObject({ parentId: null, links: [publish.spanId] });
       expect(each.attributes['messaging.disco_bus.replayed']).toBe(true);
     }
     expect(first.attributes).not.toHaveProperty('messaging.disco_bus.replayed');
@@ -232,7 +232,7 @@ describe('a traced batch', () => {
     expect(send).toMatchObject({ kind: 'CLIENT', links: ids });
     expect(send.attributes['messaging.batch.message_count']).toBe(3);
     expect(created.every(({ kind }) => kind === 'PRODUCER')).toBe(true);
-    expect(process).toMatchObject({ kind: 'CONSUMER', parentId: undefined });
+    expect(process).toMatchObject({ kind: 'CONSUMER', parentId: null });
     expect([...process.links].sort()).toEqual([...ids].sort());
     expect(process.attributes['messaging.batch.message_count']).toBe(3);
     expect(process.attributes).not.toHaveProperty('messaging.message.id');
