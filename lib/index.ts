@@ -25,6 +25,7 @@ export type {
 } from './bus/bus-status.js';
 export type { BatchHandler, DiscoBatchContext } from './bus/consume/batch.js';
 export type { DeclaredSubscription, Subscription } from './bus/consume/subscription.js';
+export type { SubscriptionStatus } from './bus/consume/subscription-status.js';
 export { DiscoBus } from './bus/disco-bus.js';
 export { type BusLogger, type LogEvent, type LogFields, logEvents } from './bus/options/bus-logger.js';
 export type {
@@ -176,6 +177,25 @@ export { type Codec, type CodecId, Compression, type EncodedBody } from './codec
 export { type CompressionOptions, GzipCodec, type InflateLimit } from './codec/gzip.codec.js';
 export { JsonCodec } from './codec/json.codec.js';
 export { RawCodec } from './codec/raw.codec.js';
+
+// Tracing: what follows messages from publisher to handler; OpenTelemetry is in `/opentelemetry`
+
+export type {
+  Trace,
+  TracedAcquire,
+  TracedHold,
+  TracedMessage,
+  TracedOperation,
+  TracedPlace,
+  TracedProcess,
+  TracedProcessBatch,
+  TracedPublish,
+  TracedPublishBatch,
+  TracedRequest,
+  TracedSettlement,
+  TraceOutcome,
+  Tracing,
+} from './tracing/tracing.js';
 
 // Metrics: the sink that a bus reports to; Prometheus is in `/prometheus`
 

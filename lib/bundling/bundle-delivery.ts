@@ -169,6 +169,10 @@ class StoredDelivery implements Delivery {
     return this.stored.crashes;
   }
 
+  get replays(): number | undefined {
+    return this.stored.replays;
+  }
+
   get ageMs(): number | undefined {
     return this.stored.ageMs;
   }

@@ -1,3 +1,4 @@
+import { fromNobodysContext } from '../driver/async-context.js';
 import type { DeadLettered, DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
@@ -109,7 +110,7 @@ export class BusLife {
 
   start(): Promise<void> {
     if (this.stopping ?? this.draining) return Promise.reject(new ClosedError('The bus is stopped'));
-    this.starting ??= this.connect().catch((error) => {
+    this.starting ??= fromNobodysContext(() => this.connect()).catch((error) => {
       this.starting = undefined;
       if (!this.draining) this.backToIdle(error);
       throw error;

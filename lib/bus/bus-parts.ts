@@ -3,10 +3,12 @@ import { Subscriber } from './consume/subscriber.js';
 import { errorFields, errorLine } from './options/bus-logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { Publisher } from './publish/publisher.js';
+import { type Publishing, TracedPublisher } from './publish/traced-publisher.js';
 import { DirectChannel } from './requests/direct-channel.js';
 import { replyBufferBytes } from './requests/reply-order.js';
 import { Requester } from './requests/requester.js';
 import { Responder } from './requests/responder.js';
+import { type Requesting, TracedRequester } from './requests/traced-requester.js';
 import { MessageDecoder } from './wire/message-decoder.js';
 
 /** What a bus is made of. */
@@ -17,6 +19,10 @@ export interface BusParts {
   readonly subscriber: Subscriber;
   readonly publisher: Publisher;
   readonly requester: Requester;
+  /** Where the publishes of callers go: the publisher, traced where somebody traces. */
+  readonly publishing: Publishing;
+  /** The same for their requests. */
+  readonly requesting: Requesting;
 }
 
 /** The label of all reply inboxes together. */
@@ -51,5 +57,8 @@ export function busParts(options: ResolvedOptions, lifecycle: Lifecycle): BusPar
       lifecycle.emit({ type: 'dropped', topic: REPLIES, reason: 'stray' });
     },
   });
-  return { decoder, channel, responder, subscriber, publisher, requester };
+  const { tracing, labels } = options;
+  const publishing = tracing ? new TracedPublisher(publisher, tracing, labels) : publisher;
+  const requesting = tracing ? new TracedRequester(requester, tracing, labels) : requester;
+  return { decoder, channel, responder, subscriber, publisher, requester, publishing, requesting };
 }

@@ -12,8 +12,10 @@ import { type BusParts, busParts } from './bus-parts.js';
 import { type BusState, type BusStatusListener, Lifecycle, type LockLost } from './bus-status.js';
 import { PATIENCE_MS } from './connection/waiting-room.js';
 import type { BatchHandler } from './consume/batch.js';
-import { handlerName, type Wanted } from './consume/subscriber.js';
+import { handlerName } from './consume/subscriber.js';
 import type { DeclaredSubscription, Subscription } from './consume/subscription.js';
+import type { Wanted } from './consume/wanted.js';
+import type { SubscriptionStatus } from './consume/subscription-status.js';
 import { BusAdmin } from './operate/bus-admin.js';
 import { DeadLetterQueue } from './operate/dead-letter-queue.js';
 import { type Deed, DeedLog } from './operate/deed-log.js';
@@ -78,6 +80,11 @@ export class DiscoBus {
   /** Whether the driver has its connection right now. */
   get connected(): boolean {
     return this.life.connected;
+  }
+
+  /** The subscriptions of this process, right now: announced or live, in the order of their announcement. */
+  get subscriptions(): SubscriptionStatus[] {
+    return this.parts.subscriber.statuses();
   }
 
   /** The name that is the default consumer group. */
@@ -146,7 +153,7 @@ export class DiscoBus {
         return Promise.reject(error);
       }
     }
-    return this.parts.publisher.publish(topic, payload, options);
+    return this.parts.publishing.publish(topic, payload, options);
   }
 
   /**
@@ -166,7 +173,7 @@ export class DiscoBus {
       assertMessageOptions('publishBatch', options, publishMessageKinds);
       if (options.id !== undefined) assertMessageId(options.id);
     }
-    return this.parts.publisher.publishBatch(topic, payloads, options);
+    return this.parts.publishing.publishBatch(topic, payloads, options);
   }
 
   /**
@@ -260,7 +267,7 @@ export class DiscoBus {
     const { requestTimeoutMs } = this.options;
     const timeoutMs =
       timeout === undefined ? requestTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
-    const call = this.parts.requester.call(topic, payload, { ...rest, timeoutMs }, observer);
+    const call = this.parts.requesting.call(topic, payload, { ...rest, timeoutMs }, observer);
     return () => call.cancel();
   }
 

@@ -2,19 +2,22 @@ import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DriverReceipt } from '../driver/driver.js';
 import { handlerName, type Subscriber } from './consume/subscriber.js';
 import type { Subscription } from './consume/subscription.js';
-import type { MessageHandler, SubscribeOptions } from './options/bus-options.js';
+import type { OwnSubscribeOptions } from './consume/wanted.js';
+import type { MessageHandler } from './options/bus-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import type { ReplyObserver } from './requests/call.js';
 import type { DirectCall, RequestHandle } from './requests/call-options.js';
 import type { DirectChannel } from './requests/direct-channel.js';
 import type { Requester } from './requests/requester.js';
 import type { Responder } from './requests/responder.js';
+import type { Requesting } from './requests/traced-requester.js';
 
 /** The parts of a bus that a transport uses past the bus's own methods. */
 export interface TransportAccessDeps {
   readonly options: ResolvedOptions;
   readonly channel: DirectChannel;
   readonly requester: Requester;
+  readonly requesting: Requesting;
   readonly responder: Responder;
   readonly subscriber: Subscriber;
 }
@@ -53,14 +56,14 @@ export class TransportAccess {
    * metric counts its publish. Otherwise as `DiscoBus.requestStream`.
    */
   request(topic: string, payload: unknown, call: DirectCall, observer: ReplyObserver): RequestHandle {
-    return this.deps.requester.ask(topic, payload, call, observer);
+    return this.deps.requesting.ask(topic, payload, call, observer);
   }
 
   /** Subscribes to one of the bus's own topics, or a pattern of them, which is not checked. Otherwise as `DiscoBus.subscribe`. */
   async subscribe(
     topicOrPattern: string,
     handler: MessageHandler,
-    options: SubscribeOptions,
+    options: OwnSubscribeOptions,
   ): Promise<Subscription> {
     const { subscriber } = this.deps;
     const wanted = subscriber.declareOwn(topicOrPattern, options, handlerName(handler));

@@ -11,3 +11,8 @@ const newScope = () => new AsyncResource('DiscoDelivery');
 export function inNobodysContext<Args extends unknown[]>(run: (...args: Args) => void, ...args: Args): void {
   nobodys.runInAsyncScope(newScope).runInAsyncScope(run, undefined, ...args);
 }
+
+/** The same for what goes on after its caller, as readers and timers do; returns what `run` returns. */
+export function fromNobodysContext<Result>(run: () => Result): Result {
+  return nobodys.runInAsyncScope(newScope).runInAsyncScope(run);
+}

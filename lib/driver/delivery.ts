@@ -41,6 +41,8 @@ export interface Delivery {
   readonly attempt: number;
   /** How many of the earlier attempts ended without any outcome, because their process died. @default 0 */
   readonly crashes?: number;
+  /** How often it was replayed as a dead letter. @default 0 */
+  readonly replays?: number;
   /**
    * How long ago it was first stored, or became due, on the clock of the server that keeps it; undefined when it is not
    * kept, or when that cannot be told. Milliseconds.

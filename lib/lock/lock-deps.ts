@@ -1,5 +1,6 @@
 import type { LockClaim, LockStore } from '../driver/lock-store.js';
 import type { Clock } from '../timing/clock.js';
+import type { Tracing } from '../tracing/tracing.js';
 import type { ClaimReturns } from './claim-returns.js';
 import type { InFlight } from './in-flight.js';
 import type { KeyQueues } from './key-queue.js';
@@ -11,6 +12,8 @@ export interface LockDeps {
   readonly store: LockStore;
   readonly clock: Clock;
   readonly observer: LockObserver;
+  /** Undefined where nobody traces. */
+  readonly tracing: Tracing | undefined;
   readonly queues: KeyQueues;
   readonly waiters: LockWaiters;
   /** For what nobody wants any more. */

@@ -7,6 +7,8 @@ import { LockLostError, LockNotAcquiredError } from '../errors/lock.errors.js';
 import { aClock, aDuration, aFunction, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
+import { guardedTracing } from '../tracing/guarded-tracing.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { ClaimReturns } from './claim-returns.js';
 import { InFlight } from './in-flight.js';
 import { KeyQueues } from './key-queue.js';
@@ -14,13 +16,7 @@ import type { Lock } from './lock.js';
 import { LockAcquisition } from './lock-acquisition.js';
 import type { LockDeps } from './lock-deps.js';
 import { type LockObserver, silentObserver } from './lock-observer.js';
-import {
-  type LockOptions,
-  type ResolvedLockOptions,
-  resolveLockOptions,
-  toLockKeys,
-  toTtlMs,
-} from './lock-options.js';
+import { type LockOptions, resolveLockOptions, toLockKeys, toTtlMs } from './lock-options.js';
 import {
   holding,
   type LockedWork,
@@ -34,9 +30,11 @@ import {
   type ForceReleaseOptions,
   type LockListOptions,
   LockSteward,
+  warnOfForce,
 } from './lock-steward.js';
 import { LockWaiters } from './lock-waiters.js';
 import { ownerTag, ownerToken } from './owner-token.js';
+import { traced } from './traced-lock.js';
 
 /** What a {@link LockManager} does when a lock's own options do not say. */
 export interface LockManagerOptions {
@@ -48,6 +46,8 @@ export interface LockManagerOptions {
   clock?: Clock;
   /** Told of every operation, for metrics. @default nobody */
   observer?: LockObserver;
+  /** @default nothing is traced */
+  tracing?: Tracing;
   /** Told when a lock was taken from its holders by `forceRelease`, which waits for it. @default a line by `console.warn` */
   onForcedRelease?: (deed: ForcedRelease) => unknown;
 }
@@ -57,6 +57,7 @@ const managerKinds: OptionKinds<LockManagerOptions> = {
   wait: aDuration,
   clock: aClock,
   observer: having('an observer of locks', 'operation', 'waited', 'held', 'lost'),
+  tracing: having('what traces, as openTelemetry() makes it', 'begin'),
   onForcedRelease: aFunction,
 };
 
@@ -80,6 +81,7 @@ export class LockManager {
       store,
       clock,
       observer: guardedGuest(observer, 'observer', ['operation', 'waited', 'held', 'lost']),
+      tracing: options.tracing && guardedTracing(options.tracing),
       queues: new KeyQueues(),
       waiters: new LockWaiters(),
       returns: new ClaimReturns(store, clock),
@@ -144,7 +146,7 @@ export class LockManager {
     second?: LockedWork<Result>,
   ): Promise<Result> {
     const [options, work] = typeof first === 'function' ? [{}, first] : [first, second!];
-    return holding(this.acquire(keys, { autoExtend: true, ...options }), work);
+    return holding(this.acquire(keys, { autoExtend: true, ...options }), work, this.deps.tracing);
   }
 
   /** A semaphore; throws ConfigurationError unless `permits` is a whole number from 1 on. Costs nothing until used. */
@@ -206,35 +208,35 @@ export class LockManager {
     return {
       acquire: (options = {}) => this.waitFor(name, share, options),
       tryAcquire: (options = {}) => this.tryFor(name, share, options),
+      tracing: this.deps.tracing,
     };
   }
 
   private async waitFor(keys: Keys, share: Share, options: LockOptions): Promise<Lock> {
-    const acquisition = this.acquisition(keys, share, resolveLockOptions(options, this.defaults));
-    const lock = await acquisition.run();
-    if (lock !== undefined) return lock;
-    throw new LockNotAcquiredError(acquisition.claim.keys, acquisition.waitedMs());
+    const acquisition = this.acquisition(keys, share, options);
+    return traced(this.deps.tracing, acquisition.claim.keys, async () => {
+      const lock = await acquisition.run();
+      if (lock !== undefined) return lock;
+      throw new LockNotAcquiredError(acquisition.claim.keys, acquisition.waitedMs());
+    });
   }
 
   private async tryFor(keys: Keys, share: Share, options: LockOptions): Promise<Lock | null> {
-    const resolved = resolveLockOptions({ wait: 0, ...options }, this.defaults);
-    return (await this.acquisition(keys, share, resolved).run()) ?? null;
+    const acquisition = this.acquisition(keys, share, { wait: 0, ...options });
+    return traced(this.deps.tracing, acquisition.claim.keys, async () => (await acquisition.run()) ?? null);
   }
 
-  private acquisition(keys: Keys, { mode, permits }: Share, options: ResolvedLockOptions): LockAcquisition {
-    const { ttlMs } = options;
+  private acquisition(keys: Keys, { mode, permits }: Share, options: LockOptions): LockAcquisition {
+    const resolved = resolveLockOptions(options, this.defaults);
+    const { ttlMs } = resolved;
     const claim: LockClaim = { keys: toLockKeys(keys), token: ownerToken(this.tag), mode, permits, ttlMs };
     this.assertOpen();
-    return new LockAcquisition(this.deps, claim, options);
+    return new LockAcquisition(this.deps, claim, resolved);
   }
 
   private assertOpen(): void {
     if (this.deps.waiters.closed) throw new ClosedError('The lock manager is closed');
   }
-}
-
-function warnOfForce({ key, by, holders }: ForcedRelease): void {
-  console.warn(`The lock ${JSON.stringify(key)} was taken from ${holders} holders by ${JSON.stringify(by)}`);
 }
 
 type Keys = string | readonly string[];

@@ -1,7 +1,9 @@
 import { LockLostError } from '../errors/lock.errors.js';
+import type { Tracing } from '../tracing/tracing.js';
 import { giveBackLater } from './held-lock.js';
 import type { Lock } from './lock.js';
 import type { LockOptions } from './lock-options.js';
+import { held } from './traced-lock.js';
 
 /** Work that is done under a lock. Its result is the result of `using`. */
 export type LockedWork<Result> = (lock: Lock, signal: AbortSignal) => Result | Promise<Result>;
@@ -10,6 +12,7 @@ export type LockedWork<Result> = (lock: Lock, signal: AbortSignal) => Result | P
 export interface ScopeClaims {
   acquire(options?: LockOptions): Promise<Lock>;
   tryAcquire(options?: LockOptions): Promise<Lock | null>;
+  readonly tracing: Tracing | undefined;
 }
 
 /** The three ways to take a lock of which the key is settled. */
@@ -36,7 +39,7 @@ export class LockScope {
   using<Result>(options: LockOptions, work: LockedWork<Result>): Promise<Result>;
   using<Result>(first: LockOptions | LockedWork<Result>, second?: LockedWork<Result>): Promise<Result> {
     const [options, work] = typeof first === 'function' ? [{}, first] : [first, second!];
-    return holding(this.acquire({ autoExtend: true, ...options }), work);
+    return holding(this.acquire({ autoExtend: true, ...options }), work, this.claims.tracing);
   }
 }
 
@@ -75,8 +78,16 @@ export class ReadWriteLock {
  * the work succeeded but the lock was lost meanwhile, rejects with LockLostError; when only the release failed for want
  * of an answer, the work's result stands, and the lock is given back once the store answers again.
  */
-export async function holding<Result>(acquired: Promise<Lock>, work: LockedWork<Result>): Promise<Result> {
+export async function holding<Result>(
+  acquired: Promise<Lock>,
+  work: LockedWork<Result>,
+  tracing?: Tracing,
+): Promise<Result> {
   const lock = await acquired;
+  return tracing ? held(tracing, lock.keys, () => workUnder(lock, work)) : workUnder(lock, work);
+}
+
+async function workUnder<Result>(lock: Lock, work: LockedWork<Result>): Promise<Result> {
   let result: Result;
   try {
     result = await work(lock, lock.signal);

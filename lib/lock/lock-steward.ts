@@ -70,3 +70,8 @@ function oneKey(key: string): string {
   if (typeof key === 'string') return toLockKeys(key)[0];
   throw new ConfigurationError('That takes the key of one lock');
 }
+
+/** Tells operators where nobody else does. */
+export function warnOfForce({ key, by, holders }: ForcedRelease): void {
+  console.warn(`The lock ${JSON.stringify(key)} was taken from ${holders} holders by ${JSON.stringify(by)}`);
+}

@@ -35,10 +35,15 @@ export class TopicLabels {
   }
 
   of(topic: string): string {
+    return this.known(topic) ?? OTHER_TOPICS;
+  }
+
+  /** The same; undefined in place of `other`. */
+  known(topic: string): string | undefined {
     if (this.labels.has(topic)) return topic;
     const declared = isTopicPattern(topic) ? undefined : this.patterns.find(({ matches }) => matches(topic));
     if (declared) return declared.pattern;
-    if (this.labels.size >= this.limit) return OTHER_TOPICS;
+    if (this.labels.size >= this.limit) return undefined;
     this.labels.add(topic);
     return topic;
   }

@@ -166,9 +166,13 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const answerAll: RequestHandler = (data, context) =>
       context.headers[WHERE_HEADER] === undefined ? answer(data, context) : whereabouts();
     const access = transportAccess(bus);
-    const toEvery = access.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, options);
+    const traced = { as: route, wanted: isRequest };
+    const toEvery = access.subscribe(everyTopic(subscriptionOfRoute(route)), answerAll, {
+      ...options,
+      traced,
+    });
     if (requests === 'every') return [toEvery];
-    return [toEvery, access.subscribe(ownTopic, answer, { ...options, label: oneLabel(topic) })];
+    return [toEvery, access.subscribe(ownTopic, answer, { ...options, label: oneLabel(topic), traced })];
   }
 
   /** Whoever asks is told who this is and what it answers. */
@@ -212,6 +216,11 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
       toObservable: (result) => this.transformToObservable(result),
     };
   }
+}
+
+/** Whether it is for the handler, and does not ask where that is. */
+function isRequest({ headers }: DiscoMessageContext): boolean {
+  return headers[WHERE_HEADER] === undefined;
 }
 
 /** The handler of requests at the head of a pattern's chain. */

@@ -24,10 +24,20 @@ export function packetHeaders(
 ): Readonly<Record<string, string>> | undefined {
   if (metadata === undefined && plain) return own;
   return {
+    ...contextIn(metadata),
     ...own,
     ...(metadata !== undefined && { [METADATA_HEADER]: JSON.stringify(metadata) }),
     ...(!plain && { [PACKET_HEADER]: '1' }),
   };
+}
+
+/** Names by which the context of a trace travels. */
+const CONTEXT_HEADERS = ['traceparent', 'tracestate', 'baggage'] as const;
+
+/** The context that a hook has attached goes where every receiver looks for one. */
+function contextIn(metadata: Record<string, unknown> = {}): Record<string, string> {
+  const found = CONTEXT_HEADERS.map((name) => [name, metadata[name]]);
+  return Object.fromEntries(found.filter(([, value]) => typeof value === 'string'));
 }
 
 /** What a deserializer is to read: what the other side's serializer wrote, or the packet that it did not need. */

@@ -16,6 +16,7 @@ const bin = (name: string) => join(root, 'node_modules/.bin', name);
 const peerTrouble = /ERESOLVE|peer dep|conflicting|unmet peer|incorrect peer/i;
 
 const everything = {
+  '@opentelemetry/api': '^1.9.0',
   '@willsoto/nestjs-prometheus': '^6.1.0',
   'prom-client': '^15.0.0',
   'reflect-metadata': '^0.2.0',
@@ -209,7 +210,7 @@ describe.each([
   }, 90_000);
 });
 
-describe('installed without ioredis, prom-client and @willsoto/nestjs-prometheus', () => {
+describe('installed without ioredis, prom-client, @willsoto/nestjs-prometheus and @opentelemetry/api', () => {
   let consumer: Prepared;
 
   beforeAll(async () => {
@@ -217,7 +218,7 @@ describe('installed without ioredis, prom-client and @willsoto/nestjs-prometheus
   }, 240_000);
 
   it('is really without them', async () => {
-    for (const name of ['ioredis', 'prom-client', '@willsoto/nestjs-prometheus']) {
+    for (const name of ['ioredis', 'prom-client', '@willsoto/nestjs-prometheus', '@opentelemetry/api']) {
       const args = ['--input-type=module', '--eval', `await import(${JSON.stringify(name)})`];
       const { exitCode, output } = await runCommand(process.execPath, args, { cwd: consumer.app.directory });
       expect(exitCode).not.toBe(0);

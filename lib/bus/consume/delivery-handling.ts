@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import type { Delivery } from '../../driver/delivery.js';
-import { ClosedError, ConfigurationError } from '../../errors/bus.errors.js';
+import { ClosedError } from '../../errors/bus.errors.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import type { DecodedFrame } from '../../message/frame.js';
 import type { Message } from '../../message/message.js';
@@ -8,40 +8,14 @@ import type { TopicMetrics } from '../../metrics/metrics.js';
 import { type Handler, isThenable } from '../../middleware/middleware.js';
 import type { Clock } from '../../timing/clock.js';
 import { DeliveryContext } from '../delivery-context.js';
-import type { HandlerSubscribeOptions } from '../options/bus-options.js';
-import type { ResolvedTopic } from '../options/topic-table.js';
 import type { Responder } from '../requests/responder.js';
 import type { MessageReader } from '../wire/message-decoder.js';
 import type { Wire } from '../wire/wire.js';
-import { resolveBatch } from './batch.js';
+import type { DispatchPolicy } from './dispatch-policy.js';
 import { Settlement } from './settlement.js';
 import { notStarted, type StartGate } from './start-gate.js';
 import type { SubscriptionLog } from './subscription-log.js';
-
-/** A topic's policy as a subscription goes by it: `concurrency` counts the deliveries that it starts at a time. */
-export interface DispatchPolicy extends ResolvedTopic {
-  /** How many of them are handlers that run; the others wait for their key. */
-  readonly handlers: number;
-}
-
-/** Messages of an ordered fan-out subscription that may wait for their key's turn without holding up other keys. */
-const ORDERED_WINDOW = 1_000;
-
-/**
- * The policy as the dispatcher and the settlement need it. A batch holds as many places as it has messages. Where keys
- * keep their order, messages wait for their turn behind the dispatcher and are retried in place.
- */
-export function dispatchPolicy(policy: ResolvedTopic, { batch }: HandlerSubscribeOptions): DispatchPolicy {
-  const { concurrency, prefetch, ordered, delivery } = policy;
-  if (batch && ordered) throw new ConfigurationError('batch and orderBy exclude each other');
-  if (batch) {
-    const places = concurrency * resolveBatch(batch).size;
-    return { ...policy, concurrency: places, handlers: places, prefetch: Math.max(prefetch, places) };
-  }
-  if (!ordered) return { ...policy, handlers: concurrency };
-  const places = delivery === 'at-least-once' ? concurrency + prefetch : concurrency + ORDERED_WINDOW;
-  return { ...policy, attempts: 1, concurrency: places, handlers: concurrency, prefetch: 0 };
-}
+import type { SubscriptionTracing } from './subscription-tracing.js';
 
 /** What a {@link DeliveryHandling} works with. */
 export interface HandlingDeps {
@@ -56,6 +30,8 @@ export interface HandlingDeps {
   /** Tells the senders of requests that no handler is given. */
   readonly responder: Responder;
   readonly metrics: TopicMetrics;
+  /** Undefined where nobody traces. */
+  readonly tracing: SubscriptionTracing | undefined;
   readonly log: SubscriptionLog;
   readonly clock: Clock;
 }
@@ -68,7 +44,7 @@ export class DeliveryHandling {
   running = 0;
 
   constructor(private readonly deps: HandlingDeps) {
-    this.settlement = new Settlement(deps.policy, deps.metrics, deps.log);
+    this.settlement = new Settlement(deps.policy, deps.metrics, deps.log, deps.tracing);
   }
 
   /** Whatever happens, the delivery is settled and its place is free again. */
@@ -187,6 +163,7 @@ export class DeliveryHandling {
       delivery,
       cameMs,
     );
+    this.deps.tracing?.took(message, delivery);
     const startedMs = performance.now();
     metrics.inFlight(1);
     this.running++;

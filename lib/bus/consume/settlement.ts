@@ -2,13 +2,15 @@ import type { DeadLetterReason, Delivery } from '../../driver/delivery.js';
 import { errorDetails } from '../../driver/guarded-delivery.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { isUnrecoverable } from '../../errors/handler.errors.js';
-import type { Headers } from '../../message/headers.js';
+import type { Message } from '../../message/message.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../../metrics/metrics.js';
 import { attemptsMade } from '../../middleware/attempts-made.js';
 import { isPanic } from '../../middleware/recover.js';
 import { backoffDelay } from '../../timing/backoff.js';
+import type { TracedSettlement } from '../../tracing/tracing.js';
 import type { DeliveryContext } from '../delivery-context.js';
 import type { ResolvedTopic } from '../options/topic-table.js';
+import type { SubscriptionTracing } from './subscription-tracing.js';
 
 /** What becomes of a message that was not handled. */
 export type Outcome =
@@ -32,8 +34,7 @@ export interface SettlementReport {
 export interface Attempt {
   readonly topic: string;
   /** Undefined of bytes that are no message. */
-  readonly id: string | undefined;
-  readonly headers: Headers;
+  readonly message: Message | undefined;
   readonly attempt: number;
   readonly attempts: number;
 }
@@ -66,6 +67,7 @@ export class Settlement {
     private readonly policy: ResolvedTopic,
     private readonly metrics: TopicMetrics,
     private readonly report: SettlementReport,
+    private readonly tracing?: SubscriptionTracing,
   ) {
     this.slowS = Math.max(QUICK_S, policy.timeoutMs / 2_000);
   }
@@ -111,7 +113,7 @@ export class Settlement {
 
   private attemptOf({ topic, attempt }: Delivery, context?: DeliveryContext): Attempt {
     const { attempts } = this.policy;
-    return { topic, id: context?.id, headers: context?.headers ?? {}, attempt, attempts };
+    return { topic, message: context?.message, attempt, attempts };
   }
 
   private requested(request: NonNullable<DeliveryContext['request']>, delivery: Delivery): Outcome {
@@ -153,7 +155,9 @@ export class Settlement {
 
   private carryOut(delivery: Delivery, attempt: FailedAttempt): void {
     this.report.failed(attempt);
-    const recording = this.settle(delivery, attempt.outcome);
+    const { outcome, message } = attempt;
+    const settle = () => this.settle(delivery, outcome);
+    const recording = this.tracing ? this.tracing.settling(message, this.fate(outcome), settle) : settle();
     this.recording++;
     recording.then(() => this.report.recorded(attempt)).then(this.recorded, this.unrecorded);
   }
@@ -167,6 +171,12 @@ export class Settlement {
     this.report.failedToSettle(error);
     this.recorded();
   };
+
+  /** What becomes of a message that was not handled. */
+  private fate({ type }: Outcome): TracedSettlement['outcome'] {
+    if (type === 'retry') return type;
+    return this.keepsDeadLetters ? 'dead-letter' : 'drop';
+  }
 
   private settle(delivery: Delivery, outcome: Outcome): Promise<void> {
     if (outcome.type === 'retry') {

@@ -1,43 +1,31 @@
+import { fromNobodysContext } from '../../driver/async-context.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../../errors/bus.errors.js';
 import { HandlerMissingError } from '../../errors/handler.errors.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../message/topic-pattern.js';
-import { inAttempt } from '../../middleware/attempt-scope.js';
-import { compose, type Handler, type Middleware } from '../../middleware/middleware.js';
-import { recover } from '../../middleware/recover.js';
-import { retry } from '../../middleware/retry.js';
-import { timeout } from '../../middleware/timeout.js';
-import { validate } from '../../middleware/validate.js';
 import type { BusStatus } from '../bus-status.js';
-import { beginning } from '../delivery-context.js';
 import { subscribeKinds } from '../options/bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from '../options/bus-options.js';
-import { type ExpectedSubscription, ExpectedSubscriptions } from '../options/expected-subscriptions.js';
+import { ExpectedSubscriptions } from '../options/expected-subscriptions.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { ResolvedTopic } from '../options/topic-table.js';
 import type { Responder } from '../requests/responder.js';
 import { InOrderDecoder } from '../wire/message-decoder.js';
 import { offered } from '../wire/offered.js';
-import { type BatchHandler, batched, resolveBatch } from './batch.js';
-import { type DispatchPolicy, dispatchPolicy } from './delivery-handling.js';
-import { orderedByKey } from './key-order.js';
-import { heldBack, StartGate } from './start-gate.js';
+import type { BatchHandler } from './batch.js';
+import { dispatchPolicy } from './dispatch-policy.js';
+import { handlerChain } from './handler-chain.js';
+import { StartGate } from './start-gate.js';
 import { BusSubscription, type Subscription } from './subscription.js';
+import { type SubscriptionStatus, statusOf } from './subscription-status.js';
 import { SubscriptionLog } from './subscription-log.js';
-
-/** A subscription that was asked for: checked, complete, and counted among those that others have to agree with. */
-export interface Wanted extends ExpectedSubscription {
-  /** What metrics and logs call it. */
-  readonly label: string;
-  /** The policy as the dispatcher and the settlement need it. */
-  readonly dispatch: DispatchPolicy;
-  readonly options: HandlerSubscribeOptions;
-}
+import { subscriptionTracing } from './subscription-tracing.js';
+import type { OwnSubscribeOptions, Wanted } from './wanted.js';
 
 /** The subscriptions of a bus. */
 export class Subscriber {
   /** Those that are asked for, and those that are live. */
-  readonly expected = new ExpectedSubscriptions();
+  readonly expected = new ExpectedSubscriptions<Wanted>();
   private readonly subscriptions = new Set<BusSubscription>();
   private defaultNameTold = false;
   private draining = false;
@@ -58,28 +46,30 @@ export class Subscriber {
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy);
-    return this.expect(topic, policy, options, name);
+    return this.expect({ topic, policy, options }, name);
   }
 
   /** The same for one of the bus's own topics, which callers cannot name. */
-  declareOwn(topic: string, options: HandlerSubscribeOptions, name: string): Wanted {
+  declareOwn(topic: string, { traced, ...options }: OwnSubscribeOptions, name: string): Wanted {
     const policy = this.options.topics.own(topic, options);
     this.assertOffered(topic, policy);
-    return this.expect(topic, policy, options, name);
+    return this.expect({ topic, policy, options, own: { traced } }, name);
   }
 
-  private expect(
-    topic: string,
-    policy: ResolvedTopic,
-    options: HandlerSubscribeOptions,
-    name: string,
-  ): Wanted {
+  private expect(asked: Pick<Wanted, 'topic' | 'policy' | 'options' | 'own'>, name: string): Wanted {
+    const { topic, policy, options } = asked;
     const dispatch = dispatchPolicy(policy, options);
     const { label = topic, shared = false } = options;
-    const wanted = { topic, policy, dispatch, name: options.name ?? name, shared, label, options };
+    const wanted = { ...asked, dispatch, name: options.name ?? name, shared, label };
     this.expected.add(wanted);
     this.tellDefaultName(wanted);
     return wanted;
+  }
+
+  /** Every subscription that is announced or live, in the order of their announcement. */
+  statuses(): SubscriptionStatus[] {
+    const opened = new Map([...this.subscriptions].map((each) => [each.policy, each]));
+    return this.expected.list.map((wanted) => statusOf(wanted, opened.get(wanted.dispatch)));
   }
 
   /** Settles as `opening` does; where that rejects, the announcement is withdrawn. */
@@ -116,7 +106,11 @@ export class Subscriber {
         onMissed: subscription.missed,
         onSetting: subscription.isSet,
       };
-      subscription.attach(await this.options.driver.subscribe(wanted.topic, options, subscription.receive));
+      const { driver } = this.options;
+      // Its readers outlive whatever subscribes.
+      subscription.attach(
+        await fromNobodysContext(() => driver.subscribe(wanted.topic, options, subscription.receive)),
+      );
     } catch (error) {
       this.subscriptions.delete(subscription);
       throw error;
@@ -167,36 +161,6 @@ export class Subscriber {
     }
   }
 
-  /** Built once per subscription: the replies to requests outermost, then recover, then the time limit, the bus's middleware, the subscription's. */
-  private chain(
-    wanted: Wanted,
-    handler: MessageHandler | BatchHandler,
-    gate: StartGate,
-    log: SubscriptionLog,
-  ): Handler {
-    const { label, policy } = wanted;
-    const { middleware = [], schema, batch } = wanted.options;
-    const { clock, metrics } = this.options;
-    const answering = this.responder.middleware((reason) => {
-      metrics.topic(label).dropped(reason);
-      log.dropped(reason);
-    });
-    const { attempts, backoff, concurrency } = policy;
-    const chain: Middleware[] = [answering, recover];
-    if (policy.ordered) chain.push(orderedByKey(concurrency));
-    if (policy.delivery === 'at-least-once') chain.push(beginning);
-    if (policy.ordered) chain.push(retry({ attempts, backoff }, clock), heldBack(gate));
-    chain.push(timeout(policy.timeoutMs, clock, log), inAttempt);
-    chain.push(...this.options.middleware, ...middleware);
-    if (schema) chain.push(validate(schema));
-    return compose(
-      chain,
-      batch
-        ? batched(handler as BatchHandler, resolveBatch(batch), clock, gate)
-        : (context) => (handler as MessageHandler)(context.message.payload, context),
-    );
-  }
-
   /** Only while all that could answer are paused; of those on the same name one, as the server counts them as one. */
   private speaksFor(paused: BusSubscription, topic: string): boolean {
     const able = [...this.subscriptions].filter(
@@ -211,16 +175,22 @@ export class Subscriber {
     const wire = wires.of(policy.wire);
     const gate = new StartGate();
     const log = new SubscriptionLog(logger, wanted, this.tell);
+    const tracing = subscriptionTracing(this.options, wanted);
     return new BusSubscription({
       topic,
       policy: dispatch,
-      handler: this.chain(wanted, handler, gate, log),
+      handler: handlerChain(
+        { ...this.options, responder: this.responder, gate, log, tracing },
+        wanted,
+        handler,
+      ),
       gate,
       wire,
       reader: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       responder: this.responder,
       speaksFor: (paused, topic) => this.speaksFor(paused, topic),
       metrics: metrics.topic(label),
+      tracing,
       clock,
       graceMs: shutdownTimeoutMs,
       onClosed: (subscription) => {

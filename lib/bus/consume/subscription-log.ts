@@ -44,9 +44,10 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
 
   /** An attempt that is followed by another one is a warning, and the last one an error. */
   failed(failed: FailedAttempt): void {
-    const { id = 'unreadable', attempt, attempts, threw, error, outcome, headers } = failed;
+    const { message, attempt, attempts, threw, error, outcome } = failed;
     const what = threw ? 'failed on message' : 'did not handle message';
     const why = threw ? `${errorLine(error)}${stackOf(error)}` : reasonOf(failed);
+    const { id = 'unreadable', headers = {} } = message ?? {};
     const found = headerFields(headers);
     const text = `${this.label}: ${this.who} ${what} ${id}${headerWords(found)}, attempt ${attempt} of ${attempts}, ${this.next(failed)}: ${why}`;
     const fields: LogFields = {
@@ -61,13 +62,13 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
   }
 
   recorded(failed: FailedAttempt): void {
-    const { id, headers, attempt, attempts, error, outcome } = failed;
+    const { message, attempt, attempts, error, outcome } = failed;
+    const { id: messageId = '', headers = {} } = message ?? {};
     const { name: handler, policy } = this.subscription;
     const { group } = policy;
     const topic = this.topicOf(failed);
     if (outcome.type === 'retry') {
       const { delayMs } = outcome;
-      const messageId = id ?? '';
       this.tell({
         type: 'retry',
         topic,
@@ -84,16 +85,17 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
     }
     if (!this.keepsDeadLetters) return;
     const { reason } = outcome.reason;
-    const message = { messageId: id, headers, handler, attempt, error };
-    this.tell({ type: 'dead-letter', topic, group, reason, letters: 1, ...message });
+    const known = { ...(message && { messageId, headers }), handler, attempt, error };
+    this.tell({ type: 'dead-letter', topic, group, reason, letters: 1, ...known });
   }
 
   slow(attempt: Attempt, seconds: number): void {
     const tookMs = Math.round(seconds * 1_000);
     const { timeoutMs } = this.subscription.policy;
-    const found = headerWords(headerFields(attempt.headers));
+    const { id, headers = {} } = attempt.message ?? {};
+    const found = headerWords(headerFields(headers));
     this.logger.warn(
-      `${this.label}: ${this.who} took ${tookMs} ms for message ${attempt.id}${found}; its timeout is ${timeoutMs} ms`,
+      `${this.label}: ${this.who} took ${tookMs} ms for message ${id}${found}; its timeout is ${timeoutMs} ms`,
       { ...this.fields('handler-slow', attempt), tookMs, timeoutMs },
     );
   }
@@ -202,10 +204,9 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
       ...(this.isStored && { group: policy.group }),
       handler,
       ...(attempt && {
-        ...(attempt.id !== undefined && { messageId: attempt.id }),
+        ...(attempt.message && { messageId: attempt.message.id, ...headerFields(attempt.message.headers) }),
         attempt: attempt.attempt,
         attempts: attempt.attempts,
-        ...headerFields(attempt.headers),
       }),
     };
   }

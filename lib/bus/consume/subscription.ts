@@ -152,6 +152,11 @@ export class BusSubscription implements Subscription {
     return this.deps.gate.paused;
   }
 
+  /** It reads, and does not close. */
+  get live(): boolean {
+    return this.driverSubscription !== undefined && this.closing === undefined;
+  }
+
   attach(subscription: DriverSubscription): void {
     this.driverSubscription = subscription;
     this.deps.metrics.subscriptions(1);

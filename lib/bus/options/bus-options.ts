@@ -10,6 +10,7 @@ import type { StandardSchema } from '../../middleware/validate.js';
 import type { BackoffOptions } from '../../timing/backoff.js';
 import type { Clock } from '../../timing/clock.js';
 import type { Duration } from '../../timing/duration.js';
+import type { Tracing } from '../../tracing/tracing.js';
 import type { BusLogger } from './bus-logger.js';
 
 /** How often a failed message is tried. */
@@ -239,6 +240,8 @@ export interface DiscoBusOptions {
   bundling?: BundlingOptions | false;
   /** @default measures nothing */
   metrics?: Metrics;
+  /** As `openTelemetry()` of `nestjs-disco-bus/opentelemetry`. @default nothing is traced */
+  tracing?: Tracing;
   /** @default the console */
   logger?: BusLogger;
   /** @default the computer's clock */

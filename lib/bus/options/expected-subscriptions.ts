@@ -15,17 +15,22 @@ export interface ExpectedSubscription {
 }
 
 /** The subscriptions of one bus, from the moment they are asked for until they are closed. */
-export class ExpectedSubscriptions {
-  private readonly all = new Set<ExpectedSubscription>();
+export class ExpectedSubscriptions<Of extends ExpectedSubscription = ExpectedSubscription> {
+  private readonly all = new Set<Of>();
+
+  /** In the order in which they were asked for. */
+  get list(): readonly Of[] {
+    return [...this.all];
+  }
 
   /** Throws ConfigurationError if another one reads an overlapping topic in the same group and not both of them share it. */
-  add(wanted: ExpectedSubscription): void {
+  add(wanted: Of): void {
     const rival = wanted.policy.delivery === 'at-least-once' ? this.rivalOf(wanted) : undefined;
     if (rival) throw sameGroup(wanted, rival);
     this.all.add(wanted);
   }
 
-  delete(wanted: ExpectedSubscription): void {
+  delete(wanted: Of): void {
     this.all.delete(wanted);
   }
 
@@ -56,7 +61,7 @@ export class ExpectedSubscriptions {
     return undefined;
   }
 
-  private rivalOf(wanted: ExpectedSubscription): ExpectedSubscription | undefined {
+  private rivalOf(wanted: Of): Of | undefined {
     for (const other of this.all) {
       const { policy, topic, shared } = other;
       if (policy.delivery !== 'at-least-once' || policy.group !== wanted.policy.group) continue;

@@ -15,6 +15,8 @@ import { boundedMetrics, TopicLabels } from '../../metrics/topic-labels.js';
 import type { Middleware } from '../../middleware/middleware.js';
 import { type Clock, systemClock } from '../../timing/clock.js';
 import { toMilliseconds } from '../../timing/duration.js';
+import { guardedTracing } from '../../tracing/guarded-tracing.js';
+import type { Tracing } from '../../tracing/tracing.js';
 import { AgreeingDriver } from '../connection/agreeing-driver.js';
 import { WaitingRoom } from '../connection/waiting-room.js';
 import { Wires } from '../wire/wires.js';
@@ -52,6 +54,10 @@ export interface ResolvedOptions {
   readonly connection: { readonly wait: boolean; readonly timeoutMs: number; readonly critical: boolean };
   readonly middleware: readonly Middleware[];
   readonly metrics: Metrics;
+  /** What topics are called in metrics and traces. */
+  readonly labels: TopicLabels;
+  /** Undefined where nobody traces. */
+  readonly tracing: Tracing | undefined;
   readonly logger: LimitedLogger;
   readonly clock: Clock;
 }
@@ -80,6 +86,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
   const payloadCodec = resolvePayloadCodec(options.codec);
   const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
   const goLevel = options.compression === false ? undefined : options.compression?.level;
+  const labels = new TopicLabels(topics.names);
   const agreeing = new AgreeingDriver(driver, service, clock);
   const waitingRoom = new WaitingRoom(agreeing, clock);
   return {
@@ -101,7 +108,9 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     shutdownTimeoutMs: toMilliseconds(options.shutdownTimeout ?? '10s', 'shutdownTimeout'),
     connection: resolveConnection(options.connection),
     middleware,
-    metrics: boundedMetrics(guardedMetrics(metrics), new TopicLabels(topics.names)),
+    metrics: boundedMetrics(guardedMetrics(metrics), labels),
+    labels,
+    tracing: options.tracing && guardedTracing(options.tracing),
     logger: new LimitedLogger(guardedGuest(logger, 'logger', ['log', 'warn', 'error']), clock),
     clock,
   };

@@ -22,11 +22,15 @@ interface Chunk {
   readonly end: number;
 }
 
+/** Headers of the message at `index` of a batch; the same each time it is asked. */
+export type HeadersOfMember = (index: number) => Readonly<Record<string, string>> | undefined;
+
 /** A batch, and how it is published. */
 interface Batch {
   readonly topic: string;
   readonly payloads: readonly unknown[];
   readonly options: PublishOptions;
+  readonly headersOf?: HeadersOfMember;
 }
 
 /** What is sent of a batch, up to a place. */
@@ -82,13 +86,13 @@ export class BatchPublisher {
   }
 
   /** From `start` on as much as is sent at a time, and one message at least. */
-  private write({ topic, payloads, options }: Batch, start: number): Chunk | Promise<Chunk> {
+  private write({ topic, payloads, options, headersOf }: Batch, start: number): Chunk | Promise<Chunk> {
     const most = isUsual(options) ? this.chunk.messages : this.lonelyMessages;
     const written: (Publication | EncodingPublication)[] = [];
     let bytes = 0;
     let end = start;
     while (end < payloads.length && written.length < most && bytes < this.chunk.bytes) {
-      const message = this.tryWrite(topic, payloads[end], memberOptions(options, end));
+      const message = this.tryWrite(topic, payloads[end], memberOptions(options, end, headersOf?.(end)));
       bytes += heldBytes(message);
       written.push(message);
       end++;
@@ -181,6 +185,11 @@ function mayBePublished(error: unknown): boolean {
 }
 
 /** The options of one message of a batch: an id of the caller's own gets the message's place in the batch. */
-function memberOptions(options: PublishOptions, index: number): PublishOptions {
-  return options.id === undefined ? options : { ...options, id: `${options.id}.${index}` };
+function memberOptions(
+  options: PublishOptions,
+  index: number,
+  own: ReturnType<HeadersOfMember>,
+): PublishOptions {
+  const whole = own === undefined ? options : { ...options, headers: { ...options.headers, ...own } };
+  return options.id === undefined ? whole : { ...whole, id: `${options.id}.${index}` };
 }

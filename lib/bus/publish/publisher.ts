@@ -1,10 +1,11 @@
 import { types } from 'node:util';
+import type { DeliveryGuarantee } from '../../driver/capabilities.js';
 import { PublishTimeoutError } from '../../errors/publish.errors.js';
 import { Deadlines } from '../../timing/deadlines.js';
 import type { PublishOptions, PublishReceipt } from '../options/bus-options.js';
 import type { ExpectedSubscriptions } from '../options/expected-subscriptions.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
-import { BatchPublisher } from './batch-publisher.js';
+import { BatchPublisher, type HeadersOfMember } from './batch-publisher.js';
 import { InFlightPublishes } from './in-flight-publishes.js';
 import type { Publication, PublicationDeps } from './publication.js';
 import { type EncodingPublication, heldBytes, PublicationWriter } from './publication-writer.js';
@@ -49,13 +50,23 @@ export class Publisher {
     }
   }
 
-  /** Publishes all or, if one of them cannot be encoded, none. */
+  /** Publishes all or, if one of them cannot be encoded, none. `headersOf`: what each goes with beside `options.headers`. */
   publishBatch(
     topic: string,
     payloads: readonly unknown[],
     options: PublishOptions = noOptions,
+    headersOf?: HeadersOfMember,
   ): Promise<PublishReceipt[]> {
-    return this.batches.publish({ topic, payloads, options });
+    return this.batches.publish({ topic, payloads, options, headersOf });
+  }
+
+  /** Whether messages to `topic` can have headers. Where the topic is refused, whoever publishes to it is told. */
+  carriesHeaders(topic: string, delivery: DeliveryGuarantee | undefined): boolean {
+    try {
+      return !this.writer.target(topic, delivery).wire.bare;
+    } catch {
+      return false;
+    }
   }
 
   /** Rejects for what {@link publish} would find wrong with the message itself; sends nothing. */

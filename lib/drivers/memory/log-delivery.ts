@@ -78,6 +78,10 @@ export class LogDelivery implements MemberDelivery {
     return this.task.attempt;
   }
 
+  get replays(): number | undefined {
+    return this.task.entry.replays;
+  }
+
   get ageMs(): number {
     return this.group.ageOf(this.task);
   }

@@ -1,4 +1,4 @@
-import type { SubscriptionStatus } from '../../bus/consume/subscription.js';
+import type { SubscriptionStatus } from '../../bus/consume/subscription-status.js';
 import type { BusEntry } from '../bus-registry.js';
 import type { ResolvedHealthOptions } from './health-options.js';
 import type { BusHealth, HealthProblem } from './health-report.js';

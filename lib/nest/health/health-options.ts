@@ -94,19 +94,22 @@ export function resolveHealthOptions(where: string, options: HealthOptions): Res
   };
 }
 
-function limits<Value extends Duration>(
+function limits(
   where: string,
-  threshold: Threshold<Value> | undefined,
-  read: (value: Value, name: string) => number,
+  threshold: Threshold<any> | undefined,
+  read: (value: any, name: string) => number,
 ): Limits {
-  const { degraded, down } =
-    typeof threshold === 'object' ? threshold : { degraded: threshold, down: undefined };
-  if (typeof threshold === 'object')
-    assertOptions(where, threshold, { degraded: checkedElsewhere, down: checkedElsewhere });
-  const number = (name: string, value: Value | undefined) =>
-    value === undefined ? Number.POSITIVE_INFINITY : read(value, `${where}.${name}`);
-  const both = { degraded: number('degraded', degraded), down: number('down', down) };
-  if (degraded === undefined || both.degraded <= both.down) return both;
+  const both: { degraded?: unknown; down?: unknown } =
+    typeof threshold === 'object' ? threshold : { degraded: threshold };
+  if (both === null) throw new ConfigurationError(`${where} must be a value or { degraded, down }, not null`);
+  assertOptions(where, both, { degraded: checkedElsewhere, down: checkedElsewhere });
+  const number = (name: 'degraded' | 'down') => {
+    const value = both[name];
+    return value === undefined ? Number.POSITIVE_INFINITY : read(value, `${where}.${name}`);
+  };
+  const degraded = number('degraded');
+  const down = number('down');
+  if (both.degraded === undefined || degraded <= down) return { degraded, down };
   throw new ConfigurationError(`${where}: degraded must not be more than down`);
 }
 

@@ -11,6 +11,7 @@ import type { Metrics } from '../../metrics/metrics.js';
 import { noopMetrics } from '../../metrics/noop-metrics.js';
 import type { Clock } from '../../timing/clock.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
+import type { Tracing } from '../../tracing/tracing.js';
 
 /** Settings of a bus's locks. */
 export interface BusLockOptions {
@@ -43,6 +44,7 @@ export interface BusLockParts {
   readonly service?: string;
   readonly clock?: Clock;
   readonly metrics?: Metrics;
+  readonly tracing?: Tracing;
   /** Told when a lock of this process was lost. */
   readonly onLost?: LockObserver['lost'];
   /** Told when a lock was taken from its holders. */
@@ -76,6 +78,7 @@ export function locksOf({
   service,
   clock,
   metrics = noopMetrics,
+  tracing,
   onLost,
   onForcedRelease,
 }: BusLockParts): LockManager {
@@ -90,6 +93,7 @@ export function locksOf({
     wait,
     clock,
     observer: observerFor(metrics, onLost),
+    tracing,
     onForcedRelease,
   });
 }

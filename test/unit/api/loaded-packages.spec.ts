@@ -12,18 +12,26 @@ async function loadedBy(entry: string): Promise<string[]> {
 }
 
 describe('importing', () => {
-  it('nestjs-disco-bus loads Nest, and neither a driver nor a metrics sink', async () => {
+  it('nestjs-disco-bus loads Nest, and neither a driver, a metrics sink nor a tracer', async () => {
     const loaded = await loadedBy('nestjs-disco-bus');
     expect(loaded).toEqual(expect.arrayContaining(['@nestjs/common', '@nestjs/core']));
     for (const optional of ['ioredis', 'prom-client', '@willsoto/nestjs-prometheus']) {
       expect(loaded).not.toContain(optional);
     }
+    expect(loaded.filter((name) => name.startsWith('@opentelemetry/'))).toEqual([]);
   });
 
   it('nestjs-disco-bus/driver or /memory loads no framework', async () => {
     for (const entry of ['nestjs-disco-bus/driver', 'nestjs-disco-bus/memory']) {
       expect(await loadedBy(entry)).toEqual(['fastest-levenshtein']);
     }
+  });
+
+  it('nestjs-disco-bus/opentelemetry loads its API, and no framework and no SDK', async () => {
+    expect((await loadedBy('nestjs-disco-bus/opentelemetry')).sort()).toEqual([
+      '@opentelemetry/api',
+      'fastest-levenshtein',
+    ]);
   });
 
   it('nestjs-disco-bus/redis loads ioredis, and /prometheus what it reports to', async () => {

@@ -77,6 +77,10 @@ export class StreamDelivery implements Delivery {
     return this.entry.crashes + this.entry.releases;
   }
 
+  get replays(): number {
+    return this.entry.replays;
+  }
+
   get ageMs(): number {
     return Math.max(0, this.records.serverNow() - Number.parseInt(this.entry.origin, 10));
   }
