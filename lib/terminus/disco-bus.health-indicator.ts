@@ -27,12 +27,18 @@ export class DiscoBusHealthIndicator {
   }
 
   /** For the readiness and startup probes, as {@link DiscoHealth.readiness}: asks nobody. */
-  async ready<Key extends string>(key: Key, options: ReadinessOptions = {}): Promise<HealthIndicatorResult<Key>> {
+  async ready<Key extends string>(
+    key: Key,
+    options: ReadinessOptions = {},
+  ): Promise<HealthIndicatorResult<Key>> {
     return this.told(key, () => this.health.readiness(options));
   }
 
   /** For people and alerts, as {@link DiscoHealth.check}: also what waits, by thresholds. Takes `timeout` at most. */
-  async check<Key extends string>(key: Key, options: HealthOptions = {}): Promise<HealthIndicatorResult<Key>> {
+  async check<Key extends string>(
+    key: Key,
+    options: HealthOptions = {},
+  ): Promise<HealthIndicatorResult<Key>> {
     return this.told(key, () => this.health.check(options));
   }
 
@@ -46,7 +52,8 @@ export class DiscoBusHealthIndicator {
       const data = { ...(problems.length > 0 && { problems: problems.map(inWords) }), buses };
       if (status === 'down') return session.down(data) as HealthIndicatorResult<Key>;
       if (status === 'up') return session.up(data) as HealthIndicatorResult<Key>;
-      return (session.degraded?.(data) ?? session.up({ degraded: true, ...data })) as HealthIndicatorResult<Key>;
+      return (session.degraded?.(data) ??
+        session.up({ degraded: true, ...data })) as HealthIndicatorResult<Key>;
     } catch (error) {
       return session.down(errorLine(error)) as HealthIndicatorResult<Key>;
     }

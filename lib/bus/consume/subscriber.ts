@@ -17,8 +17,8 @@ import { dispatchPolicy } from './dispatch-policy.js';
 import { handlerChain } from './handler-chain.js';
 import { StartGate } from './start-gate.js';
 import { BusSubscription, type Subscription } from './subscription.js';
-import { type SubscriptionStatus, statusOf } from './subscription-status.js';
 import { SubscriptionLog } from './subscription-log.js';
+import { type SubscriptionStatus, statusOf } from './subscription-status.js';
 import { subscriptionTracing } from './subscription-tracing.js';
 import type { OwnSubscribeOptions, Wanted } from './wanted.js';
 

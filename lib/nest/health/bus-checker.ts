@@ -33,7 +33,10 @@ export class BusChecker {
     const { roundTripMs, groups } = this;
     const answered = roundTripMs === undefined ? {} : { roundTripMs };
     // A copy: what is still under way may come to its end later.
-    return { bus: { ...this.readiness.bus(), ...answered, groups: [...groups] }, problems: [...this.problems] };
+    return {
+      bus: { ...this.readiness.bus(), ...answered, groups: [...groups] },
+      problems: [...this.problems],
+    };
   }
 
   private async inTime(work: Promise<unknown>): Promise<void> {
@@ -61,7 +64,8 @@ export class BusChecker {
   }
 
   private async look(): Promise<void> {
-    const found = this.options.topics === undefined ? await this.ownGroups() : await this.named(this.options.topics);
+    const found =
+      this.options.topics === undefined ? await this.ownGroups() : await this.named(this.options.topics);
     this.groups = found.map(({ topic, group }) => groupHealth(topic, group));
     for (const each of this.groups) this.judge(each);
   }
@@ -71,8 +75,20 @@ export class BusChecker {
     const where = { topic, group };
     const of = `the group "${group}" of "${topic}"`;
     this.compare('waiting', waiting, limits.waiting, `${waiting} messages wait for ${of}`, where);
-    this.compare('oldest', oldestMs, limits.oldest, `the oldest message of ${of} is ${oldestMs} ms old`, where);
-    this.compare('dead-letters', deadLetters, limits.deadLetters, `${of} has ${deadLetters} dead letters`, where);
+    this.compare(
+      'oldest',
+      oldestMs,
+      limits.oldest,
+      `the oldest message of ${of} is ${oldestMs} ms old`,
+      where,
+    );
+    this.compare(
+      'dead-letters',
+      deadLetters,
+      limits.deadLetters,
+      `${of} has ${deadLetters} dead letters`,
+      where,
+    );
   }
 
   private compare(
@@ -102,15 +118,25 @@ export class BusChecker {
 
   /** The groups that this process reads, those of its topic patterns included. */
   private async ownGroups() {
-    const stored = (this.entry.service.bus?.subscriptions ?? []).filter(({ group, own }) => group !== undefined && !own);
+    const stored = (this.entry.service.bus?.subscriptions ?? []).filter(
+      ({ group, own }) => group !== undefined && !own,
+    );
     if (stored.length === 0 || !this.entry.service.inspect.available) return [];
     const patterns = stored.filter(({ topic }) => isTopicPattern(topic));
     const names = new Set(stored.map(({ topic }) => topic).filter((topic) => !isTopicPattern(topic)));
     const found = await this.inspected([...names]);
-    if (patterns.length > 0) found.push(...(await this.matching(patterns.map(({ topic }) => topic), names)));
+    if (patterns.length > 0)
+      found.push(
+        ...(await this.matching(
+          patterns.map(({ topic }) => topic),
+          names,
+        )),
+      );
     return found.flatMap((topic) =>
       topic.groups
-        .filter(({ group }) => stored.some((each) => each.group === group && topicMatcher(each.topic)(topic.topic)))
+        .filter(({ group }) =>
+          stored.some((each) => each.group === group && topicMatcher(each.topic)(topic.topic)),
+        )
         .map((group) => ({ topic, group })),
     );
   }
@@ -126,7 +152,10 @@ export class BusChecker {
   }
 
   /** What is stored under the patterns, and not among `known`. */
-  private async matching(patterns: readonly string[], known: ReadonlySet<string>): Promise<TopicInspection[]> {
+  private async matching(
+    patterns: readonly string[],
+    known: ReadonlySet<string>,
+  ): Promise<TopicInspection[]> {
     const { inspect } = this.entry.service;
     const matchers = patterns.map(topicMatcher);
     const names: string[] = [];
@@ -135,7 +164,9 @@ export class BusChecker {
       if (page.length === 0) break;
       names.push(...page);
     }
-    return this.inspected(names.filter((name) => !known.has(name) && matchers.some((matches) => matches(name))));
+    return this.inspected(
+      names.filter((name) => !known.has(name) && matchers.some((matches) => matches(name))),
+    );
   }
 }
 
