@@ -56,6 +56,7 @@ describe.each(engines)('Tracing of the transport over $name', (engine) => {
     expect(request).toMatchObject({ parentId: id, kind: 'PRODUCER', failed: false });
     expect(process).toMatchObject({ parentId: request.spanId, kind: 'CONSUMER', failed: false });
     expect(handlerSpans).toEqual([process.spanId]);
+    await caller.close();
     // What the client asks on its own account, as where the handlers are, is nobody's request.
     expect(telemetry.spans.map(({ name }) => name).sort()).toEqual(['http', process.name, request.name]);
   });
