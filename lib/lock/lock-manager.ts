@@ -1,3 +1,4 @@
+import { fromNobodysContext } from '../driver/async-context.js';
 import { type LockInspection, type LockPage, offersLockInspection } from '../driver/lock-inspection.js';
 import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-store.js';
 import { assertOptions } from '../errors/assert-options.js';
@@ -94,7 +95,7 @@ export class LockManager {
   /** Connects the store. May be repeated after it rejected; does nothing while connected. */
   async connect(): Promise<void> {
     this.assertOpen();
-    await this.store.connect();
+    await fromNobodysContext(() => this.store.connect());
     this.assertOpen();
     this.unsubscribe ??= this.store.onReleased((hint) => this.hear(hint));
   }

@@ -1,3 +1,4 @@
+import { fromNobodysContext } from '../driver/async-context.js';
 import {
   type ForcedReleaseProvider,
   forcedReleaseOf,
@@ -103,7 +104,7 @@ export class LockStoreOnDemand implements LockStore, LockInspectionProvider, For
 
   private async opened(): Promise<LockStore> {
     this.assertOpen();
-    this.connecting ??= this.open().catch((error: unknown) => {
+    this.connecting ??= fromNobodysContext(() => this.open()).catch((error: unknown) => {
       this.connecting = undefined;
       throw isDiscoBusError(error, 'DISCO_NOT_CONNECTED') ? unavailable(error) : error;
     });

@@ -1,3 +1,4 @@
+import { fromNobodysContext } from '../driver/async-context.js';
 import { guestSignal } from '../errors/guest-signal.js';
 import { LockLostError } from '../errors/lock.errors.js';
 import type { Clock, ClockTimer } from '../timing/clock.js';
@@ -82,7 +83,9 @@ export class LockUpkeep {
   }
 
   private extendAfter(delayMs: number): void {
-    this.extendTimer = unref(this.clock.setTimeout(() => void this.extendNow(), delayMs));
+    const extend = () => void this.extendNow();
+    // Extending goes on for as long as the lock is held, long after what was active when it was acquired.
+    this.extendTimer = unref(fromNobodysContext(() => this.clock.setTimeout(extend, delayMs)));
   }
 
   /** The caller's signal ends the extension and tells the work; the lock itself stays until it is released. */

@@ -2,6 +2,7 @@ import { trace } from '@opentelemetry/api';
 import { Redis } from 'ioredis';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
+import { locksOf } from '../../../lib/nest/locks/bus-locks.js';
 import { openTelemetry } from '../../../lib/opentelemetry/open-telemetry.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { Telemetry } from '../../support/telemetry.js';
@@ -71,5 +72,22 @@ describe('a bus that is started, and subscribes, within a span', () => {
     await bus.stop();
     expect(commands.sent.length).toBeGreaterThan(10);
     expect(commands.sent.filter(({ spanId }) => spanId === id).map(({ name }) => name)).toEqual([]);
+  });
+
+  it('extends a lock under nobody’s span, in a service whose store connects when it is first needed', async () => {
+    const driver = redisDriver({ url: redis.url });
+    const locks = locksOf({ driver, tracing: openTelemetry() });
+    await locks.connect();
+    const { result: lock } = await telemetry.within('acquire', () =>
+      locks.acquire('leader', { ttl: 150, autoExtend: true }),
+    );
+    const acquired = commands.sent.length;
+    await until('it is extended twice', () => commands.sent.length > acquired + 1);
+    await lock.release();
+    await locks.close();
+    await driver.close();
+    const extended = commands.sent.slice(acquired, acquired + 2);
+    expect(extended.map(({ spanId }) => spanId)).toEqual([undefined, undefined]);
+    expect(commands.sent.find(({ name }) => name === 'hello')).toMatchObject({ spanId: undefined });
   });
 });
