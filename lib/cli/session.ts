@@ -1,4 +1,5 @@
 import { DiscoBus } from '../bus/disco-bus.js';
+import type { LockStore } from '../driver/lock-store.js';
 import type * as redisDrivers from '../drivers/redis/index.js';
 import type { RedisDriver } from '../drivers/redis/redis.driver.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
@@ -20,10 +21,13 @@ export interface Target {
 
 /** How long closing may take: what a command did is done by then. */
 const CLOSE_MS = 1_000;
+const SERVICE = 'disco-bus-cli';
 export const FALLBACK_URL = 'redis://127.0.0.1:6379';
 
 /** A bus that is connected, and is a member of nothing. */
 export class Session {
+  private store: LockStore | undefined;
+
   private constructor(
     readonly bus: DiscoBus,
     readonly driver: RedisDriver,
@@ -42,7 +46,7 @@ export class Session {
         new DiscoBus({
           driver,
           prefix,
-          service: 'disco-bus-cli',
+          service: SERVICE,
           shutdownTimeout: CLOSE_MS,
           connection: { wait: true, timeout: timeoutMs, critical: true },
           publishTimeout: timeoutMs,
@@ -55,15 +59,35 @@ export class Session {
       await bus.stop();
       if (isDiscoBusError(error, 'DISCO_CONFIGURATION') && /Redis Cluster/.test(error.message))
         throw usageError('The server is a node of a Redis Cluster: say --cluster');
-      const { exitCode, message } = failureOf(error);
-      throw new CommandFailure(exitCode, `${(driver.toJSON() as { target: string }).target}: ${message}`);
+      throw unreachable(driver, error);
     }
     return new Session(bus, driver, target);
   }
 
-  close(): Promise<void> {
-    return this.bus.stop();
+  /**
+   * A connected store of the locks whose keys have this prefix, '' for bare keys; to be asked for once. It closes with the
+   * session, and writes nothing down of this process. Rejects as `open` does.
+   */
+  async locks(prefix: string): Promise<LockStore> {
+    const driver = await driverOf({ ...this.target, prefix });
+    this.store = driver.lockStore({ service: SERVICE });
+    try {
+      await this.store.connect();
+    } catch (error) {
+      throw unreachable(driver, error);
+    }
+    return this.store;
   }
+
+  async close(): Promise<void> {
+    await Promise.all([this.store?.close(), this.bus.stop()]);
+  }
+}
+
+/** Says where the connection would have led. */
+function unreachable(driver: RedisDriver, error: unknown): CommandFailure {
+  const { exitCode, message } = failureOf(error);
+  return new CommandFailure(exitCode, `${(driver.toJSON() as { target: string }).target}: ${message}`);
 }
 
 async function driverOf({ url, prefix, cluster, sentinel, timeoutMs }: Target): Promise<RedisDriver> {

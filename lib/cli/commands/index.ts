@@ -6,6 +6,7 @@ import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { groups } from './groups.js';
 import { lag } from './lag.js';
+import { locks } from './locks.js';
 import { pending } from './pending.js';
 import { publish } from './publish.js';
 import { tail } from './tail.js';
@@ -23,6 +24,7 @@ export const commands: Readonly<Record<string, Command>> = {
   pending,
   delayed,
   dead,
+  locks,
   explain,
   audit,
   doctor,
