@@ -5,6 +5,7 @@ import { delayed } from './delayed.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { groups } from './groups.js';
+import { instances } from './instances.js';
 import { lag } from './lag.js';
 import { locks } from './locks.js';
 import { pending } from './pending.js';
@@ -24,6 +25,7 @@ export const commands: Readonly<Record<string, Command>> = {
   pending,
   delayed,
   dead,
+  instances,
   locks,
   explain,
   audit,
