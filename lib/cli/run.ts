@@ -41,6 +41,7 @@ export class Run {
         prefix,
         cluster: given.has('cluster'),
         sentinel: given.text('sentinel'),
+        tls: { ca: given.text('tls-ca'), cert: given.text('tls-cert'), key: given.text('tls-key') },
         timeoutMs,
         verbose: given.has('verbose'),
       },

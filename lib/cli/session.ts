@@ -1,28 +1,14 @@
 import { DiscoBus } from '../bus/disco-bus.js';
 import type { LockStore } from '../driver/lock-store.js';
-import type * as redisDrivers from '../drivers/redis/index.js';
 import type { RedisDriver } from '../drivers/redis/redis.driver.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
-import { isMissingPackage } from '../errors/missing-package.js';
-import { CommandFailure, exitCodes, failureOf, usageError } from './exit-codes.js';
+import { CommandFailure, failureOf, usageError } from './exit-codes.js';
+import { configured, driverOf, type Target } from './target-driver.js';
 import type { Terminal } from './terminal.js';
-
-/** Where a session leads. */
-export interface Target {
-  /** @default DISCO_BUS_URL, else Redis on this machine */
-  readonly url: string | undefined;
-  readonly prefix: string;
-  readonly cluster: boolean;
-  /** The name of a primary that a Sentinel at `url` knows. */
-  readonly sentinel: string | undefined;
-  readonly timeoutMs: number;
-  readonly verbose: boolean;
-}
 
 /** How long closing may take: what a command did is done by then. */
 const CLOSE_MS = 1_000;
 const SERVICE = 'disco-bus-cli';
-export const FALLBACK_URL = 'redis://127.0.0.1:6379';
 
 /** A bus that is connected, and is a member of nothing. */
 export class Session {
@@ -88,54 +74,4 @@ export class Session {
 function unreachable(driver: RedisDriver, error: unknown): CommandFailure {
   const { exitCode, message } = failureOf(error);
   return new CommandFailure(exitCode, `${(driver.toJSON() as { target: string }).target}: ${message}`);
-}
-
-async function driverOf({ url, prefix, cluster, sentinel, timeoutMs }: Target): Promise<RedisDriver> {
-  const { redisDriver } = await loadRedis();
-  const given = url ?? process.env.DISCO_BUS_URL ?? FALLBACK_URL;
-  if (given.startsWith('memory:'))
-    throw usageError('memory: is within one process, and nobody else can look into it: give a redis:// url');
-  const common = { prefix, connectTimeout: timeoutMs, commandTimeout: timeoutMs };
-  return configured(() => {
-    if (!cluster && sentinel === undefined) return redisDriver({ url: given, ...common });
-    if (cluster && sentinel !== undefined) throw usageError('Give only one of --cluster and --sentinel');
-    const { nodes, ...login } = nodesOf(given);
-    if (sentinel === undefined) return redisDriver({ cluster: { nodes }, ...login, ...common });
-    return redisDriver({ sentinel: { sentinels: nodes, name: sentinel }, ...login, ...common });
-  });
-}
-
-/** Where some node of several is, and who logs in at all of them. The errors do not quote the URL, as it may hold a password. */
-function nodesOf(url: string) {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw usageError('The url is not a redis:// or rediss:// URL');
-  }
-  const { hostname, port, username, password, protocol } = parsed;
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return {
-    nodes: [{ host, port: Number(port || 6379) }],
-    ...(username && { username: decodeURIComponent(username) }),
-    ...(password && { password: decodeURIComponent(password) }),
-    ...(protocol === 'rediss:' && { tls: true }),
-  };
-}
-
-function configured<Made>(make: () => Made): Made {
-  try {
-    return make();
-  } catch (error) {
-    throw isDiscoBusError(error, 'DISCO_CONFIGURATION') ? usageError(error.message) : error;
-  }
-}
-
-async function loadRedis(): Promise<typeof redisDrivers> {
-  try {
-    return await import('../drivers/redis/index.js');
-  } catch (error) {
-    if (!isMissingPackage(error, ['ioredis'])) throw error;
-    throw new CommandFailure(exitCodes.failed, 'The package "ioredis" is needed: npm install ioredis');
-  }
 }
