@@ -44,7 +44,7 @@ const layers = {
     npm: ['@nestjs/common', '@nestjs/core'],
   },
   cli: {
-    lib: ['errors', 'message', 'timing', 'driver', 'bundling', 'codec', 'bus', 'drivers'],
+    lib: ['errors', 'message', 'timing', 'driver', 'bundling', 'codec', 'lock', 'bus', 'drivers'],
     npm: ['citty'],
   },
   testing: { lib: ['errors', 'message', 'timing', 'driver', 'codec'], npm: [] },
