@@ -45,12 +45,13 @@ const layers = {
     ],
     npm: ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
   },
+  terminus: { lib: ['errors', 'bus', 'nest'], npm: ['@nestjs/common', '@nestjs/terminus'] },
   dashboard: {
     lib: ['errors', 'message', 'metrics', 'bus', 'nest'],
     npm: ['@nestjs/common', '@nestjs/core'],
   },
   cli: {
-    lib: ['errors', 'message', 'timing', 'driver', 'bundling', 'codec', 'bus', 'drivers'],
+    lib: ['errors', 'message', 'timing', 'driver', 'bundling', 'codec', 'lock', 'bus', 'drivers'],
     npm: ['citty'],
   },
   testing: { lib: ['errors', 'message', 'timing', 'driver', 'codec'], npm: [] },

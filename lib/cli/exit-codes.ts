@@ -45,6 +45,9 @@ const away = new Set(['DISCO_NOT_CONNECTED', 'DISCO_PUBLISH_TIMEOUT', 'DISCO_PUB
 function codeOf(error: DiscoBusError): number {
   if (error.code === 'DISCO_TOPIC_INVALID') return exitCodes.usage;
   if (chainOf(error).some(({ message }) => refused.test(message))) return exitCodes.rights;
+  // What a lock store could not be asked is as bad as what kept it from asking.
+  if (error.code === 'DISCO_LOCK_UNAVAILABLE')
+    return isDiscoBusError(error.cause) ? codeOf(error.cause) : exitCodes.away;
   // A server that did not answer is the one cause of a driver's error that has none itself.
   if (away.has(error.code) || (error.code === 'DISCO_DRIVER' && error.cause === undefined))
     return exitCodes.away;

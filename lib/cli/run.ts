@@ -41,6 +41,7 @@ export class Run {
         prefix,
         cluster: given.has('cluster'),
         sentinel: given.text('sentinel'),
+        tls: { ca: given.text('tls-ca'), cert: given.text('tls-cert'), key: given.text('tls-key') },
         timeoutMs,
         verbose: given.has('verbose'),
       },
@@ -80,7 +81,11 @@ export class Run {
 
   /** Resolves when somebody has said yes: by --yes, or when asked. Rejects otherwise, before anything is done. */
   async confirm(what: string): Promise<void> {
-    if (this.given.has('yes')) return;
+    if (!this.given.has('yes')) await this.mustGoOn(what);
+  }
+
+  /** The same, also where --yes was said beforehand. */
+  async mustGoOn(what: string): Promise<void> {
     const answer = await this.terminal.confirm(what, this.signal);
     if (answer === undefined) throw usageError(`${what} There is no terminal to ask on: say --yes`);
     if (!answer) throw new CommandFailure(exitCodes.failed, 'Nothing was done');

@@ -58,10 +58,20 @@ export class Terminal {
     this.tell(`${paint('red', 'disco-bus:')} ${printable(text)}`);
   }
 
+  /** Whether somebody is there who can be asked. */
+  get canAsk(): boolean {
+    return this.streams.stdin.isTTY === true && this.streams.stderr.isTTY === true;
+  }
+
+  /** The user's editor, as a shell runs it; undefined where none is set. */
+  get editor(): string | undefined {
+    return this.env.VISUAL || this.env.EDITOR || undefined;
+  }
+
   /** Asks for a yes; undefined where nobody can be asked. */
   async confirm(question: string, signal: AbortSignal): Promise<boolean | undefined> {
     const { stdin, stderr } = this.streams;
-    if (!stdin.isTTY || !stderr.isTTY) return undefined;
+    if (!this.canAsk) return undefined;
     const lines = createInterface({ input: stdin, output: stderr, terminal: false });
     try {
       const ended = new Promise<string>((resolve) => lines.once('close', () => resolve('')));
@@ -78,11 +88,16 @@ export class Terminal {
     }
   }
 
-  /** All that is piped in. */
+  /** All that is piped in, as text. */
   async input(): Promise<string> {
+    return (await this.bytes()).toString('utf8');
+  }
+
+  /** All that is piped in. */
+  async bytes(): Promise<Buffer> {
     const chunks: Buffer[] = [];
     for await (const chunk of this.streams.stdin) chunks.push(Buffer.from(chunk as Uint8Array));
-    return Buffer.concat(chunks).toString('utf8');
+    return Buffer.concat(chunks);
   }
 
   private paintFor(stream: { isTTY?: boolean }): Paint {

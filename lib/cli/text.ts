@@ -73,15 +73,16 @@ export function count(many: number, noun: string): string {
   return `${many} ${noun}${many === 1 ? '' : 's'}`;
 }
 
-const isTime = /(^at|At|Until|Since)$/;
+const isTime = /(^at|^since|^until|At|Until|Since)$/;
 
-/** One line of JSON: times are written in ISO 8601, bytes in base64, numbers as they are. */
+/** One line of JSON: times are written in ISO 8601, bytes in base64, bigints as digits in a string, numbers as they are. */
 export function json(value: unknown): string {
   return JSON.stringify(plainly(value));
 }
 
 function plainly(value: unknown, name = ''): unknown {
   if (typeof value === 'number' && isTime.test(name)) return iso(value);
+  if (typeof value === 'bigint') return String(value);
   if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
   if (Array.isArray(value)) return value.map((each) => plainly(each));
   if (typeof value !== 'object' || value === null || name === 'payload') return value;

@@ -9,6 +9,8 @@ export interface FaultCounts {
   refused: number;
   cuts: number;
   droppedReplies: number;
+  /** Chunks that came to the client otherwise than the server sent them. */
+  rewritten: number;
   blackHoles: number;
   bytesToServer: number;
   bytesToClient: number;
@@ -29,6 +31,7 @@ export class FaultProxy {
     refused: 0,
     cuts: 0,
     droppedReplies: 0,
+    rewritten: 0,
     blackHoles: 0,
     bytesToServer: 0,
     bytesToClient: 0,
@@ -42,6 +45,7 @@ export class FaultProxy {
   private delayMs = 0;
   private jitterMs = 0;
   private sliceBytes = 0;
+  private rewriting: ((reply: string) => string) | undefined;
   private bytesLeft = Number.POSITIVE_INFINITY;
 
   private constructor(
@@ -98,6 +102,11 @@ export class FaultProxy {
     this.dropping = true;
   }
 
+  /** What the server answers comes as `rewrite` makes it, chunk by chunk: of the same length, and in Latin-1. */
+  rewriteReplies(rewrite: (reply: string) => string): void {
+    this.rewriting = rewrite;
+  }
+
   /** Every chunk comes `delayMs` later, more or less by up to `jitterMs`, in order. */
   delay(delayMs: number, jitterMs = 0): void {
     this.delayMs = delayMs;
@@ -126,6 +135,7 @@ export class FaultProxy {
     this.delayMs = 0;
     this.jitterMs = 0;
     this.sliceBytes = 0;
+    this.rewriting = undefined;
     this.bytesLeft = Number.POSITIVE_INFINITY;
     this.held.clear();
     for (const { from } of this.pipes) from.resume();
@@ -181,7 +191,16 @@ export class FaultProxy {
       return;
     }
     if (toClient) this.bytesLeft -= chunk.length;
-    for (const piece of this.pieces(chunk)) this.later(pipe, () => pipe.to.write(piece));
+    for (const piece of this.pieces(toClient ? this.rewritten(chunk) : chunk))
+      this.later(pipe, () => pipe.to.write(piece));
+  }
+
+  private rewritten(chunk: Buffer): Buffer {
+    if (this.rewriting === undefined) return chunk;
+    const before = chunk.toString('latin1');
+    const after = this.rewriting(before);
+    if (after !== before) this.counts.rewritten++;
+    return Buffer.from(after, 'latin1');
   }
 
   private *pieces(chunk: Buffer): Generator<Buffer> {

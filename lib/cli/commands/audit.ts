@@ -8,13 +8,15 @@ const columns: readonly Column<AuditEntry>[] = [
   { name: 'action', of: ({ action }) => action },
   { name: 'topic', of: ({ topic }) => topic },
   { name: 'group', of: ({ group }) => group },
+  { name: 'lock', of: ({ lock }) => lock },
   { name: 'messages', of: ({ messages }) => messages },
 ];
 
 /** `disco-bus audit` */
 export const audit: Command = {
   summary: 'Lists what operators did, the newest first.',
-  details: 'The last 1,000 deeds are kept, for 30 days after the last.',
+  details:
+    'The last 1,000 deeds are kept, for 30 days after the last. Of a lock, messages says how many held it.',
   examples: ['audit --limit 20'],
   args: { limit: valued('entries', '1 to 1000. Default: 100') },
   run: async (run) => {

@@ -1,9 +1,10 @@
 import type { DeadLetteredMessage } from '../../bus/operate/dead-letter-options.js';
 import { type Command, positional, valued, writeArgs } from '../command.js';
-import { notFound } from '../exit-codes.js';
+import { assertPosition, letterOf, noLetter, queueOf } from '../dead-letters.js';
 import { messageRow, payloadText } from '../payloads.js';
 import type { Run } from '../run.js';
 import { type Column, count, facts, iso, table } from '../text.js';
+import { edit } from './dead-edit.js';
 
 const groupArgs = { topic: positional('The topic'), group: positional('The group') };
 const letterArgs = { ...groupArgs, position: positional('Which, as the list names it') };
@@ -19,15 +20,20 @@ const columns: readonly Column<DeadLetteredMessage>[] = [
 
 /** `disco-bus dead` */
 export const dead: Command = {
-  summary: 'Lists, shows, replays and removes dead letters.',
+  summary: 'Lists, shows, replays, edits and removes dead letters.',
   commands: {
     list: {
       summary: 'Lists the dead letters of a group, the oldest first.',
-      examples: ['dead list orders billing', 'dead list orders billing --after 1700000000000-0'],
+      examples: [
+        'dead list orders billing',
+        'dead list orders billing --after 1700000000000-0',
+        'dead list orders billing --reason attempts',
+      ],
       args: {
         ...groupArgs,
         limit: valued('letters', '1 to 1000. Default: 100'),
         after: valued('position', 'Only those behind it: the last of the page before'),
+        reason: valued('reason', 'Only those that were given up for it, as unrecoverable'),
       },
       run: list,
     },
@@ -52,6 +58,7 @@ export const dead: Command = {
       patienceMs: Number.POSITIVE_INFINITY,
       run: replay,
     },
+    edit,
     rm: {
       summary: 'Deletes one dead letter for good.',
       args: { ...letterArgs, ...writeArgs },
@@ -67,13 +74,6 @@ export const dead: Command = {
   },
 };
 
-async function queueOf(run: Run) {
-  const { topic, group } = await run.group();
-  const { bus } = await run.session();
-  const where = `of the group "${group.group}" of "${topic.topic}"`;
-  return { queue: bus.deadLetters(topic.topic, group.group), where, letters: group.deadLetters };
-}
-
 function rowOf({ frame: _, message, ...letter }: DeadLetteredMessage) {
   return { ...letter, message: messageRow(message) };
 }
@@ -82,9 +82,20 @@ async function list(run: Run): Promise<void> {
   const limit = run.given.whole('limit', 1, 1_000);
   const after = run.given.text('after');
   if (after !== undefined) assertPosition(after);
-  const { queue } = await queueOf(run);
-  const letters = await queue.peek({ limit, after });
+  const reason = run.given.text('reason');
+  const { queue, letters: there } = await queueOf(run);
+  const letters = await queue.peek({ limit, after, reason });
+  if (reason !== undefined && there.byReason[reason] === undefined)
+    run.terminal.tell(`None was given up for "${reason}"; there are ${reasonsText(there.byReason)}`);
   run.show(letters.map(rowOf), () => table(columns, letters, run.terminal.paint));
+}
+
+function reasonsText(byReason: Readonly<Record<string, number>>): string {
+  return (
+    Object.entries(byReason)
+      .map(([reason, many]) => `${reason} ${many}`)
+      .join(', ') || 'none'
+  );
 }
 
 async function show(run: Run): Promise<void> {
@@ -107,22 +118,6 @@ async function show(run: Run): Promise<void> {
   );
 }
 
-async function letterOf(
-  queue: Awaited<ReturnType<typeof queueOf>>['queue'],
-  position: string,
-  where: string,
-) {
-  assertPosition(position);
-  const letter = await queue.find(position);
-  if (letter === undefined) throw notFound(`There is no dead letter ${position} ${where}`);
-  return letter;
-}
-
-function assertPosition(position: string): void {
-  if (/^\d{1,15}-\d{1,19}$/.test(position)) return;
-  throw notFound(`"${position}" is no position of a dead letter, as 1700000000000-0`);
-}
-
 async function replay(run: Run): Promise<void> {
   const position = run.given.text('position');
   const rate = run.given.whole('rate', 1);
@@ -131,8 +126,7 @@ async function replay(run: Run): Promise<void> {
   if (position !== undefined) {
     await letterOf(queue, position, where);
     await run.confirm(`Hands back the dead letter ${position} ${where}.`);
-    if (!(await queue.replay(position, { by: run.by })))
-      throw notFound(`There is no dead letter ${position} ${where}`);
+    if (!(await queue.replay(position, { by: run.by }))) throw noLetter(position, where);
     run.show({ replayed: 1, capped: 0 }, () => '1 dead letter handed back');
     return;
   }
@@ -148,8 +142,7 @@ async function remove(run: Run): Promise<void> {
   const { queue, where } = await queueOf(run);
   await letterOf(queue, position, where);
   await run.confirm(`Deletes the dead letter ${position} ${where} for good.`);
-  if (!(await queue.remove(position, { by: run.by })))
-    throw notFound(`There is no dead letter ${position} ${where}`);
+  if (!(await queue.remove(position, { by: run.by }))) throw noLetter(position, where);
   run.show({ removed: 1 }, () => '1 dead letter deleted');
 }
 

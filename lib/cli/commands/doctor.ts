@@ -62,7 +62,11 @@ async function ofTopics(run: Run, look: TopicLook): Promise<Finding[]> {
       meaning: 'Another program has a key of that name: nothing can be published there at least once.',
     }),
   );
-  return [...foreign, ...topics.flatMap((topic) => topicFindings(topic, look)), ...versionFindings(topics)];
+  return [
+    ...foreign,
+    ...topics.flatMap((topic) => topicFindings(topic, look)),
+    ...versionFindings(topics, look),
+  ];
 }
 
 /** What cannot be looked at is a finding, too. */

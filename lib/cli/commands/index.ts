@@ -5,7 +5,9 @@ import { delayed } from './delayed.js';
 import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { groups } from './groups.js';
+import { instances } from './instances.js';
 import { lag } from './lag.js';
+import { locks } from './locks.js';
 import { pending } from './pending.js';
 import { publish } from './publish.js';
 import { tail } from './tail.js';
@@ -23,6 +25,8 @@ export const commands: Readonly<Record<string, Command>> = {
   pending,
   delayed,
   dead,
+  instances,
+  locks,
   explain,
   audit,
   doctor,

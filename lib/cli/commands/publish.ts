@@ -1,6 +1,7 @@
 import type { PublishOptions } from '../../bus/options/bus-options.js';
 import { type Command, consentArgs, flag, positional, valued } from '../command.js';
 import { CommandFailure, failureOf, usageError } from '../exit-codes.js';
+import { parsedHeaders, parsedJson } from '../payloads.js';
 import type { Run } from '../run.js';
 
 /** `disco-bus publish <topic> <json>` */
@@ -58,7 +59,7 @@ function optionsOf({ given, timeoutMs }: Run): PublishOptions {
   if (delay !== undefined && at !== undefined) throw usageError('Give only one of --delay and --at');
   return {
     delivery: given.choice('delivery', ['at-least-once', 'at-most-once']),
-    headers: headers === undefined ? undefined : (parsed(headers, '--headers') as Record<string, string>),
+    headers: headers === undefined ? undefined : parsedHeaders(headers),
     key: given.text('key'),
     id: given.text('id'),
     delay,
@@ -71,14 +72,5 @@ function optionsOf({ given, timeoutMs }: Run): PublishOptions {
 async function payloadOf({ given, terminal }: Run): Promise<unknown> {
   const word = given.word('payload');
   const text = word === '-' ? await terminal.input() : word;
-  return given.has('raw') ? Buffer.from(text) : parsed(text, 'The payload');
-}
-
-/** The text is not told: it may hold what is nobody's business. */
-function parsed(text: string, what: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw usageError(`${what} is not JSON; a text is written "text", within the shell's quotes`);
-  }
+  return given.has('raw') ? Buffer.from(text) : parsedJson(text, 'The payload');
 }

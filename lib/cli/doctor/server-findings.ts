@@ -22,7 +22,7 @@ export function serverFindings(server: ServerReport): Finding[] {
   return looks.flatMap((look) => look(server));
 }
 
-function redisCli({ host, port }: ServerReport, command: string): string {
+function redisCli({ host, port }: Pick<ServerReport, 'host' | 'port'>, command: string): string {
   return `redis-cli -h ${host} -p ${port} ${command}`;
 }
 
@@ -151,7 +151,8 @@ function untold({ untold: missing }: ServerReport): Finding[] {
 }
 
 /** What there is to say of the distance to the server, and of its clock. */
-export function clockFindings({ roundTripMs, skewMs }: ClockReport): Finding[] {
+export function clockFindings(report: ClockReport): Finding[] {
+  const { roundTripMs, skewMs } = report;
   const trip = `A question takes ${roundTripMs.toFixed(1)} ms`;
   const skew = `The clocks of the server and of this computer differ by ${duration(Math.abs(skewMs))}`;
   const slow = roundTripMs > SLOW_TRIP_MS;
@@ -161,7 +162,10 @@ export function clockFindings({ roundTripMs, skewMs }: ClockReport): Finding[] {
       check: 'round-trip',
       level: slow ? 'warning' : 'ok',
       text: trip,
-      ...(slow && { meaning: 'Every publish, and every settled message of a quiet topic, waits so long.' }),
+      ...(slow && {
+        meaning: 'Every publish, and every settled message of a quiet topic, waits so long.',
+        commands: [redisCli(report, '--latency')],
+      }),
     },
     {
       check: 'clock',
@@ -169,7 +173,7 @@ export function clockFindings({ roundTripMs, skewMs }: ClockReport): Finding[] {
       text: skew,
       ...(wrong && {
         meaning: 'Delays and retries go by the server’s clock, times in messages by the publisher’s.',
-        commands: ['chronyc tracking'],
+        commands: [redisCli(report, 'TIME'), 'chronyc tracking'],
       }),
     },
   ];

@@ -96,21 +96,20 @@ function overdue(
   ];
 }
 
+/** The most names and commands of one finding. */
+const MOST_NAMED = 5;
+
 /** Live members that run different versions of this package. */
-export function versionFindings(topics: readonly TopicInspection[]): Finding[] {
-  const services = new Map<string, Set<string>>();
-  for (const topic of topics) {
-    for (const member of topic.groups.flatMap((group) => living(group, topic.at))) {
-      const { version = 'unknown', service = member.id, host = '?', pid = '?' } = member;
-      services.set(version, (services.get(version) ?? new Set()).add(`${service} (${host}, ${pid})`));
-    }
-  }
+export function versionFindings(topics: readonly TopicInspection[], { command }: TopicLook): Finding[] {
   const check = 'versions';
-  const versions = [...services].sort(([one], [other]) => (one < other ? -1 : 1));
+  const versions = [...membersByVersion(topics)].sort(([one], [other]) => (one < other ? -1 : 1));
   if (versions.length === 0) return [];
   if (versions.length === 1)
     return [{ check, level: 'ok', text: `All members run version ${versions[0][0]}` }];
-  const named = versions.map(([version, names]) => `${version}: ${[...names].sort().slice(0, 5).join(', ')}`);
+  const named = versions.map(([version, { names }]) => {
+    return `${version}: ${[...names].sort().slice(0, MOST_NAMED).join(', ')}`;
+  });
+  const fewest = versions.map(([, { groups }]) => groups).sort((one, other) => one.size - other.size)[0];
   return [
     {
       check,
@@ -118,6 +117,24 @@ export function versionFindings(topics: readonly TopicInspection[]): Finding[] {
       text: `Members run different versions. ${named.join('; ')}`,
       meaning:
         'While a new version is rolled out that is as it should be; afterwards some process was forgotten.',
+      commands: [...fewest.values()].slice(0, MOST_NAMED).map((group) => command('pending', ...group)),
     },
   ];
+}
+
+/** Names of processes, and the groups that they read, by the version that they run. */
+function membersByVersion(topics: readonly TopicInspection[]) {
+  const found = new Map<string, { names: Set<string>; groups: Map<string, [string, string]> }>();
+  for (const { topic, at, groups } of topics) {
+    for (const group of groups) {
+      for (const member of living(group, at)) {
+        const { version = 'unknown', service = member.id, host = '?', pid = '?' } = member;
+        const of = found.get(version) ?? { names: new Set(), groups: new Map() };
+        of.names.add(`${service} (${host}, ${pid})`);
+        of.groups.set(`${topic} ${group.group}`, [topic, group.group]);
+        found.set(version, of);
+      }
+    }
+  }
+  return found;
 }

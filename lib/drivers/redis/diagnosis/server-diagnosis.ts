@@ -47,6 +47,9 @@ export interface FeatureReport {
 
 /** How far away a server is, and how its clock goes. */
 export interface ClockReport {
+  /** The server that was asked; of a Cluster one of its primaries. */
+  readonly host: string;
+  readonly port: number;
   /** Of the median of several questions. */
   readonly roundTripMs: number;
   /** How far its clock is ahead of this computer's, as exact as half of a round trip. */
@@ -103,9 +106,14 @@ export class ServerDiagnosis {
   clock(): Promise<ClockReport> {
     return this.ask(async (client) => {
       const asked: { tripMs: number; skewMs: number }[] = [];
-      for (let question = 0; question < QUESTIONS; question++) asked.push(await askTime(nodesOf(client)[0]));
+      const [node] = nodesOf(client);
+      for (let question = 0; question < QUESTIONS; question++) asked.push(await askTime(node));
       asked.sort((one, other) => one.tripMs - other.tripMs);
-      return { roundTripMs: asked[QUESTIONS >> 1].tripMs, skewMs: Math.round(asked[0].skewMs) };
+      return {
+        ...placeOf(node),
+        roundTripMs: asked[QUESTIONS >> 1].tripMs,
+        skewMs: Math.round(asked[0].skewMs),
+      };
     });
   }
 
@@ -116,6 +124,10 @@ export class ServerDiagnosis {
 
 function nodesOf(client: Redis | Cluster): Redis[] {
   return client.isCluster ? (client as Cluster).nodes('master') : [client as Redis];
+}
+
+function placeOf({ options: { host = '127.0.0.1', port = 6379 } }: Redis): { host: string; port: number } {
+  return { host, port };
 }
 
 async function askTime(client: Redis): Promise<{ tripMs: number; skewMs: number }> {
@@ -141,11 +153,9 @@ async function describe(client: Redis): Promise<ServerReport> {
   const bounds = await configured(client, 'client-output-buffer-limit');
   const say = (name: string) => new RegExp(`^${name}:([^\\r\\n]*)`, 'm').exec(info ?? '')?.[1];
   const number = (name: string) => (say(name) === undefined ? undefined : Number(say(name)));
-  const { host = '127.0.0.1', port = 6379 } = client.options;
   const failed = ['rdb_last_bgsave_status', 'aof_last_write_status', 'aof_last_bgrewrite_status'];
   return {
-    host,
-    port,
+    ...placeOf(client),
     product: say('valkey_version') === undefined ? 'Redis' : 'Valkey',
     version: say('valkey_version') ?? say('redis_version'),
     mode: say('server_mode') ?? say('redis_mode'),

@@ -1,0 +1,134 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { RedisSentinel } from '../support/redis-sentinel.js';
+import { freePort, RedisServer } from '../support/redis-server.js';
+import { CommandLine } from './support.js';
+
+const cli = new CommandLine(() => ({}));
+afterEach(() => cli.stop());
+
+/** Writes, and looks at what was written. */
+async function writesAndLooks(...where: string[]): Promise<void> {
+  for (const topic of ['orders', 'users', 'ticks']) {
+    const receipt = await cli.ask('publish', topic, '{"n":1}', '--yes', ...where);
+    expect(receipt).toMatchObject({ position: expect.stringMatching(/^\d+-\d+$/) });
+  }
+  const topics = await cli.ask('topics', ...where);
+  expect(topics.map(({ topic, messages }: any) => [topic, messages])).toEqual([
+    ['orders', 1],
+    ['ticks', 1],
+    ['users', 1],
+  ]);
+  expect(await cli.ask('topics', 'purge', 'orders', '--yes', ...where)).toMatchObject({ messages: 1 });
+  expect(await cli.ask('locks', 'list', ...where)).toEqual([]);
+}
+
+async function told(args: string[], env: Record<string, string> = {}): Promise<string> {
+  const { exitCode, stdout, stderr } = await cli.run([...args, '--timeout', '2s'], { env });
+  expect({ args, stdout, lines: stderr.trim().split('\n').length }).toEqual({ args, stdout: '', lines: 1 });
+  expect(stderr).not.toContain('s3cret');
+  return `${exitCode} ${stderr}`;
+}
+
+describe('disco-bus over TLS', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'disco-tls-'));
+  const file = (name: string) => join(directory, name);
+  let server: RedisServer;
+  let url: string;
+
+  beforeAll(async () => {
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+    const pair = ['-keyout', file('key.pem'), '-out', file('cert.pem'), '-days', '1'];
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...pair, ...subject], {
+      stdio: 'ignore',
+    });
+    const port = await freePort();
+    const files = ['--tls-cert-file', file('cert.pem'), '--tls-key-file', file('key.pem')];
+    server = await RedisServer.start(
+      '--tls-port',
+      String(port),
+      ...files,
+      '--tls-ca-cert-file',
+      file('cert.pem'),
+    );
+    url = `rediss://127.0.0.1:${port}`;
+  });
+  afterAll(async () => {
+    await server.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('looks and writes, with the certificates that the flags name', async () => {
+    const ca = ['--tls-ca', file('cert.pem')];
+    const own = ['--tls-cert', file('cert.pem'), '--tls-key', file('key.pem')];
+    await writesAndLooks('--url', url, ...ca, ...own);
+  });
+
+  it('a certificate that nobody signed, one of its own that lacks, wrong flags: a line and an exit code each', async () => {
+    expect(await told(['topics', '--url', url])).toMatch(/^5 .*self-signed certificate/);
+    expect(await told(['topics', '--url', url, '--tls-ca', file('cert.pem')])).toMatch(/^5 /);
+    expect(await told(['topics', '--url', url, '--tls-ca', file('none.pem')])).toMatch(
+      /^2 .*--tls-ca cannot be read: ENOENT/,
+    );
+    expect(await told(['topics', '--url', url, '--tls-cert', file('cert.pem')])).toMatch(/^2 .*go together/);
+    expect(await told(['topics', '--url', server.url, '--tls-ca', file('cert.pem')])).toMatch(
+      /^2 .*need a rediss:/,
+    );
+  });
+});
+
+describe('disco-bus on a Cluster', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await RedisCluster.start();
+  }, 60_000);
+  afterAll(() => cluster.stop());
+
+  it('looks and writes from any node on; without --cluster that is said', async () => {
+    const { url } = cluster.nodes[1];
+    await writesAndLooks('--url', url, '--cluster');
+    expect(await told(['topics', '--url', url])).toMatch(/^2 .*say --cluster/);
+    expect(await told(['topics', '--url', `${url}/1`, '--cluster'])).toMatch(
+      /^2 .*"db" has no meaning beside "cluster"/,
+    );
+    expect(await told(['topics', '--url', url, '--cluster', '--sentinel', 'x'])).toMatch(/^2 .*only one of/);
+    expect(await told(['topics', '--url', '/tmp/redis.sock', '--cluster'])).toMatch(/^2 .*one server/);
+  });
+});
+
+describe('disco-bus behind Sentinels', () => {
+  let group: RedisSentinel;
+  let url: string;
+  beforeAll(async () => {
+    group = await RedisSentinel.start();
+    url = `redis://127.0.0.1:${group.sentinels[0].port}`;
+  }, 60_000);
+  afterAll(() => group.stop());
+
+  it('looks and writes on the primary that a Sentinel names; a name that it does not know is away', async () => {
+    await writesAndLooks('--url', url, '--sentinel', group.name);
+    const primary = new Redis(group.primary.url);
+    expect(await primary.exists('disco:{users}')).toBe(1);
+    primary.disconnect();
+    expect(await told(['topics', '--url', url, '--sentinel', 'other'])).toMatch(/^5 /);
+  });
+
+  it('rediss:// speaks to no Sentinel without TLS', async () => {
+    const secure = url.replace('redis:', 'rediss:');
+    expect(await told(['topics', '--url', secure, '--sentinel', group.name])).toMatch(/^5 /);
+  });
+
+  it('a Sentinel with a password is given the one of the environment', async () => {
+    const sentinel = new Redis(url);
+    await sentinel.call('ACL', 'SETUSER', 'default', 'resetpass', '>s3cret');
+    const where = ['topics', '--url', url, '--sentinel', group.name];
+    expect(await told(where)).toMatch(/^[45] /);
+    const { exitCode } = await cli.run(where, { env: { DISCO_BUS_SENTINEL_PASSWORD: 's3cret' } });
+    expect(exitCode).toBe(0);
+    sentinel.disconnect();
+  });
+});
