@@ -1,24 +1,31 @@
 import type { Cluster, Redis } from 'ioredis';
 import { RightsCheck } from '../rights/rights-check.js';
 import { commandsOf } from '../rights/script-commands.js';
-import { wakeScripts } from './consume/blocking-read.js';
-import { abandonedScript } from './scripts/abandoned-script.js';
-import { agreementScript } from './scripts/agreement-script.js';
-import { censusScript } from './scripts/census-script.js';
 import {
   groupExistsScript,
   purgeScript,
   removeLetterScript,
   replayScript,
 } from './scripts/dead-letter-scripts.js';
-import { fetchScript, heldScript, openScript, releaseScript, upkeepScript } from './scripts/group-scripts.js';
+import {
+  abandonedScript,
+  censusScript,
+  openScript,
+  removeGroupScript,
+  runningScript,
+  soleReaderScript,
+  upkeepScript,
+} from './scripts/group-scripts.js';
 import { inspectScript } from './scripts/inspect-script.js';
-import { promoteScript } from './scripts/promote-script.js';
-import { publishScript } from './scripts/publish-script.js';
-import { removeGroupScript } from './scripts/remove-group-script.js';
-import { runningScript } from './scripts/running-script.js';
-import { settleScript } from './scripts/settle-script.js';
-import { soleReaderScript } from './scripts/sole-reader-script.js';
+import { promoteScript, publishScript } from './scripts/publish-scripts.js';
+import {
+  fetchScript,
+  heldScript,
+  openWakeScript,
+  releaseScript,
+  settleScript,
+  wakeScript,
+} from './scripts/settle-scripts.js';
 import {
   auditScript,
   delayedScript,
@@ -31,11 +38,12 @@ import {
   setGroupScript,
 } from './scripts/steering-scripts.js';
 import {
+  agreementScript,
   announceScript,
   hearPatternsScript,
   livePatternsScript,
   tidyScript,
-} from './scripts/topic-directory-scripts.js';
+} from './scripts/topic-scripts.js';
 
 const purposes = {
   patterns: 'subscribing to patterns at least once',
@@ -86,7 +94,7 @@ export const featureCommands = {
       soleReaderScript,
       runningScript,
     ),
-    commandsOf(...wakeScripts, ...directory),
+    commandsOf(openWakeScript, wakeScript, ...directory),
     ['XREADGROUP', 'XACK', 'HSET', 'HDEL', 'EXISTS', 'PEXPIRE'],
   ),
   /** Subscribing to patterns, beside `consume`. */

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { replyCode } from '../../redis-error.js';
 import { isNotAllowed } from '../../rights/missing-rights.js';
+import { openWakeScript, wakeScript } from '../scripts/settle-scripts.js';
 import type { StreamConnection } from '../stream-connection.js';
 import { StreamScript } from '../stream-script.js';
 import type { TopicConsumer } from './topic-consumer.js';
@@ -92,23 +93,7 @@ export class BlockingRead {
 /** A reader that was not heard of for so long is gone, and its stream with it. */
 const LIFE_MS = 600_000;
 
-/** PEXPIRE takes no memory, and what follows it in a script is let past the server's limit. */
-const openScript = `
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '$', 'MKSTREAM')
-if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return redis.error_reply(made.err) end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-`;
-
-/** Let past the limit likewise. */
-const wakeScript = `
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-return redis.call('XADD', KEYS[1], 'MAXLEN', 1, '*', 'w', 1)
-`;
-
-/** What a {@link ReadWaker} runs. */
-export const wakeScripts = [openScript, wakeScript] as const;
-const open = new StreamScript(openScript);
+const open = new StreamScript(openWakeScript);
 const wake = new StreamScript(wakeScript);
 
 /**

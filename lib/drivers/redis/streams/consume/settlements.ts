@@ -5,7 +5,7 @@ import { DriverError } from '../../../../errors/driver.errors.js';
 import { type Backoff, backoffDelay } from '../../../../timing/backoff.js';
 import type { ConsumerReports } from '../group/consumer-reports.js';
 import type { ConsumerUpkeep } from '../group/consumer-upkeep.js';
-import { settleScript } from '../scripts/settle-script.js';
+import { settleScript } from '../scripts/settle-scripts.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';

@@ -1,6 +1,6 @@
 import type { DriverStatus } from '../../../../driver/driver-status.js';
 import { ToldOnce } from '../../../../driver/told-once.js';
-import { abandonedScript } from '../scripts/abandoned-script.js';
+import { abandonedScript } from '../scripts/group-scripts.js';
 import type { StreamConnection } from '../stream-connection.js';
 import type { StreamKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';

@@ -1,4 +1,4 @@
-import { fetchScript, heldScript, releaseScript } from '../scripts/group-scripts.js';
+import { fetchScript, heldScript, releaseScript } from '../scripts/settle-scripts.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
 import type { GroupKeys } from '../stream-keys.js';

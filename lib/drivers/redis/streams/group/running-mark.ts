@@ -1,5 +1,5 @@
 import type { Cluster, Redis } from 'ioredis';
-import { runningScript } from '../scripts/running-script.js';
+import { runningScript } from '../scripts/group-scripts.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';

@@ -1,4 +1,4 @@
-import { soleReaderScript } from '../scripts/sole-reader-script.js';
+import { soleReaderScript } from '../scripts/group-scripts.js';
 import type { StreamConnection } from '../stream-connection.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';

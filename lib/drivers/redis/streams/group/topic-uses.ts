@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { TopicDissent, TopicUse } from '../../../../driver/topic-agreements.js';
 import type { FeatureRights } from '../feature-rights.js';
-import { agreementScript } from '../scripts/agreement-script.js';
+import { agreementScript } from '../scripts/topic-scripts.js';
 import { persistFor, type StreamConnection } from '../stream-connection.js';
 import type { StreamKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';

@@ -7,7 +7,7 @@ import {
   hearPatternsScript,
   livePatternsScript,
   tidyScript,
-} from '../scripts/topic-directory-scripts.js';
+} from '../scripts/topic-scripts.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import type { StreamKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';

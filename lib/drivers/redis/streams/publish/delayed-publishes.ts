@@ -1,4 +1,4 @@
-import { promoteScript } from '../scripts/promote-script.js';
+import { promoteScript } from '../scripts/publish-scripts.js';
 import type { StreamConnection } from '../stream-connection.js';
 import type { StreamKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';

@@ -5,7 +5,7 @@ import type { PendingPublish } from '../../pubsub/pending-publish.js';
 import { isRefusal, replyCode, toDriverError } from '../../redis-error.js';
 import type { RedisBufferLimit } from '../../redis-options.js';
 import type { AbandonedGroups } from '../group/abandoned-groups.js';
-import { publishScript } from '../scripts/publish-script.js';
+import { publishScript } from '../scripts/publish-scripts.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
 import type { StreamKeys } from '../stream-keys.js';
 import type { ResolvedStreamOptions } from '../stream-options.js';

@@ -13,7 +13,7 @@ import { ConfigurationError } from '../../../../errors/bus.errors.js';
 import { noGroup, notPaused, WouldLoseMessagesError } from '../../../../errors/group.errors.js';
 import type { FeatureRights } from '../feature-rights.js';
 import { saidIn } from '../group/member-report.js';
-import { promoteScript } from '../scripts/promote-script.js';
+import { promoteScript } from '../scripts/publish-scripts.js';
 import {
   auditScript,
   delayedScript,
