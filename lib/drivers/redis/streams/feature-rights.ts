@@ -54,13 +54,17 @@ const purposes = {
   steering: 'steering groups and topics',
 } as const;
 
-type Feature = keyof typeof purposes;
+/** What needs rights of its own, beside publishing and subscribing to topics. */
+export type Feature = keyof typeof purposes;
 
-/** The rights that a driver's further features need, each looked at once, before the feature is first used. */
+/** Checks the rights that each further feature needs, once, before its first use. */
 export class FeatureRights {
   private readonly checks = new Map<Feature, RightsCheck>();
 
-  /** `command`, and before it, the first time, the question whether the user may use these keys so. The commands are tried on the first key. */
+  /**
+   * `command`, preceded the first time by the question whether the user has the rights. The server tries the feature's
+   * commands on the first key.
+   */
   before<Reply>(
     feature: Feature,
     keys: readonly string[],

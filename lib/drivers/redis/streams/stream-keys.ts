@@ -1,3 +1,7 @@
+import { ConfigurationError } from '../../../errors/bus.errors.js';
+import { TopicInvalidError } from '../../../errors/message.errors.js';
+import { topicGrammar } from '../../../message/topic.js';
+
 /** The keys of a topic and its groups. All keys of one topic share a hash slot: `disco:{orders}`, `disco:{orders}:dead:billing` … */
 export class StreamKeys {
   /** A sorted set: topics by when they were announced; kept for 30 days after its last use. No topic's own key looks like it. */
@@ -93,4 +97,15 @@ function topicKeys(stream: string): TopicKeys {
     laterBodies: `${stream}:later-bodies`,
     dedup: `${stream}:dedup:`,
   };
+}
+
+/** Throws TopicInvalidError for what no stream is named after; the bus's own topics are allowed. */
+export function assertTopic(topic: string): void {
+  if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
+}
+
+/** Throws ConfigurationError for what no group can be called. */
+export function assertGroup(group: unknown): void {
+  if (typeof group === 'string' && /^[\x21-\x7e]{1,200}$/.test(group)) return;
+  throw new ConfigurationError('A group must have 1 to 200 printable ASCII characters and no space');
 }

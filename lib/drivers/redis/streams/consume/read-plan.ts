@@ -27,8 +27,8 @@ export class ReadPlan {
 
   add(consumer: TopicConsumer): void {
     this.consumers.add(consumer);
-    this.streams.set(consumer.keys.stream, { consumer, letter: 'S' });
-    this.streams.set(consumer.keys.retry, { consumer, letter: 'R' });
+    this.streams.set(consumer.member.keys.stream, { consumer, letter: 'S' });
+    this.streams.set(consumer.member.keys.retry, { consumer, letter: 'R' });
   }
 
   /** Nothing is read for it any more; what was read already still finds it, until it is forgotten. */
@@ -38,8 +38,8 @@ export class ReadPlan {
   }
 
   forget(consumer: TopicConsumer): void {
-    this.streams.delete(consumer.keys.stream);
-    this.streams.delete(consumer.keys.retry);
+    this.streams.delete(consumer.member.keys.stream);
+    this.streams.delete(consumer.member.keys.retry);
   }
 
   /** Consumers with room. */
@@ -118,7 +118,7 @@ export function readGroup(
   { blockMs = 0, streams = bothStreams, others = [] }: ReadOptions,
 ): Promise<StreamReply | null> {
   const count = Math.min(...targets.map((target) => target.count));
-  const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
+  const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.member.keys[stream]));
   const keys = [...own, ...others];
   const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
   const args = ['GROUP', group, name, 'COUNT', count, ...block, 'STREAMS', ...keys];

@@ -5,9 +5,8 @@ import {
   partPosition,
 } from '../../../../driver/delivery.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
-import { isSuspect, type StreamEntry } from '../stream-entry.js';
+import { EntryParts, isSuspect, type StreamEntry } from '../stream-entry.js';
 import { asBuffer, type ScriptArgument } from '../stream-script.js';
-import { EntryParts } from './entry-parts.js';
 
 const done = Promise.resolve();
 const nothing = () => {};

@@ -3,17 +3,14 @@ import { ClosedError } from '../../../../errors/bus.errors.js';
 import { PublishTimeoutError } from '../../../../errors/publish.errors.js';
 import type { PendingPublish } from '../../pubsub/pending-publish.js';
 import { isRefusal, replyCode, toDriverError } from '../../redis-error.js';
-import type { RedisBufferLimit } from '../../redis-options.js';
-import type { AbandonedGroups } from '../group/abandoned-groups.js';
+import type { AbandonedGroups } from '../group/groups.js';
+import type { TopicAnnouncements } from '../patterns/topic-directory.js';
 import { publishScript } from '../scripts/publish-scripts.js';
 import { persist, type StreamConnection } from '../stream-connection.js';
-import type { StreamKeys } from '../stream-keys.js';
-import type { ResolvedStreamOptions } from '../stream-options.js';
+import type { StreamContext } from '../stream-context.js';
 import { StreamScript } from '../stream-script.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
-import type { PublishReports } from './publish-reports.js';
-import type { PublishRights } from './publish-rights.js';
-import type { TopicAnnouncements } from './topic-announcements.js';
+import type { PublishReports, PublishRights } from './publish-reports.js';
 
 /** A script should stay below a millisecond. */
 const MAX_MESSAGES = 256;
@@ -21,25 +18,16 @@ const MAX_BYTES = 256 * 1024;
 
 const script = new StreamScript(publishScript);
 
-/** What a stream publisher works with. */
-export interface StreamPublisherSetup {
-  readonly connection: StreamConnection;
-  readonly keys: StreamKeys;
-  readonly options: ResolvedStreamOptions;
-  readonly announcements: TopicAnnouncements;
-  readonly abandoned: AbandonedGroups;
-  readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
-  /** Whether each topic needs a script call of its own, as its keys have a slot of their own. */
-  readonly bySlot: boolean;
-  /** Names this publisher in its logs of what was sent. */
-  readonly name: string;
-  readonly reports: PublishReports;
-}
-
 /** The publisher that a lane belongs to. */
 export interface PublishLaneOwner {
-  readonly setup: StreamPublisherSetup;
+  readonly context: StreamContext;
+  readonly connection: StreamConnection;
+  /** Names the publisher in its logs of what was sent. */
+  readonly name: string;
   readonly rights: PublishRights;
+  readonly reports: PublishReports;
+  readonly announcements: TopicAnnouncements;
+  readonly abandoned: AbandonedGroups;
   /** Redis has it. */
   accepted(pending: PendingPublish): void;
   /** A number that no other batch of the publisher has. */
@@ -68,8 +56,7 @@ export class PublishLane {
     topic: string | undefined,
     private readonly onIdle: () => void,
   ) {
-    const { keys, name } = owner.setup;
-    this.log = keys.sent(name, topic);
+    this.log = owner.context.keys.sent(owner.name, topic);
   }
 
   add(pending: PendingPublish): void {
@@ -100,7 +87,7 @@ export class PublishLane {
   }
 
   private readonly flush = (): void => {
-    const { connection } = this.owner.setup;
+    const { connection } = this.owner;
     if (connection.client === undefined && this.head < this.queue.length) return void this.wait();
     this.scheduled = false;
     const messages = this.take();
@@ -112,7 +99,7 @@ export class PublishLane {
   private async wait(): Promise<void> {
     this.scheduled = true;
     try {
-      await this.owner.setup.connection.ready();
+      await this.owner.connection.ready();
       this.flush();
     } catch {
       this.abandon();
@@ -144,7 +131,7 @@ export class PublishLane {
   }
 
   private async send(messages: readonly PendingPublish[]): Promise<void> {
-    const { reports } = this.owner.setup;
+    const { reports } = this.owner;
     this.sending = true;
     this.current = this.batchOf(messages);
     this.refused = false;
@@ -167,20 +154,19 @@ export class PublishLane {
   }
 
   private async blames(topics: readonly string[]): Promise<Map<string, string | undefined>> {
-    const { abandoned } = this.owner.setup;
+    const { abandoned } = this.owner;
     return new Map(
       await Promise.all(topics.map(async (topic) => [topic, await abandoned.blame(topic)] as const)),
     );
   }
 
   private batchOf(messages: readonly PendingPublish[]): PublishBatch {
-    const { keys, options } = this.owner.setup;
-    return new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
+    return new PublishBatch(messages, this.log, this.owner.nextBatch(), this.owner.context);
   }
 
   /** Nothing is accepted before those who subscribe to patterns can find its topic. */
   private async storeListed(): Promise<PublishReply> {
-    const { abandoned, announcements, connection, keys } = this.owner.setup;
+    const { abandoned, announcements, connection, context } = this.owner;
     const wanted = () => this.current?.isWanted === true;
     const list = (topics: readonly string[]) =>
       topics.length === 0 ? undefined : announcements.announce(topics, wanted).catch(toDriverError);
@@ -189,7 +175,9 @@ export class PublishLane {
     const [answer, replicas] = await persist(connection, (client) => this.store(client), wanted);
     const reply = readPublishReply(answer, replicas);
     // The server has lost the stream, and with it perhaps the list.
-    const lost = reply.made.map((stream) => keys.topicOf(stream)).filter((topic) => !due.includes(topic));
+    const lost = reply.made
+      .map((stream) => context.keys.topicOf(stream))
+      .filter((topic) => !due.includes(topic));
     if (due.length > 0) void abandoned.look(due);
     const unlisted = (await listing) ?? (await list(lost)) ?? undefined;
     return { ...reply, unlisted };
@@ -200,7 +188,7 @@ export class PublishLane {
    * whose time is over meanwhile is not sent again.
    */
   private async store(client: Redis | Cluster): Promise<[unknown, number]> {
-    const { replicas, replicasTimeoutMs } = this.owner.setup.options;
+    const { replicas, replicasTimeoutMs } = this.owner.context.options;
     if (!this.owner.rights.passed) await this.assertRights(client);
     if (this.refused) this.leaveOutSettled();
     const { keys, args, messages } = this.current as PublishBatch;
@@ -226,7 +214,7 @@ export class PublishLane {
     const [log, stream, ...others] = keys;
     for (const message of messages) message.turnedDown();
     this.refused = true;
-    const { topics } = this.owner.setup.keys;
+    const { topics } = this.owner.context.keys;
     await this.owner.rights.assert(client, [stream, log, ...others, `${stream}:read`, topics]);
   }
 

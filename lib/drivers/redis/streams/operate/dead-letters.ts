@@ -1,50 +1,50 @@
+import type { Cluster, Redis } from 'ioredis';
 import {
   type DeadLetter,
   type DeadLetterRange,
   type DeadLetterStore,
   severalMessages,
-} from '../../../driver/dead-letters.js';
-import { ConfigurationError } from '../../../errors/bus.errors.js';
-import { noGroup } from '../../../errors/group.errors.js';
-import type { FeatureRights } from './feature-rights.js';
+} from '../../../../driver/dead-letters.js';
+import { ConfigurationError } from '../../../../errors/bus.errors.js';
+import { noGroup } from '../../../../errors/group.errors.js';
 import {
   groupExistsScript,
   purgeScript,
   removeLetterScript,
   replayScript,
-} from './scripts/dead-letter-scripts.js';
-import { persistFor, type StreamConnection } from './stream-connection.js';
-import type { GroupKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
+} from '../scripts/dead-letter-scripts.js';
+import type { StreamContext } from '../stream-context.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 
 const groupExists = new StreamScript(groupExistsScript);
 const replay = new StreamScript(replayScript);
 const removeLetter = new StreamScript(removeLetterScript);
 const purge = new StreamScript(purgeScript);
 
-/** How long a question about dead letters may take, with all waiting for a connection. */
-const PATIENCE_MS = 5_000;
 const position = /^\d{1,20}-\d{1,20}$/;
 
 /** The dead letters of a group; rejects with ConfigurationError if the topic has no such group. */
 export async function openDeadLetters(
-  connection: StreamConnection,
-  rights: FeatureRights,
-  keys: GroupKeys,
-  { topic, group }: { readonly topic: string; readonly group: string },
+  context: StreamContext,
+  topic: string,
+  group: string,
 ): Promise<DeadLetterStore> {
-  const store = new RedisDeadLetters(connection, rights, keys);
+  const store = new RedisDeadLetters(context, context.keys.group(topic, group));
   if (await store.exists(group)) return store;
   throw noGroup(topic, group);
 }
 
 /** Dead letters in a stream of their own, beside the topic's. */
 class RedisDeadLetters implements DeadLetterStore {
+  private readonly letterKeys: readonly string[];
+
   constructor(
-    private readonly connection: StreamConnection,
-    private readonly rights: FeatureRights,
+    private readonly context: StreamContext,
     private readonly keys: GroupKeys,
-  ) {}
+  ) {
+    this.letterKeys = [keys.dead, keys.retry, keys.state, keys.parts];
+  }
 
   async exists(group: string): Promise<boolean> {
     const { stream, dead } = this.keys;
@@ -80,18 +80,9 @@ class RedisDeadLetters implements DeadLetterStore {
     return (await this.ask((client) => purge.run(client, [dead, state], []))) as number;
   }
 
-  private get letterKeys(): string[] {
-    const { dead, retry, state, parts } = this.keys;
-    return [dead, retry, state, parts];
-  }
-
-  private ask<Reply>(command: Parameters<typeof persistFor<Reply>>[1]): Promise<Reply> {
+  private ask<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply> {
     const { stream, dead, retry } = this.keys;
-    return persistFor(
-      this.connection,
-      this.rights.before('deadLetters', [dead, stream, retry], command),
-      PATIENCE_MS,
-    );
+    return this.context.ask('deadLetters', [dead, stream, retry], command);
   }
 }
 
