@@ -1,49 +1,13 @@
 import type { Cluster, Redis } from 'ioredis';
 import { RightsCheck } from '../rights/rights-check.js';
 import { commandsOf } from '../rights/script-commands.js';
-import {
-  groupExistsScript,
-  purgeScript,
-  removeLetterScript,
-  replayScript,
-} from './scripts/dead-letter-scripts.js';
-import {
-  abandonedScript,
-  censusScript,
-  openScript,
-  removeGroupScript,
-  runningScript,
-  soleReaderScript,
-  upkeepScript,
-} from './scripts/group-scripts.js';
+import * as deadLetters from './scripts/dead-letter-scripts.js';
+import * as group from './scripts/group-scripts.js';
 import { inspectScript } from './scripts/inspect-script.js';
 import { promoteScript, publishScript } from './scripts/publish-scripts.js';
-import {
-  fetchScript,
-  heldScript,
-  openWakeScript,
-  releaseScript,
-  settleScript,
-  wakeScript,
-} from './scripts/settle-scripts.js';
-import {
-  auditScript,
-  delayedScript,
-  dueNowScript,
-  memberReportsScript,
-  purgeGroupScript,
-  purgeTopicScript,
-  removeDelayedScript,
-  seekScript,
-  setGroupScript,
-} from './scripts/steering-scripts.js';
-import {
-  agreementScript,
-  announceScript,
-  hearPatternsScript,
-  livePatternsScript,
-  tidyScript,
-} from './scripts/topic-scripts.js';
+import * as settling from './scripts/settle-scripts.js';
+import * as steering from './scripts/steering-scripts.js';
+import * as topics from './scripts/topic-scripts.js';
 
 const purposes = {
   patterns: 'subscribing to patterns at least once',
@@ -80,53 +44,30 @@ export class FeatureRights {
   }
 }
 
-const directory = [announceScript, tidyScript];
+const directory = [topics.announceScript, topics.tidyScript];
+const member = [group.openScript, group.upkeepScript, group.runningScript, group.soleReaderScript];
 
-/** What each feature of streams sends on keys, read off the scripts themselves: the rights that its check asks for. */
+/** The commands that each feature sends on keys, read off the scripts themselves: its check asks for these rights. */
 export const featureCommands = {
   /** Publishing at least once, delayed as well. */
-  publish: union(commandsOf(publishScript, promoteScript, abandonedScript, ...directory), ['EXISTS', 'DEL']),
-  /** Subscribing at least once, with everything that keeps a group going. */
-  consume: union(
-    commandsOf(
-      openScript,
-      upkeepScript,
-      releaseScript,
-      heldScript,
-      fetchScript,
-      settleScript,
-      soleReaderScript,
-      runningScript,
-    ),
-    commandsOf(openWakeScript, wakeScript, ...directory),
-    ['XREADGROUP', 'XACK', 'HSET', 'HDEL', 'EXISTS', 'PEXPIRE'],
-  ),
-  /** Subscribing to patterns, beside `consume`. */
-  patterns: union(commandsOf(hearPatternsScript, livePatternsScript), ['ZSCAN']),
-  deadLetters: union(commandsOf(groupExistsScript, replayScript, removeLetterScript, purgeScript), [
-    'XLEN',
-    'XRANGE',
-    'XDEL',
+  publish: union(commandsOf(publishScript, promoteScript, group.abandonedScript, ...directory), [
+    'EXISTS',
+    'DEL',
   ]),
-  removal: union(commandsOf(removeGroupScript, censusScript, livePatternsScript), ['ZREM']),
-  agreements: union(commandsOf(agreementScript), ['ZREM']),
+  /** Subscribing at least once, with everything that keeps a group going. */
+  consume: union(commandsOf(...member, ...Object.values(settling), ...directory), [
+    ...['XREADGROUP', 'XACK', 'HSET', 'HDEL', 'EXISTS', 'PEXPIRE'],
+  ]),
+  /** Subscribing to patterns, beside `consume`. */
+  patterns: union(commandsOf(topics.hearPatternsScript, topics.livePatternsScript), ['ZSCAN']),
+  deadLetters: union(commandsOf(...Object.values(deadLetters)), ['XLEN', 'XRANGE', 'XDEL']),
+  removal: union(commandsOf(group.removeGroupScript, group.censusScript, topics.livePatternsScript), [
+    'ZREM',
+  ]),
+  agreements: union(commandsOf(topics.agreementScript), ['ZREM']),
   inspection: union(commandsOf(inspectScript), ['ZSCAN']),
   /** Pausing, moving and purging groups, delayed messages, and what operators did. */
-  steering: union(
-    commandsOf(
-      setGroupScript,
-      memberReportsScript,
-      seekScript,
-      purgeGroupScript,
-      purgeTopicScript,
-      delayedScript,
-      dueNowScript,
-      promoteScript,
-      removeDelayedScript,
-      auditScript,
-    ),
-    ['XREVRANGE'],
-  ),
+  steering: union(commandsOf(...Object.values(steering), promoteScript), ['XREVRANGE']),
 } as const satisfies Record<string, readonly string[]>;
 
 function union(...lists: readonly (readonly string[])[]): readonly string[] {

@@ -6,7 +6,7 @@ import { replyCode, toDriverError } from '../redis-error.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 
-/** Answers of a server that cannot at the moment: the command was not carried out, and may be later. */
+/** Answers of a server that cannot run the command at the moment. */
 const passing = new Set([
   'LOADING',
   'MASTERDOWN',
@@ -19,7 +19,7 @@ const passing = new Set([
   'MOVED',
   'ASK',
 ]);
-/** Answers of a Cluster by which the client's map of it is old. */
+/** Answers of a Cluster that show that the client's map of it is old. */
 const movedOn = new Set(['MOVED', 'CLUSTERDOWN', 'READONLY']);
 
 const PAUSE_MS = 50;
@@ -38,13 +38,13 @@ export interface StreamConnection {
   close(): void;
 }
 
-/** Whether the command failed for want of a server that can: it may have been carried out, and the same may go well later. */
+/** Whether the command failed because no server could run it: it may have run all the same, and may succeed later. */
 export function isPassing(error: unknown): boolean {
   if (isDiscoBusError(error, 'DISCO_NOT_CONNECTED')) return true;
   return passing.has(replyCode((error as Error)?.cause) ?? '');
 }
 
-/** The same as {@link persist} for at most `timeoutMs`; then rejects as the last attempt did. */
+/** {@link persist} for at most `timeoutMs`; then rejects as the last attempt did. */
 export function persistFor<Reply>(
   connection: StreamConnection,
   command: (client: Redis | Cluster) => Promise<Reply>,

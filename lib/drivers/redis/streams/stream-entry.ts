@@ -1,7 +1,7 @@
 /** `S`: the topic's stream, `R`: the group's own, where retries come back. */
 export type StreamLetter = 'S' | 'R';
 
-/** What an entry says, read once. */
+/** The fields of an entry. */
 export interface StreamEntry {
   readonly letter: StreamLetter;
   readonly id: string;
@@ -12,7 +12,7 @@ export interface StreamEntry {
   readonly failures: number;
   /** Processes that died while its handler ran. */
   readonly crashes: number;
-  /** Processes that died while they held it otherwise, since it last ran; two count for one whose handler may have run. */
+  /** Processes that died while they held it and its handler had not begun, since it last ran; 2 where it may have begun. */
   readonly deaths: number;
   /** Of a bundle: the parts whose handlers ran at the last crash; empty when that is not known. */
   readonly begunParts: readonly number[];
@@ -35,7 +35,7 @@ const FRAME = 0x66;
 const place = /^\d{1,20}-\d{1,20}(#\d{1,4})*$/;
 const none: readonly number[] = [];
 
-/** After so many deaths of processes that held it, an entry is tried alone, whether or not its handler had begun. */
+/** From this many deaths on, an entry is tried alone, even if no handler of it had begun. */
 const MOST_DEATHS = 2;
 
 /** Whether an entry may have crashed a process, and so is to be tried alone. */
@@ -43,7 +43,7 @@ export function isSuspect({ crashes, deaths }: StreamEntry): boolean {
   return crashes > 0 || deaths >= MOST_DEATHS;
 }
 
-/** Reads the fields of an entry; total, whatever they hold. */
+/** Reads the fields of an entry. Never throws, whatever they hold. */
 export function readEntry(
   letter: StreamLetter,
   id: string,
@@ -119,7 +119,7 @@ export class EntryParts {
   /** In earlier attempts; undefined where there are none. */
   readonly before: ReadonlySet<number> | undefined;
   private readonly settled = new Set<number>();
-  /** Those of this attempt that were acknowledged: the others tell it themselves. */
+  /** Parts acknowledged in this attempt; retries and dead letters of parts are recorded with those. */
   private readonly acknowledged: number[] = [];
   /** How many of them Redis knows. */
   private recorded = 0;

@@ -8,10 +8,10 @@ import type { TopicConsumer } from './topic-consumer.js';
 
 /** An UNBLOCK may overtake the read that it is meant for. */
 const UNBLOCK_AGAIN_MS = 5;
-/** When the right to was taken away; the next connection finds another way. */
+/** After the right to UNBLOCK was taken away; the next connection uses a waker. */
 const REFUSED_AGAIN_MS = 1_000;
 
-/** The one read that may be blocked in Redis, and how to end it early. */
+/** The one read that may be blocked in Redis; it can be ended early. */
 export class BlockingRead {
   /** Of the connection that reads. */
   clientId: number | undefined;
@@ -54,7 +54,7 @@ export class BlockingRead {
     }
   }
 
-  /** Ends the read under way; resolves when it has ended, by this or otherwise. */
+  /** Ends the read under way; resolves when it has ended for any reason. */
   unblock(): Promise<void> {
     if (!this.isUnderWay) return Promise.resolve();
     this.unblocking ??= this.send(this.current).finally(() => {
@@ -90,7 +90,7 @@ export class BlockingRead {
   }
 }
 
-/** A reader that was not heard of for so long is gone, and its stream with it. */
+/** The stream of a reader that was silent for this long expires. */
 const LIFE_MS = 600_000;
 
 const open = new StreamScript(openWakeScript);
@@ -110,7 +110,7 @@ export class ReadWaker {
     private readonly connection: StreamConnection,
   ) {}
 
-  /** To be awaited before each read: makes the stream, and keeps it. */
+  /** Makes the stream, and keeps it. To be awaited before each read. */
   async ready(): Promise<void> {
     if (performance.now() - this.openedMs < LIFE_MS / 4) return;
     await this.connection.run((client) => open.run(client, [this.key], [this.group, LIFE_MS]));

@@ -132,7 +132,7 @@ export class Hand {
     return this.trying || this.suspect !== undefined;
   }
 
-  /** It is settled, or not held any more. False if it was not held. */
+  /** Takes a settled delivery out. False if it was not held. */
   settled(delivery: StreamDelivery): boolean {
     if (!this.holds(delivery)) return false;
     const { seat } = delivery;
@@ -181,7 +181,7 @@ export function roleOf(delivery: StreamDelivery, serverNowMs: number, maxFrameBy
   const { frame } = delivery.entry;
   if (frame === undefined || delivery.isExpired(serverNowMs)) return 'apart';
   if (frame.length > maxFrameBytes) {
-    // It is handed over so that it is settled, and its sender told, by whoever knows the topic's policy.
+    // It is handed over all the same: the subscriber knows the topic's policy, settles it and informs the sender.
     delivery.refusal = new MessageTooLargeError(frame.length, maxFrameBytes);
     return 'ordinary';
   }

@@ -2,10 +2,10 @@ import type { Cluster, Redis } from 'ioredis';
 import type { StreamLetter } from '../stream-entry.js';
 import type { TopicConsumer } from './topic-consumer.js';
 
-/** Where no more than one part in so many has messages, the others are looked at only this often. */
+/** Where at most one consumer in four has messages, the others are read only every 20 ms. */
 const BUSY_PART = 4;
 const IDLE_LOOK_MS = 20;
-/** More entries than these are not read at once, however many places there are: a reply is read in one turn. */
+/** The most entries of one read, however many places there are: a reply is parsed in one turn. */
 const MOST_ENTRIES = 1_000;
 
 /** What is to be read for one consumer: at most `count` entries of each of its streams. */
@@ -31,7 +31,7 @@ export class ReadPlan {
     this.streams.set(consumer.member.keys.retry, { consumer, letter: 'R' });
   }
 
-  /** Nothing is read for it any more; what was read already still finds it, until it is forgotten. */
+  /** Nothing more is read for it; replies under way still find it, until `forget`. False if it was not there. */
   remove(consumer: TopicConsumer): boolean {
     this.busy.delete(consumer);
     return this.consumers.delete(consumer);
@@ -58,7 +58,7 @@ export class ReadPlan {
     return this.among(this.busy);
   }
 
-  /** It was looked at, and nothing was found yet. */
+  /** A read of its streams was answered; `found` follows where it has messages. */
   looked(consumer: TopicConsumer): void {
     consumer.looked();
     this.busy.delete(consumer);
@@ -74,8 +74,8 @@ export class ReadPlan {
   private among(consumers: Iterable<TopicConsumer>): ReadTarget[] {
     const targets: ReadTarget[] = [];
     for (const consumer of consumers) {
-      const room = Math.min(MOST_ENTRIES, consumer.room);
-      if (room === 0) consumer.whenOpen(this.again);
+      const room = Math.min(MOST_ENTRIES, consumer.hand.room);
+      if (room === 0) consumer.subscriptions.whenOpen(this.again);
       else targets.push({ consumer, count: consumer.comesBack ? Math.max(1, Math.floor(room / 2)) : room });
     }
     return targets;

@@ -83,7 +83,7 @@ export class StreamReader implements ConsumerReader {
     this.interrupt();
     if (this.admin !== undefined) await within(CLOSE_MS, this.ended);
     this.connection.close();
-    // It may be waiting for the other connection, which is closed after this one: it ends with that.
+    // The loop may wait for the admin connection, which is closed later: then it ends with that.
     await within(CLOSE_MS, this.ended);
     const { waker } = this.blocked;
     if (waker !== undefined) await within(CLOSE_MS, waker.forget());
@@ -127,7 +127,7 @@ export class StreamReader implements ConsumerReader {
     const reply = await this.blocked.during(consumers, reading, this.woken);
     this.handOut(targets, reply);
     const endedEarly = reply === null && performance.now() - sinceMs < this.blockMs - EARLY_MS;
-    // Somebody else has ended it: an operator, who has set something for a group.
+    // An operator has ended it, after setting something for a group.
     if (endedEarly && !this.woken) for (const { consumer } of targets) consumer.upkeep.within(0);
   }
 
@@ -191,7 +191,7 @@ export class StreamReader implements ConsumerReader {
     return reply.length > 0;
   }
 
-  /** A read of the last connection may still be blocked in Redis, and take entries that nobody would see. */
+  /** Begins with a new connection. A read of the last one may still be blocked in Redis and take entries, so it is killed. */
   private async adopt(client: Redis | Cluster): Promise<void> {
     const { admin, context, group } = this;
     if (admin !== undefined) {

@@ -10,7 +10,7 @@ const running = new StreamScript(runningScript);
 
 /** Other members may try what waits when a trial takes longer than this. */
 const SHARED_AFTER_MS = 1_000;
-/** Once no handler has begun for this time, Redis is told exactly what runs. A busy consumer tells nothing. */
+/** Once no handler has begun for this time, the mark is written exactly. A busy consumer writes nothing. */
 const QUIET_MS = 50;
 /** More names than this are not written: all that is held then counts as begun. */
 const MOST_NAMES = 1_000;
@@ -25,7 +25,7 @@ export function runningText({ connection, keys, name }: GroupMember) {
 
 /**
  * Tells Redis which entries a crash of this process is to be blamed on: those whose handlers have begun. What Redis knows is
- * never less than that: a handler that Redis would not count is told before it starts.
+ * never less than that: where the mark would not cover a handler, it is written before the handler starts.
  *
  * The text: names joined by commas, or `*` for all that is held; after a `-`, they ran beside a suspect that is tried
  * alone in another topic of this process, which is blamed instead of them.
@@ -88,7 +88,7 @@ export class RunningMark {
     try {
       await this.send(this.text, matters);
     } catch {
-      // What Redis knows now is not known here: the next beginning is told again.
+      // Redis may have the old mark or the new one: the next beginning writes it again.
       if (this.told === told) this.told = new Set();
     }
   }
@@ -159,7 +159,7 @@ export interface TrialDeps {
 
 /**
  * Tries the suspects of one topic and group one at a time, with nothing of the same topic and group beside them, so that a
- * crash tells on the entry that caused it. Other topics go on meanwhile.
+ * crash counts against the entry that caused it. Other topics go on meanwhile.
  */
 export class SuspectTrials {
   private running = false;

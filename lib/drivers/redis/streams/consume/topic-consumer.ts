@@ -45,8 +45,8 @@ export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceShare
   reader: ConsumerReader | undefined;
   /** The subscriber threw. */
   readonly fault: (thrown: unknown) => void;
-  private readonly subscriptions = new ConsumerSubscriptions(this);
-  private readonly hand = new Hand(this.subscriptions);
+  readonly subscriptions = new ConsumerSubscriptions(this);
+  readonly hand = new Hand(this.subscriptions);
   private readonly settlements: Settlements;
   private readonly records: DeliveryRecords;
   private readonly own: OwnEntries;
@@ -90,11 +90,6 @@ export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceShare
     };
   }
 
-  /** How many entries may be read now. */
-  get room(): number {
-    return this.hand.room;
-  }
-
   get heldCount(): number {
     return this.hand.count;
   }
@@ -133,7 +128,7 @@ export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceShare
     this.reader?.wake(this);
   }
 
-  /** It was looked for more; what there is comes by `take`. */
+  /** The reader has looked for more; what it found follows by `take`. */
   looked(): void {
     this.comesBack = false;
     if (!this.busy) return;
@@ -141,7 +136,7 @@ export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceShare
     this.subscriptions.note(this.hand.waitingCount, false);
   }
 
-  /** Takes what was read. */
+  /** Takes the entries that a read has brought. */
   take(letter: StreamLetter, entries: readonly (readonly [Buffer, readonly Buffer[] | null])[]): void {
     this.busy = true;
     for (const [id, fields] of entries) this.add(readEntry(letter, id.toString('latin1'), fields));
@@ -149,12 +144,7 @@ export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceShare
     if (this.subscriptions.isEmpty) void this.own.giveBackWaiting();
   }
 
-  /** Calls `again` once there may be room for reading. */
-  whenOpen(again: () => void): void {
-    this.subscriptions.whenOpen(again);
-  }
-
-  /** Hands over what the hand says, as far as there are places. */
+  /** Hands over as much as the hand allows. */
   pump(): void {
     if (this.pumping) return;
     this.pumping = true;
@@ -170,7 +160,7 @@ export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceShare
     this.trials.start();
   }
 
-  /** To be called now and then: takes or keeps the right to read, where the group has one reader at a time. */
+  /** Takes or keeps the right to read, where the group has one reader at a time. To be called with each upkeep. */
   async renewRight(): Promise<void> {
     if (!(await this.subscriptions.sole?.renew())) return;
     this.backFirst = true;
@@ -195,7 +185,7 @@ export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceShare
     this.hand.expectRepeats();
   }
 
-  /** Finds what Redis counts as in our hands and is not: a read whose reply was lost. No delivery is counted for it. */
+  /** Fetches the entries that Redis counts as ours and we do not hold: the reply of their read was lost. */
   async recover(): Promise<void> {
     this.recovers = false;
     const { entries, lost } = await this.own.missing();

@@ -122,7 +122,7 @@ export class ConsumerUpkeep {
     this.offsetMs = opened.nowMs - performance.now();
     if (created) this.owner.mayRepeat();
     this.noteSetting(opened);
-    // Publishers list what they publish to; this may be first, or the only one who uses the topic.
+    // Publishers announce their topics; this process may be the first or only one to use this one.
     const { context, connection, topic } = this.member;
     new TopicDirectory(context.keys, connection).announce([topic]).catch(() => undefined);
     const isNew = created && (!opened.existed || history.isAnother(count));

@@ -58,7 +58,7 @@ interface UpkeepTasks {
   /** Takes back the entries of dead members. */
   readonly reaps: boolean;
   readonly trims: boolean;
-  /** Looks for what is seldom there as well. */
+  /** Looks also for what is rare: consumers that are no members, and evicted retries. */
   readonly sweeps: boolean;
   /** What this member says of itself. */
   readonly report: string;

@@ -10,7 +10,7 @@ const census = new StreamScript(censusScript);
 const groupRemoval = new StreamScript(removeGroupScript);
 const findAbandoned = new StreamScript(abandonedScript);
 
-/** Groups that are remembered as told. */
+/** Abandoned groups that are remembered as reported. */
 const TOLD = 10_000;
 
 /** Members of the group that say they are alive, by the server's clock; undefined if only members of patterns may be. */

@@ -38,13 +38,13 @@ const promote = new StreamScript(promoteScript);
 const removeDelayed = new StreamScript(removeDelayedScript);
 const writeAudit = new StreamScript(auditScript);
 
-/** Members that are not nudged hear of a setting with their next upkeep: at most this long after the last one. */
+/** Members that cannot be nudged read a setting with their next upkeep, at most this long after the last one. */
 const CONFIRM_MS = 15_000;
 const LOOK_MS = 50;
 
 type Report = ReturnType<typeof saidIn>;
 
-/** What operators do to topics and groups: sets what their members go by, moves groups, and drops messages. */
+/** Pauses, limits and moves groups, drops messages, and keeps the log of what operators did. */
 export class GroupSteering implements Steering {
   constructor(private readonly context: StreamContext) {}
 

@@ -77,7 +77,7 @@ export class TopicDirectory {
       for (const { topic, announcedMs } of pairs(page)) if (isTopic(topic)) found.set(topic, announcedMs);
       cursor = next;
     } while (cursor !== '0');
-    // It is used, and so kept.
+    // Its use extends its life.
     await persist(this.connection, (client) => client.pexpire(this.keys.topics, LISTS_KEPT_MS));
     return Array.from(found, ([topic, announcedMs]) => ({ topic, announcedMs }));
   }

@@ -64,8 +64,8 @@ export class TopicWatch {
   }
 
   /**
-   * Resolves when the watcher has begun with the topics that are there; from then on it is told of all that turn up. A
-   * group that was subscribed to the pattern before has missed nothing: it begins at the beginning of what is new to it.
+   * Resolves when the watcher has begun with the topics that are there; from then on it gets all that turn up. A group
+   * that was subscribed to the pattern before begins topics that are new to it at their beginning, so it misses nothing.
    */
   private async add(watcher: PatternSubscription, startFrom: StartFrom): Promise<void> {
     this.coming++;
@@ -117,7 +117,7 @@ export class TopicWatch {
     this.reading = true;
     do {
       this.again = false;
-      // When there is no connection, or Redis refuses for now, the next time will tell.
+      // Without a connection, or when Redis refuses for now, the next look finds it.
       await this.readAll().catch(() => undefined);
     } while (this.again);
     this.reading = false;

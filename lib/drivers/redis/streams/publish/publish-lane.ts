@@ -28,11 +28,11 @@ export interface PublishLaneOwner {
   readonly reports: PublishReports;
   readonly announcements: TopicAnnouncements;
   readonly abandoned: AbandonedGroups;
-  /** Redis has it. */
+  /** The publish is answered. */
   accepted(pending: PendingPublish): void;
   /** A number that no other batch of the publisher has. */
   nextBatch(): number;
-  /** It does not wait any more. */
+  /** The publish does not wait in the lane any more. */
   withdrawn(pending: PendingPublish): void;
 }
 
@@ -67,7 +67,7 @@ export class PublishLane {
     queueMicrotask(() => process.nextTick(this.flush));
   }
 
-  /** Resolves when nobody waits for an answer any more. */
+  /** Resolves when no publish waits for its answer any more. */
   idle(): Promise<void> {
     const awaited = this.scheduled || this.head < this.queue.length || this.current?.isWanted === true;
     if (!awaited) return Promise.resolve();
@@ -164,7 +164,7 @@ export class PublishLane {
     return new PublishBatch(messages, this.log, this.owner.nextBatch(), this.owner.context);
   }
 
-  /** Nothing is accepted before those who subscribe to patterns can find its topic. */
+  /** Stores the batch. No message is accepted before subscribers of patterns can find its topic. */
   private async storeListed(): Promise<PublishReply> {
     const { abandoned, announcements, connection, context } = this.owner;
     const wanted = () => this.current?.isWanted === true;
@@ -208,7 +208,7 @@ export class PublishLane {
     }
   }
 
-  /** Nothing of the batch is sent before; who gives up meanwhile is left out. A stream comes first, as the rights are tried on it. */
+  /** Nothing of the batch is sent before; a publish that gives up meanwhile is left out. The rights are tried on the stream. */
   private async assertRights(client: Redis | Cluster): Promise<void> {
     const { messages, keys } = this.current as PublishBatch;
     const [log, stream, ...others] = keys;

@@ -7,7 +7,7 @@ import type { StreamContext } from '../stream-context.js';
 
 /** There is room again when nothing was refused for this time. */
 const ROOM_MS = 1_000;
-/** Topics without a group that are remembered as told. */
+/** Topics without a group that are remembered as reported. */
 const UNREAD_TOLD = 10_000;
 
 /** What a publisher reports of the streams that it writes to. */

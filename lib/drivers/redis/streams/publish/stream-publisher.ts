@@ -15,9 +15,9 @@ import { PublishReports, PublishRights } from './publish-reports.js';
 
 const promote = new StreamScript(promoteScript);
 
-/** A server that does not answer within this finds out by itself. */
+/** Closing waits this long for the deletion of the log, which expires anyway. */
 const FORGET_MS = 200;
-/** While there is a connection, so many times the buffer limit may wait for earlier batches. */
+/** While there is a connection, four times the buffer limit may wait for earlier batches. */
 const WAITING_BUFFERS = 4;
 /** How soon delayed publishes are tried again that the server could not be asked to move. */
 const AGAIN_MS = 500;
@@ -67,7 +67,7 @@ export class StreamPublisher implements PendingPublishOwner, PublishLaneOwner {
     });
   }
 
-  /** Sends what waits if there is a connection, rejects it otherwise, and resolves when all is answered or the grace is over. */
+  /** Sends what waits if there is a connection, else rejects it. Resolves when all is answered or `graceMs` is over. */
   async close(graceMs: number): Promise<void> {
     if (this.closed) return;
     this.closed = true;
@@ -81,7 +81,7 @@ export class StreamPublisher implements PendingPublishOwner, PublishLaneOwner {
     await this.forget();
   }
 
-  /** Nothing is sent again, so nobody asks any more what was sent. In a Cluster there is one for each topic: those expire. */
+  /** Deletes the log: nothing is sent again that it could answer for. In a Cluster there is one for each topic: those expire. */
   private async forget(): Promise<void> {
     const { connection, context, name } = this;
     if (this.batches === 0 || context.clustered || connection.client === undefined) return;

@@ -1,4 +1,4 @@
-import { appendFunction, comeBackFunction, opening, unburiedFunction } from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
 const letters = `
 local dead, retry, state, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -28,11 +28,11 @@ return 0
  * Answers: 1 if it was there, 0 if not, -1 if it holds several messages and so cannot take other bytes.
  */
 export const replayScript =
-  opening +
+  lua.opening +
   letters +
-  appendFunction +
-  comeBackFunction +
-  unburiedFunction +
+  lua.appendFunction +
+  lua.comeBackFunction +
+  lua.unburiedFunction +
   `
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not found then return 0 end
@@ -51,10 +51,10 @@ return 1
  * KEYS: as for a replay. ARGV: position. Answers: 1 if it was there, else 0.
  */
 export const removeLetterScript =
-  opening +
+  lua.opening +
   letters +
-  appendFunction +
-  unburiedFunction +
+  lua.appendFunction +
+  lua.unburiedFunction +
   `
 local found = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
 if not found then return 0 end

@@ -1,17 +1,4 @@
-import {
-  appendFunction,
-  buryFunction,
-  comeBackFunction,
-  DAY_MS,
-  fatesFunction,
-  floorFunctions,
-  moveFunction,
-  nowFunction,
-  opening,
-  pastLimit,
-  promoteFunction,
-  unburiedFunction,
-} from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
 /**
  * Makes the group where it is missing: at its checkpoint where one is known (at the beginning if the stream is younger than
@@ -24,7 +11,7 @@ import {
  * Errors: what Redis answers to XGROUP CREATE, unless the group is there.
  */
 export const openScript =
-  opening +
+  lua.opening +
   `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, claimAfter, start, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
@@ -60,9 +47,9 @@ if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redi
 -- The retries went without their stream.
 local evicted = (created == 0 and not back.err) and 1 or 0
 for _, name in ipairs({ ':later', ':later-bodies', ':counts' }) do redis.call('PERSIST', stream .. name) end
-redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
+redis.call('SET', stream .. ':read', '1', 'PX', ${lua.DAY_MS})
 redis.call('ZADD', members, now + claimAfter, consumer)
-redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
+redis.call('PEXPIRE', members, claimAfter + ${lua.DAY_MS})
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
 local setting = redis.call('HMGET', state, 'paused', 'limit', 'moves')
 return { text(now), created, existed and 1 or 0, last, added, evicted, counted, setting[1] or '', setting[2] or '', setting[3] or '' }
@@ -83,7 +70,7 @@ return { text(now), created, existed and 1 or 0, last, added, evicted, counted, 
  * became dead letters for crashes; what the group is set to: 1 if paused, its limit, how often it was moved.
  */
 export const upkeepScript =
-  opening +
+  lua.opening +
   `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local delayed, bodies, dead, parts, later, laterBodies = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
@@ -92,13 +79,13 @@ local maxCrashes, reaps, trims, budget = tonumber(ARGV[4]), ARGV[5] == '1', ARGV
 local maxDead, sweeps, info = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
 local source = { S = stream, R = retry }
 ` +
-  appendFunction +
-  comeBackFunction +
-  promoteFunction +
-  unburiedFunction +
-  buryFunction +
-  moveFunction +
-  fatesFunction +
+  lua.appendFunction +
+  lua.comeBackFunction +
+  lua.promoteFunction +
+  lua.unburiedFunction +
+  lua.buryFunction +
+  lua.moveFunction +
+  lua.fatesFunction +
   `
 local mine, gone = 0, false
 for _, key in pairs(source) do
@@ -148,7 +135,7 @@ if now - tonumber(notes[2] or now) > claimAfter * 2 / 3 then
   redis.call('HSET', state, 'grace', text(grace))
 end
 redis.call('ZADD', members, now + claimAfter, consumer)
-if sweeps then redis.call('PEXPIRE', members, claimAfter + ${DAY_MS}) end
+if sweeps then redis.call('PEXPIRE', members, claimAfter + ${lua.DAY_MS}) end
 
 -- The first of them by when they were last heard of: those that are dead, and a few of the others.
 local first, silent, others = redis.call('ZRANGE', members, 0, 16, 'WITHSCORES'), {}, 0
@@ -210,7 +197,7 @@ return { text(now), '', due and text(due) or '', mine, others, reaped, lost + ev
  *
  * KEYS: stream, state. ARGV: consumer, the text of its mark.
  */
-export const runningScript = `${pastLimit}
+export const runningScript = `${lua.pastLimit}
 return redis.call('HSET', KEYS[2], 'running:' .. ARGV[1], ARGV[2])
 `;
 
@@ -223,8 +210,8 @@ return redis.call('HSET', KEYS[2], 'running:' .. ARGV[1], ARGV[2])
  * Answers: 1 if it has the right, else 0.
  */
 export const soleReaderScript =
-  pastLimit +
-  nowFunction +
+  lua.pastLimit +
+  lua.nowFunction +
   `
 local stream, retry, state = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, claimAfter = ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -265,8 +252,8 @@ return redis.call('ZCOUNT', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000)
  * is not known.
  */
 export const abandonedScript =
-  floorFunctions +
-  nowFunction +
+  lua.floorFunctions +
+  lua.nowFunction +
   `
 local stream, patience, found = KEYS[1], tonumber(ARGV[1]), {}
 local groups = redis.pcall('XINFO', 'GROUPS', stream)
@@ -291,7 +278,7 @@ return found
  * Answers: 1 if the group was there, 0 if not, -1 if it has members; 1 if the stream went as well.
  */
 export const removeGroupScript =
-  opening +
+  lua.opening +
   `
 local stream, members, mark, later, laterBodies = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group, keptFor = ARGV[1], ARGV[2]

@@ -1,4 +1,4 @@
-import { idFunctions, nowFunction } from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
 /**
  * What a topic holds, and where its groups are. Writes nothing, and answers no payload. The second half of an entry's id holds
@@ -9,8 +9,8 @@ import { idFunctions, nowFunction } from './shared-lua.js';
  * Answers: nothing where the topic is not there, else JSON; empty lists in it are objects.
  */
 export const inspectScript =
-  idFunctions +
-  nowFunction +
+  lua.idFunctions +
+  lua.nowFunction +
   `
 local function timeOf(id) return (split(id)) end
 

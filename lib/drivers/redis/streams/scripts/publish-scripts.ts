@@ -1,12 +1,4 @@
-import {
-  appendFunction,
-  DAY_MS,
-  expireUnreadFunction,
-  floorFunctions,
-  nowFunction,
-  opening,
-  promoteFunction,
-} from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
 /**
  * Stores the messages of one batch in order. What one topic refuses does not affect the others. A batch that was stored
@@ -30,10 +22,10 @@ if known then
   if earlier[1] == ARGV[1] then return earlier[2] end
 end
 ` +
-  floorFunctions +
-  nowFunction +
-  appendFunction +
-  expireUnreadFunction +
+  lua.floorFunctions +
+  lua.nowFunction +
+  lua.appendFunction +
+  lua.expireUnreadFunction +
   `
 local window, max, drop = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
 local unreadMax, unreadBytes, unreadAge = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -57,7 +49,7 @@ local function isUnread(stream)
   if redis.call('EXISTS', stream .. ':read') == 1 then return false end
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
   if groups.err or #groups == 0 then return true end
-  redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
+  redis.call('SET', stream .. ':read', '1', 'PX', ${lua.DAY_MS})
   return false
 end
 
@@ -168,10 +160,10 @@ return replies
  * Answers: now, and when the next is due or nothing.
  */
 export const promoteScript =
-  opening +
-  appendFunction +
-  promoteFunction +
-  expireUnreadFunction +
+  lua.opening +
+  lua.appendFunction +
+  lua.promoteFunction +
+  lua.expireUnreadFunction +
   `
 local later, bodies, stream = KEYS[1], KEYS[2], KEYS[3]
 local due = promote(later, bodies, storeOf(stream))

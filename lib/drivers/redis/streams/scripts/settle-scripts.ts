@@ -1,11 +1,4 @@
-import {
-  appendFunction,
-  buryFunction,
-  comeBackFunction,
-  moveFunction,
-  opening,
-  unburiedFunction,
-} from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
 /**
  * Records outcomes of what one consumer holds. May be sent again after a lost reply: nothing is done twice.
@@ -21,7 +14,7 @@ import {
  * letters gave way to newer ones.
  */
 export const settleScript =
-  opening +
+  lua.opening +
   `
 local group, consumer, deletes, maxDead = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local streams = { S = KEYS[1], R = KEYS[2] }
@@ -29,10 +22,10 @@ local delayed, bodies, dead, parts, state = KEYS[3], KEYS[4], KEYS[5], KEYS[6], 
 local retry = KEYS[2]
 local failed, acks = {}, { S = {}, R = {} }
 ` +
-  appendFunction +
-  comeBackFunction +
-  unburiedFunction +
-  buryFunction +
+  lua.appendFunction +
+  lua.comeBackFunction +
+  lua.unburiedFunction +
+  lua.buryFunction +
   `
 local function ours(letter, id)
   local pending = redis.pcall('XPENDING', streams[letter], group, id, id, 1, consumer)
@@ -141,18 +134,18 @@ return { failed, outlived }
  * Answers: entries moved, entries lost, dead letters that gave way to newer ones.
  */
 export const releaseScript =
-  opening +
+  lua.opening +
   `
 local stream, retry, state, members, dead, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local group, consumer, leaves, maxDead = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
 local maxCrashes = math.huge
 local source = { S = stream, R = retry }
 ` +
-  appendFunction +
-  comeBackFunction +
-  unburiedFunction +
-  buryFunction +
-  moveFunction +
+  lua.appendFunction +
+  lua.comeBackFunction +
+  lua.unburiedFunction +
+  lua.buryFunction +
+  lua.moveFunction +
   `
 for _, key in pairs(source) do
   local summary = redis.pcall('XPENDING', key, group)

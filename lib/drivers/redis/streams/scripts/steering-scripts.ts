@@ -1,4 +1,4 @@
-import { floorFunctions, LISTS_KEPT_MS, nowFunction, opening, pastLimit } from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
 /** positionOf(stream, group): the group's last-delivered-id; nil where the stream has no such group. Needs: fieldsOf. */
 const positionFunction = `
@@ -19,8 +19,8 @@ end
  * Answers: 1 if that changed anything, 0 if not, -1 without such a group.
  */
 export const setGroupScript =
-  pastLimit +
-  floorFunctions +
+  lua.pastLimit +
+  lua.floorFunctions +
   positionFunction +
   `
 local stream, state = KEYS[1], KEYS[2]
@@ -41,7 +41,7 @@ return changed
  *
  * KEYS: members, state. Answers: the JSON of each, empty for one that has said nothing yet.
  */
-export const memberReportsScript = `${nowFunction}
+export const memberReportsScript = `${lua.nowFunction}
 local found = {}
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
   found[#found + 1] = redis.call('HGET', KEYS[2], 'info:' .. name) or ''
@@ -58,7 +58,7 @@ return found
  * skipped.
  */
 export const seekScript =
-  opening +
+  lua.opening +
   positionFunction +
   `
 local stream, state, members, retry = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -94,8 +94,8 @@ return { 'moved', moved, new }
  * Answers: how many messages, or -1 without such a group.
  */
 export const purgeGroupScript =
-  pastLimit +
-  floorFunctions +
+  lua.pastLimit +
+  lua.floorFunctions +
   positionFunction +
   `
 local stream, retry, state, delayed, bodies = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -129,7 +129,7 @@ return messages
  * Answers: `purged` and how many messages. Errors: `groups` and the name of one that reads it.
  */
 export const purgeTopicScript =
-  floorFunctions +
+  lua.floorFunctions +
   `
 local stream, later, bodies = KEYS[1], KEYS[2], KEYS[3]
 local groups = redis.pcall('XINFO', 'GROUPS', stream)
@@ -169,7 +169,7 @@ return found
  *
  * KEYS: later. ARGV: its name. Answers: 1 if it was there, else 0.
  */
-export const dueNowScript = `${pastLimit}${nowFunction}
+export const dueNowScript = `${lua.pastLimit}${lua.nowFunction}
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], 'XX', 0, ARGV[1])
 return 1
@@ -194,6 +194,6 @@ return there
  */
 export const auditScript = `
 local id = redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*', unpack(ARGV, 2))
-redis.call('PEXPIRE', KEYS[1], ${LISTS_KEPT_MS})
+redis.call('PEXPIRE', KEYS[1], ${lua.LISTS_KEPT_MS})
 return id
 `;

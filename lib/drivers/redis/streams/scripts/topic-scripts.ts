@@ -1,4 +1,4 @@
-import { LISTS_KEPT_MS, nowFunction, pastLimit } from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
 /**
  * Lists topics, and publishes the names of those that were not listed yet.
@@ -7,13 +7,13 @@ import { LISTS_KEPT_MS, nowFunction, pastLimit } from './shared-lua.js';
  * Answers: some topics that nobody has announced for that long, each with when it was.
  */
 export const announceScript =
-  nowFunction +
+  lua.nowFunction +
   `
 local added = {}
 for i = 3, #ARGV do
   if redis.call('ZADD', KEYS[1], now, ARGV[i]) == 1 then added[#added + 1] = ARGV[i] end
 end
-redis.call('PEXPIRE', KEYS[1], ${LISTS_KEPT_MS})
+redis.call('PEXPIRE', KEYS[1], ${lua.LISTS_KEPT_MS})
 -- Who may not PUBLISH is found a little later.
 if #added > 0 then redis.pcall('PUBLISH', ARGV[1], table.concat(added, ' ')) end
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]), 'WITHSCORES', 'LIMIT', 0, 20)
@@ -25,7 +25,7 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]), 'WI
  * KEYS: directory. ARGV: for each topic its name, when it was announced, and 1 if its stream is there.
  */
 export const tidyScript =
-  nowFunction +
+  lua.nowFunction +
   `
 for i = 1, #ARGV, 3 do
   if redis.call('ZSCORE', KEYS[1], ARGV[i]) == ARGV[i + 1] then
@@ -42,22 +42,22 @@ return 1
  * Answers: now, then for each 1 if it was noted before.
  */
 export const hearPatternsScript =
-  pastLimit +
-  nowFunction +
+  lua.pastLimit +
+  lua.nowFunction +
   `
 local reply = { text(now) }
 -- Who begins strikes off what was not heard of for as long as the whole list is kept.
 if ARGV[1] == '0' then
   local all = redis.call('HGETALL', KEYS[1])
   for i = 1, #all, 2 do
-    if now - tonumber(all[i + 1]) >= ${LISTS_KEPT_MS} then redis.call('HDEL', KEYS[1], all[i]) end
+    if now - tonumber(all[i + 1]) >= ${lua.LISTS_KEPT_MS} then redis.call('HDEL', KEYS[1], all[i]) end
   end
 end
 for i = 2, #ARGV do
   reply[#reply + 1] = redis.call('HEXISTS', KEYS[1], ARGV[i])
   if ARGV[1] == '1' then redis.call('HSET', KEYS[1], ARGV[i], text(now)) end
 end
-redis.call('PEXPIRE', KEYS[1], ${LISTS_KEPT_MS})
+redis.call('PEXPIRE', KEYS[1], ${lua.LISTS_KEPT_MS})
 return reply
 `;
 
@@ -68,7 +68,7 @@ return reply
  * Answers: `group pattern` of each that was noted within that time.
  */
 export const livePatternsScript =
-  nowFunction +
+  lua.nowFunction +
   `
 local live, all = {}, redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
@@ -85,7 +85,7 @@ return live
  * Answers: some of those who use it otherwise, each behind its letter; none where all agree.
  */
 export const agreementScript =
-  nowFunction +
+  lua.nowFunction +
   `
 local uses, stream = KEYS[1], KEYS[2]
 local use, by, hold = ARGV[1], ARGV[2], tonumber(ARGV[3])
