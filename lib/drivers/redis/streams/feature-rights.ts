@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import { RightsCheck } from '../rights/rights-check.js';
 import { commandsOf } from '../rights/script-commands.js';
 import * as deadLetters from './scripts/dead-letter-scripts.js';
@@ -8,6 +7,7 @@ import { promoteScript, publishScript } from './scripts/publish-scripts.js';
 import * as settling from './scripts/settle-scripts.js';
 import * as steering from './scripts/steering-scripts.js';
 import * as topics from './scripts/topic-scripts.js';
+import type { StreamCommand } from './stream-connection.js';
 
 const purposes = {
   patterns: 'subscribing to patterns at least once',
@@ -32,8 +32,8 @@ export class FeatureRights {
   before<Reply>(
     feature: Feature,
     keys: readonly string[],
-    command: (client: Redis | Cluster) => Promise<Reply>,
-  ): (client: Redis | Cluster) => Promise<Reply> {
+    command: StreamCommand<Reply>,
+  ): StreamCommand<Reply> {
     const check = this.checks.get(feature) ?? new RightsCheck(purposes[feature], featureCommands[feature]);
     this.checks.set(feature, check);
     if (check.passed) return command;

@@ -25,12 +25,18 @@ const movedOn = new Set(['MOVED', 'CLUSTERDOWN', 'READONLY']);
 const PAUSE_MS = 50;
 const OUTAGE_MS = 60_000;
 
+/** A client of a server, or of a Cluster. */
+export type StreamClient = Redis | Cluster;
+
+/** What is run on a client; run again on another one when the connection is lost. */
+export type StreamCommand<Reply> = (client: StreamClient) => Promise<Reply>;
+
 /** A connection that heals by itself, or a Cluster client that finds the node by the key. */
 export interface StreamConnection {
   /** Undefined while there is none. */
-  readonly client: Redis | Cluster | undefined;
+  readonly client: StreamClient | undefined;
   /** Runs `command` on the client. Rejects with NotConnectedError, DriverError, or ClosedError. */
-  run<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply>;
+  run<Reply>(command: StreamCommand<Reply>): Promise<Reply>;
   /** Resolves when trying again makes sense, within `timeoutMs` or a minute; rejects with ClosedError only. */
   ready(timeoutMs?: number): Promise<void>;
   /** Throws the present connection away. */
@@ -47,7 +53,7 @@ export function isPassing(error: unknown): boolean {
 /** {@link persist} for at most `timeoutMs`; then rejects as the last attempt did. */
 export function persistFor<Reply>(
   connection: StreamConnection,
-  command: (client: Redis | Cluster) => Promise<Reply>,
+  command: StreamCommand<Reply>,
   timeoutMs: number,
 ): Promise<Reply> {
   const leftMs = () => sinceMs + timeoutMs - performance.now();
@@ -67,8 +73,8 @@ export function persistFor<Reply>(
  */
 export async function persist<Reply>(
   connection: StreamConnection,
-  command: (client: Redis | Cluster) => Promise<Reply>,
-  wanted: () => boolean = always,
+  command: StreamCommand<Reply>,
+  wanted: () => boolean = () => true,
   leftMs: () => number | undefined = () => undefined,
 ): Promise<Reply> {
   for (;;) {
@@ -177,8 +183,6 @@ export class ClusterConnection implements StreamConnection {
     discardClient(this.client);
   }
 }
-
-const always = () => true;
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

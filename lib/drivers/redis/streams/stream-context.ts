@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { DriverStatus } from '../../../driver/driver-status.js';
 import { newMemberName } from '../../../driver/process-identity.js';
 import type { RedisConnections } from '../redis-connections.js';
@@ -6,7 +5,13 @@ import { isCluster } from '../redis-endpoint.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 import { type Feature, FeatureRights } from './feature-rights.js';
-import { ClusterConnection, LinkConnection, persistFor, type StreamConnection } from './stream-connection.js';
+import {
+  ClusterConnection,
+  LinkConnection,
+  persistFor,
+  type StreamCommand,
+  type StreamConnection,
+} from './stream-connection.js';
 import { StreamKeys } from './stream-keys.js';
 import type { ResolvedStreamOptions } from './stream-options.js';
 
@@ -83,7 +88,7 @@ export class StreamContext {
   ask<Reply>(
     feature: Feature,
     keys: readonly string[],
-    command: (client: Redis | Cluster) => Promise<Reply>,
+    command: StreamCommand<Reply>,
     timeoutMs: number = ASK_MS,
   ): Promise<Reply> {
     return persistFor(this.admin, this.rights.before(feature, keys, command), timeoutMs);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Cluster, Redis } from 'ioredis';
 import { replyCode } from '../redis-error.js';
+import type { StreamClient } from './stream-connection.js';
 
 /** A key or an argument of a script. */
 export type ScriptArgument = string | Buffer | number;
@@ -15,7 +15,7 @@ export class StreamScript {
 
   /** Runs it; strings in the reply are strings. */
   async run(
-    client: Redis | Cluster,
+    client: StreamClient,
     keys: readonly string[],
     args: readonly ScriptArgument[],
   ): Promise<unknown> {
@@ -29,7 +29,7 @@ export class StreamScript {
 
   /** Runs it; strings in the reply are bytes. */
   async runForBytes(
-    client: Redis | Cluster,
+    client: StreamClient,
     keys: readonly string[],
     args: readonly ScriptArgument[],
   ): Promise<unknown> {
@@ -46,7 +46,7 @@ export class StreamScript {
    * many replicas have it. In one pipeline, so that both commands go to the same node of a Cluster.
    */
   async runReplicated(
-    client: Redis | Cluster,
+    client: StreamClient,
     keys: readonly string[],
     args: readonly ScriptArgument[],
     replicas: number,

@@ -1,7 +1,6 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { GroupMember } from '../group/group-member.js';
 import { fetchScript, heldScript, releaseScript } from '../scripts/settle-scripts.js';
-import { persist } from '../stream-connection.js';
+import { persist, type StreamClient } from '../stream-connection.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';
 import type { Hand } from './hand.js';
@@ -106,7 +105,7 @@ export class OwnEntries {
     const { stream, retry, state, members, dead, parts } = this.member.keys;
     const args: ScriptArgument[] = [group, name, leaves, options.maxDeadLetters];
     for (const { entry, hasBegun } of deliveries) args.push(entry.letter, entry.id, hasBegun ? 1 : 0);
-    return async (client: Redis | Cluster): Promise<number> => {
+    return async (client: StreamClient): Promise<number> => {
       const reply = await releaseEntries.run(client, [stream, retry, state, members, dead, parts], args);
       const [moved, , dropped] = reply as ReleaseReply;
       this.member.lettersDropped(dropped);

@@ -1,4 +1,5 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import type { StreamClient } from '../stream-connection.js';
 import type { StreamLetter } from '../stream-entry.js';
 import type { TopicConsumer } from './topic-consumer.js';
 
@@ -112,7 +113,7 @@ const bothStreams = ['retry', 'stream'] as const;
 
 /** Reads as consumer `name` of `group`. */
 export function readGroup(
-  client: Redis | Cluster,
+  client: StreamClient,
   { group, name }: { readonly group: string; readonly name: string },
   targets: readonly ReadTarget[],
   { blockMs = 0, streams = bothStreams, others = [] }: ReadOptions,

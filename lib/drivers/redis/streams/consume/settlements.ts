@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../../errors/driver.errors.js';
@@ -6,7 +5,7 @@ import { type Backoff, backoffDelay } from '../../../../timing/backoff.js';
 import type { ConsumerUpkeep } from '../group/consumer-upkeep.js';
 import type { GroupMember } from '../group/group-member.js';
 import { settleScript } from '../scripts/settle-scripts.js';
-import { persist } from '../stream-connection.js';
+import { persist, type StreamClient } from '../stream-connection.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';
 import type { StreamDelivery } from './stream-delivery.js';
 
@@ -113,7 +112,7 @@ export class Settlements {
       refused = each;
     }
     if (refused.length > 0) await this.pause();
-    if (this.stopped) for (const { reject } of refused) reject(closed());
+    if (this.stopped) for (const { reject } of refused) reject(new ClosedError('The Redis driver is closed'));
     else this.operations.unshift(...refused);
     this.sending = false;
     this.flush();
@@ -183,17 +182,13 @@ function order({ kind }: Operation): number {
   return kind === 'a' || kind === 'A' ? 0 : 1;
 }
 
-function closed(): ClosedError {
-  return new ClosedError('The Redis driver is closed');
-}
-
-const answers = new WeakMap<Redis | Cluster, boolean>();
+const answers = new WeakMap<StreamClient, boolean>();
 
 /**
  * Whether the server can acknowledge and delete in one command (XACKDEL, Redis 8.2). It is asked when this is first called
  * for a client; until it has answered, no. A node of a Cluster may still lack it: scripts have to do without then.
  */
-export function offersAckAndDelete(client: Redis | Cluster): boolean {
+export function offersAckAndDelete(client: StreamClient): boolean {
   const known = answers.get(client);
   if (known !== undefined) return known;
   answers.set(client, false);

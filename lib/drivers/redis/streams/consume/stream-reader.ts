@@ -1,10 +1,10 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { NotConnectedError } from '../../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { within } from '../../../../timing/within.js';
 import { RedisCommands } from '../../redis-client.js';
 import { replyCode, toDriverError } from '../../redis-error.js';
-import { isPassing } from '../stream-connection.js';
+import { isPassing, type StreamClient } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 import { BlockingRead, findClientId, ReadWaker } from './blocking-read.js';
 import {
@@ -27,7 +27,7 @@ const CLOSE_MS = 500;
 /** Reads for the consumers of one group over one connection, as much as they have places for. */
 export class StreamReader implements ConsumerReader {
   private readonly plan = new ReadPlan(() => this.interrupt());
-  private known: Redis | Cluster | undefined;
+  private known: StreamClient | undefined;
   /** As whom it reads. */
   private readonly as = { group: this.group, name: this.context.name };
   private wakeSleeper: (() => void) | undefined;
@@ -131,14 +131,14 @@ export class StreamReader implements ConsumerReader {
     if (endedEarly && !this.woken) for (const { consumer } of targets) consumer.upkeep.within(0);
   }
 
-  private async readBusy(client: Redis | Cluster): Promise<boolean> {
+  private async readBusy(client: StreamClient): Promise<boolean> {
     const targets = this.plan.busyOnly();
     if (targets.length === 0) return false;
     return (await this.readBack(client, targets)) || this.readNow(client, sizeClasses(targets));
   }
 
   /** Reads without waiting. Whether there was anything. */
-  private async readNow(client: Redis | Cluster, classes: readonly ReadTarget[][]): Promise<boolean> {
+  private async readNow(client: StreamClient, classes: readonly ReadTarget[][]): Promise<boolean> {
     const replies = await Promise.all(classes.map((each) => this.read(client, each)));
     let found = false;
     for (const [index, reply] of replies.entries()) found = this.handOut(classes[index], reply) || found;
@@ -146,7 +146,7 @@ export class StreamReader implements ConsumerReader {
   }
 
   /** Reads what came back alone, for consumers that may read nothing new before it. Whether there was anything. */
-  private async readBack(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<boolean> {
+  private async readBack(client: StreamClient, targets: readonly ReadTarget[]): Promise<boolean> {
     const waiting = targets.filter(({ consumer }) => consumer.backFirst);
     let found = false;
     for (const target of waiting) {
@@ -158,7 +158,7 @@ export class StreamReader implements ConsumerReader {
   }
 
   private async read(
-    client: Redis | Cluster,
+    client: StreamClient,
     targets: readonly ReadTarget[],
     options: ReadOptions = {},
   ): Promise<StreamReply | null> {
@@ -192,7 +192,7 @@ export class StreamReader implements ConsumerReader {
   }
 
   /** Begins with a new connection. A read of the last one may still be blocked in Redis and take entries, so it is killed. */
-  private async adopt(client: Redis | Cluster): Promise<void> {
+  private async adopt(client: StreamClient): Promise<void> {
     const { admin, context, group } = this;
     if (admin !== undefined) {
       const before = this.blocked.clientId;
@@ -202,7 +202,7 @@ export class StreamReader implements ConsumerReader {
           ? new ReadWaker(context.keys.wake(context.name, group), group, admin)
           : undefined;
       if (before !== undefined) {
-        const kill = (other: Redis | Cluster) => (other as Redis).client('KILL', 'ID', before);
+        const kill = (other: StreamClient) => (other as Redis).client('KILL', 'ID', before);
         await admin.run(kill).catch(() => undefined);
       }
     }

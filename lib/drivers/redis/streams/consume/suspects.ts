@@ -1,8 +1,7 @@
-import type { Cluster, Redis } from 'ioredis';
 import { within } from '../../../../timing/within.js';
 import type { GroupMember } from '../group/group-member.js';
 import { runningScript } from '../scripts/group-scripts.js';
-import { persist } from '../stream-connection.js';
+import { persist, type StreamClient } from '../stream-connection.js';
 import { StreamScript } from '../stream-script.js';
 import type { Hand } from './hand.js';
 
@@ -18,7 +17,7 @@ const MOST_NAMES = 1_000;
 /** How a {@link RunningMark} writes what `member` runs: at once, and, where it `matters`, again until Redis answers. */
 export function runningText({ connection, keys, name }: GroupMember) {
   return (text: string, matters: boolean): Promise<unknown> => {
-    const write = (client: Redis | Cluster) => running.run(client, [keys.stream, keys.state], [name, text]);
+    const write = (client: StreamClient) => running.run(client, [keys.stream, keys.state], [name, text]);
     return matters ? persist(connection, write) : connection.run(write);
   };
 }

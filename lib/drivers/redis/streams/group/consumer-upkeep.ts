@@ -126,7 +126,7 @@ export class ConsumerUpkeep {
     const { context, connection, topic } = this.member;
     new TopicDirectory(context.keys, connection).announce([topic]).catch(() => undefined);
     const isNew = created && (!opened.existed || history.isAnother(count));
-    const isKnown = this.hadMessages || history.hasMessages;
+    const isKnown = this.hadMessages || history.added > 0;
     if (isKnown && (opened.evicted || isNew)) this.lost(1);
     // A group that begins with what is new must not begin later still when it is made again.
     history.note(count, startFrom === 'new' ? history.checkpoint || opened.lastId : history.checkpoint);

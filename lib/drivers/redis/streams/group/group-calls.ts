@@ -1,6 +1,6 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { GroupSetting } from '../../../../driver/group-setting.js';
 import { openScript, soleReaderScript, upkeepScript } from '../scripts/group-scripts.js';
+import type { StreamClient } from '../stream-connection.js';
 import { StreamScript } from '../stream-script.js';
 import type { GroupMember } from './group-member.js';
 
@@ -27,7 +27,7 @@ function settingOf([paused, limit, moves]: SettingReply): { setting: GroupSettin
 
 /** Makes the group where it is missing: at `checkpoint`, or, where that is empty, as `startFrom` says. */
 export async function openGroup(
-  client: Redis | Cluster,
+  client: StreamClient,
   { group, keys, name, options }: GroupMember,
   { startFrom, checkpoint }: { readonly startFrom: 'beginning' | 'new'; readonly checkpoint: string },
 ) {
@@ -66,7 +66,7 @@ interface UpkeepTasks {
 
 /** Says that this member is alive, and does what is to be done for the group. */
 export async function keepUp(
-  client: Redis | Cluster,
+  client: StreamClient,
   { group, keys, name, options }: GroupMember,
   { reaps, trims, sweeps, report }: UpkeepTasks,
 ) {
@@ -111,13 +111,9 @@ function flag(yes: boolean): 0 | 1 {
 /** What a member remembers of a stream: to notice that the server has lost it, and where to make its group again. */
 export class StreamHistory {
   checkpoint = '';
-  private added = -1;
+  /** Messages that were ever added; -1 where that is not known. */
+  added = -1;
   private lastId = '';
-
-  /** Whether messages were ever added, as far as was counted. */
-  get hasMessages(): boolean {
-    return this.added > 0;
-  }
 
   /** Whether the stream is younger than the one that was there before. */
   isAnother({ added, lastId }: StreamCount): boolean {

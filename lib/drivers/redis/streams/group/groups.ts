@@ -1,8 +1,8 @@
-import type { Cluster, Redis } from 'ioredis';
 import { ToldOnce } from '../../../../driver/told-once.js';
 import { ConfigurationError } from '../../../../errors/bus.errors.js';
 import { TopicDirectory } from '../patterns/topic-directory.js';
 import { abandonedScript, censusScript, removeGroupScript } from '../scripts/group-scripts.js';
+import type { StreamClient } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 import { StreamScript } from '../stream-script.js';
 
@@ -21,7 +21,7 @@ export async function countMembers(
 ): Promise<number | undefined> {
   const { keys, publish, rights } = context;
   const { members } = keys.group(topic, group);
-  const ask = (client: Redis | Cluster) => census.run(client, [members], []);
+  const ask = (client: StreamClient) => census.run(client, [members], []);
   const count = Number(await publish.run(rights.before('removal', [members, keys.patterns], ask)));
   if (count > 0) return count;
   return (await new TopicDirectory(keys, publish).hasPatternFor(topic, group)) ? undefined : 0;
@@ -34,7 +34,7 @@ export async function removeGroup(context: StreamContext, topic: string, group: 
   const { stream, members, later, laterBodies, retry, state, delayed, bodies, dead, parts } = names;
   const shared = [stream, members, `${stream}:read`, later, laterBodies];
   const all = [...shared, retry, state, delayed, bodies, dead, parts];
-  const remove = (client: Redis | Cluster) => groupRemoval.run(client, all, [group, options.unread.maxAgeMs]);
+  const remove = (client: StreamClient) => groupRemoval.run(client, all, [group, options.unread.maxAgeMs]);
   const reply = await context.ask('removal', [...all, keys.topics], remove);
   const [there, streamGone] = reply as [number, number];
   if (there < 0) throw new ConfigurationError(`The group "${group}" of "${topic}" has live members`);
@@ -79,8 +79,7 @@ export class AbandonedGroups {
     silentMs = this.context.options.abandoned.warnAfterMs,
   ): Promise<Abandoned[]> {
     const { keys, publish } = this.context;
-    const ask = (client: Redis | Cluster) =>
-      findAbandoned.run(client, [keys.topic(topic).stream], [silentMs]);
+    const ask = (client: StreamClient) => findAbandoned.run(client, [keys.topic(topic).stream], [silentMs]);
     const found = (await publish.run(ask)) as [group: string, messages: number, last: string][];
     return found.map(([group, messages, last]) => ({ group, messages, since: Number(last) || undefined }));
   }

@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import {
   type DeadLetter,
   type DeadLetterRange,
@@ -13,6 +12,7 @@ import {
   removeLetterScript,
   replayScript,
 } from '../scripts/dead-letter-scripts.js';
+import type { StreamCommand } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 import type { GroupKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';
@@ -80,7 +80,7 @@ class RedisDeadLetters implements DeadLetterStore {
     return (await this.ask((client) => purge.run(client, [dead, state], []))) as number;
   }
 
-  private ask<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply> {
+  private ask<Reply>(command: StreamCommand<Reply>): Promise<Reply> {
     const { stream, dead, retry } = this.keys;
     return this.context.ask('deadLetters', [dead, stream, retry], command);
   }
@@ -92,12 +92,14 @@ function deadLetter(id: Buffer, fields: readonly Buffer[]): DeadLetter {
     named.set(fields[index].toString('latin1'), fields[index + 1]);
   const text = (name: string) => named.get(name)?.toString();
   const reason = text('reason') ?? 'unknown';
+  const name = text('name');
+  const thrown = name === undefined ? undefined : { name, message: text('message') ?? '' };
   return {
     position: id.toString('latin1'),
     frame: named.get('f') ?? Buffer.alloc(0),
     ...(Number(text('m') ?? 1) > 1 && { messages: Number(text('m')) }),
     reason,
-    error: reason === 'crashes' ? crashOf(text) : errorOf(text),
+    error: reason === 'crashes' ? crashOf(text) : thrown,
     originalPosition: text('o'),
     attempts: Number(text('attempts') ?? 0),
     failedAt: Number(text('at') ?? 0),
@@ -105,12 +107,7 @@ function deadLetter(id: Buffer, fields: readonly Buffer[]): DeadLetter {
   };
 }
 
-function errorOf(text: (name: string) => string | undefined): DeadLetter['error'] {
-  const name = text('name');
-  return name === undefined ? undefined : { name, message: text('message') ?? '' };
-}
-
-/** Its processes died, so none of them could leave an error. */
+/** Stands in for the error that processes which died could not leave. */
 function crashOf(text: (name: string) => string | undefined): DeadLetter['error'] {
   const heardMs = Number(text('heard') || Number.NaN);
   const when = Number.isFinite(heardMs)

@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import {
   AUDIT_KEPT,
   type AuditEntry,
@@ -24,6 +24,7 @@ import {
   seekScript,
   setGroupScript,
 } from '../scripts/steering-scripts.js';
+import type { StreamCommand } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 import { StreamScript } from '../stream-script.js';
 
@@ -172,7 +173,7 @@ export class GroupSteering implements Steering {
     this.context.admin.run((client) => (client as Redis).client('UNBLOCK', reader)).catch(() => undefined);
   }
 
-  private ask<Reply>(keys: readonly string[], command: (client: Redis | Cluster) => Promise<Reply>) {
+  private ask<Reply>(keys: readonly string[], command: StreamCommand<Reply>) {
     return this.context.ask('steering', keys, command);
   }
 }

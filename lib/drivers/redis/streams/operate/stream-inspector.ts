@@ -1,6 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
 import type {
-  DeadLetterCounts,
   GroupInspection,
   InspectionOptions,
   InspectionProvider,
@@ -12,6 +10,7 @@ import { isTopic } from '../../../../message/topic.js';
 import { atOnce } from '../../../../timing/at-once.js';
 import { saidIn } from '../group/group-member.js';
 import { inspectScript } from '../scripts/inspect-script.js';
+import type { StreamClient } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 import { assertTopic } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';
@@ -39,7 +38,7 @@ export class StreamInspector implements InspectionProvider {
   ): Promise<TopicInspection | undefined> {
     assertTopic(topic);
     const keys = this.keysOf(topic);
-    const inspect = (client: Redis | Cluster) => inspectOne.run(client, keys, [bytes ? 1 : 0]);
+    const inspect = (client: StreamClient) => inspectOne.run(client, keys, [bytes ? 1 : 0]);
     const reply = await this.context.ask('inspection', keys, inspect);
     return reply === null ? undefined : topicInspection(topic, String(reply));
   }
@@ -73,7 +72,7 @@ export class StreamInspector implements InspectionProvider {
     do {
       const from = cursor;
       const { topics } = this.context.keys;
-      const scan = (client: Redis | Cluster) => client.zscan(topics, from, 'COUNT', LISTED_AT_ONCE);
+      const scan = (client: StreamClient) => client.zscan(topics, from, 'COUNT', LISTED_AT_ONCE);
       const [next, page] = await this.context.ask('inspection', [topics], scan);
       for (let index = 0; index < page.length; index += 2) {
         if (page[index] > after && isTopic(page[index])) found.add(page[index]);
@@ -148,15 +147,15 @@ function groupInspection(
     ...report,
     held,
     running: sum(live.map(({ running }) => running)),
-    deadLetters: deadLetters(letters),
+    deadLetters: {
+      entries: letters.entries,
+      messages: letters.messages,
+      byReason: Object.fromEntries(listOf<[string, number]>(letters.reasons)),
+    },
     position: position === '0-0' ? undefined : position,
     handled: exact ? published - waiting - held - retries : undefined,
     members: inspected,
   };
-}
-
-function deadLetters({ entries, messages, reasons }: GroupAnswer['letters']): DeadLetterCounts {
-  return { entries, messages, byReason: Object.fromEntries(listOf<[string, number]>(reasons)) };
 }
 
 /** A member reports now and then only: no more of what it holds runs than it holds by now. */

@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { TopicDissent, TopicUse } from '../../../../driver/topic-agreements.js';
 import { isTopic } from '../../../../message/topic.js';
 import { topicMatcher } from '../../../../message/topic-pattern.js';
@@ -10,7 +9,7 @@ import {
   livePatternsScript,
   tidyScript,
 } from '../scripts/topic-scripts.js';
-import { persist, persistFor, type StreamConnection } from '../stream-connection.js';
+import { persist, persistFor, type StreamClient, type StreamConnection } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 import type { StreamKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';
@@ -72,7 +71,7 @@ export class TopicDirectory {
     let cursor = '0';
     do {
       const from = cursor;
-      const scan = (client: Redis | Cluster) => client.zscan(this.keys.topics, from, 'COUNT', LISTED_AT_ONCE);
+      const scan = (client: StreamClient) => client.zscan(this.keys.topics, from, 'COUNT', LISTED_AT_ONCE);
       const [next, page] = await persist(this.connection, scan);
       for (const { topic, announcedMs } of pairs(page)) if (isTopic(topic)) found.set(topic, announcedMs);
       cursor = next;
@@ -118,7 +117,7 @@ export class TopicDirectory {
     wanted?: () => boolean,
   ): Promise<readonly (string | number)[]> {
     const args = [notes, ...patterns.map(({ group, pattern }) => `${group} ${pattern}`)];
-    const ask = (client: Redis | Cluster) => hearPatterns.run(client, [this.keys.patterns], args);
+    const ask = (client: StreamClient) => hearPatterns.run(client, [this.keys.patterns], args);
     return (await persist(this.connection, ask, wanted)) as (string | number)[];
   }
 

@@ -1,4 +1,3 @@
-import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../../errors/bus.errors.js';
 import { PublishTimeoutError } from '../../../../errors/publish.errors.js';
 import type { PendingPublish } from '../../pubsub/pending-publish.js';
@@ -6,7 +5,7 @@ import { isRefusal, replyCode, toDriverError } from '../../redis-error.js';
 import type { AbandonedGroups } from '../group/groups.js';
 import type { TopicAnnouncements } from '../patterns/topic-directory.js';
 import { publishScript } from '../scripts/publish-scripts.js';
-import { persist, type StreamConnection } from '../stream-connection.js';
+import { persist, type StreamClient, type StreamConnection } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 import { StreamScript } from '../stream-script.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
@@ -28,7 +27,7 @@ export interface PublishLaneOwner {
   readonly reports: PublishReports;
   readonly announcements: TopicAnnouncements;
   readonly abandoned: AbandonedGroups;
-  /** The publish is answered. */
+  /** The batch of the publish is answered. */
   accepted(pending: PendingPublish): void;
   /** A number that no other batch of the publisher has. */
   nextBatch(): number;
@@ -91,8 +90,9 @@ export class PublishLane {
     if (connection.client === undefined && this.head < this.queue.length) return void this.wait();
     this.scheduled = false;
     const messages = this.take();
-    if (messages.length > 0) void this.send(messages);
-    else this.becomeIdle();
+    if (messages.length > 0) return void this.send(messages);
+    this.wake();
+    this.onIdle();
   };
 
   /** Nothing counts as sent before there is a connection. */
@@ -187,7 +187,7 @@ export class PublishLane {
    * The reply of the script, and how many replicas have what it wrote. What a server has turned down was not stored: a message
    * whose time is over meanwhile is not sent again.
    */
-  private async store(client: Redis | Cluster): Promise<[unknown, number]> {
+  private async store(client: StreamClient): Promise<[unknown, number]> {
     const { replicas, replicasTimeoutMs } = this.owner.context.options;
     if (!this.owner.rights.passed) await this.assertRights(client);
     if (this.refused) this.leaveOutSettled();
@@ -209,7 +209,7 @@ export class PublishLane {
   }
 
   /** Nothing of the batch is sent before; a publish that gives up meanwhile is left out. The rights are tried on the stream. */
-  private async assertRights(client: Redis | Cluster): Promise<void> {
+  private async assertRights(client: StreamClient): Promise<void> {
     const { messages, keys } = this.current as PublishBatch;
     const [log, stream, ...others] = keys;
     for (const message of messages) message.turnedDown();
@@ -224,11 +224,6 @@ export class PublishLane {
     const left = messages.filter((message) => !message.isSettled);
     if (left.length < messages.length) this.current = this.batchOf(left);
     this.refused = false;
-  }
-
-  private becomeIdle(): void {
-    this.wake();
-    this.onIdle();
   }
 
   private wake(): void {

@@ -1,8 +1,8 @@
-import type { Cluster, Redis } from 'ioredis';
 import { ToldOnce } from '../../../../driver/told-once.js';
 import { lackingRights, missingRights } from '../../rights/missing-rights.js';
 import { RightsCheck } from '../../rights/rights-check.js';
 import { featureCommands } from '../feature-rights.js';
+import type { StreamClient } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
 
 /** There is room again when nothing was refused for this time. */
@@ -71,7 +71,7 @@ export class PublishRights {
    * Rejects with DriverError that names what is missing. The right to announce topics is not required, as they are found
    * later without it: its absence is reported as a status.
    */
-  async assert(client: Redis | Cluster, keys: readonly string[]): Promise<void> {
+  async assert(client: StreamClient, keys: readonly string[]): Promise<void> {
     await this.check.assert(client, keys);
     const channel = this.context.keys.topicNews;
     const need = { commands: ['PUBLISH'], keys: keys.slice(0, 1), channel };
