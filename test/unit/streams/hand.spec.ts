@@ -1,11 +1,11 @@
 import type { DriverSubscribeOptions } from '../../../lib/driver/driver.js';
+import { Hand, type HandRole } from '../../../lib/drivers/redis/streams/consume/hand.js';
+import { StreamDelivery } from '../../../lib/drivers/redis/streams/consume/stream-delivery.js';
 import {
   ConsumerSubscriptions,
+  Places,
   StreamSubscription,
-} from '../../../lib/drivers/redis/streams/consume/consumer-subscriptions.js';
-import { Hand, type HandRole } from '../../../lib/drivers/redis/streams/consume/hand.js';
-import { Places } from '../../../lib/drivers/redis/streams/consume/places.js';
-import { StreamDelivery } from '../../../lib/drivers/redis/streams/consume/stream-delivery.js';
+} from '../../../lib/drivers/redis/streams/consume/subscriptions.js';
 import { readEntry } from '../../../lib/drivers/redis/streams/stream-entry.js';
 
 const options: DriverSubscribeOptions = {

@@ -1,4 +1,4 @@
-import { memberReport, saidIn } from '../../../lib/drivers/redis/streams/group/member-report.js';
+import { memberReport, saidIn } from '../../../lib/drivers/redis/streams/group/group-member.js';
 
 describe('The report of a member', () => {
   it('counts what it holds and runs, and since when the longest runs', () => {

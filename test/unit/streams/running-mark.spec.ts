@@ -1,4 +1,4 @@
-import { RunningMark } from '../../../lib/drivers/redis/streams/group/running-mark.js';
+import { RunningMark } from '../../../lib/drivers/redis/streams/consume/suspects.js';
 
 /** A mark over entries that the test begins and ends by hand, and all that Redis was told. */
 function setUp(unbegun = 1) {

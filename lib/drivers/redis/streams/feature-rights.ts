@@ -1,41 +1,13 @@
-import type { Cluster, Redis } from 'ioredis';
 import { RightsCheck } from '../rights/rights-check.js';
 import { commandsOf } from '../rights/script-commands.js';
-import { wakeScripts } from './consume/blocking-read.js';
-import { abandonedScript } from './scripts/abandoned-script.js';
-import { agreementScript } from './scripts/agreement-script.js';
-import { censusScript } from './scripts/census-script.js';
-import {
-  groupExistsScript,
-  purgeScript,
-  removeLetterScript,
-  replayScript,
-} from './scripts/dead-letter-scripts.js';
-import { fetchScript, heldScript, openScript, releaseScript, upkeepScript } from './scripts/group-scripts.js';
+import * as deadLetters from './scripts/dead-letter-scripts.js';
+import * as group from './scripts/group-scripts.js';
 import { inspectScript } from './scripts/inspect-script.js';
-import { promoteScript } from './scripts/promote-script.js';
-import { publishScript } from './scripts/publish-script.js';
-import { removeGroupScript } from './scripts/remove-group-script.js';
-import { runningScript } from './scripts/running-script.js';
-import { settleScript } from './scripts/settle-script.js';
-import { soleReaderScript } from './scripts/sole-reader-script.js';
-import {
-  auditScript,
-  delayedScript,
-  dueNowScript,
-  memberReportsScript,
-  purgeGroupScript,
-  purgeTopicScript,
-  removeDelayedScript,
-  seekScript,
-  setGroupScript,
-} from './scripts/steering-scripts.js';
-import {
-  announceScript,
-  hearPatternsScript,
-  livePatternsScript,
-  tidyScript,
-} from './scripts/topic-directory-scripts.js';
+import { promoteScript, publishScript } from './scripts/publish-scripts.js';
+import * as settling from './scripts/settle-scripts.js';
+import * as steering from './scripts/steering-scripts.js';
+import * as topics from './scripts/topic-scripts.js';
+import type { StreamCommand } from './stream-connection.js';
 
 const purposes = {
   patterns: 'subscribing to patterns at least once',
@@ -46,18 +18,22 @@ const purposes = {
   steering: 'steering groups and topics',
 } as const;
 
-type Feature = keyof typeof purposes;
+/** What needs rights of its own, beside publishing and subscribing to topics. */
+export type Feature = keyof typeof purposes;
 
-/** The rights that a driver's further features need, each looked at once, before the feature is first used. */
+/** Checks the rights that each further feature needs, once, before its first use. */
 export class FeatureRights {
   private readonly checks = new Map<Feature, RightsCheck>();
 
-  /** `command`, and before it, the first time, the question whether the user may use these keys so. The commands are tried on the first key. */
+  /**
+   * `command`, preceded the first time by the question whether the user has the rights. The server tries the feature's
+   * commands on the first key.
+   */
   before<Reply>(
     feature: Feature,
     keys: readonly string[],
-    command: (client: Redis | Cluster) => Promise<Reply>,
-  ): (client: Redis | Cluster) => Promise<Reply> {
+    command: StreamCommand<Reply>,
+  ): StreamCommand<Reply> {
     const check = this.checks.get(feature) ?? new RightsCheck(purposes[feature], featureCommands[feature]);
     this.checks.set(feature, check);
     if (check.passed) return command;
@@ -68,53 +44,30 @@ export class FeatureRights {
   }
 }
 
-const directory = [announceScript, tidyScript];
+const directory = [topics.announceScript, topics.tidyScript];
+const member = [group.openScript, group.upkeepScript, group.runningScript, group.soleReaderScript];
 
-/** What each feature of streams sends on keys, read off the scripts themselves: the rights that its check asks for. */
+/** The commands that each feature sends on keys, read off the scripts themselves: its check asks for these rights. */
 export const featureCommands = {
   /** Publishing at least once, delayed as well. */
-  publish: union(commandsOf(publishScript, promoteScript, abandonedScript, ...directory), ['EXISTS', 'DEL']),
-  /** Subscribing at least once, with everything that keeps a group going. */
-  consume: union(
-    commandsOf(
-      openScript,
-      upkeepScript,
-      releaseScript,
-      heldScript,
-      fetchScript,
-      settleScript,
-      soleReaderScript,
-      runningScript,
-    ),
-    commandsOf(...wakeScripts, ...directory),
-    ['XREADGROUP', 'XACK', 'HSET', 'HDEL', 'EXISTS', 'PEXPIRE'],
-  ),
-  /** Subscribing to patterns, beside `consume`. */
-  patterns: union(commandsOf(hearPatternsScript, livePatternsScript), ['ZSCAN']),
-  deadLetters: union(commandsOf(groupExistsScript, replayScript, removeLetterScript, purgeScript), [
-    'XLEN',
-    'XRANGE',
-    'XDEL',
+  publish: union(commandsOf(publishScript, promoteScript, group.abandonedScript, ...directory), [
+    'EXISTS',
+    'DEL',
   ]),
-  removal: union(commandsOf(removeGroupScript, censusScript, livePatternsScript), ['ZREM']),
-  agreements: union(commandsOf(agreementScript), ['ZREM']),
+  /** Subscribing at least once, with everything that keeps a group going. */
+  consume: union(commandsOf(...member, ...Object.values(settling), ...directory), [
+    ...['XREADGROUP', 'XACK', 'HSET', 'HDEL', 'EXISTS', 'PEXPIRE'],
+  ]),
+  /** Subscribing to patterns, beside `consume`. */
+  patterns: union(commandsOf(topics.hearPatternsScript, topics.livePatternsScript), ['ZSCAN']),
+  deadLetters: union(commandsOf(...Object.values(deadLetters)), ['XLEN', 'XRANGE', 'XDEL']),
+  removal: union(commandsOf(group.removeGroupScript, group.censusScript, topics.livePatternsScript), [
+    'ZREM',
+  ]),
+  agreements: union(commandsOf(topics.agreementScript), ['ZREM']),
   inspection: union(commandsOf(inspectScript), ['ZSCAN']),
   /** Pausing, moving and purging groups, delayed messages, and what operators did. */
-  steering: union(
-    commandsOf(
-      setGroupScript,
-      memberReportsScript,
-      seekScript,
-      purgeGroupScript,
-      purgeTopicScript,
-      delayedScript,
-      dueNowScript,
-      promoteScript,
-      removeDelayedScript,
-      auditScript,
-    ),
-    ['XREVRANGE'],
-  ),
+  steering: union(commandsOf(...Object.values(steering), promoteScript), ['XREVRANGE']),
 } as const satisfies Record<string, readonly string[]>;
 
 function union(...lists: readonly (readonly string[])[]): readonly string[] {

@@ -6,7 +6,7 @@ import { replyCode, toDriverError } from '../redis-error.js';
 import type { RedisLink } from '../redis-link.js';
 import type { ResolvedRedisOptions } from '../redis-options.js';
 
-/** Answers of a server that cannot at the moment: the command was not carried out, and may be later. */
+/** Answers of a server that cannot run the command at the moment. */
 const passing = new Set([
   'LOADING',
   'MASTERDOWN',
@@ -19,18 +19,24 @@ const passing = new Set([
   'MOVED',
   'ASK',
 ]);
-/** Answers of a Cluster by which the client's map of it is old. */
+/** Answers of a Cluster that show that the client's map of it is old. */
 const movedOn = new Set(['MOVED', 'CLUSTERDOWN', 'READONLY']);
 
 const PAUSE_MS = 50;
 const OUTAGE_MS = 60_000;
 
+/** A client of a server, or of a Cluster. */
+export type StreamClient = Redis | Cluster;
+
+/** What is run on a client; run again on another one when the connection is lost. */
+export type StreamCommand<Reply> = (client: StreamClient) => Promise<Reply>;
+
 /** A connection that heals by itself, or a Cluster client that finds the node by the key. */
 export interface StreamConnection {
   /** Undefined while there is none. */
-  readonly client: Redis | Cluster | undefined;
+  readonly client: StreamClient | undefined;
   /** Runs `command` on the client. Rejects with NotConnectedError, DriverError, or ClosedError. */
-  run<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply>;
+  run<Reply>(command: StreamCommand<Reply>): Promise<Reply>;
   /** Resolves when trying again makes sense, within `timeoutMs` or a minute; rejects with ClosedError only. */
   ready(timeoutMs?: number): Promise<void>;
   /** Throws the present connection away. */
@@ -38,16 +44,16 @@ export interface StreamConnection {
   close(): void;
 }
 
-/** Whether the command failed for want of a server that can: it may have been carried out, and the same may go well later. */
+/** Whether the command failed because no server could run it: it may have run all the same, and may succeed later. */
 export function isPassing(error: unknown): boolean {
   if (isDiscoBusError(error, 'DISCO_NOT_CONNECTED')) return true;
   return passing.has(replyCode((error as Error)?.cause) ?? '');
 }
 
-/** The same as {@link persist} for at most `timeoutMs`; then rejects as the last attempt did. */
+/** {@link persist} for at most `timeoutMs`; then rejects as the last attempt did. */
 export function persistFor<Reply>(
   connection: StreamConnection,
-  command: (client: Redis | Cluster) => Promise<Reply>,
+  command: StreamCommand<Reply>,
   timeoutMs: number,
 ): Promise<Reply> {
   const leftMs = () => sinceMs + timeoutMs - performance.now();
@@ -67,8 +73,8 @@ export function persistFor<Reply>(
  */
 export async function persist<Reply>(
   connection: StreamConnection,
-  command: (client: Redis | Cluster) => Promise<Reply>,
-  wanted: () => boolean = always,
+  command: StreamCommand<Reply>,
+  wanted: () => boolean = () => true,
   leftMs: () => number | undefined = () => undefined,
 ): Promise<Reply> {
   for (;;) {
@@ -177,8 +183,6 @@ export class ClusterConnection implements StreamConnection {
     discardClient(this.client);
   }
 }
-
-const always = () => true;
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

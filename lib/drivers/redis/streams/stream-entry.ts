@@ -1,7 +1,7 @@
 /** `S`: the topic's stream, `R`: the group's own, where retries come back. */
 export type StreamLetter = 'S' | 'R';
 
-/** What an entry says, read once. */
+/** The fields of an entry. */
 export interface StreamEntry {
   readonly letter: StreamLetter;
   readonly id: string;
@@ -12,7 +12,7 @@ export interface StreamEntry {
   readonly failures: number;
   /** Processes that died while its handler ran. */
   readonly crashes: number;
-  /** Processes that died while they held it otherwise, since it last ran; two count for one whose handler may have run. */
+  /** Processes that died while they held it and its handler had not begun, since it last ran; 2 where it may have begun. */
   readonly deaths: number;
   /** Of a bundle: the parts whose handlers ran at the last crash; empty when that is not known. */
   readonly begunParts: readonly number[];
@@ -35,7 +35,7 @@ const FRAME = 0x66;
 const place = /^\d{1,20}-\d{1,20}(#\d{1,4})*$/;
 const none: readonly number[] = [];
 
-/** After so many deaths of processes that held it, an entry is tried alone, whether or not its handler had begun. */
+/** From this many deaths on, an entry is tried alone, even if no handler of it had begun. */
 const MOST_DEATHS = 2;
 
 /** Whether an entry may have crashed a process, and so is to be tried alone. */
@@ -43,7 +43,7 @@ export function isSuspect({ crashes, deaths }: StreamEntry): boolean {
   return crashes > 0 || deaths >= MOST_DEATHS;
 }
 
-/** Reads the fields of an entry; total, whatever they hold. */
+/** Reads the fields of an entry. Never throws, whatever they hold. */
 export function readEntry(
   letter: StreamLetter,
   id: string,
@@ -112,4 +112,53 @@ function count(text: string): number {
 
 function partsOf(list: string): readonly number[] {
   return list === '' ? none : list.split(',').map(Number).filter(Number.isSafeInteger);
+}
+
+/** Which parts of one entry's bundle are settled. */
+export class EntryParts {
+  /** In earlier attempts; undefined where there are none. */
+  readonly before: ReadonlySet<number> | undefined;
+  private readonly settled = new Set<number>();
+  /** Parts acknowledged in this attempt; retries and dead letters of parts are recorded with those. */
+  private readonly acknowledged: number[] = [];
+  /** How many of them Redis knows. */
+  private recorded = 0;
+
+  constructor(before: readonly number[]) {
+    if (before.length > 0) this.before = new Set(before);
+  }
+
+  /** How many are settled. */
+  get size(): number {
+    return this.settled.size + (this.before?.size ?? 0);
+  }
+
+  has(index: number): boolean {
+    return this.settled.has(index) || this.before?.has(index) === true;
+  }
+
+  /** True for the one call that settles it. */
+  settle(index: number): boolean {
+    if (this.has(index)) return false;
+    this.settled.add(index);
+    return true;
+  }
+
+  acknowledge(index: number): void {
+    this.acknowledged.push(index);
+  }
+
+  /** Those acknowledged that Redis may not know of. Earlier ones stand in the entry, until some are recorded beside it. */
+  get unrecorded(): readonly number[] {
+    const { acknowledged, recorded, before = [] } = this;
+    return recorded === 0 ? [...before, ...acknowledged] : acknowledged.slice(recorded);
+  }
+
+  /** To be called before `unrecorded` is sent; the result is to be called once Redis has recorded it. */
+  send(): () => void {
+    const sent = this.acknowledged.length;
+    return () => {
+      this.recorded = Math.max(this.recorded, sent);
+    };
+  }
 }

@@ -1,8 +1,12 @@
+import { ConfigurationError } from '../../../errors/bus.errors.js';
+import { TopicInvalidError } from '../../../errors/message.errors.js';
+import { topicGrammar } from '../../../message/topic.js';
+
 /** The keys of a topic and its groups. All keys of one topic share a hash slot: `disco:{orders}`, `disco:{orders}:dead:billing` … */
 export class StreamKeys {
   /** A sorted set: topics by when they were announced; kept for 30 days after its last use. No topic's own key looks like it. */
   readonly topics: string;
-  /** A hash: `group pattern` by when it was last heard of; kept as long. */
+  /** A hash: `group pattern` by when its subscribers last noted it; kept for 30 days as well. */
   readonly patterns: string;
   /** The channel where topics are announced; topics of that name are reserved. */
   readonly topicNews: string;
@@ -32,7 +36,7 @@ export class StreamKeys {
     return `${this.head}{${topic}}:uses`;
   }
 
-  /** What a publisher sent last, by which a repetition is told; of one slot with `topic` where one is named. */
+  /** The log of a publisher, by which a repeated batch is recognized; in the slot of `topic` where one is named. */
   sent(publisher: string, topic?: string): string {
     return topic === undefined ? `${this.head}sent:${publisher}` : `${this.head}{${topic}}:sent:${publisher}`;
   }
@@ -60,7 +64,7 @@ export class StreamKeys {
 /** The keys of a topic that no group owns. */
 export interface TopicKeys {
   readonly stream: string;
-  /** A hash: how many messages the stream has had, and what is to be known of them besides. */
+  /** A hash: how many messages the stream has had, and up to which id and total that is known. */
   readonly counts: string;
   /** Delayed publishes by the time they are due, and their fields. */
   readonly later: string;
@@ -93,4 +97,15 @@ function topicKeys(stream: string): TopicKeys {
     laterBodies: `${stream}:later-bodies`,
     dedup: `${stream}:dedup:`,
   };
+}
+
+/** Throws TopicInvalidError for what no stream is named after; the bus's own topics are allowed. */
+export function assertTopic(topic: string): void {
+  if (!topicGrammar.test(topic)) throw new TopicInvalidError('That is not a topic');
+}
+
+/** Throws ConfigurationError for what no group can be called. */
+export function assertGroup(group: unknown): void {
+  if (typeof group === 'string' && /^[\x21-\x7e]{1,200}$/.test(group)) return;
+  throw new ConfigurationError('A group must have 1 to 200 printable ASCII characters and no space');
 }

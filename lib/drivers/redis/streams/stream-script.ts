@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Cluster, Redis } from 'ioredis';
 import { replyCode } from '../redis-error.js';
+import type { StreamClient } from './stream-connection.js';
 
-/** What a script is given. */
+/** A key or an argument of a script. */
 export type ScriptArgument = string | Buffer | number;
 
-/** A Lua script: constant text, and its hash, by which a server knows it once it has seen it. */
+/** A Lua script, sent by its hash; a server that does not know the hash, as after a restart, is sent the whole text. */
 export class StreamScript {
   private readonly hash: string;
 
@@ -13,9 +13,9 @@ export class StreamScript {
     this.hash = createHash('sha1').update(text).digest('hex');
   }
 
-  /** Its reply, strings as strings. A server that does not know the script, as after a restart, is sent the whole of it. */
+  /** Runs it; strings in the reply are strings. */
   async run(
-    client: Redis | Cluster,
+    client: StreamClient,
     keys: readonly string[],
     args: readonly ScriptArgument[],
   ): Promise<unknown> {
@@ -27,9 +27,9 @@ export class StreamScript {
     }
   }
 
-  /** Its reply, strings as bytes. */
+  /** Runs it; strings in the reply are bytes. */
   async runForBytes(
-    client: Redis | Cluster,
+    client: StreamClient,
     keys: readonly string[],
     args: readonly ScriptArgument[],
   ): Promise<unknown> {
@@ -42,11 +42,11 @@ export class StreamScript {
   }
 
   /**
-   * Its reply, and how many replicas have what it wrote, after `timeoutMs` at the latest. In one pipeline, so that both go
-   * to one node, also in a Cluster.
+   * Runs it, then waits until `replicas` replicas have what it wrote, at most `timeoutMs`. Resolves with the reply and how
+   * many replicas have it. In one pipeline, so that both commands go to the same node of a Cluster.
    */
   async runReplicated(
-    client: Redis | Cluster,
+    client: StreamClient,
     keys: readonly string[],
     args: readonly ScriptArgument[],
     replicas: number,
@@ -73,7 +73,7 @@ function outcome(results: [error: Error | null, result: unknown][] | null): [unk
   return [reply, Number(replicas)];
 }
 
-/** The same bytes as ioredis takes them. */
+/** The same bytes as a Buffer, which ioredis needs; not copied. */
 export function asBuffer(frame: Uint8Array): Buffer {
   return Buffer.isBuffer(frame) ? frame : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
 }

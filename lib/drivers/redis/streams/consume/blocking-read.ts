@@ -1,16 +1,17 @@
 import type { Redis } from 'ioredis';
 import { replyCode } from '../../redis-error.js';
 import { isNotAllowed } from '../../rights/missing-rights.js';
+import { openWakeScript, wakeScript } from '../scripts/settle-scripts.js';
 import type { StreamConnection } from '../stream-connection.js';
 import { StreamScript } from '../stream-script.js';
 import type { TopicConsumer } from './topic-consumer.js';
 
 /** An UNBLOCK may overtake the read that it is meant for. */
 const UNBLOCK_AGAIN_MS = 5;
-/** When the right to was taken away; the next connection finds another way. */
+/** After the right to UNBLOCK was taken away; the next connection uses a waker. */
 const REFUSED_AGAIN_MS = 1_000;
 
-/** The one read that may be blocked in Redis, and how to end it early. */
+/** The one read that may be blocked in Redis; it can be ended early. */
 export class BlockingRead {
   /** Of the connection that reads. */
   clientId: number | undefined;
@@ -53,7 +54,7 @@ export class BlockingRead {
     }
   }
 
-  /** Ends the read under way; resolves when it has ended, by this or otherwise. */
+  /** Ends the read under way; resolves when it has ended for any reason. */
   unblock(): Promise<void> {
     if (!this.isUnderWay) return Promise.resolve();
     this.unblocking ??= this.send(this.current).finally(() => {
@@ -89,26 +90,10 @@ export class BlockingRead {
   }
 }
 
-/** A reader that was not heard of for so long is gone, and its stream with it. */
+/** The stream of a reader that was silent for this long expires. */
 const LIFE_MS = 600_000;
 
-/** PEXPIRE takes no memory, and what follows it in a script is let past the server's limit. */
-const openScript = `
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '$', 'MKSTREAM')
-if made.err and not string.find(made.err, 'BUSYGROUP', 1, true) then return redis.error_reply(made.err) end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-`;
-
-/** Let past the limit likewise. */
-const wakeScript = `
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
-return redis.call('XADD', KEYS[1], 'MAXLEN', 1, '*', 'w', 1)
-`;
-
-/** What a {@link ReadWaker} runs. */
-export const wakeScripts = [openScript, wakeScript] as const;
-const open = new StreamScript(openScript);
+const open = new StreamScript(openWakeScript);
 const wake = new StreamScript(wakeScript);
 
 /**
@@ -125,7 +110,7 @@ export class ReadWaker {
     private readonly connection: StreamConnection,
   ) {}
 
-  /** To be awaited before each read: makes the stream, and keeps it. */
+  /** Makes the stream, and keeps it. To be awaited before each read. */
   async ready(): Promise<void> {
     if (performance.now() - this.openedMs < LIFE_MS / 4) return;
     await this.connection.run((client) => open.run(client, [this.key], [this.group, LIFE_MS]));

@@ -1,33 +1,15 @@
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
-import type { DriverStatus } from '../../../../driver/driver-status.js';
 import { ClosedError } from '../../../../errors/bus.errors.js';
 import { RightsCheck } from '../../rights/rights-check.js';
 import { featureCommands } from '../feature-rights.js';
-import type { TopicDirectory } from '../patterns/topic-directory.js';
-import { persistFor, type StreamConnection } from '../stream-connection.js';
-import type { StreamKeys } from '../stream-keys.js';
-import type { ResolvedStreamOptions } from '../stream-options.js';
-import type { Places } from './places.js';
+import { GroupMember } from '../group/group-member.js';
+import { persistFor } from '../stream-connection.js';
+import type { StreamContext } from '../stream-context.js';
 import { StreamReader } from './stream-reader.js';
+import type { Places } from './subscriptions.js';
 import { TrialTurns } from './suspects.js';
-import { type ConsumerSetup, TopicConsumer } from './topic-consumer.js';
-
-/** What a {@link ConsumerRegistry} works with. */
-export interface RegistrySetup {
-  readonly admin: StreamConnection;
-  readonly options: ResolvedStreamOptions;
-  readonly keys: StreamKeys;
-  readonly name: string;
-  readonly service: string;
-  readonly maxFrameBytes: number;
-  readonly status: (status: DriverStatus) => void;
-  readonly directory: TopicDirectory;
-  /** Streams of different topics cannot be read in one command. */
-  readonly clustered: boolean;
-  readonly connectTimeoutMs: number;
-  openReader(): StreamConnection;
-}
+import { TopicConsumer } from './topic-consumer.js';
 
 /** How long a consumer that nobody needs any more may take to leave its group. */
 const LEAVE_MS = 2_000;
@@ -45,14 +27,13 @@ export class ConsumerRegistry {
   private readonly registered = new Map<string, Registered>();
   private readonly leaving = new Map<string, Promise<void>>();
   private readonly readers = new Map<string, StreamReader>();
-  private readonly consumerSetup: ConsumerSetup;
   private readonly rights = new RightsCheck('subscribing at least once', featureCommands.consume);
+  private readonly turns = new TrialTurns(() =>
+    Array.from(this.registered.values(), ({ consumer }) => consumer.mark),
+  );
   private closed = false;
 
-  constructor(private readonly setup: RegistrySetup) {
-    const turns = new TrialTurns(() => Array.from(this.registered.values(), ({ consumer }) => consumer.mark));
-    this.consumerSetup = { ...setup, connection: setup.admin, turns };
-  }
+  constructor(private readonly context: StreamContext) {}
 
   /** A subscription to one topic, with places of its own unless it is to share some. */
   async subscribe(
@@ -71,7 +52,7 @@ export class ConsumerRegistry {
       this.assertOpen();
       const { consumer, readerName } = entry;
       // The last subscription may have closed, and only its deliveries kept the consumer.
-      if (consumer.reader === undefined) this.reader(readerName, consumer.group).add(consumer);
+      if (consumer.reader === undefined) this.reader(readerName, consumer.member.group).add(consumer);
       return consumer.subscribe(options, onDelivery, places);
     } finally {
       entry.coming--;
@@ -95,38 +76,31 @@ export class ConsumerRegistry {
   }
 
   private register(name: string, topic: string, { group, startFrom }: DriverSubscribeOptions): Registered {
-    const consumer = new TopicConsumer(topic, group, this.consumerSetup, () => {
+    const consumer = new TopicConsumer(new GroupMember(this.context, topic, group), this.turns, () => {
       const present = this.registered.get(name);
       if (present !== undefined) this.dropUnused(name, present);
     });
-    const readerName = this.setup.clustered ? name : group;
+    const readerName = this.context.clustered ? name : group;
     const entry = { consumer, readerName, ready: this.begin(consumer, startFrom), coming: 0 };
     this.registered.set(name, entry);
     return entry;
   }
 
   private async begin(consumer: TopicConsumer, startFrom: 'beginning' | 'new'): Promise<void> {
-    const { admin, connectTimeoutMs, keys, name } = this.setup;
-    const { stream, dedup: _, ...others } = consumer.keys;
-    const wake = keys.wake(name, consumer.group);
+    const { admin, driver, keys, name } = this.context;
+    const { group, keys: names } = consumer.member;
+    const { stream, dedup: _, ...others } = names;
+    const wake = keys.wake(name, group);
     const used = [stream, ...Object.values(others), `${stream}:read`, keys.topics, wake];
     if (!this.rights.passed)
-      await persistFor(admin, (client) => this.rights.assert(client, used), connectTimeoutMs);
-    await consumer.upkeep.start(startFrom, connectTimeoutMs);
+      await persistFor(admin, (client) => this.rights.assert(client, used), driver.connectTimeoutMs);
+    await consumer.upkeep.start(startFrom, driver.connectTimeoutMs);
   }
 
   private reader(name: string, group: string): StreamReader {
     let reader = this.readers.get(name);
     if (reader === undefined) {
-      const { options, admin, clustered } = this.setup;
-      reader = new StreamReader({
-        group,
-        name: this.setup.name,
-        blockMs: options.blockMs,
-        wakeKey: this.setup.keys.wake(this.setup.name, group),
-        connection: this.setup.openReader(),
-        admin: clustered ? undefined : admin,
-      });
+      reader = new StreamReader(this.context, group);
       this.readers.set(name, reader);
     }
     return reader;

@@ -1,6 +1,7 @@
-import type { RunningEntries } from '../group/running-mark.js';
-import type { ConsumerSubscriptions, StreamSubscription } from './consumer-subscriptions.js';
+import { MessageTooLargeError } from '../../../../errors/message.errors.js';
+import { isBundle, splitBundle } from '../../../../message/bundle.js';
 import type { StreamDelivery } from './stream-delivery.js';
+import type { ConsumerSubscriptions, StreamSubscription } from './subscriptions.js';
 
 /** What is to be done next: hand `delivery` to a subscription, or, to none, acknowledge it unhandled. */
 export interface Handing {
@@ -19,7 +20,7 @@ export type HandRole = 'ordinary' | 'suspect' | 'apart';
  * Ordinary deliveries are handed over in the order they came, as far as subscriptions have places. Suspects (entries
  * that may have crashed a process) are tried one at a time, with nothing ordinary beside them.
  */
-export class Hand implements RunningEntries {
+export class Hand {
   /** Everything unsettled, in no order: each delivery knows its place. */
   private readonly held: StreamDelivery[] = [];
   private waiting: StreamDelivery[] = [];
@@ -62,6 +63,7 @@ export class Hand implements RunningEntries {
     return this.held.flatMap((delivery) => (delivery.phase === 'handed' ? delivery.begunNames() : []));
   }
 
+  /** Whether it also holds entries whose handlers have not begun. */
   get hasUnbegun(): boolean {
     return this.held.some(({ hasWhollyBegun }) => !hasWhollyBegun);
   }
@@ -130,7 +132,7 @@ export class Hand implements RunningEntries {
     return this.trying || this.suspect !== undefined;
   }
 
-  /** It is settled, or not held any more. False if it was not held. */
+  /** Takes a settled delivery out. False if it was not held. */
   settled(delivery: StreamDelivery): boolean {
     if (!this.holds(delivery)) return false;
     const { seat } = delivery;
@@ -171,5 +173,37 @@ export class Hand implements RunningEntries {
     if (this.head < this.waiting.length && this.head < 64) return;
     this.waiting.splice(0, this.head);
     this.head = 0;
+  }
+}
+
+/** How the hand is to hold a delivery that was read. One that is too large gets its `refusal`. */
+export function roleOf(delivery: StreamDelivery, serverNowMs: number, maxFrameBytes: number): HandRole {
+  const { frame } = delivery.entry;
+  if (frame === undefined || delivery.isExpired(serverNowMs)) return 'apart';
+  if (frame.length > maxFrameBytes) {
+    // It is handed over all the same: the subscriber knows the topic's policy, settles it and informs the sender.
+    delivery.refusal = new MessageTooLargeError(frame.length, maxFrameBytes);
+    return 'ordinary';
+  }
+  if (!delivery.isSuspect) return 'ordinary';
+  return partsOf(frame) === undefined ? 'suspect' : 'apart';
+}
+
+/** Settles a delivery that nobody may handle as it is: without a frame, past its time to live, or a bundle that crashed its process. */
+export function settleApart(delivery: StreamDelivery, serverNowMs: number): void {
+  const { frame } = delivery.entry;
+  if (frame === undefined) {
+    const error = { name: 'CodecError', message: 'The entry has no frame' };
+    delivery.deadLetter({ reason: 'undecodable', error }).catch(() => undefined);
+  } else if (delivery.isExpired(serverNowMs)) delivery.discard();
+  else delivery.split(partsOf(frame) ?? []).catch(() => undefined);
+}
+
+/** The messages of a bundle; undefined for what is none, or cannot be split. */
+function partsOf(frame: Buffer): Uint8Array[] | undefined {
+  try {
+    return isBundle(frame) ? splitBundle(frame) : undefined;
+  } catch {
+    return undefined;
   }
 }

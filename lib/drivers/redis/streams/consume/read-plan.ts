@@ -1,11 +1,12 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import type { StreamClient } from '../stream-connection.js';
 import type { StreamLetter } from '../stream-entry.js';
 import type { TopicConsumer } from './topic-consumer.js';
 
-/** Where no more than one part in so many has messages, the others are looked at only this often. */
+/** Where at most one consumer in four has messages, the others are read only every 20 ms. */
 const BUSY_PART = 4;
 const IDLE_LOOK_MS = 20;
-/** More entries than these are not read at once, however many places there are: a reply is read in one turn. */
+/** The most entries of one read, however many places there are: a reply is parsed in one turn. */
 const MOST_ENTRIES = 1_000;
 
 /** What is to be read for one consumer: at most `count` entries of each of its streams. */
@@ -27,19 +28,19 @@ export class ReadPlan {
 
   add(consumer: TopicConsumer): void {
     this.consumers.add(consumer);
-    this.streams.set(consumer.keys.stream, { consumer, letter: 'S' });
-    this.streams.set(consumer.keys.retry, { consumer, letter: 'R' });
+    this.streams.set(consumer.member.keys.stream, { consumer, letter: 'S' });
+    this.streams.set(consumer.member.keys.retry, { consumer, letter: 'R' });
   }
 
-  /** Nothing is read for it any more; what was read already still finds it, until it is forgotten. */
+  /** Nothing more is read for it; replies under way still find it, until `forget`. False if it was not there. */
   remove(consumer: TopicConsumer): boolean {
     this.busy.delete(consumer);
     return this.consumers.delete(consumer);
   }
 
   forget(consumer: TopicConsumer): void {
-    this.streams.delete(consumer.keys.stream);
-    this.streams.delete(consumer.keys.retry);
+    this.streams.delete(consumer.member.keys.stream);
+    this.streams.delete(consumer.member.keys.retry);
   }
 
   /** Consumers with room. */
@@ -58,7 +59,7 @@ export class ReadPlan {
     return this.among(this.busy);
   }
 
-  /** It was looked at, and nothing was found yet. */
+  /** A read of its streams was answered; `found` follows where it has messages. */
   looked(consumer: TopicConsumer): void {
     consumer.looked();
     this.busy.delete(consumer);
@@ -74,8 +75,8 @@ export class ReadPlan {
   private among(consumers: Iterable<TopicConsumer>): ReadTarget[] {
     const targets: ReadTarget[] = [];
     for (const consumer of consumers) {
-      const room = Math.min(MOST_ENTRIES, consumer.room);
-      if (room === 0) consumer.whenOpen(this.again);
+      const room = Math.min(MOST_ENTRIES, consumer.hand.room);
+      if (room === 0) consumer.subscriptions.whenOpen(this.again);
       else targets.push({ consumer, count: consumer.comesBack ? Math.max(1, Math.floor(room / 2)) : room });
     }
     return targets;
@@ -112,13 +113,13 @@ const bothStreams = ['retry', 'stream'] as const;
 
 /** Reads as consumer `name` of `group`. */
 export function readGroup(
-  client: Redis | Cluster,
+  client: StreamClient,
   { group, name }: { readonly group: string; readonly name: string },
   targets: readonly ReadTarget[],
   { blockMs = 0, streams = bothStreams, others = [] }: ReadOptions,
 ): Promise<StreamReply | null> {
   const count = Math.min(...targets.map((target) => target.count));
-  const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.keys[stream]));
+  const own = targets.flatMap(({ consumer }) => streams.map((stream) => consumer.member.keys[stream]));
   const keys = [...own, ...others];
   const block = blockMs > 0 ? ['BLOCK', blockMs] : [];
   const args = ['GROUP', group, name, 'COUNT', count, ...block, 'STREAMS', ...keys];

@@ -1,13 +1,11 @@
-import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../../errors/driver.errors.js';
 import { type Backoff, backoffDelay } from '../../../../timing/backoff.js';
-import type { ConsumerReports } from '../group/consumer-reports.js';
 import type { ConsumerUpkeep } from '../group/consumer-upkeep.js';
-import { settleScript } from '../scripts/settle-script.js';
-import { persist, type StreamConnection } from '../stream-connection.js';
-import type { GroupKeys } from '../stream-keys.js';
+import type { GroupMember } from '../group/group-member.js';
+import { settleScript } from '../scripts/settle-scripts.js';
+import { persist, type StreamClient } from '../stream-connection.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';
 import type { StreamDelivery } from './stream-delivery.js';
 
@@ -15,7 +13,7 @@ const script = new StreamScript(settleScript);
 
 /** A script should stay below a millisecond. */
 const MAX_OPERATIONS = 256;
-/** What Redis refuses for now (out of memory, no right) is tried again, as its entry would only wait for the same. */
+/** An outcome that Redis refuses (out of memory, no right) is tried again: handing out its entry again would end the same. */
 const refusals: Backoff = { type: 'exponential', delayMs: 100, maxMs: 5_000, jitter: true };
 
 type Kind = 'a' | 'A' | 'r' | 'd';
@@ -31,17 +29,6 @@ interface Operation {
   readonly reject: (error: unknown) => void;
 }
 
-/** Whose settlements they are. */
-export interface SettlementOwner {
-  readonly keys: GroupKeys;
-  readonly group: string;
-  readonly name: string;
-  /** The entry is settled, or not this consumer's any more. */
-  ended(delivery: StreamDelivery): void;
-  readonly upkeep: ConsumerUpkeep;
-  readonly reports: ConsumerReports;
-}
-
 /** Records outcomes: those of one turn in one script call, those that come meanwhile in the next. Repeated until answered. */
 export class Settlements {
   private operations: Operation[] = [];
@@ -54,9 +41,10 @@ export class Settlements {
   private endPause: () => void = () => undefined;
 
   constructor(
-    private readonly owner: SettlementOwner,
-    private readonly connection: StreamConnection,
-    private readonly maxDeadLetters: number,
+    private readonly member: GroupMember,
+    private readonly upkeep: ConsumerUpkeep,
+    /** The entry is settled, or not this consumer's any more. */
+    private readonly ended: (delivery: StreamDelivery) => void,
   ) {}
 
   /** Resolves when the outcome is recorded. */
@@ -124,7 +112,7 @@ export class Settlements {
       refused = each;
     }
     if (refused.length > 0) await this.pause();
-    if (this.stopped) for (const { reject } of refused) reject(closed());
+    if (this.stopped) for (const { reject } of refused) reject(new ClosedError('The Redis driver is closed'));
     else this.operations.unshift(...refused);
     this.sending = false;
     this.flush();
@@ -137,12 +125,14 @@ export class Settlements {
   ): Promise<readonly Operation[]> {
     let tries = 0;
     try {
-      const head = [this.owner.group, this.owner.name];
-      const args = [this.maxDeadLetters, ...argsOf(batch, parts)];
+      const { connection, group, keys, name, options } = this.member;
+      const { stream, retry, delayed, bodies, dead, parts: settled, state } = keys;
+      const names = [stream, retry, delayed, bodies, dead, settled, state];
+      const args = [options.maxDeadLetters, ...argsOf(batch, parts)];
       const recorded = parts.map((delivery) => delivery.sendParts());
-      const reply = await persist(this.connection, (client) => {
+      const reply = await persist(connection, (client) => {
         tries++;
-        return script.run(client, this.keys, [...head, offersAckAndDelete(client) ? 1 : 0, ...args]);
+        return script.run(client, names, [group, name, offersAckAndDelete(client) ? 1 : 0, ...args]);
       });
       const [failed, outlived] = reply as [number[], number];
       this.failures = 0;
@@ -150,7 +140,7 @@ export class Settlements {
       // A repeated call finds its own work done: then "not held" is what success looks like.
       const lost = new Set(tries > 1 ? [] : failed);
       for (const [index, operation] of batch.entries()) this.settled(operation, lost.has(index));
-      this.owner.reports.outlived(outlived);
+      this.member.lettersDropped(outlived);
       return [];
     } catch (error) {
       if (!isDiscoBusError(error, 'DISCO_CLOSED')) return batch;
@@ -160,8 +150,8 @@ export class Settlements {
   }
 
   private settled({ delivery, whole, delayMs, resolve, reject }: Operation, lost: boolean): void {
-    if (whole || lost) this.owner.ended(delivery);
-    if (delayMs > 0) this.owner.upkeep.within(delayMs);
+    if (whole || lost) this.ended(delivery);
+    if (delayMs > 0) this.upkeep.within(delayMs);
     if (lost)
       reject(new DriverError('The entry is not held by this consumer any more', { retryable: false }));
     else resolve();
@@ -176,11 +166,6 @@ export class Settlements {
       };
       if (this.stopped) this.endPause();
     });
-  }
-
-  private get keys(): string[] {
-    const { stream, retry, delayed, bodies, dead, parts, state } = this.owner.keys;
-    return [stream, retry, delayed, bodies, dead, parts, state];
   }
 }
 
@@ -197,17 +182,13 @@ function order({ kind }: Operation): number {
   return kind === 'a' || kind === 'A' ? 0 : 1;
 }
 
-function closed(): ClosedError {
-  return new ClosedError('The Redis driver is closed');
-}
-
-const answers = new WeakMap<Redis | Cluster, boolean>();
+const answers = new WeakMap<StreamClient, boolean>();
 
 /**
  * Whether the server can acknowledge and delete in one command (XACKDEL, Redis 8.2). It is asked when this is first called
  * for a client; until it has answered, no. A node of a Cluster may still lack it: scripts have to do without then.
  */
-export function offersAckAndDelete(client: Redis | Cluster): boolean {
+export function offersAckAndDelete(client: StreamClient): boolean {
   const known = answers.get(client);
   if (known !== undefined) return known;
   answers.set(client, false);

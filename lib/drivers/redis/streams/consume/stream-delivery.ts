@@ -5,14 +5,13 @@ import {
   partPosition,
 } from '../../../../driver/delivery.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
-import { isSuspect, type StreamEntry } from '../stream-entry.js';
+import { EntryParts, isSuspect, type StreamEntry } from '../stream-entry.js';
 import { asBuffer, type ScriptArgument } from '../stream-script.js';
-import { EntryParts } from './entry-parts.js';
 
 const done = Promise.resolve();
 const nothing = () => {};
 
-/** Who records what becomes of deliveries. */
+/** Records the outcomes of deliveries. */
 export interface DeliveryRecords {
   /** Resolves when the outcome is recorded. `whole`: of the entry, not of a part. */
   add(
@@ -33,7 +32,7 @@ export interface DeliveryRecords {
 /** Where a delivery stands: read, handed over, settled or taken away. */
 export type DeliveryPhase = 'waiting' | 'handed' | 'over';
 
-/** How often processes died that held an entry: while its handler ran, and otherwise. */
+/** How often a process died that held the entry: while its handler ran (`crashes`), or before (`deaths`). */
 interface Deaths {
   readonly crashes: number;
   readonly deaths: number;
@@ -138,7 +137,7 @@ export class StreamDelivery implements Delivery {
     return this.phase === 'handed' ? this.begunNames().length : 0;
   }
 
-  /** Whether it has begun as a whole; of a bundle in parts, nobody knows. */
+  /** Whether it has begun as a whole. False for a bundle that is handled in parts: further parts may begin. */
   get hasWhollyBegun(): boolean {
     return this.hasBegun && this.begunParts === undefined;
   }
@@ -184,7 +183,7 @@ export class StreamDelivery implements Delivery {
     await this.ack();
   }
 
-  /** Acknowledges what nobody is to handle. */
+  /** Acknowledges it unhandled. */
   discard(): void {
     this.phase = 'over';
     this.acknowledge().catch(() => undefined);

@@ -1,10 +1,11 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { NotConnectedError } from '../../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { within } from '../../../../timing/within.js';
 import { RedisCommands } from '../../redis-client.js';
 import { replyCode, toDriverError } from '../../redis-error.js';
-import { isPassing, type StreamConnection } from '../stream-connection.js';
+import { isPassing, type StreamClient } from '../stream-connection.js';
+import type { StreamContext } from '../stream-context.js';
 import { BlockingRead, findClientId, ReadWaker } from './blocking-read.js';
 import {
   type ReadOptions,
@@ -16,41 +17,35 @@ import {
 } from './read-plan.js';
 import type { ConsumerReader, TopicConsumer } from './topic-consumer.js';
 
-/** A blocking read that is not answered so long after it should have been is on a dead connection. */
+/** A connection whose blocking read is overdue by this time is dead. */
 const WATCHDOG_MS = 1_000;
-/** A read that comes back empty so long before its time was ended. */
+/** A read that comes back empty this long before its time was ended by somebody. */
 const EARLY_MS = 100;
-/** A read is waited for no longer than this when closing. */
+/** Closing waits for a read no longer than this. */
 const CLOSE_MS = 500;
-
-/** What a {@link StreamReader} works with. */
-export interface ReaderSetup {
-  readonly group: string;
-  /** Names the consumer. */
-  readonly name: string;
-  readonly blockMs: number;
-  /** Of a stream by which a read is ended where CLIENT UNBLOCK may not be used. */
-  readonly wakeKey: string;
-  /** A connection of the reader's own, which it closes. */
-  readonly connection: StreamConnection;
-  /** Where commands about the reader's connection go; undefined where there is no one connection. */
-  readonly admin: StreamConnection | undefined;
-}
 
 /** Reads for the consumers of one group over one connection, as much as they have places for. */
 export class StreamReader implements ConsumerReader {
   private readonly plan = new ReadPlan(() => this.interrupt());
-  private readonly watchdog: RedisCommands;
-  private known: Redis | Cluster | undefined;
-  private readonly blocked: BlockingRead;
+  private known: StreamClient | undefined;
+  /** As whom it reads. */
+  private readonly as = { group: this.group, name: this.context.name };
   private wakeSleeper: (() => void) | undefined;
   private woken = false;
   private closed = false;
+  /** The reader's own, which it closes. */
+  private readonly connection = this.context.openReader();
+  /** Where commands about the reader's connection go; undefined where there is no one connection. */
+  private readonly admin = this.context.clustered ? undefined : this.context.admin;
+  private readonly blocked = new BlockingRead(this.admin);
+  private readonly blockMs = this.context.options.blockMs;
+  private readonly watchdog = new RedisCommands(this.blockMs + WATCHDOG_MS);
   private readonly ended: Promise<void>;
 
-  constructor(private readonly setup: ReaderSetup) {
-    this.watchdog = new RedisCommands(setup.blockMs + WATCHDOG_MS);
-    this.blocked = new BlockingRead(setup.admin);
+  constructor(
+    private readonly context: StreamContext,
+    private readonly group: string,
+  ) {
     this.ended = this.loop();
   }
 
@@ -86,9 +81,9 @@ export class StreamReader implements ConsumerReader {
   async close(): Promise<void> {
     this.closed = true;
     this.interrupt();
-    if (this.setup.admin !== undefined) await within(CLOSE_MS, this.ended);
-    this.setup.connection.close();
-    // It may be waiting for the other connection, which is closed after this one: it ends with that.
+    if (this.admin !== undefined) await within(CLOSE_MS, this.ended);
+    this.connection.close();
+    // The loop may wait for the admin connection, which is closed later: then it ends with that.
     await within(CLOSE_MS, this.ended);
     const { waker } = this.blocked;
     if (waker !== undefined) await within(CLOSE_MS, waker.forget());
@@ -107,14 +102,14 @@ export class StreamReader implements ConsumerReader {
       } catch (error) {
         if (this.closed || isDiscoBusError(error, 'DISCO_CLOSED')) return;
         for (const consumer of this.plan.consumers) consumer.recovers = true;
-        await this.trouble(error).catch(() => this.setup.connection.ready().catch(() => undefined));
+        await this.trouble(error).catch(() => this.connection.ready().catch(() => undefined));
       }
     }
   }
 
   private async step(): Promise<void> {
-    const { client } = this.setup.connection;
-    if (client === undefined) return this.setup.connection.ready();
+    const { client } = this.connection;
+    if (client === undefined) return this.connection.ready();
     if (client !== this.known) await this.adopt(client);
     for (const consumer of this.plan.consumers) if (consumer.recovers) await consumer.recover();
     this.woken = false;
@@ -127,23 +122,23 @@ export class StreamReader implements ConsumerReader {
     await this.blocked.waker?.ready();
     const sinceMs = performance.now();
     const wakes = this.blocked.waker ? [this.blocked.waker.key] : [];
-    const reading = this.read(client, targets, { blockMs: this.setup.blockMs, others: wakes });
+    const reading = this.read(client, targets, { blockMs: this.blockMs, others: wakes });
     const consumers = new Set(targets.map(({ consumer }) => consumer));
     const reply = await this.blocked.during(consumers, reading, this.woken);
     this.handOut(targets, reply);
-    const endedEarly = reply === null && performance.now() - sinceMs < this.setup.blockMs - EARLY_MS;
-    // Somebody else has ended it: an operator, who has set something for a group.
+    const endedEarly = reply === null && performance.now() - sinceMs < this.blockMs - EARLY_MS;
+    // An operator has ended it, after setting something for a group.
     if (endedEarly && !this.woken) for (const { consumer } of targets) consumer.upkeep.within(0);
   }
 
-  private async readBusy(client: Redis | Cluster): Promise<boolean> {
+  private async readBusy(client: StreamClient): Promise<boolean> {
     const targets = this.plan.busyOnly();
     if (targets.length === 0) return false;
     return (await this.readBack(client, targets)) || this.readNow(client, sizeClasses(targets));
   }
 
   /** Reads without waiting. Whether there was anything. */
-  private async readNow(client: Redis | Cluster, classes: readonly ReadTarget[][]): Promise<boolean> {
+  private async readNow(client: StreamClient, classes: readonly ReadTarget[][]): Promise<boolean> {
     const replies = await Promise.all(classes.map((each) => this.read(client, each)));
     let found = false;
     for (const [index, reply] of replies.entries()) found = this.handOut(classes[index], reply) || found;
@@ -151,7 +146,7 @@ export class StreamReader implements ConsumerReader {
   }
 
   /** Reads what came back alone, for consumers that may read nothing new before it. Whether there was anything. */
-  private async readBack(client: Redis | Cluster, targets: readonly ReadTarget[]): Promise<boolean> {
+  private async readBack(client: StreamClient, targets: readonly ReadTarget[]): Promise<boolean> {
     const waiting = targets.filter(({ consumer }) => consumer.backFirst);
     let found = false;
     for (const target of waiting) {
@@ -163,11 +158,11 @@ export class StreamReader implements ConsumerReader {
   }
 
   private async read(
-    client: Redis | Cluster,
+    client: StreamClient,
     targets: readonly ReadTarget[],
     options: ReadOptions = {},
   ): Promise<StreamReply | null> {
-    const reply = readGroup(client, this.setup, targets, options);
+    const reply = readGroup(client, this.as, targets, options);
     try {
       return await this.watchdog.run(reply);
     } catch (error) {
@@ -179,7 +174,7 @@ export class StreamReader implements ConsumerReader {
   private timedOut(error: Error): NotConnectedError | undefined {
     if (error.cause !== undefined || isDiscoBusError(error, 'DISCO_NOT_CONNECTED')) return undefined;
     const silent = new NotConnectedError('Redis did not answer a blocking read');
-    this.setup.connection.reset(silent);
+    this.connection.reset(silent);
     return silent;
   }
 
@@ -196,18 +191,18 @@ export class StreamReader implements ConsumerReader {
     return reply.length > 0;
   }
 
-  /** A read of the last connection may still be blocked in Redis, and take entries that nobody would see. */
-  private async adopt(client: Redis | Cluster): Promise<void> {
-    const { admin } = this.setup;
+  /** Begins with a new connection. A read of the last one may still be blocked in Redis and take entries, so it is killed. */
+  private async adopt(client: StreamClient): Promise<void> {
+    const { admin, context, group } = this;
     if (admin !== undefined) {
       const before = this.blocked.clientId;
       this.blocked.clientId = await findClientId(client as Redis);
       this.blocked.waker =
         this.blocked.clientId === undefined
-          ? new ReadWaker(this.setup.wakeKey, this.setup.group, admin)
+          ? new ReadWaker(context.keys.wake(context.name, group), group, admin)
           : undefined;
       if (before !== undefined) {
-        const kill = (other: Redis | Cluster) => (other as Redis).client('KILL', 'ID', before);
+        const kill = (other: StreamClient) => (other as Redis).client('KILL', 'ID', before);
         await admin.run(kill).catch(() => undefined);
       }
     }
@@ -227,10 +222,10 @@ export class StreamReader implements ConsumerReader {
       return;
     }
     if (code === 'READONLY' || !isPassing(error)) {
-      for (const consumer of this.plan.consumers) consumer.reports.reading(toDriverError(error));
+      for (const consumer of this.plan.consumers) consumer.member.readingFailed(toDriverError(error));
     }
-    if (code === 'READONLY') this.setup.connection.reset(toDriverError(error));
-    await this.setup.connection.ready();
+    if (code === 'READONLY') this.connection.reset(toDriverError(error));
+    await this.connection.ready();
   }
 
   private sleep(): Promise<void> {

@@ -1,9 +1,113 @@
 import { within } from '../../../../timing/within.js';
-import type { RunningMark } from '../group/running-mark.js';
+import type { GroupMember } from '../group/group-member.js';
+import { runningScript } from '../scripts/group-scripts.js';
+import { persist, type StreamClient } from '../stream-connection.js';
+import { StreamScript } from '../stream-script.js';
 import type { Hand } from './hand.js';
+
+const running = new StreamScript(runningScript);
 
 /** Other members may try what waits when a trial takes longer than this. */
 const SHARED_AFTER_MS = 1_000;
+/** Once no handler has begun for this time, the mark is written exactly. A busy consumer writes nothing. */
+const QUIET_MS = 50;
+/** More names than this are not written: all that is held then counts as begun. */
+const MOST_NAMES = 1_000;
+
+/** How a {@link RunningMark} writes what `member` runs: at once, and, where it `matters`, again until Redis answers. */
+export function runningText({ connection, keys, name }: GroupMember) {
+  return (text: string, matters: boolean): Promise<unknown> => {
+    const write = (client: StreamClient) => running.run(client, [keys.stream, keys.state], [name, text]);
+    return matters ? persist(connection, write) : connection.run(write);
+  };
+}
+
+/**
+ * Tells Redis which entries a crash of this process is to be blamed on: those whose handlers have begun. What Redis knows is
+ * never less than that: where the mark would not cover a handler, it is written before the handler starts.
+ *
+ * The text: names joined by commas, or `*` for all that is held; after a `-`, they ran beside a suspect that is tried
+ * alone in another topic of this process, which is blamed instead of them.
+ */
+export class RunningMark {
+  /** What Redis counts as begun. */
+  private told: ReadonlySet<string> | 'all' = 'all';
+  private toldMs = Number.NEGATIVE_INFINITY;
+  private tried = false;
+  private spared = false;
+  private began = false;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly entries: Pick<Hand, 'begun' | 'hasUnbegun'>,
+    /** Resolves when Redis knows `text`; sent at once, and, where it `matters`, again until Redis answers. */
+    private readonly send: (text: string, matters: boolean) => Promise<unknown>,
+  ) {}
+
+  /** To be called before the handler of `name` starts. */
+  begins(name: string): void {
+    if (this.tried || (this.told !== 'all' && this.told.has(name))) return;
+    if (this.told !== 'all') {
+      const isBusy = performance.now() - this.toldMs < QUIET_MS;
+      void this.tell(isBusy ? 'all' : new Set([...this.entries.begun(), name]));
+    }
+    this.began = true;
+    this.watch();
+  }
+
+  /** Resolves when Redis knows that only `name` is to be blamed, or cannot be told. Never rejects. */
+  async tries(name: string): Promise<void> {
+    this.tried = true;
+    await this.tell(new Set([name]), true);
+  }
+
+  /** The trial is over; what begins from now on counts again. */
+  endTrial(): void {
+    this.tried = false;
+  }
+
+  /** Resolves when Redis knows whether what runs here is spared, as a suspect is tried elsewhere, or cannot be told. */
+  async spare(spared: boolean): Promise<void> {
+    if (this.spared === spared) return;
+    this.spared = spared;
+    await this.tell(this.told, true);
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  private get text(): string {
+    return (this.spared ? '-' : '') + (this.told === 'all' ? '*' : [...this.told].join(','));
+  }
+
+  private async tell(told: ReadonlySet<string> | 'all', matters = false): Promise<void> {
+    this.told = told;
+    this.toldMs = performance.now();
+    try {
+      await this.send(this.text, matters);
+    } catch {
+      // Redis may have the old mark or the new one: the next beginning writes it again.
+      if (this.told === told) this.told = new Set();
+    }
+  }
+
+  private watch(): void {
+    this.timer ??= setTimeout(this.look, QUIET_MS).unref();
+  }
+
+  private readonly look = (): void => {
+    this.timer = undefined;
+    if (this.began) {
+      this.began = false;
+      this.watch();
+      return;
+    }
+    if (this.tried || this.told !== 'all' || !this.entries.hasUnbegun) return;
+    const names = this.entries.begun();
+    if (names.length <= MOST_NAMES) void this.tell(new Set(names));
+  };
+}
 
 /** The turns of one process: a suspect is tried with no other suspect beside it, and what runs in other topics is spared. */
 export class TrialTurns {
@@ -43,7 +147,7 @@ export interface TrialDeps {
   readonly mark: RunningMark;
   readonly turns: TrialTurns;
   /** The longest that a trial waits for what runs, and that others wait for a trial. Milliseconds. */
-  readonly patienceMs: number;
+  readonly longestMs: number;
   /** Whether other members could try what waits here. */
   mayShare(): boolean;
   /** Gives what waits back to the group. */
@@ -54,7 +158,7 @@ export interface TrialDeps {
 
 /**
  * Tries the suspects of one topic and group one at a time, with nothing of the same topic and group beside them, so that a
- * crash tells on the entry that caused it. Other topics go on meanwhile.
+ * crash counts against the entry that caused it. Other topics go on meanwhile.
  */
 export class SuspectTrials {
   private running = false;
@@ -116,9 +220,9 @@ export class SuspectTrials {
     if (!this.closed && this.deps.mayShare()) this.deps.share();
   }
 
-  /** Resolves when `condition` holds, at the latest after the patience. */
+  /** Resolves when `condition` holds, at the latest after `longestMs`. */
   private async until(condition: () => boolean): Promise<void> {
-    const untilMs = performance.now() + this.deps.patienceMs;
+    const untilMs = performance.now() + this.deps.longestMs;
     for (;;) {
       const leftMs = untilMs - performance.now();
       if (this.closed || leftMs <= 0 || condition()) return;

@@ -1,39 +1,23 @@
 import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
-import type { DriverStatus } from '../../../../driver/driver-status.js';
 import type { GroupSetting } from '../../../../driver/group-setting.js';
 import { within } from '../../../../timing/within.js';
-import { ConsumerReports } from '../group/consumer-reports.js';
-import { ConsumerUpkeep, type UpkeepSetup } from '../group/consumer-upkeep.js';
-import { type MemberReport, memberReport } from '../group/member-report.js';
-import { OwnEntries } from '../group/own-entries.js';
-import { RunningMark, runningText } from '../group/running-mark.js';
-import { SoleReader } from '../group/sole-reader.js';
+import { ConsumerUpkeep, type UpkeepOwner } from '../group/consumer-upkeep.js';
+import { SoleReader } from '../group/group-calls.js';
+import { type GroupMember, type MemberReport, memberReport } from '../group/group-member.js';
 import { readEntry, type StreamEntry, type StreamLetter } from '../stream-entry.js';
-import type { GroupKeys, StreamKeys } from '../stream-keys.js';
+import { Hand, roleOf, settleApart } from './hand.js';
+import { OwnEntries } from './own-entries.js';
+import { Settlements } from './settlements.js';
+import { type DeliveryRecords, StreamDelivery } from './stream-delivery.js';
 import {
   ConsumerSubscriptions,
+  type PlaceSharer,
+  Places,
   StreamSubscription,
   type SubscriptionOwner,
-} from './consumer-subscriptions.js';
-import { GivenBack } from './given-back.js';
-import { Hand } from './hand.js';
-import { roleOf, settleApart } from './intake.js';
-import { type PlaceSharer, Places } from './places.js';
-import { type SettlementOwner, Settlements } from './settlements.js';
-import { type DeliveryRecords, StreamDelivery } from './stream-delivery.js';
-import { SuspectTrials, type TrialTurns } from './suspects.js';
-
-/** What all consumers of a driver share. */
-export interface ConsumerSetup extends UpkeepSetup {
-  /** One suspect at a time is tried in a process. */
-  readonly turns: TrialTurns;
-  readonly maxFrameBytes: number;
-  readonly keys: StreamKeys;
-  /** The service that this process is of. */
-  readonly service: string;
-  readonly status: (status: DriverStatus) => void;
-}
+} from './subscriptions.js';
+import { RunningMark, runningText, SuspectTrials, type TrialTurns } from './suspects.js';
 
 /** What reads for a {@link TopicConsumer}. */
 export interface ConsumerReader {
@@ -41,7 +25,7 @@ export interface ConsumerReader {
   wake(consumer: TopicConsumer): void;
   /** The number of its connection, by which others can end its reads. */
   readonly clientId: number | undefined;
-  /** Resolves when nothing is read for it any more. */
+  /** Resolves when nothing is read for the consumer any more. */
   remove(consumer: TopicConsumer): Promise<void>;
 }
 
@@ -50,56 +34,49 @@ export interface ConsumerReader {
  * which, subscriptions hand them over, settlements record the outcomes, and the hand has room again. `pump` drives it,
  * when entries came, something was settled, or a subscription has changed.
  */
-export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceSharer {
-  readonly keys: GroupKeys;
+export class TopicConsumer implements UpkeepOwner, SubscriptionOwner, PlaceSharer {
   readonly upkeep: ConsumerUpkeep;
-  readonly reports: ConsumerReports;
   readonly mark: RunningMark;
-  /** The own pending entries are to be compared with what is held before reading on. */
   recovers = false;
   /** The last read brought something that came back: its stream then gets half of the places. */
   comesBack = false;
   /** What came back is to be read to its end before anything new, as nothing may overtake it. */
   backFirst = false;
   reader: ConsumerReader | undefined;
+  /** The subscriber threw. */
+  readonly fault: (thrown: unknown) => void;
+  readonly subscriptions = new ConsumerSubscriptions(this);
+  readonly hand = new Hand(this.subscriptions);
   private readonly settlements: Settlements;
   private readonly records: DeliveryRecords;
   private readonly own: OwnEntries;
   private readonly trials: SuspectTrials;
-  private readonly subscriptions = new ConsumerSubscriptions(this);
-  private readonly hand = new Hand(this.subscriptions);
-  private readonly returns: GivenBack;
   private pumping = false;
   /** The last look found something. */
   private busy = false;
 
   constructor(
-    readonly topic: string,
-    readonly group: string,
-    private readonly setup: ConsumerSetup,
+    readonly member: GroupMember,
+    turns: TrialTurns,
     /** Nothing is subscribed and nothing is held any more. */
-    private readonly onUnused: (consumer: TopicConsumer) => void,
+    private readonly onUnused: () => void,
   ) {
     const { hand } = this;
-    const { connection, options, status, turns } = setup;
-    this.keys = setup.keys.group(topic, group);
-    const { maxDeadLetters, claimAfterMs } = options;
-    this.settlements = new Settlements(this, connection, maxDeadLetters);
-    this.own = new OwnEntries(this, connection, maxDeadLetters);
-    this.returns = new GivenBack(this.own, hand, {
+    this.fault = member.subscriberThrew;
+    this.upkeep = new ConsumerUpkeep(member, this);
+    this.settlements = new Settlements(member, this.upkeep, (delivery) => this.ended(delivery));
+    this.own = new OwnEntries(member, hand, {
       waitingGone: () => this.subscriptions.note(0, false),
       gone: () => this.endIfUnused(),
     });
-    this.upkeep = new ConsumerUpkeep(this, setup);
-    this.reports = new ConsumerReports(topic, group, options, status);
-    this.mark = new RunningMark(hand, runningText(connection, this.keys, setup.name));
+    this.mark = new RunningMark(hand, runningText(member));
     this.trials = new SuspectTrials({
       hand,
       mark: this.mark,
       turns,
-      patienceMs: claimAfterMs,
+      longestMs: member.options.claimAfterMs,
       mayShare: () => this.upkeep.others > 0 && this.subscriptions.sole === undefined,
-      share: () => void this.returns.giveBackWaiting(),
+      share: () => void this.own.giveBackWaiting(),
       over: () => this.wake(),
     });
     this.records = {
@@ -109,17 +86,8 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
         this.mark.begins(name);
         this.upkeep.busy();
       },
-      serverNow: () => this.serverNow(),
+      serverNow: () => this.upkeep.serverNow(),
     };
-  }
-
-  get name(): string {
-    return this.setup.name;
-  }
-
-  /** How many entries may be read now. */
-  get room(): number {
-    return this.hand.room;
   }
 
   get heldCount(): number {
@@ -129,7 +97,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
   report(): MemberReport {
     const { deliveries } = this.hand;
     const state = { deliveries, setting: this.upkeep.setting, reader: this.reader?.clientId };
-    return memberReport(this.setup.service, state, this.serverNow());
+    return memberReport(this.member.context.service, state, this.upkeep.serverNow());
   }
 
   get isUnused(): boolean {
@@ -145,12 +113,9 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     const subscription = new StreamSubscription(this, places, options, onDelivery);
     this.subscriptions.add(subscription);
     const { setting } = this.upkeep;
-    if (setting.paused || setting.limit !== undefined) subscription.isSet(this.topic, setting);
+    if (setting.paused || setting.limit !== undefined) subscription.isSet(this.member.topic, setting);
     if (options.exclusive) {
-      const { keys, group, name } = this;
-      const { connection, options: streams } = this.setup;
-      const { claimAfterMs } = streams;
-      this.subscriptions.sole ??= new SoleReader({ connection, keys, group, name, claimAfterMs });
+      this.subscriptions.sole ??= new SoleReader(this.member);
       this.backFirst = true;
       this.upkeep.within(0);
     }
@@ -163,7 +128,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.reader?.wake(this);
   }
 
-  /** It was looked for more; what there is comes by `take`. */
+  /** The reader has looked for more; what it found follows by `take`. */
   looked(): void {
     this.comesBack = false;
     if (!this.busy) return;
@@ -171,25 +136,20 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.subscriptions.note(this.hand.waitingCount, false);
   }
 
-  /** Takes what was read. */
+  /** Takes the entries that a read has brought. */
   take(letter: StreamLetter, entries: readonly (readonly [Buffer, readonly Buffer[] | null])[]): void {
     this.busy = true;
     for (const [id, fields] of entries) this.add(readEntry(letter, id.toString('latin1'), fields));
     this.pump();
-    if (this.subscriptions.isEmpty) void this.returns.giveBackWaiting();
+    if (this.subscriptions.isEmpty) void this.own.giveBackWaiting();
   }
 
-  /** Calls `again` once there may be room for reading. */
-  whenOpen(again: () => void): void {
-    this.subscriptions.whenOpen(again);
-  }
-
-  /** Hands over what the hand says, as far as there are places. */
+  /** Hands over as much as the hand allows. */
   pump(): void {
     if (this.pumping) return;
     this.pumping = true;
     const { hand } = this;
-    const nowMs = this.serverNow();
+    const nowMs = this.upkeep.serverNow();
     for (let next = hand.next(nowMs); next !== undefined; next = hand.next(nowMs)) {
       if (next.to === undefined) next.delivery.discard();
       else next.to.hand(next.delivery);
@@ -200,35 +160,24 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.trials.start();
   }
 
-  ended(delivery: StreamDelivery): void {
-    this.upkeep.settled();
-    this.returns.drop(delivery);
-    this.wake();
-    this.endIfUnused();
-  }
-
-  /** To be called now and then: takes or keeps the right to read, where the group has one reader at a time. */
+  /** Takes or keeps the right to read, where the group has one reader at a time. To be called with each upkeep. */
   async renewRight(): Promise<void> {
     if (!(await this.subscriptions.sole?.renew())) return;
     this.backFirst = true;
     this.wake();
   }
 
-  fault(thrown: unknown): void {
-    this.reports.fault(thrown);
-  }
-
   async leave(subscription: StreamSubscription): Promise<void> {
     this.subscriptions.remove(subscription);
-    if (subscription.unsettled > 0) this.returns.later(subscription, this.setup.options.claimAfterMs);
+    if (subscription.unsettled > 0) this.own.giveBackLater(subscription, this.member.options.claimAfterMs);
     if (!this.subscriptions.isEmpty) return this.reader?.wake(this);
     await this.reader?.remove(this);
-    await this.returns.giveBackWaiting();
+    await this.own.giveBackWaiting();
     this.endIfUnused();
   }
 
   isSet(setting: GroupSetting): void {
-    this.subscriptions.isSet(this.topic, setting);
+    this.subscriptions.isSet(this.member.topic, setting);
     this.wake();
   }
 
@@ -236,10 +185,10 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.hand.expectRepeats();
   }
 
-  /** Finds what Redis counts as in our hands and is not: a read whose reply was lost. No delivery is counted for it. */
+  /** Fetches the entries that Redis counts as ours and we do not hold: the reply of their read was lost. */
   async recover(): Promise<void> {
     this.recovers = false;
-    const { entries, lost } = await this.own.missing(() => this.hand.keys());
+    const { entries, lost } = await this.own.missing();
     this.upkeep.lost(lost);
     this.hand.expectRepeats();
     for (const entry of entries) this.add(entry);
@@ -251,7 +200,7 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     this.upkeep.stop();
     this.trials.close();
     this.mark.stop();
-    this.returns.stop();
+    this.own.stop();
     const timer = setTimeout(() => this.settlements.stop(), graceMs / 2);
     await within(graceMs / 2, this.settlements.idle());
     clearTimeout(timer);
@@ -262,19 +211,23 @@ export class TopicConsumer implements SettlementOwner, SubscriptionOwner, PlaceS
     if (sole !== undefined) await within(graceMs / 2, sole.giveUp());
   }
 
-  serverNow(): number {
-    return this.upkeep.serverNow();
+  /** The delivery is settled, or not this consumer's any more. */
+  private ended(delivery: StreamDelivery): void {
+    this.upkeep.settled();
+    this.own.drop(delivery);
+    this.wake();
+    this.endIfUnused();
   }
 
   private add(entry: StreamEntry): void {
-    const delivery = new StreamDelivery(this.topic, entry, this.records);
+    const delivery = new StreamDelivery(this.member.topic, entry, this.records);
     if (entry.letter === 'R') this.comesBack = true;
-    const nowMs = this.serverNow();
-    const role = roleOf(delivery, nowMs, this.setup.maxFrameBytes);
+    const nowMs = this.upkeep.serverNow();
+    const role = roleOf(delivery, nowMs, this.member.context.setup.maxFrameBytes);
     if (this.hand.add(delivery, role) && role === 'apart') settleApart(delivery, nowMs);
   }
 
   private endIfUnused(): void {
-    if (this.isUnused) this.onUnused(this);
+    if (this.isUnused) this.onUnused();
   }
 }

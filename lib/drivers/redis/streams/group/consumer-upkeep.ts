@@ -1,48 +1,31 @@
 import { type GroupSetting, isSameSetting } from '../../../../driver/group-setting.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
-import type { TopicDirectory } from '../patterns/topic-directory.js';
+import { TopicDirectory } from '../patterns/topic-directory.js';
 import { persist, persistFor, type StreamConnection } from '../stream-connection.js';
-import type { GroupKeys } from '../stream-keys.js';
-import type { ResolvedStreamOptions } from '../stream-options.js';
-import type { ConsumerReports } from './consumer-reports.js';
-import { keepUp, openGroup } from './group-calls.js';
-import type { MemberReport } from './member-report.js';
-import { RepeatedWork } from './repeated-work.js';
-import { StreamHistory } from './stream-history.js';
+import { keepUp, openGroup, StreamHistory } from './group-calls.js';
+import type { GroupMember, MemberReport } from './group-member.js';
 
 /** How soon what was settled is trimmed. */
 const BUSY_MS = 1_000;
-/** How often an idle group is looked after, if its members need not be heard of more often. */
+/** The longest between two upkeeps of an idle group. */
 const IDLE_MS = 10_000;
-/** One look for dead members in so many is for what is seldom there as well. */
+/** Every sixth look for dead members also looks for what is rare. */
 const SWEPT_REAPS = 6;
-
-/** What {@link ConsumerUpkeep} works with. */
-export interface UpkeepSetup {
-  readonly connection: StreamConnection;
-  readonly options: ResolvedStreamOptions;
-  /** Names this process in every group. */
-  readonly name: string;
-  /** Where a topic is listed whose stream a consumer has made. */
-  readonly directory: TopicDirectory;
-}
 
 /** The consumer that is kept up. */
 export interface UpkeepOwner {
-  readonly topic: string;
-  readonly group: string;
-  readonly keys: GroupKeys;
-  readonly reports: ConsumerReports;
+  /** Entries that this process holds. */
   readonly heldCount: number;
+  /** The own pending entries are to be compared with what is held before reading on. */
+  recovers: boolean;
   /** How operators have set the group. */
   isSet(setting: GroupSetting): void;
   /** The group was made again or moved within its topic, and may hand out what is held already. */
   mayRepeat(): void;
   /** What this member says of itself, for whoever looks into the group. */
   report(): MemberReport;
-  recovers: boolean;
-  wake(): void;
   renewRight(): Promise<void>;
+  wake(): void;
 }
 
 /**
@@ -56,13 +39,15 @@ export class ConsumerUpkeep {
   others = 0;
   /** The server's clock less this process's monotonic one. */
   private offsetMs: number | undefined;
-  private readonly work: RepeatedWork;
+  private readonly work = new RepeatedWork(() => this.run());
+  /** A member says three times that it is alive before it counts as dead. */
+  private readonly beatMs = this.member.options.claimAfterMs / 3;
   private reapedMs = Number.NEGATIVE_INFINITY;
   private reaps = 0;
   private surplus = 0;
   private trims = true;
-  /** What runs has changed since this member last told. */
-  private toTell = false;
+  /** What runs has changed since this member last reported. */
+  private reportIsOld = false;
   /** This member was handed something of the topic. */
   private hadMessages = false;
   /** How operators have set the group, and how often they have moved it. */
@@ -71,11 +56,9 @@ export class ConsumerUpkeep {
   private opening: Promise<void> | undefined;
 
   constructor(
+    private readonly member: GroupMember,
     private readonly owner: UpkeepOwner,
-    private readonly setup: UpkeepSetup,
-  ) {
-    this.work = new RepeatedWork(() => this.run());
-  }
+  ) {}
 
   /** Now, on the server's clock; this process's own until the server was asked. */
   serverNow(): number {
@@ -87,20 +70,20 @@ export class ConsumerUpkeep {
     this.startFrom = startFrom;
     const untilMs = performance.now() + timeoutMs;
     await this.open((command) =>
-      persistFor(this.setup.connection, command, Math.max(1, untilMs - performance.now())),
+      persistFor(this.member.connection, command, Math.max(1, untilMs - performance.now())),
     );
     this.within(0);
   }
 
   /** The group is gone, or may be: makes it again where it was. */
   reopen(): Promise<void> {
-    this.opening ??= this.open((command) => persist(this.setup.connection, command)).finally(() => {
+    this.opening ??= this.open((command) => persist(this.member.connection, command)).finally(() => {
       this.opening = undefined;
     });
     return this.opening;
   }
 
-  /** Does what there is to do within `delayMs`. */
+  /** Looks after the group within `delayMs`. */
   within(delayMs: number): void {
     this.work.within(delayMs);
   }
@@ -115,39 +98,35 @@ export class ConsumerUpkeep {
 
   /** A handler began, so what this member says of itself is out of date. */
   busy(): void {
-    if (this.toTell) return;
-    this.toTell = true;
+    if (this.reportIsOld) return;
+    this.reportIsOld = true;
     this.hadMessages = true;
     this.within(Math.min(BUSY_MS, this.beatMs));
   }
 
-  /** So many entries were gone before they were settled. */
+  /** `entries` were gone before they were settled. */
   lost(entries: number): void {
-    if (entries > 0) this.owner.reports.dataLoss();
+    if (entries > 0) this.member.dataLost();
   }
 
   stop(): void {
     this.work.stop();
   }
 
-  /** A member is heard of three times before it counts as dead. */
-  private get beatMs(): number {
-    return this.setup.options.claimAfterMs / 3;
-  }
-
-  private async open(run: typeof this.setup.connection.run): Promise<void> {
+  private async open(run: StreamConnection['run']): Promise<void> {
     const { startFrom, history } = this;
     const opened = await run((client) =>
-      openGroup(client, this.owner, this.setup, { startFrom, checkpoint: history.checkpoint }),
+      openGroup(client, this.member, { startFrom, checkpoint: history.checkpoint }),
     );
     const { created, count } = opened;
-    this.hear(opened.nowMs);
+    this.offsetMs = opened.nowMs - performance.now();
     if (created) this.owner.mayRepeat();
-    this.hearSetting(opened);
-    // Publishers list what they publish to; this may be first, or the only one who uses the topic.
-    this.setup.directory.announce([this.owner.topic]).catch(() => undefined);
+    this.noteSetting(opened);
+    // Publishers announce their topics; this process may be the first or only one to use this one.
+    const { context, connection, topic } = this.member;
+    new TopicDirectory(context.keys, connection).announce([topic]).catch(() => undefined);
     const isNew = created && (!opened.existed || history.isAnother(count));
-    const isKnown = this.hadMessages || history.hasMessages;
+    const isKnown = this.hadMessages || history.added > 0;
     if (isKnown && (opened.evicted || isNew)) this.lost(1);
     // A group that begins with what is new must not begin later still when it is made again.
     history.note(count, startFrom === 'new' ? history.checkpoint || opened.lastId : history.checkpoint);
@@ -158,10 +137,10 @@ export class ConsumerUpkeep {
     const idleMs = Math.min(IDLE_MS, this.beatMs);
     try {
       const nextMs = await this.once(idleMs);
-      this.owner.reports.upkeep(undefined);
+      this.member.upkeepEnded();
       return nextMs;
     } catch (error) {
-      this.owner.reports.upkeep(error as DiscoBusError);
+      this.member.upkeepEnded(error as DiscoBusError);
       return Math.min(BUSY_MS, idleMs);
     }
   }
@@ -172,25 +151,25 @@ export class ConsumerUpkeep {
     const sweeps = reaps && this.reaps % SWEPT_REAPS === 0;
     const { trims } = this;
     this.trims = false;
-    this.toTell = false;
+    this.reportIsOld = false;
     const report = JSON.stringify(this.owner.report());
-    const answer = await this.setup.connection
-      .run((client) => keepUp(client, this.owner, this.setup, { reaps, trims, sweeps, report }))
+    const answer = await this.member.connection
+      .run((client) => keepUp(client, this.member, { reaps, trims, sweeps, report }))
       .catch((error: unknown) => {
         this.trims ||= trims;
         throw error;
       });
-    this.hear(answer.nowMs);
+    this.offsetMs = answer.nowMs - performance.now();
     if (answer.problem) {
       await this.reopen();
       this.owner.wake();
       return 1;
     }
     this.others = answer.others;
-    this.hearSetting(answer);
+    this.noteSetting(answer);
     this.lost(answer.lost);
-    this.owner.reports.outlived(answer.outlived);
-    this.owner.reports.crashedOut(answer.crashedOut);
+    this.member.lettersDropped(answer.outlived);
+    this.member.crashedOut(answer.crashedOut);
     if (trims) this.history.note(answer.count, answer.checkpoint);
     this.compare(answer.mine);
     await this.owner.renewRight();
@@ -200,11 +179,10 @@ export class ConsumerUpkeep {
     }
     if (!answer.finished) return 1;
     if (this.setting.paused) return Math.min(BUSY_MS, idleMs);
-    const { dueMs, nowMs } = answer;
-    return dueMs === undefined ? idleMs : Math.max(1, Math.min(idleMs, dueMs - nowMs));
+    return Math.max(1, Math.min(idleMs, answer.dueMs - answer.nowMs));
   }
 
-  /** More in our hands by the server's count, twice in a row: a read whose reply was lost without the connection. */
+  /** Where Redis counts more entries as ours three times in a row, the reply of a read was lost, and the connection was not. */
   private compare(mine: number): void {
     this.surplus = mine > this.owner.heldCount ? this.surplus + 1 : 0;
     if (this.surplus < 3) return;
@@ -213,7 +191,7 @@ export class ConsumerUpkeep {
     this.owner.wake();
   }
 
-  private hearSetting({ setting, moves }: { readonly setting: GroupSetting; readonly moves: string }): void {
+  private noteSetting({ setting, moves }: { readonly setting: GroupSetting; readonly moves: string }): void {
     if (this.moves !== undefined && moves !== this.moves) this.owner.mayRepeat();
     this.moves = moves;
     const before = this.setting;
@@ -223,8 +201,50 @@ export class ConsumerUpkeep {
     // Whoever set it waits for this member to say so.
     this.work.againAfterThis();
   }
+}
 
-  private hear(serverMs: number): void {
-    this.offsetMs = serverMs - performance.now();
+/** Repeats some work, never twice at a time; each repetition can be asked for sooner. */
+class RepeatedWork {
+  private timer: NodeJS.Timeout | undefined;
+  private dueMs = 0;
+  private running = false;
+  private again = false;
+  private stopped = false;
+
+  /** `work` resolves with when it is to be done again, in milliseconds from then; it never rejects. */
+  constructor(private readonly work: () => Promise<number>) {}
+
+  /** Does the work within `delayMs`. */
+  within(delayMs: number): void {
+    if (this.stopped) return;
+    const dueMs = performance.now() + delayMs;
+    if (this.timer !== undefined && this.dueMs <= dueMs) return;
+    clearTimeout(this.timer);
+    this.dueMs = dueMs;
+    this.timer = setTimeout(() => void this.run(), Math.ceil(delayMs));
+    this.timer.unref();
+  }
+
+  /** Repeats the work at once when what is under way has ended; nothing where it is not under way. */
+  againAfterThis(): void {
+    if (this.running) this.again = true;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  private async run(): Promise<void> {
+    this.timer = undefined;
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = true;
+    const nextMs = await this.work();
+    this.running = false;
+    this.within(this.again ? 1 : nextMs);
+    this.again = false;
   }
 }

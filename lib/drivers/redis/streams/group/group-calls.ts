@@ -1,29 +1,23 @@
-import type { Cluster, Redis } from 'ioredis';
 import type { GroupSetting } from '../../../../driver/group-setting.js';
-import { openScript, upkeepScript } from '../scripts/group-scripts.js';
-import type { GroupKeys } from '../stream-keys.js';
-import type { ResolvedStreamOptions } from '../stream-options.js';
+import { openScript, soleReaderScript, upkeepScript } from '../scripts/group-scripts.js';
+import type { StreamClient } from '../stream-connection.js';
 import { StreamScript } from '../stream-script.js';
-import type { StreamCount } from './stream-history.js';
+import type { GroupMember } from './group-member.js';
 
 const open = new StreamScript(openScript);
 const upkeep = new StreamScript(upkeepScript);
+const soleReader = new StreamScript(soleReaderScript);
 
 /** Entries of dead members taken back in one call. */
 const REAP_AT_ONCE = 100;
 
 type SettingReply = [paused: string, limit: string, moves: string];
 
-/** The group that is called for. */
-interface CalledGroup {
-  readonly group: string;
-  readonly keys: GroupKeys;
-}
-
-/** The member that calls. */
-interface CallingMember {
-  readonly name: string;
-  readonly options: ResolvedStreamOptions;
+/** What was ever added to a stream, as Redis counts it. */
+interface StreamCount {
+  /** Messages; -1 where that is not known. */
+  readonly added: number;
+  readonly lastId: string;
 }
 
 /** How operators have set a group, and how often they have moved it. */
@@ -33,9 +27,8 @@ function settingOf([paused, limit, moves]: SettingReply): { setting: GroupSettin
 
 /** Makes the group where it is missing: at `checkpoint`, or, where that is empty, as `startFrom` says. */
 export async function openGroup(
-  client: Redis | Cluster,
-  { group, keys }: CalledGroup,
-  { name, options }: CallingMember,
+  client: StreamClient,
+  { group, keys, name, options }: GroupMember,
   { startFrom, checkpoint }: { readonly startFrom: 'beginning' | 'new'; readonly checkpoint: string },
 ) {
   const { stream, retry, state, members } = keys;
@@ -60,12 +53,12 @@ export async function openGroup(
   };
 }
 
-/** What one look after a group does, beside moving what is due. */
-export interface UpkeepTasks {
+/** What one upkeep of a group does, beside moving what is due. */
+interface UpkeepTasks {
   /** Takes back the entries of dead members. */
   readonly reaps: boolean;
   readonly trims: boolean;
-  /** Looks for what is seldom there as well. */
+  /** Looks also for what is rare: consumers that are no members, and evicted retries. */
   readonly sweeps: boolean;
   /** What this member says of itself. */
   readonly report: string;
@@ -73,9 +66,8 @@ export interface UpkeepTasks {
 
 /** Says that this member is alive, and does what is to be done for the group. */
 export async function keepUp(
-  client: Redis | Cluster,
-  { group, keys }: CalledGroup,
-  { name, options }: CallingMember,
+  client: StreamClient,
+  { group, keys, name, options }: GroupMember,
   { reaps, trims, sweeps, report }: UpkeepTasks,
 ) {
   const { stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies } = keys;
@@ -95,8 +87,8 @@ export async function keepUp(
     nowMs: Number(now),
     /** The group is gone, or is another one. */
     problem: problem !== '',
-    /** When something is due next. */
-    dueMs: due === '' ? undefined : Number(due),
+    /** When something is due next; Infinity for never. */
+    dueMs: due === '' ? Number.POSITIVE_INFINITY : Number(due),
     /** Entries that Redis counts as in this member's hands. */
     mine,
     /** Other members that say they are alive. */
@@ -114,4 +106,57 @@ export async function keepUp(
 
 function flag(yes: boolean): 0 | 1 {
   return yes ? 1 : 0;
+}
+
+/** What a member remembers of a stream: to notice that the server has lost it, and where to make its group again. */
+export class StreamHistory {
+  checkpoint = '';
+  /** Messages that were ever added; -1 where that is not known. */
+  added = -1;
+  private lastId = '';
+
+  /** Whether the stream is younger than the one that was there before. */
+  isAnother({ added, lastId }: StreamCount): boolean {
+    if (added < 0) return false;
+    return added < this.added || (added === this.added && lastId !== this.lastId);
+  }
+
+  note({ added, lastId }: StreamCount, checkpoint: string): void {
+    this.added = added;
+    this.lastId = lastId;
+    this.checkpoint = checkpoint;
+  }
+}
+
+/** The right of one consumer to read a group that only one may read at a time. */
+export class SoleReader {
+  /** On the monotonic clock, counted from before asking. */
+  private heldUntilMs = 0;
+
+  constructor(private readonly member: GroupMember) {}
+
+  get mayRead(): boolean {
+    return performance.now() < this.heldUntilMs;
+  }
+
+  /** Takes or keeps the right to read; true if it is new. Rejects when Redis cannot be asked: the right then runs out. */
+  async renew(): Promise<boolean> {
+    const askedMs = performance.now();
+    const isNew = askedMs >= this.heldUntilMs;
+    const granted = (await this.ask(0)) === 1;
+    this.heldUntilMs = granted ? askedMs + this.member.options.claimAfterMs : 0;
+    return granted && isNew;
+  }
+
+  /** Lets another consumer follow at once. */
+  async giveUp(): Promise<void> {
+    this.heldUntilMs = 0;
+    await this.ask(1);
+  }
+
+  private ask(givesUp: 0 | 1): Promise<unknown> {
+    const { connection, group, name, options, keys } = this.member;
+    const args = [group, name, options.claimAfterMs, givesUp];
+    return connection.run((client) => soleReader.run(client, [keys.stream, keys.retry, keys.state], args));
+  }
 }

@@ -1,14 +1,16 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { TopicDissent, TopicUse } from '../../../../driver/topic-agreements.js';
 import { isTopic } from '../../../../message/topic.js';
 import { topicMatcher } from '../../../../message/topic-pattern.js';
 import { LISTS_KEPT_MS } from '../scripts/shared-lua.js';
 import {
+  agreementScript,
   announceScript,
   hearPatternsScript,
   livePatternsScript,
   tidyScript,
-} from '../scripts/topic-directory-scripts.js';
-import { persist, type StreamConnection } from '../stream-connection.js';
+} from '../scripts/topic-scripts.js';
+import { persist, persistFor, type StreamClient, type StreamConnection } from '../stream-connection.js';
+import type { StreamContext } from '../stream-context.js';
 import type { StreamKeys } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';
 
@@ -16,13 +18,22 @@ const announceTopics = new StreamScript(announceScript);
 const tidyTopics = new StreamScript(tidyScript);
 const hearPatterns = new StreamScript(hearPatternsScript);
 const livePatterns = new StreamScript(livePatternsScript);
+const agreement = new StreamScript(agreementScript);
 
 /** Names fetched in one call. */
 const LISTED_AT_ONCE = 1_000;
-/** What nobody has announced for so long may be gone. */
+/** A topic that nobody has announced for this long may be gone. */
 const STALE_MS = 3_600_000;
-/** A pattern's subscribers are heard of far more often. */
+/** Subscribers of a pattern note it far more often. */
 const SILENT_MS = 60_000;
+/** A publisher announces a topic in use again after this time, in case the directory was lost. */
+const AGAIN_MS = 30_000;
+/** How a use is written: the scripts compare the letters. */
+const letters = { least: 'L', most: 'M', bare: 'B' } as const;
+/** A Cluster client is connected within this time, or the question how a topic is used fails. */
+const CLUSTER_READY_MS = 2_000;
+/** Topics that are released in one turn. */
+const RELEASED_TOGETHER = 1_000;
 
 /** A topic of the directory, and when it was last announced, on the server's clock. */
 export interface ListedTopic {
@@ -36,17 +47,14 @@ export interface GroupPattern {
   readonly pattern: string;
 }
 
-/**
- * What Redis knows of the topics that are kept in streams, so that patterns can be subscribed. What others wrote there is
- * input: whatever is no topic is passed over.
- */
+/** The topics that are kept in streams, so that patterns can be subscribed. Names in it that are no topics are passed over. */
 export class TopicDirectory {
   constructor(
-    private readonly connection: StreamConnection,
     private readonly keys: StreamKeys,
+    private readonly connection: StreamConnection,
   ) {}
 
-  /** Lists topics and tells their subscribers. Repeated until Redis answers, or nobody wants it any more. */
+  /** Lists topics and publishes the new ones. Repeated until Redis answers, or `wanted` is false. */
   async announce(topics: readonly string[], wanted?: () => boolean): Promise<void> {
     const args = [this.keys.topicNews, STALE_MS, ...topics];
     const stale = await persist(
@@ -63,24 +71,24 @@ export class TopicDirectory {
     let cursor = '0';
     do {
       const from = cursor;
-      const scan = (client: Redis | Cluster) => client.zscan(this.keys.topics, from, 'COUNT', LISTED_AT_ONCE);
+      const scan = (client: StreamClient) => client.zscan(this.keys.topics, from, 'COUNT', LISTED_AT_ONCE);
       const [next, page] = await persist(this.connection, scan);
       for (const { topic, announcedMs } of pairs(page)) if (isTopic(topic)) found.set(topic, announcedMs);
       cursor = next;
     } while (cursor !== '0');
-    // It is used, and so kept.
+    // Its use extends its life.
     await persist(this.connection, (client) => client.pexpire(this.keys.topics, LISTS_KEPT_MS));
     return Array.from(found, ([topic, announcedMs]) => ({ topic, announcedMs }));
   }
 
-  /** Those among `topics` that are there; the others are struck off. */
+  /** The topics among these whose stream is there; the others are struck off. */
   async existing(topics: readonly ListedTopic[], nowMs: number): Promise<string[]> {
     const stale = topics.filter(({ announcedMs }) => nowMs - announcedMs > STALE_MS);
     const gone = new Set(await this.tidy(stale));
     return topics.map(({ topic }) => topic).filter((topic) => !gone.has(topic));
   }
 
-  /** Notes that patterns are subscribed. Returns the server's clock. */
+  /** Notes that patterns are subscribed. Resolves with the server's clock. */
   async hear(patterns: readonly GroupPattern[]): Promise<number> {
     const [now] = await this.askPatterns(1, patterns);
     return Number(now);
@@ -109,7 +117,7 @@ export class TopicDirectory {
     wanted?: () => boolean,
   ): Promise<readonly (string | number)[]> {
     const args = [notes, ...patterns.map(({ group, pattern }) => `${group} ${pattern}`)];
-    const ask = (client: Redis | Cluster) => hearPatterns.run(client, [this.keys.patterns], args);
+    const ask = (client: StreamClient) => hearPatterns.run(client, [this.keys.patterns], args);
     return (await persist(this.connection, ask, wanted)) as (string | number)[];
   }
 
@@ -123,6 +131,77 @@ export class TopicDirectory {
     await this.connection.run((client) => tidyTopics.run(client, [this.keys.topics], args));
     return stale.filter((_, index) => there[index] === 0).map(({ topic }) => topic);
   }
+}
+
+/** The topics that one publisher has announced lately. */
+export class TopicAnnouncements {
+  private readonly announced = new Set<string>();
+  private sinceMs = performance.now();
+
+  constructor(private readonly directory: TopicDirectory) {}
+
+  /** The topics among these that are to be announced before anything is stored for them. */
+  due(messages: readonly { readonly topic: string }[]): string[] {
+    if (performance.now() - this.sinceMs > AGAIN_MS) {
+      this.announced.clear();
+      this.sinceMs = performance.now();
+    }
+    const due = new Set<string>();
+    let last: string | undefined;
+    for (const { topic } of messages) {
+      if (topic !== last && !this.announced.has(topic)) due.add(topic);
+      last = topic;
+    }
+    return [...due];
+  }
+
+  /** Rejects when Redis refuses, or cannot be reached while `wanted`. */
+  async announce(topics: readonly string[], wanted: () => boolean): Promise<void> {
+    await this.directory.announce(topics, wanted);
+    for (const topic of topics) this.announced.add(topic);
+  }
+}
+
+/** Notes how `by` uses a topic, for `holdMs`, unless others use it otherwise. @see TopicAgreements.agreeOn */
+export async function agreeOnTopic(
+  { clustered, keys: names, publish, rights }: StreamContext,
+  topic: string,
+  { use, by, holdMs }: { readonly use: TopicUse; readonly by: string; readonly holdMs: number },
+): Promise<TopicDissent | undefined> {
+  const keys = [names.uses(topic), names.topic(topic).stream];
+  const args = [letterOf(use), by, Math.ceil(holdMs)];
+  const ask = rights.before('agreements', keys, (client) => agreement.run(client, keys, args));
+  // The client of a Cluster is made with the first question.
+  const asked = clustered ? persistFor(publish, ask, CLUSTER_READY_MS) : publish.run(ask);
+  const others = (await asked) as string[];
+  return others.length === 0 ? undefined : dissent(others);
+}
+
+/** @see TopicAgreements.releaseTopics */
+export async function releaseTopics(
+  { keys, publish }: StreamContext,
+  topics: readonly string[],
+  by: string,
+): Promise<void> {
+  const members = Object.values(letters).map((letter) => `${letter} ${by}`);
+  for (let index = 0; index < topics.length; index += RELEASED_TOGETHER) {
+    const some = topics.slice(index, index + RELEASED_TOGETHER).map((topic) => keys.uses(topic));
+    await publish.run((client) => Promise.all(some.map((key) => client.zrem(key, ...members))));
+  }
+}
+
+function letterOf({ delivery, bare }: TopicUse): string {
+  if (delivery === 'at-least-once') return letters.least;
+  return bare ? letters.bare : letters.most;
+}
+
+function dissent(others: readonly string[]): TopicDissent {
+  const [letter] = others[0];
+  return {
+    delivery: letter === letters.least ? 'at-least-once' : 'at-most-once',
+    bare: letter === letters.bare,
+    by: others.map((other) => other.slice(2)),
+  };
 }
 
 function pairs(flat: readonly string[]): ListedTopic[] {

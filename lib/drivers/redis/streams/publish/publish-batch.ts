@@ -4,8 +4,8 @@ import { PublishOutcomeUnknownError } from '../../../../errors/publish.errors.js
 import { NotReplicatedError, StreamFullError } from '../../../../errors/stream.errors.js';
 import type { PendingPublish } from '../../pubsub/pending-publish.js';
 import { toDriverError } from '../../redis-error.js';
+import type { StreamContext } from '../stream-context.js';
 import type { StreamKeys } from '../stream-keys.js';
-import type { ResolvedStreamOptions } from '../stream-options.js';
 import { asBuffer, type ScriptArgument } from '../stream-script.js';
 
 /** How long a publisher's log outlives its last batch, beyond the longest that a publish of the batch may wait. */
@@ -51,15 +51,14 @@ export class PublishBatch {
     readonly messages: readonly PendingPublish[],
     log: string,
     number: number,
-    keys: StreamKeys,
-    private readonly options: ResolvedStreamOptions,
+    private readonly context: StreamContext,
   ) {
     const logMs = LOG_SPARE_MS + longestTimeout(messages);
-    const { deduplicationMs, maxLength, dropOldest, unread } = options;
+    const { deduplicationMs, maxLength, dropOldest, unread } = context.options;
     this.keys = [log];
     this.args = [String(number), logMs, deduplicationMs, maxLength, dropOldest ? 1 : 0];
     this.args.push(unread.maxLength, unread.maxBytes, unread.maxAgeMs);
-    for (const message of messages) this.add(message, keys);
+    for (const message of messages) this.add(message, context.keys);
   }
 
   /** Whether anybody still waits for it. */
@@ -67,7 +66,7 @@ export class PublishBatch {
     return this.messages.some((message) => !message.isSettled);
   }
 
-  /** Settles each message by what the script said of it; `blames`: who holds a full topic up. */
+  /** Settles each message by the answer of the script; `blames`: the groups that keep a topic full. */
   settle(reply: PublishReply, blames: ReadonlyMap<string, string | undefined>): void {
     for (const [index, message] of this.messages.entries())
       this.settleOne(message, reply.results[index], reply, blames);
@@ -88,12 +87,14 @@ export class PublishBatch {
   ): void {
     const kind = result[0];
     if (kind === streamFull)
-      message.fail(new StreamFullError(message.topic, this.options.maxLength, blames.get(message.topic)));
+      message.fail(
+        new StreamFullError(message.topic, this.context.options.maxLength, blames.get(message.topic)),
+      );
     else if (kind === refused) message.fail(refusal(result.slice(1)));
     else if (unlisted !== undefined)
       message.fail(new PublishOutcomeUnknownError(message.topic, { cause: unlisted }));
-    else if (replicas < this.options.replicas)
-      message.fail(new NotReplicatedError(message.topic, replicas, this.options.replicas));
+    else if (replicas < this.context.options.replicas)
+      message.fail(new NotReplicatedError(message.topic, replicas, this.context.options.replicas));
     else message.accept(receiptOf(kind === duplicate, kind === duplicate ? result.slice(1) : result));
   }
 
@@ -138,5 +139,3 @@ function longestTimeout(messages: readonly PendingPublish[]): number {
   for (const { options } of messages) if (options.timeoutMs > longest) longest = options.timeoutMs;
   return longest;
 }
-
-/** ioredis takes Buffers; the bytes themselves are shared, not copied. */

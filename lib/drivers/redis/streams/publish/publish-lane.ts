@@ -1,19 +1,15 @@
-import type { Cluster, Redis } from 'ioredis';
 import { ClosedError } from '../../../../errors/bus.errors.js';
 import { PublishTimeoutError } from '../../../../errors/publish.errors.js';
 import type { PendingPublish } from '../../pubsub/pending-publish.js';
 import { isRefusal, replyCode, toDriverError } from '../../redis-error.js';
-import type { RedisBufferLimit } from '../../redis-options.js';
-import type { AbandonedGroups } from '../group/abandoned-groups.js';
-import { publishScript } from '../scripts/publish-script.js';
-import { persist, type StreamConnection } from '../stream-connection.js';
-import type { StreamKeys } from '../stream-keys.js';
-import type { ResolvedStreamOptions } from '../stream-options.js';
+import type { AbandonedGroups } from '../group/groups.js';
+import type { TopicAnnouncements } from '../patterns/topic-directory.js';
+import { publishScript } from '../scripts/publish-scripts.js';
+import { persist, type StreamClient, type StreamConnection } from '../stream-connection.js';
+import type { StreamContext } from '../stream-context.js';
 import { StreamScript } from '../stream-script.js';
 import { PublishBatch, type PublishReply, readPublishReply } from './publish-batch.js';
-import type { PublishReports } from './publish-reports.js';
-import type { PublishRights } from './publish-rights.js';
-import type { TopicAnnouncements } from './topic-announcements.js';
+import type { PublishReports, PublishRights } from './publish-reports.js';
 
 /** A script should stay below a millisecond. */
 const MAX_MESSAGES = 256;
@@ -21,30 +17,21 @@ const MAX_BYTES = 256 * 1024;
 
 const script = new StreamScript(publishScript);
 
-/** What a stream publisher works with. */
-export interface StreamPublisherSetup {
-  readonly connection: StreamConnection;
-  readonly keys: StreamKeys;
-  readonly options: ResolvedStreamOptions;
-  readonly announcements: TopicAnnouncements;
-  readonly abandoned: AbandonedGroups;
-  readonly bufferLimit: Required<Readonly<RedisBufferLimit>>;
-  /** Whether each topic needs a script call of its own, as its keys have a slot of their own. */
-  readonly bySlot: boolean;
-  /** Names this publisher in its logs of what was sent. */
-  readonly name: string;
-  readonly reports: PublishReports;
-}
-
 /** The publisher that a lane belongs to. */
 export interface PublishLaneOwner {
-  readonly setup: StreamPublisherSetup;
+  readonly context: StreamContext;
+  readonly connection: StreamConnection;
+  /** Names the publisher in its logs of what was sent. */
+  readonly name: string;
   readonly rights: PublishRights;
-  /** Redis has it. */
+  readonly reports: PublishReports;
+  readonly announcements: TopicAnnouncements;
+  readonly abandoned: AbandonedGroups;
+  /** The batch of the publish is answered. */
   accepted(pending: PendingPublish): void;
   /** A number that no other batch of the publisher has. */
   nextBatch(): number;
-  /** It does not wait any more. */
+  /** The publish does not wait in the lane any more. */
   withdrawn(pending: PendingPublish): void;
 }
 
@@ -68,8 +55,7 @@ export class PublishLane {
     topic: string | undefined,
     private readonly onIdle: () => void,
   ) {
-    const { keys, name } = owner.setup;
-    this.log = keys.sent(name, topic);
+    this.log = owner.context.keys.sent(owner.name, topic);
   }
 
   add(pending: PendingPublish): void {
@@ -80,7 +66,7 @@ export class PublishLane {
     queueMicrotask(() => process.nextTick(this.flush));
   }
 
-  /** Resolves when nobody waits for an answer any more. */
+  /** Resolves when no publish waits for its answer any more. */
   idle(): Promise<void> {
     const awaited = this.scheduled || this.head < this.queue.length || this.current?.isWanted === true;
     if (!awaited) return Promise.resolve();
@@ -100,19 +86,20 @@ export class PublishLane {
   }
 
   private readonly flush = (): void => {
-    const { connection } = this.owner.setup;
+    const { connection } = this.owner;
     if (connection.client === undefined && this.head < this.queue.length) return void this.wait();
     this.scheduled = false;
     const messages = this.take();
-    if (messages.length > 0) void this.send(messages);
-    else this.becomeIdle();
+    if (messages.length > 0) return void this.send(messages);
+    this.wake();
+    this.onIdle();
   };
 
   /** Nothing counts as sent before there is a connection. */
   private async wait(): Promise<void> {
     this.scheduled = true;
     try {
-      await this.owner.setup.connection.ready();
+      await this.owner.connection.ready();
       this.flush();
     } catch {
       this.abandon();
@@ -144,7 +131,7 @@ export class PublishLane {
   }
 
   private async send(messages: readonly PendingPublish[]): Promise<void> {
-    const { reports } = this.owner.setup;
+    const { reports } = this.owner;
     this.sending = true;
     this.current = this.batchOf(messages);
     this.refused = false;
@@ -167,20 +154,19 @@ export class PublishLane {
   }
 
   private async blames(topics: readonly string[]): Promise<Map<string, string | undefined>> {
-    const { abandoned } = this.owner.setup;
+    const { abandoned } = this.owner;
     return new Map(
       await Promise.all(topics.map(async (topic) => [topic, await abandoned.blame(topic)] as const)),
     );
   }
 
   private batchOf(messages: readonly PendingPublish[]): PublishBatch {
-    const { keys, options } = this.owner.setup;
-    return new PublishBatch(messages, this.log, this.owner.nextBatch(), keys, options);
+    return new PublishBatch(messages, this.log, this.owner.nextBatch(), this.owner.context);
   }
 
-  /** Nothing is accepted before those who subscribe to patterns can find its topic. */
+  /** Stores the batch. No message is accepted before subscribers of patterns can find its topic. */
   private async storeListed(): Promise<PublishReply> {
-    const { abandoned, announcements, connection, keys } = this.owner.setup;
+    const { abandoned, announcements, connection, context } = this.owner;
     const wanted = () => this.current?.isWanted === true;
     const list = (topics: readonly string[]) =>
       topics.length === 0 ? undefined : announcements.announce(topics, wanted).catch(toDriverError);
@@ -189,7 +175,9 @@ export class PublishLane {
     const [answer, replicas] = await persist(connection, (client) => this.store(client), wanted);
     const reply = readPublishReply(answer, replicas);
     // The server has lost the stream, and with it perhaps the list.
-    const lost = reply.made.map((stream) => keys.topicOf(stream)).filter((topic) => !due.includes(topic));
+    const lost = reply.made
+      .map((stream) => context.keys.topicOf(stream))
+      .filter((topic) => !due.includes(topic));
     if (due.length > 0) void abandoned.look(due);
     const unlisted = (await listing) ?? (await list(lost)) ?? undefined;
     return { ...reply, unlisted };
@@ -199,8 +187,8 @@ export class PublishLane {
    * The reply of the script, and how many replicas have what it wrote. What a server has turned down was not stored: a message
    * whose time is over meanwhile is not sent again.
    */
-  private async store(client: Redis | Cluster): Promise<[unknown, number]> {
-    const { replicas, replicasTimeoutMs } = this.owner.setup.options;
+  private async store(client: StreamClient): Promise<[unknown, number]> {
+    const { replicas, replicasTimeoutMs } = this.owner.context.options;
     if (!this.owner.rights.passed) await this.assertRights(client);
     if (this.refused) this.leaveOutSettled();
     const { keys, args, messages } = this.current as PublishBatch;
@@ -220,13 +208,13 @@ export class PublishLane {
     }
   }
 
-  /** Nothing of the batch is sent before; who gives up meanwhile is left out. A stream comes first, as the rights are tried on it. */
-  private async assertRights(client: Redis | Cluster): Promise<void> {
+  /** Nothing of the batch is sent before; a publish that gives up meanwhile is left out. The rights are tried on the stream. */
+  private async assertRights(client: StreamClient): Promise<void> {
     const { messages, keys } = this.current as PublishBatch;
     const [log, stream, ...others] = keys;
     for (const message of messages) message.turnedDown();
     this.refused = true;
-    const { topics } = this.owner.setup.keys;
+    const { topics } = this.owner.context.keys;
     await this.owner.rights.assert(client, [stream, log, ...others, `${stream}:read`, topics]);
   }
 
@@ -236,11 +224,6 @@ export class PublishLane {
     const left = messages.filter((message) => !message.isSettled);
     if (left.length < messages.length) this.current = this.batchOf(left);
     this.refused = false;
-  }
-
-  private becomeIdle(): void {
-    this.wake();
-    this.onIdle();
   }
 
   private wake(): void {

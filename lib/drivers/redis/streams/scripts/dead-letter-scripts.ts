@@ -1,13 +1,14 @@
-import {
-  appendFunction,
-  comeBackFunction,
-  floorFunctions,
-  nowFunction,
-  pastLimit,
-  unburiedFunction,
-} from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
-/** Whether the topic has the group, or dead letters of it. KEYS: stream, dead letters. ARGV: group. */
+const letters = `
+local dead, retry, state, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+`;
+
+/**
+ * Whether the topic has the group, or dead letters of it.
+ *
+ * KEYS: stream, dead letters. ARGV: group. Answers: 1 or 0.
+ */
 export const groupExistsScript = `
 if redis.call('EXISTS', KEYS[2]) == 1 then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
@@ -19,11 +20,20 @@ end
 return 0
 `;
 
-const letters = `
-local dead, retry, state, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-`;
-
-const replay = `
+/**
+ * Hands one dead letter back to its group as a first attempt.
+ *
+ * KEYS: dead letters, retry stream, state, settled parts. ARGV: position, and optionally the bytes of one message in place of
+ * the letter's own.
+ * Answers: 1 if it was there, 0 if not, -1 if it holds several messages and so cannot take other bytes.
+ */
+export const replayScript =
+  lua.opening +
+  letters +
+  lua.appendFunction +
+  lua.comeBackFunction +
+  lua.unburiedFunction +
+  `
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not found then return 0 end
 local letter = fieldsOf(found[2])
@@ -35,19 +45,16 @@ redis.call('XDEL', KEYS[1], ARGV[1])
 return 1
 `;
 
-const functions = pastLimit + floorFunctions + nowFunction + letters + appendFunction;
-
 /**
- * Hands one dead letter back to its group as a first attempt. KEYS: dead letters, retry stream, state, settled parts. ARGV:
- * position, and maybe the bytes of one message in place of its own. Reply: 1 if it was there, -1 if it holds several messages and
- * was not to come back as it is.
+ * Deletes one dead letter.
+ *
+ * KEYS: as for a replay. ARGV: position. Answers: 1 if it was there, else 0.
  */
-export const replayScript = functions + comeBackFunction + unburiedFunction + replay;
-
-/** Deletes one dead letter. KEYS: as for a replay. ARGV: position. Reply: 1 if it was there. */
 export const removeLetterScript =
-  functions +
-  unburiedFunction +
+  lua.opening +
+  letters +
+  lua.appendFunction +
+  lua.unburiedFunction +
   `
 local found = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
 if not found then return 0 end
@@ -55,7 +62,11 @@ unburied(fieldsOf(found[2]))
 return redis.call('XDEL', dead, ARGV[1])
 `;
 
-/** Deletes all dead letters and answers how many there were. KEYS: dead letters, state. */
+/**
+ * Deletes all dead letters.
+ *
+ * KEYS: dead letters, state. Answers: how many there were.
+ */
 export const purgeScript = `
 local count = redis.call('XLEN', KEYS[1])
 redis.call('DEL', KEYS[1])

@@ -1,18 +1,18 @@
-import {
-  appendFunction,
-  buryFunction,
-  comeBackFunction,
-  DAY_MS,
-  fatesFunction,
-  floorFunctions,
-  moveFunction,
-  nowFunction,
-  pastLimit,
-  promoteFunction,
-  unburiedFunction,
-} from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
-const open = `
+/**
+ * Makes the group where it is missing: at its checkpoint where one is known (at the beginning if the stream is younger than
+ * that), else at `start`. Registers the consumer.
+ *
+ * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms that it counts as alive, start, checkpoint or nothing.
+ * Answers: now; whether the group was made; whether the stream was there; its last id; messages ever added (-1: not known);
+ * whether only the retry stream was missing; the last id that was counted, or nothing; what the group is set to: 1 if paused,
+ * its limit, how often it was moved.
+ * Errors: what Redis answers to XGROUP CREATE, unless the group is there.
+ */
+export const openScript =
+  lua.opening +
+  `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, claimAfter, start, known = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local counts, last, added, counted = stream .. ':counts', '0-0', 0, ''
@@ -47,35 +47,46 @@ if back.err and not string.find(back.err, 'BUSYGROUP', 1, true) then return redi
 -- The retries went without their stream.
 local evicted = (created == 0 and not back.err) and 1 or 0
 for _, name in ipairs({ ':later', ':later-bodies', ':counts' }) do redis.call('PERSIST', stream .. name) end
-redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
+redis.call('SET', stream .. ':read', '1', 'PX', ${lua.DAY_MS})
 redis.call('ZADD', members, now + claimAfter, consumer)
-redis.call('PEXPIRE', members, claimAfter + ${DAY_MS})
+redis.call('PEXPIRE', members, claimAfter + ${lua.DAY_MS})
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
 local setting = redis.call('HMGET', state, 'paused', 'limit', 'moves')
 return { text(now), created, existed and 1 or 0, last, added, evicted, counted, setting[1] or '', setting[2] or '', setting[3] or '' }
 `;
 
 /**
- * Makes the group where it is missing: at its checkpoint when one is known (at the beginning when the stream is younger
- * than that), else where \`start\` says. Registers the consumer.
+ * What a group needs now and then, done by any of its members: says that this member is alive, moves what is due, gives what
+ * dead members hold back to the group (what they were running counts as crashed), notes the checkpoint, and trims what every
+ * group is done with.
  *
- * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms it counts as alive, start, checkpoint or nothing.
- * Reply: now, whether the group was made, whether the stream was there, its last id, its messages ever added (-1 unknown),
- * whether only the retry stream was missing, the last id that was counted or nothing; what the group is set to: 1 if
- * paused, its limit, how often it was moved.
+ * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies.
+ * ARGV: group, consumer, ms that it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries
+ * to move at most, most dead letters that are kept, 1 to look also for what is rare (consumers that are no members, retries
+ * whose order was evicted), what this member says of itself as JSON.
+ * Answers: now; NOGROUP, and then nothing further, or nothing; when the next is due, or nothing; what the consumer holds; how
+ * many other members are alive (17 at most); entries taken back; entries found trimmed or evicted; dead letters that gave way
+ * to newer ones; checkpoint; messages ever added (-1: not known); budget left; the last id that was counted; entries that
+ * became dead letters for crashes; what the group is set to: 1 if paused, its limit, how often it was moved.
  */
-export const openScript = pastLimit + floorFunctions + nowFunction + open;
-
-const upkeep = `
+export const upkeepScript =
+  lua.opening +
+  `
 local stream, retry, state, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local delayed, bodies, dead, parts, later, laterBodies = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local group, consumer, claimAfter = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local maxCrashes, reaps, trims, budget = tonumber(ARGV[4]), ARGV[5] == '1', ARGV[6] == '1', tonumber(ARGV[7])
 local maxDead, sweeps, info = tonumber(ARGV[8]), ARGV[9] == '1', ARGV[10]
 local source = { S = stream, R = retry }
-`;
-
-const upkeepSteps = `
+` +
+  lua.appendFunction +
+  lua.comeBackFunction +
+  lua.promoteFunction +
+  lua.unburiedFunction +
+  lua.buryFunction +
+  lua.moveFunction +
+  lua.fatesFunction +
+  `
 local mine, gone = 0, false
 for _, key in pairs(source) do
   local summary = redis.pcall('XPENDING', key, group)
@@ -124,7 +135,7 @@ if now - tonumber(notes[2] or now) > claimAfter * 2 / 3 then
   redis.call('HSET', state, 'grace', text(grace))
 end
 redis.call('ZADD', members, now + claimAfter, consumer)
-if sweeps then redis.call('PEXPIRE', members, claimAfter + ${DAY_MS}) end
+if sweeps then redis.call('PEXPIRE', members, claimAfter + ${lua.DAY_MS}) end
 
 -- The first of them by when they were last heard of: those that are dead, and a few of the others.
 local first, silent, others = redis.call('ZRANGE', members, 0, 16, 'WITHSCORES'), {}, 0
@@ -182,109 +193,115 @@ return { text(now), '', due and text(due) or '', mine, others, reaped, lost + ev
 `;
 
 /**
- * What a group needs every now and then, done by any of its members: says that this one is alive, moves what is due, takes
- * what dead members hold back to the group (what they were running counts as crashed),
- * notes the checkpoint, and trims what every group is done with.
+ * Writes what a consumer runs.
  *
- * KEYS: stream, retry stream, state, members, delayed, bodies, dead letters, parts, later, later's bodies. ARGV: group,
- * consumer, ms it counts as alive, crashes that are too many, 1 to look for dead members, 1 to trim, entries to move at most, most dead letters that are kept, 1 to look also for
- * what is seldom there: consumers that are no members, and retries whose order was evicted, what this member says of itself as JSON.
- * Reply: now, NOGROUP or nothing, when the next is due or nothing, what the consumer holds, how many other members are alive (17 at most),
- * entries taken back, entries found trimmed or evicted, dead letters that gave way to newer ones, checkpoint, messages ever added (-1 unknown), budget left, the last id that was counted, entries that became dead letters for crashes; what the group
- * is set to: 1 if paused, its limit, how often it was moved.
+ * KEYS: stream, state. ARGV: consumer, the text of its mark.
  */
-export const upkeepScript =
-  pastLimit +
-  floorFunctions +
-  nowFunction +
-  upkeep +
-  appendFunction +
-  comeBackFunction +
-  promoteFunction +
-  unburiedFunction +
-  buryFunction +
-  moveFunction +
-  fatesFunction +
-  upkeepSteps;
-
-const release = `
-local stream, retry, state, members, dead, parts = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local group, consumer, leaves, maxDead = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[4])
-local maxCrashes = math.huge
-local source = { S = stream, R = retry }
+export const runningScript = `${lua.pastLimit}
+return redis.call('HSET', KEYS[2], 'running:' .. ARGV[1], ARGV[2])
 `;
 
-const releaseSteps = `
-for _, key in pairs(source) do
-  local summary = redis.pcall('XPENDING', key, group)
-  if summary.err then return { 0, 0, 0 } end
+/**
+ * Takes, keeps or gives up the right to be the only reader of a group. The right is free when its reader gave it up or was
+ * silent for the time it counts as alive, and no other consumer holds an entry: what a former reader held is settled, or back
+ * in the group's retry stream, before the next one reads.
+ *
+ * KEYS: stream, retry stream, state. ARGV: group, consumer, ms that it counts as alive, 1 to give up.
+ * Answers: 1 if it has the right, else 0.
+ */
+export const soleReaderScript =
+  lua.pastLimit +
+  lua.nowFunction +
+  `
+local stream, retry, state = KEYS[1], KEYS[2], KEYS[3]
+local group, consumer, claimAfter = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local reader = redis.call('HGET', state, 'reader')
+if ARGV[4] == '1' then
+  if reader == consumer then redis.call('HDEL', state, 'reader', 'reader-until') end
+  return 0
 end
-local moved, begun = 0, {}
-for i = 5, #ARGV, 3 do
-  local letter, id = ARGV[i], ARGV[i + 1]
-  begun[letter .. id] = tonumber(ARGV[i + 2])
-  if not leaves and #redis.call('XPENDING', source[letter], group, id, id, 1, consumer) > 0 then
-    move(letter, id, { released = begun[letter .. id] })
-    moved = moved + 1
-  end
-end
-if leaves then
-  for letter, key in pairs(source) do
-    for _, pending in ipairs(redis.call('XPENDING', key, group, '-', '+', 1000, consumer)) do
-      move(letter, pending[1], { released = begun[letter .. pending[1]] })
-      moved = moved + 1
+if reader ~= consumer then
+  if reader and tonumber(redis.call('HGET', state, 'reader-until') or 0) > now then return 0 end
+  for _, key in ipairs({ stream, retry }) do
+    local summary = redis.pcall('XPENDING', key, group)
+    if summary.err then return 0 end
+    for _, holder in ipairs(summary[4] or {}) do
+      if holder[1] ~= consumer then return 0 end
     end
   end
-  retire(consumer)
 end
-return { moved, lost, outlived }
+redis.call('HSET', state, 'reader', consumer, 'reader-until', text(now + claimAfter))
+return 1
 `;
 
 /**
- * Gives entries back to the group at once; no crash is counted. A consumer that leaves gives up all it holds (at most 1000
- * of each stream at a time) and is deleted when it holds nothing.
+ * How many members of a group count as alive now.
  *
- * KEYS: stream, retry stream, state, members, dead letters, parts. ARGV: group, consumer, 1 if it leaves, most dead letters that are kept; then
- * \`stream id begun\` of entries, \`begun\` 1 for those that were handed to a handler. Reply: entries moved, entries lost, dead
- * letters that gave way to newer ones.
+ * KEYS: members.
  */
-export const releaseScript =
-  pastLimit +
-  floorFunctions +
-  nowFunction +
-  release +
-  appendFunction +
-  comeBackFunction +
-  unburiedFunction +
-  buryFunction +
-  moveFunction +
-  releaseSteps;
+export const censusScript = `
+local time = redis.call('TIME')
+return redis.call('ZCOUNT', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000), '+inf')
+`;
 
 /**
- * What a consumer holds: \`S<id>\` and \`R<id>\`, at most 10,000 of each.
- * KEYS: stream, retry stream. ARGV: group, consumer.
+ * The groups of a topic that nobody reads.
+ *
+ * KEYS: stream. ARGV: ms without a member from which on a group counts.
+ * Answers for each: its name; how many entries it has not handled; when it was last read, in ms since the epoch, 0 where that
+ * is not known.
  */
-export const heldScript = `
-local held = {}
-for letter, key in pairs({ S = KEYS[1], R = KEYS[2] }) do
-  for _, pending in ipairs(redis.call('XPENDING', key, ARGV[1], '-', '+', 10000, ARGV[2])) do
-    held[#held + 1] = letter .. pending[1]
+export const abandonedScript =
+  lua.floorFunctions +
+  lua.nowFunction +
+  `
+local stream, patience, found = KEYS[1], tonumber(ARGV[1]), {}
+local groups = redis.pcall('XINFO', 'GROUPS', stream)
+if groups.err then return found end
+for _, flat in ipairs(groups) do
+  local info = fieldsOf(flat)
+  local alive = redis.call('ZCOUNT', stream .. ':members:' .. info.name, now, '+inf')
+  local last = tonumber(redis.call('HGET', stream .. ':state:' .. info.name, 'at') or 0)
+  if alive == 0 and now - last >= patience then
+    local lag = tonumber(info.lag) or redis.call('XLEN', stream)
+    found[#found + 1] = { info.name, tonumber(info.pending) + lag, text(last) }
   end
 end
-return held
+return found
 `;
 
 /**
- * The fields of entries, without counting a delivery; one that was trimmed away is acknowledged, and answered with none.
- * KEYS: stream, retry stream, parts. ARGV: group, then \`S<id>\` and \`R<id>\`. Reply for each: name, fields, parts settled.
+ * Removes a group without members.
+ *
+ * KEYS: stream, members, the mark that a group has read the stream, later, later's bodies; then all other keys of the group.
+ * ARGV: group, ms that a stream without groups is kept.
+ * Answers: 1 if the group was there, 0 if not, -1 if it has members; 1 if the stream went as well.
  */
-export const fetchScript = `
-local keys, entries = { S = KEYS[1], R = KEYS[2] }, {}
-for i = 2, #ARGV do
-  local key, id = keys[string.sub(ARGV[i], 1, 1)], string.sub(ARGV[i], 2)
-  local found = redis.call('XRANGE', key, id, id)[1]
-  if not found then redis.call('XACK', key, ARGV[1], id) end
-  entries[#entries + 1] = { ARGV[i], found and found[2] or {}, redis.call('HGET', KEYS[3], ARGV[i]) or '' }
+export const removeGroupScript =
+  lua.opening +
+  `
+local stream, members, mark, later, laterBodies = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local group, keptFor = ARGV[1], ARGV[2]
+if redis.call('ZCOUNT', members, now, '+inf') > 0 then return { -1, 0 } end
+local there = 0
+if redis.call('EXISTS', stream) == 1 then
+  -- What every group has handled goes first: without a group nobody could tell.
+  trim(stream)
+  there = redis.call('XGROUP', 'DESTROY', stream, group)
 end
-return entries
+for i = 6, #KEYS do there = math.max(there, redis.call('DEL', KEYS[i])) end
+redis.call('DEL', members)
+if redis.call('EXISTS', stream) == 0 then return { there, 0 } end
+if #redis.call('XINFO', 'GROUPS', stream) > 0 then
+  trim(stream)
+  return { there, 0 }
+end
+redis.call('DEL', mark)
+if redis.call('XLEN', stream) == 0 and redis.call('EXISTS', later) == 0 then
+  redis.call('DEL', stream, laterBodies, stream .. ':counts')
+  return { there, 1 }
+end
+redis.call('PEXPIRE', stream, keptFor)
+redis.call('PEXPIRE', stream .. ':counts', keptFor)
+return { there, 0 }
 `;

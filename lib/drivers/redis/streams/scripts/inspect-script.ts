@@ -1,10 +1,19 @@
-import { idFunctions, nowFunction } from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
-const totals = `
+/**
+ * What a topic holds, and where its groups are. Writes nothing, and answers no payload. The second half of an entry's id holds
+ * a running total of messages, so what a group has not read is a difference, whatever was trimmed below.
+ *
+ * KEYS: stream, later, counts; the keys of the groups, whose names are found there, are of the same slot. ARGV: 1 to count bytes
+ * as well.
+ * Answers: nothing where the topic is not there, else JSON; empty lists in it are objects.
+ */
+export const inspectScript =
+  lua.idFunctions +
+  lua.nowFunction +
+  `
 local function timeOf(id) return (split(id)) end
-`;
 
-const reading = `
 -- What is known of the totals in a stream's ids. Entries up to \`since\` carry none.
 local function countsOf(length, total, last, since, cut)
   return { length = length, total = tonumber(total) or 0, known = total and true or length == 0, last = last,
@@ -62,9 +71,7 @@ local function held(letter, stream, group, tally, into)
     end
   until #page < 1000
 end
-`;
 
-const group = `
 local function deadLetters(state, key)
   local entries, counted, reasons, reply = redis.call('XLEN', key), 0, {}, {}
   for name, value in pairs(state) do
@@ -124,9 +131,7 @@ local function groupOf(stream, topic, info)
     members = membersOf(stream .. ':members:' .. name, state, holding.byMember),
   }, base, oldest, holding.ids
 end
-`;
 
-const inspect = `
 local stream, later, counts = KEYS[1], KEYS[2], KEYS[3]
 if redis.call('EXISTS', stream, later) == 0 then return false end
 local length = redis.call('XLEN', stream)
@@ -186,12 +191,3 @@ return cjson.encode({
   overdue = redis.call('ZCOUNT', later, '-inf', '(' .. text(now)), groups = groups,
 })
 `;
-
-/**
- * What a topic holds, and where its groups are. Writes nothing, and answers no payload. A running total of messages is the
- * second half of the ids of entries, so that what a group has not read is a difference, whatever was trimmed below.
- *
- * KEYS: stream, later, counts; those of the groups, whose names are found there, are of the same slot. ARGV: 1 for the
- * bytes as well. Reply: nothing where the topic is not there, else JSON; lists in it that are empty are objects.
- */
-export const inspectScript = idFunctions + nowFunction + totals + reading + group + inspect;

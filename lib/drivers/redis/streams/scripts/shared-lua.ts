@@ -1,3 +1,9 @@
+/** How long what nobody stored messages in is kept after its last use: marks that are made again, and who was a member. Milliseconds. */
+export const DAY_MS = 86_400_000;
+
+/** How long the lists of topics and of patterns are kept after the last use of any of them. Milliseconds. */
+export const LISTS_KEPT_MS = 30 * DAY_MS;
+
 /** Lua functions for ids and replies, which ask the server nothing. Ids are compared as pairs of numbers. */
 export const idFunctions = `
 local function split(id)
@@ -76,15 +82,33 @@ local function trim(stream)
 end
 `;
 
+/** `now`: the server's clock in milliseconds. */
+export const nowFunction = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function text(number) return string.format('%.0f', number) end
+`;
+
 /**
- * tallyOf(stream, hash, prefix) reads how many messages the stream has had, from the fields \`<prefix>t\` and
- * \`<prefix>last\` of the hash. append(tally, messages, left, field, value …) adds an entry of \`messages\` messages, \`left\` of
+ * A script goes on past the server's memory limit once it has written something that takes none. Whatever settles, moves or
+ * looks after what is stored begins so, as it is what makes room. `KEYS[1]` is a key that does not expire.
+ */
+export const pastLimit = `
+redis.call('PERSIST', KEYS[1])
+`;
+
+/** What a script begins with that makes room, asks for the time and trims. */
+export const opening = pastLimit + floorFunctions + nowFunction;
+
+/**
+ * tallyOf(stream, hash, prefix) reads how many messages the stream has had, from the fields `<prefix>t` and
+ * `<prefix>last` of the hash. append(tally, messages, left, field, value …) adds an entry of `messages` messages, `left` of
  * them not settled, and answers its id or the error. keep(tally) writes the tally down: after the last append. addCounted does both,
  * and fails where it is refused.
  *
- * Ids are \`<ms>-<total * 4096 + messages - 1>\`, with the total of what was left, this entry's included: so what a group has
+ * Ids are `<ms>-<total * 4096 + messages - 1>`, with the total of what was left, this entry's included: so what a group has
  * still to read is the stream's total less that of its last-delivered-id, and no payload is looked at for it. Where the
- * hash is gone, or others wrote to the stream, totals go on from its last id; \`<prefix>since\` is then that id, and entries
+ * hash is gone, or others wrote to the stream, totals go on from its last id; `<prefix>since` is then that id, and entries
  * up to it count as one message each. Needs: now, text, split, fieldsOf.
  */
 export const appendFunction = `
@@ -157,29 +181,8 @@ end
 `;
 
 /**
- * A script goes on past the server's memory limit once it has written something that takes none. Whatever settles, moves or
- * looks after what is stored begins so, as it is what makes room. \`KEYS[1]\` is a key that does not expire.
- */
-export const pastLimit = `
-redis.call('PERSIST', KEYS[1])
-`;
-
-/** How long what nobody stored messages in is kept after its last use: marks that are made again, and who was a member. Milliseconds. */
-export const DAY_MS = 86_400_000;
-
-/** How long the lists of topics and of patterns are kept after the last use of any of them. Milliseconds. */
-export const LISTS_KEPT_MS = 30 * DAY_MS;
-
-/** \`now\`: the server's clock in milliseconds. */
-export const nowFunction = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function text(number) return string.format('%.0f', number) end
-`;
-
-/**
- * unburied(letter) takes a dead letter, by its fields, out of the counts of the group: \`dead:<reason>\` letters by reason and
- * \`deadm\` messages. Needs: state, partsIn.
+ * unburied(letter) takes a dead letter, by its fields, out of the counts of the group: `dead:<reason>` letters by reason and
+ * `deadm` messages. Needs: state, partsIn.
  */
 export const unburiedFunction = `
 local function unburied(letter)
@@ -190,8 +193,8 @@ end
 
 /**
  * bury(messages, settled, reason, field, value …) adds a dead letter of so many messages, without the parts that the list
- * names, and counts it; what is beyond \`maxDead\` gives way to it, the oldest first, at most 1000 or about 1 MB at a
- * time, and counts as \`outlived\`. Trimmed first, as that makes room. Needs: dead, maxDead, state, unburied.
+ * names, and counts it; what is beyond `maxDead` gives way to it, the oldest first, at most 1000 or about 1 MB at a
+ * time, and counts as `outlived`. Trimmed first, as that makes room. Needs: dead, maxDead, state, unburied.
  */
 export const buryFunction = `
 local outlived = 0
@@ -220,9 +223,9 @@ end
 
 /**
  * move(letter, id, fate) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or to
- * the dead letters when its processes crashed too often. \`fate\`: \`crashed\`, \`died\` and \`released\` count one more crash,
- * death or release; \`by\` and \`heard\` tell which member died and when it was last heard, \`begun\` which parts of a bundle ran.
- * Needs: stream keys \`source\` by letter, parts, group, maxCrashes, bury, comeBack.
+ * the dead letters when its processes crashed too often. `fate`: `crashed`, `died` and `released` count one more crash,
+ * death or release; `by` and `heard` tell which member died and when it was last heard, `begun` which parts of a bundle ran.
+ * Needs: stream keys `source` by letter, parts, group, maxCrashes, bury, comeBack.
  */
 export const moveFunction = `
 local lost, crashedOut = 0, 0
@@ -268,7 +271,7 @@ end
 `;
 
 /**
- * fates(consumer): what a member that died was running, as it has told in its mark, for \`move\`. What ran counts one crash.
+ * fates(consumer): what a member that died was running, as it has told in its mark, for `move`. What ran counts one crash.
  * What had not begun counts one death; what ran beside a suspect that was tried alone counts two, as it may have been the
  * reason as well.
  * Needs: members, state, claimAfter.
@@ -294,7 +297,7 @@ end
 `;
 
 /**
- * expireUnread(stream, later, bodies, age): what no group reads is kept for \`age\` ms more; what is delayed, for so long after the
+ * expireUnread(stream, later, bodies, age): what no group reads is kept for `age` ms more; what is delayed, for so long after the
  * last of it is due. Needs: now.
  */
 export const expireUnreadFunction = `
@@ -311,7 +314,7 @@ end
 
 /**
  * promote(set, bodies, store) hands what has come due to store(messages, settled, field, value …), unless its time to live is
- * over, at most 256 at a time, and returns when the next is due. What the server has evicted of it counts as \`vanished\`.
+ * over, at most 256 at a time, and returns when the next is due. What the server has evicted of it counts as `vanished`.
  * Needs: now, fieldsOf. storeOf(stream) is the store of a topic. Needs: addCounted.
  */
 export const promoteFunction = `

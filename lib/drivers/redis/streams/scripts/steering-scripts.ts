@@ -1,6 +1,6 @@
-import { floorFunctions, LISTS_KEPT_MS, nowFunction, pastLimit } from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
-/** positionOf(group): the group's last-delivered-id; nil where the stream has no such group. Needs: fieldsOf. */
+/** positionOf(stream, group): the group's last-delivered-id; nil where the stream has no such group. Needs: fieldsOf. */
 const positionFunction = `
 local function positionOf(stream, group)
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
@@ -12,7 +12,17 @@ local function positionOf(stream, group)
 end
 `;
 
-const set = `
+/**
+ * Sets what the members of a group go by: `paused` and `limit`, an empty value for none.
+ *
+ * KEYS: stream, state. ARGV: group, then field and value of each.
+ * Answers: 1 if that changed anything, 0 if not, -1 without such a group.
+ */
+export const setGroupScript =
+  lua.pastLimit +
+  lua.floorFunctions +
+  positionFunction +
+  `
 local stream, state = KEYS[1], KEYS[2]
 if not positionOf(stream, ARGV[1]) then return -1 end
 local changed = 0
@@ -27,13 +37,11 @@ return changed
 `;
 
 /**
- * Sets fields of a group's state that its members go by: \`paused\` and \`limit\`, an empty value for none.
- * KEYS: stream, state. ARGV: group, then field and value of each. Reply: 1 if that changed anything, 0 if not, -1 without such a group.
+ * What the live members of a group say of themselves.
+ *
+ * KEYS: members, state. Answers: the JSON of each, empty for one that has said nothing yet.
  */
-export const setGroupScript = pastLimit + floorFunctions + positionFunction + set;
-
-/** What the live members of a group say of themselves. KEYS: members, state. Reply: the JSON of each, empty for one that has said nothing yet. */
-export const memberReportsScript = `${nowFunction}
+export const memberReportsScript = `${lua.nowFunction}
 local found = {}
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], now, '+inf')) do
   found[#found + 1] = redis.call('HGET', KEYS[2], 'info:' .. name) or ''
@@ -41,7 +49,18 @@ end
 return found
 `;
 
-const seek = `
+/**
+ * Moves a group.
+ *
+ * KEYS: stream, state, members, retry stream. ARGV: group, `end` or anything else, the id to begin at, 1 to skip messages.
+ * Answers: `moved`, how many messages further (back where that is negative), and the new last-delivered-id.
+ * Errors: `none` without such a group; `members` and how many where it is not paused; `loses` and how many messages would be
+ * skipped.
+ */
+export const seekScript =
+  lua.opening +
+  positionFunction +
+  `
 local stream, state, members, retry = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, kind, target, skip = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local position = positionOf(stream, group)
@@ -69,13 +88,16 @@ return { 'moved', moved, new }
 `;
 
 /**
- * Moves a group. KEYS: stream, state, members, retry stream. ARGV: group, \`end\` or anything else, the id to begin at, 1 to skip
- * messages. Reply: \`moved\`, how many messages further (back where that is negative), and the new last-delivered-id; or \`none\` without such a
- * group, \`members\` and how many where it is not paused, \`loses\` and how many messages would be skipped.
+ * Drops what waits for a group: what nobody has read, and retries.
+ *
+ * KEYS: stream, retry stream, state, delayed, bodies. ARGV: group.
+ * Answers: how many messages, or -1 without such a group.
  */
-export const seekScript = pastLimit + floorFunctions + nowFunction + positionFunction + seek;
-
-const purge = `
+export const purgeGroupScript =
+  lua.pastLimit +
+  lua.floorFunctions +
+  positionFunction +
+  `
 local stream, retry, state, delayed, bodies = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group = ARGV[1]
 local position = positionOf(stream, group)
@@ -101,12 +123,14 @@ return messages
 `;
 
 /**
- * Drops what waits for a group: what nobody has read, and retries. KEYS: stream, retry stream, state, delayed, bodies. ARGV:
- * group. Reply: how many messages, or -1 without such a group.
+ * Drops a topic that no group reads.
+ *
+ * KEYS: stream, later, its bodies.
+ * Answers: `purged` and how many messages. Errors: `groups` and the name of one that reads it.
  */
-export const purgeGroupScript = pastLimit + floorFunctions + positionFunction + purge;
-
-const purgeUnread = `
+export const purgeTopicScript =
+  lua.floorFunctions +
+  `
 local stream, later, bodies = KEYS[1], KEYS[2], KEYS[3]
 local groups = redis.pcall('XINFO', 'GROUPS', stream)
 if not groups.err and #groups > 0 then return { 'groups', groups[1][2] } end
@@ -120,10 +144,12 @@ redis.call('DEL', stream, stream .. ':counts', later, bodies)
 return { 'purged', messages }
 `;
 
-/** Drops a topic that no group reads. KEYS: stream, later, its bodies. Reply: \`purged\` and how many messages, or \`groups\` and the name of one. */
-export const purgeTopicScript = floorFunctions + purgeUnread;
-
-/** Delayed publishes. KEYS: later, its bodies. ARGV: how many to leave out, how many at most. Reply for each: its name, when it is due, its frame. */
+/**
+ * Delayed publishes.
+ *
+ * KEYS: later, its bodies. ARGV: how many to leave out, how many at most.
+ * Answers for each: its name, when it is due, its frame.
+ */
 export const delayedScript = `
 local found = {}
 local page = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1] + ARGV[2] - 1, 'WITHSCORES')
@@ -138,14 +164,22 @@ end
 return found
 `;
 
-/** Has a delayed publish come due now. KEYS: later. ARGV: its name. Reply: 1 if it was there. */
-export const dueNowScript = `${pastLimit}${nowFunction}
+/**
+ * Makes a delayed publish due now.
+ *
+ * KEYS: later. ARGV: its name. Answers: 1 if it was there, else 0.
+ */
+export const dueNowScript = `${lua.pastLimit}${lua.nowFunction}
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
 redis.call('ZADD', KEYS[1], 'XX', 0, ARGV[1])
 return 1
 `;
 
-/** Deletes a delayed publish. KEYS: later, its bodies. ARGV: its name. Reply: 1 if it was there. */
+/**
+ * Deletes a delayed publish.
+ *
+ * KEYS: later, its bodies. ARGV: its name. Answers: 1 if it was there, else 0.
+ */
 export const removeDelayedScript = `
 redis.call('HDEL', KEYS[2], ARGV[1])
 local there = redis.call('ZREM', KEYS[1], ARGV[1])
@@ -153,9 +187,13 @@ if redis.call('EXISTS', KEYS[1]) == 0 and redis.call('HLEN', KEYS[2]) <= 1 then 
 return there
 `;
 
-/** Writes down what an operator did. KEYS: audit stream. ARGV: how many are kept, then field and value of each. */
+/**
+ * Writes down what an operator did.
+ *
+ * KEYS: audit stream. ARGV: how many are kept, then field and value of each. Answers: the id of the entry.
+ */
 export const auditScript = `
 local id = redis.call('XADD', KEYS[1], 'MAXLEN', ARGV[1], '*', unpack(ARGV, 2))
-redis.call('PEXPIRE', KEYS[1], ${LISTS_KEPT_MS})
+redis.call('PEXPIRE', KEYS[1], ${lua.LISTS_KEPT_MS})
 return id
 `;

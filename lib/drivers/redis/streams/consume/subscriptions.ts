@@ -2,9 +2,87 @@ import type { Delivery } from '../../../../driver/delivery.js';
 import type { DriverSubscribeOptions, DriverSubscription } from '../../../../driver/driver.js';
 import type { GroupSetting } from '../../../../driver/group-setting.js';
 import { handOver } from '../../../../driver/guarded-delivery.js';
-import type { SoleReader } from '../group/sole-reader.js';
-import type { PlaceSharer, Places } from './places.js';
+import type { SoleReader } from '../group/group-calls.js';
 import type { StreamDelivery } from './stream-delivery.js';
+
+/** A consumer that hands deliveries to places; the consumers of all topics of a pattern share the same places. */
+export interface PlaceSharer {
+  /** A place was freed: what waits here may take it. */
+  pump(): void;
+}
+
+interface Share {
+  waiting: number;
+  busy: boolean;
+}
+
+/** The places of one subscriber for unsettled deliveries, shared by all that read for it. */
+export class Places {
+  private taken = 0;
+  private waiting = 0;
+  private busy = 0;
+  private readonly shares = new Map<PlaceSharer, Share>();
+  private readonly short = new Set<() => void>();
+
+  constructor(private readonly count: number) {}
+
+  /** Free places. */
+  get free(): number {
+    return Math.max(0, this.count - this.taken);
+  }
+
+  join(sharer: PlaceSharer): void {
+    if (!this.shares.has(sharer)) this.shares.set(sharer, { waiting: 0, busy: false });
+  }
+
+  leave(sharer: PlaceSharer): void {
+    this.note(sharer, 0, false);
+    this.shares.delete(sharer);
+  }
+
+  /** What `sharer` has read and not handed over, and whether the last look found anything for it. */
+  note(sharer: PlaceSharer, waiting: number, busy: boolean): void {
+    const share = this.shares.get(sharer);
+    if (share === undefined) return;
+    this.waiting += waiting - share.waiting;
+    this.busy += Number(busy) - Number(share.busy);
+    share.waiting = waiting;
+    share.busy = busy;
+    this.tellShort();
+  }
+
+  /** How many entries `sharer` may hold read ahead. One by whom nothing came last gets a single one beside the others. */
+  shareOf(sharer: PlaceSharer): number {
+    const share = this.shares.get(sharer);
+    const open = this.free - this.waiting + (share?.waiting ?? 0);
+    if (this.shares.size <= 1 || open <= 1) return Math.max(0, open);
+    return share?.busy ? Math.max(1, Math.floor(open / this.busy)) : 1;
+  }
+
+  /** Calls `again` once, when there is room for reading more. */
+  whenOpen(again: () => void): void {
+    this.short.add(again);
+  }
+
+  take(): void {
+    this.taken++;
+  }
+
+  release(): void {
+    this.taken--;
+    if (this.shares.size > 1 && this.waiting > 0) {
+      for (const [sharer, { waiting }] of this.shares) if (waiting > 0 && this.free > 0) sharer.pump();
+    }
+    this.tellShort();
+  }
+
+  private tellShort(): void {
+    if (this.short.size === 0 || this.free <= this.waiting) return;
+    const waiters = [...this.short];
+    this.short.clear();
+    for (const again of waiters) again();
+  }
+}
 
 const nobody: readonly StreamSubscription[] = [];
 
@@ -25,7 +103,7 @@ export class ConsumerSubscriptions {
     return this.all.length === 0;
   }
 
-  /** Whether one of them has a place. */
+  /** Whether a subscription has a free place. */
   get hasPlace(): boolean {
     return this.eligible.some(({ free }) => free > 0);
   }
@@ -54,7 +132,7 @@ export class ConsumerSubscriptions {
     return entries;
   }
 
-  /** So many entries wait to be handed over; `busy`: the last look found some. */
+  /** `waiting` entries wait to be handed over; `busy`: the last look found some. */
   note(waiting: number, busy: boolean): void {
     for (const { places } of this.all) places.note(this.consumer, waiting, busy);
   }
@@ -64,7 +142,7 @@ export class ConsumerSubscriptions {
     for (const { places } of this.all) places.whenOpen(again);
   }
 
-  /** One with a place, each in turn. */
+  /** A subscription with a free place, each in turn. */
   next(): StreamSubscription | undefined {
     const { eligible } = this;
     for (let tried = 0; tried < eligible.length; tried++) {
@@ -91,7 +169,7 @@ export class ConsumerSubscriptions {
 export interface SubscriptionOwner {
   /** There may be a place now. */
   wake(): void;
-  /** Takes it off; resolves when nothing is read for it any more. */
+  /** Removes the subscription; resolves when nothing is read for it any more. */
   leave(subscription: StreamSubscription): Promise<void>;
   /** The subscriber threw. */
   fault(thrown: unknown): void;

@@ -1,14 +1,32 @@
-import { appendFunction, DAY_MS, expireUnreadFunction, floorFunctions, nowFunction } from './shared-lua.js';
+import * as lua from './shared-lua.js';
 
-const recall = `
+/**
+ * Stores the messages of one batch in order. What one topic refuses does not affect the others. A batch that was stored
+ * before is not stored again: the publisher's log answers for it.
+ *
+ * KEYS: the publisher's log, then the keys that the messages name by their number.
+ * ARGV: number of the batch, ms that the log lives, ms that an id is remembered, most entries of a stream, 1 to drop the
+ * oldest; for streams that no group reads: most entries, most bytes, most ms. Then for each message `p stream frame`, for
+ * a bundle `b stream frame messages`, or `o stream later bodies dedup frame delay ttl` (0: none).
+ * Answers: streams that entries were dropped from, each with how many; streams that were not there before; streams that no
+ * group reads; then for each message its id, `=` and the id for a duplicate, or `@` for a delayed one.
+ * Errors: in place of the id, `!` when the stream is full, or `-` and what Redis answered.
+ *
+ * The key `<stream>:read` marks a stream that a group has read; `openScript` sets it as well.
+ */
+export const publishScript =
+  `
 local known = redis.call('GET', KEYS[1])
 if known then
   local earlier = cmsgpack.unpack(known)
   if earlier[1] == ARGV[1] then return earlier[2] end
 end
-`;
-
-const store = `
+` +
+  lua.floorFunctions +
+  lua.nowFunction +
+  lua.appendFunction +
+  lua.expireUnreadFunction +
+  `
 local window, max, drop = ARGV[3], tonumber(ARGV[4]), ARGV[5] == '1'
 local unreadMax, unreadBytes, unreadAge = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local lengths, trimmed, dropped, made, unread, nobody = {}, {}, {}, {}, {}, {}
@@ -31,7 +49,7 @@ local function isUnread(stream)
   if redis.call('EXISTS', stream .. ':read') == 1 then return false end
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
   if groups.err or #groups == 0 then return true end
-  redis.call('SET', stream .. ':read', '1', 'PX', ${DAY_MS})
+  redis.call('SET', stream .. ':read', '1', 'PX', ${lua.DAY_MS})
   return false
 end
 
@@ -136,18 +154,22 @@ return replies
 `;
 
 /**
- * Stores the messages of one batch, in order, each by itself: what one topic refuses does not harm the others.
+ * Moves delayed publishes that are due into their stream.
  *
- * KEYS: the publisher's log, then the keys that the messages name by their number.
- * ARGV: number of the batch, ms the log lives, ms an id is remembered, most entries of a stream, 1 to drop the oldest;
- * for streams that no group reads: most entries, most bytes, most ms;
- * then for each message \`p stream frame\`, for a bundle \`b stream frame messages\`, or \`o stream later bodies dedup frame delay ttl\` (0 = none).
- * A stream that a group has read is marked by the key \`<stream>:read\`, which \`openScript\` sets as well.
- * A batch that was stored before is not stored again: its log answers.
- *
- * Reply: the streams that entries were dropped from, each with how many; the streams that were not there before; those that
- * no group reads; then for each message its id, \`=\` and the id for a duplicate, \`@\` for a delayed one, \`!\` when the stream is full, or \`-\` and
- * the error.
+ * KEYS: later, its bodies, stream. ARGV: ms that a stream without groups is kept.
+ * Answers: now, and when the next is due or nothing.
  */
-export const publishScript =
-  recall + floorFunctions + nowFunction + appendFunction + expireUnreadFunction + store;
+export const promoteScript =
+  lua.opening +
+  lua.appendFunction +
+  lua.promoteFunction +
+  lua.expireUnreadFunction +
+  `
+local later, bodies, stream = KEYS[1], KEYS[2], KEYS[3]
+local due = promote(later, bodies, storeOf(stream))
+if redis.call('EXISTS', stream .. ':read') == 0 then
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  if groups.err or #groups == 0 then expireUnread(stream, later, bodies, tonumber(ARGV[1])) end
+end
+return { text(now), due and text(due) or '' }
+`;

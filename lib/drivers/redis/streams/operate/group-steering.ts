@@ -1,4 +1,4 @@
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import {
   AUDIT_KEPT,
   type AuditEntry,
@@ -11,9 +11,8 @@ import {
 } from '../../../../driver/steering.js';
 import { ConfigurationError } from '../../../../errors/bus.errors.js';
 import { noGroup, notPaused, WouldLoseMessagesError } from '../../../../errors/group.errors.js';
-import type { FeatureRights } from '../feature-rights.js';
-import { saidIn } from '../group/member-report.js';
-import { promoteScript } from '../scripts/promote-script.js';
+import { saidIn } from '../group/group-member.js';
+import { promoteScript } from '../scripts/publish-scripts.js';
 import {
   auditScript,
   delayedScript,
@@ -25,8 +24,8 @@ import {
   seekScript,
   setGroupScript,
 } from '../scripts/steering-scripts.js';
-import { persistFor, type StreamConnection } from '../stream-connection.js';
-import type { StreamKeys } from '../stream-keys.js';
+import type { StreamCommand } from '../stream-connection.js';
+import type { StreamContext } from '../stream-context.js';
 import { StreamScript } from '../stream-script.js';
 
 const setGroup = new StreamScript(setGroupScript);
@@ -40,33 +39,22 @@ const promote = new StreamScript(promoteScript);
 const removeDelayed = new StreamScript(removeDelayedScript);
 const writeAudit = new StreamScript(auditScript);
 
-/** How long a command may take, with all waiting for a connection. */
-const PATIENCE_MS = 5_000;
-/** Members that are not nudged hear of a setting with their next upkeep: at most this long after the last one. */
+/** Members that cannot be nudged read a setting with their next upkeep, at most this long after the last one. */
 const CONFIRM_MS = 15_000;
 const LOOK_MS = 50;
 
-/** What {@link GroupSteering} works with. */
-export interface SteeringSetup {
-  readonly connection: () => StreamConnection;
-  readonly keys: StreamKeys;
-  readonly rights: FeatureRights;
-  /** How long a stream without groups is kept. Milliseconds. */
-  readonly unreadMs: number;
-}
-
 type Report = ReturnType<typeof saidIn>;
 
-/** What operators do to topics and groups: sets what their members go by, moves groups, and drops messages. */
+/** Pauses, limits and moves groups, drops messages, and keeps the log of what operators did. */
 export class GroupSteering implements Steering {
-  constructor(private readonly setup: SteeringSetup) {}
+  constructor(private readonly context: StreamContext) {}
 
   async setGroup(
     topic: string,
     group: string,
     { paused, limit }: { readonly paused?: boolean; readonly limit?: number | null },
   ): Promise<SettingOutcome> {
-    const { stream, state } = this.setup.keys.group(topic, group);
+    const { stream, state } = this.context.keys.group(topic, group);
     const fields: (string | number)[] = [];
     if (paused !== undefined) fields.push('paused', paused ? 1 : '');
     if (limit !== undefined) fields.push('limit', limit ?? '');
@@ -83,7 +71,7 @@ export class GroupSteering implements Steering {
   }
 
   async seekGroup(topic: string, group: string, target: SeekTarget, skip: boolean): Promise<SeekOutcome> {
-    const { stream, state, members, retry } = this.setup.keys.group(topic, group);
+    const { stream, state, members, retry } = this.context.keys.group(topic, group);
     const keys = [stream, state, members, retry];
     const args = [group, target.to, firstId(target), skip ? 1 : 0];
     const [outcome, count, position] = (await this.ask(keys, (client) => seek.run(client, keys, args))) as [
@@ -92,15 +80,13 @@ export class GroupSteering implements Steering {
       string,
     ];
     if (outcome === 'none') throw noGroup(topic, group);
-    if (outcome === 'members') {
-      throw notPaused(topic, group, count);
-    }
+    if (outcome === 'members') throw notPaused(topic, group, count);
     if (outcome === 'loses') throw new WouldLoseMessagesError(topic, group, count, 'say skip: true');
     return { skipped: Math.max(0, count), repeated: Math.max(0, -count), position };
   }
 
   async purgeGroup(topic: string, group: string): Promise<number> {
-    const { stream, retry, state, delayed, bodies } = this.setup.keys.group(topic, group);
+    const { stream, retry, state, delayed, bodies } = this.context.keys.group(topic, group);
     const keys = [stream, retry, state, delayed, bodies];
     const count = await this.ask(keys, (client) => purgeGroup.run(client, keys, [group]));
     if (count === -1) throw noGroup(topic, group);
@@ -108,7 +94,7 @@ export class GroupSteering implements Steering {
   }
 
   async purgeTopic(topic: string): Promise<number> {
-    const { stream, later, laterBodies } = this.setup.keys.topic(topic);
+    const { stream, later, laterBodies } = this.context.keys.topic(topic);
     const keys = [stream, later, laterBodies];
     const reply = await this.ask(keys, (client) => purgeTopic.run(client, keys, []));
     const [outcome, what] = reply as [string, number | string];
@@ -117,7 +103,7 @@ export class GroupSteering implements Steering {
   }
 
   async delayedMessages(topic: string, { offset = 0, limit }: DelayedRange): Promise<DelayedMessage[]> {
-    const { later, laterBodies } = this.setup.keys.topic(topic);
+    const { later, laterBodies } = this.context.keys.topic(topic);
     const keys = [later, laterBodies];
     const found = await this.ask(keys, (client) => delayed.runForBytes(client, keys, [offset, limit]));
     return (found as Buffer[][]).map(([id, due, frame]) => ({
@@ -128,21 +114,22 @@ export class GroupSteering implements Steering {
   }
 
   async publishDelayed(topic: string, id: string): Promise<boolean> {
-    const { later, laterBodies, stream } = this.setup.keys.topic(topic);
+    const { later, laterBodies, stream } = this.context.keys.topic(topic);
     const keys = [later, laterBodies, stream];
     const there = await this.ask(keys, (client) => dueNow.run(client, [later], [id]));
-    if (there === 1) await this.ask(keys, (client) => promote.run(client, keys, [this.setup.unreadMs]));
+    if (there === 1)
+      await this.ask(keys, (client) => promote.run(client, keys, [this.context.options.unread.maxAgeMs]));
     return there === 1;
   }
 
   async removeDelayed(topic: string, id: string): Promise<boolean> {
-    const { later, laterBodies } = this.setup.keys.topic(topic);
+    const { later, laterBodies } = this.context.keys.topic(topic);
     const keys = [later, laterBodies];
     return (await this.ask(keys, (client) => removeDelayed.run(client, keys, [id]))) === 1;
   }
 
   async audit(entry: Omit<AuditEntry, 'at'>): Promise<void> {
-    const { audit } = this.setup.keys;
+    const { audit } = this.context.keys;
     const fields = Object.entries(entry).flatMap(([name, value]) =>
       value === undefined ? [] : [name, value],
     );
@@ -150,7 +137,7 @@ export class GroupSteering implements Steering {
   }
 
   async audited(limit: number): Promise<AuditEntry[]> {
-    const { audit } = this.setup.keys;
+    const { audit } = this.context.keys;
     const found = await this.ask([audit], (client) => client.xrevrange(audit, '+', '-', 'COUNT', limit));
     return found.map(([id, fields]) => auditEntry(id, fields));
   }
@@ -161,7 +148,7 @@ export class GroupSteering implements Steering {
     group: string,
     isSet: (report: Report) => boolean,
   ): Promise<{ members: number; confirmed: number }> {
-    const { members, state } = this.setup.keys.group(topic, group);
+    const { members, state } = this.context.keys.group(topic, group);
     const untilMs = performance.now() + CONFIRM_MS;
     const nudged = new Set<number>();
     for (;;) {
@@ -183,13 +170,11 @@ export class GroupSteering implements Steering {
 
   /** Ends a blocking read of the member, upon which it looks after its groups. Without the right to, it does so in its own time. */
   private nudge(reader: number): void {
-    const connection = this.setup.connection();
-    connection.run((client) => (client as Redis).client('UNBLOCK', reader)).catch(() => undefined);
+    this.context.admin.run((client) => (client as Redis).client('UNBLOCK', reader)).catch(() => undefined);
   }
 
-  private ask<Reply>(keys: readonly string[], command: (client: Redis | Cluster) => Promise<Reply>) {
-    const { connection, rights } = this.setup;
-    return persistFor(connection(), rights.before('steering', keys, command), PATIENCE_MS);
+  private ask<Reply>(keys: readonly string[], command: StreamCommand<Reply>) {
+    return this.context.ask('steering', keys, command);
   }
 }
 

@@ -3,48 +3,48 @@ import {
   type DeadLetterRange,
   type DeadLetterStore,
   severalMessages,
-} from '../../../driver/dead-letters.js';
-import { ConfigurationError } from '../../../errors/bus.errors.js';
-import { noGroup } from '../../../errors/group.errors.js';
-import type { FeatureRights } from './feature-rights.js';
+} from '../../../../driver/dead-letters.js';
+import { ConfigurationError } from '../../../../errors/bus.errors.js';
+import { noGroup } from '../../../../errors/group.errors.js';
 import {
   groupExistsScript,
   purgeScript,
   removeLetterScript,
   replayScript,
-} from './scripts/dead-letter-scripts.js';
-import { persistFor, type StreamConnection } from './stream-connection.js';
-import type { GroupKeys } from './stream-keys.js';
-import { StreamScript } from './stream-script.js';
+} from '../scripts/dead-letter-scripts.js';
+import type { StreamCommand } from '../stream-connection.js';
+import type { StreamContext } from '../stream-context.js';
+import type { GroupKeys } from '../stream-keys.js';
+import { StreamScript } from '../stream-script.js';
 
 const groupExists = new StreamScript(groupExistsScript);
 const replay = new StreamScript(replayScript);
 const removeLetter = new StreamScript(removeLetterScript);
 const purge = new StreamScript(purgeScript);
 
-/** How long a question about dead letters may take, with all waiting for a connection. */
-const PATIENCE_MS = 5_000;
 const position = /^\d{1,20}-\d{1,20}$/;
 
 /** The dead letters of a group; rejects with ConfigurationError if the topic has no such group. */
 export async function openDeadLetters(
-  connection: StreamConnection,
-  rights: FeatureRights,
-  keys: GroupKeys,
-  { topic, group }: { readonly topic: string; readonly group: string },
+  context: StreamContext,
+  topic: string,
+  group: string,
 ): Promise<DeadLetterStore> {
-  const store = new RedisDeadLetters(connection, rights, keys);
+  const store = new RedisDeadLetters(context, context.keys.group(topic, group));
   if (await store.exists(group)) return store;
   throw noGroup(topic, group);
 }
 
 /** Dead letters in a stream of their own, beside the topic's. */
 class RedisDeadLetters implements DeadLetterStore {
+  private readonly letterKeys: readonly string[];
+
   constructor(
-    private readonly connection: StreamConnection,
-    private readonly rights: FeatureRights,
+    private readonly context: StreamContext,
     private readonly keys: GroupKeys,
-  ) {}
+  ) {
+    this.letterKeys = [keys.dead, keys.retry, keys.state, keys.parts];
+  }
 
   async exists(group: string): Promise<boolean> {
     const { stream, dead } = this.keys;
@@ -80,18 +80,9 @@ class RedisDeadLetters implements DeadLetterStore {
     return (await this.ask((client) => purge.run(client, [dead, state], []))) as number;
   }
 
-  private get letterKeys(): string[] {
-    const { dead, retry, state, parts } = this.keys;
-    return [dead, retry, state, parts];
-  }
-
-  private ask<Reply>(command: Parameters<typeof persistFor<Reply>>[1]): Promise<Reply> {
+  private ask<Reply>(command: StreamCommand<Reply>): Promise<Reply> {
     const { stream, dead, retry } = this.keys;
-    return persistFor(
-      this.connection,
-      this.rights.before('deadLetters', [dead, stream, retry], command),
-      PATIENCE_MS,
-    );
+    return this.context.ask('deadLetters', [dead, stream, retry], command);
   }
 }
 
@@ -101,12 +92,14 @@ function deadLetter(id: Buffer, fields: readonly Buffer[]): DeadLetter {
     named.set(fields[index].toString('latin1'), fields[index + 1]);
   const text = (name: string) => named.get(name)?.toString();
   const reason = text('reason') ?? 'unknown';
+  const name = text('name');
+  const thrown = name === undefined ? undefined : { name, message: text('message') ?? '' };
   return {
     position: id.toString('latin1'),
     frame: named.get('f') ?? Buffer.alloc(0),
     ...(Number(text('m') ?? 1) > 1 && { messages: Number(text('m')) }),
     reason,
-    error: reason === 'crashes' ? crashOf(text) : errorOf(text),
+    error: reason === 'crashes' ? crashOf(text) : thrown,
     originalPosition: text('o'),
     attempts: Number(text('attempts') ?? 0),
     failedAt: Number(text('at') ?? 0),
@@ -114,12 +107,7 @@ function deadLetter(id: Buffer, fields: readonly Buffer[]): DeadLetter {
   };
 }
 
-function errorOf(text: (name: string) => string | undefined): DeadLetter['error'] {
-  const name = text('name');
-  return name === undefined ? undefined : { name, message: text('message') ?? '' };
-}
-
-/** Its processes died, so none of them could leave an error. */
+/** Stands in for the error that processes which died could not leave. */
 function crashOf(text: (name: string) => string | undefined): DeadLetter['error'] {
   const heardMs = Number(text('heard') || Number.NaN);
   const when = Number.isFinite(heardMs)
