@@ -14,6 +14,7 @@ const longFiles = [
   // The faces of the library: methods of a few lines under what callers may rely on.
   'lib/bus/disco-bus.ts',
   'lib/bus/operate/bus-admin.ts',
+  'lib/index.ts',
   // To be made shorter: one class that still holds two ideas.
   'lib/drivers/redis/locks/redis-lock-store.ts',
 ];

@@ -25,11 +25,23 @@ const everything = {
 const consumers: Record<'esm' | 'commonjs' | 'bare' | 'bundled', ConsumerManifest> = {
   esm: {
     type: 'module',
-    dependencies: { '@nestjs/common': '^12', '@nestjs/core': '^12', ioredis: '^6', ...everything },
+    dependencies: {
+      '@nestjs/common': '^12',
+      '@nestjs/core': '^12',
+      '@nestjs/terminus': '^12',
+      ioredis: '^6',
+      ...everything,
+    },
   },
   commonjs: {
     type: 'commonjs',
-    dependencies: { '@nestjs/common': '^11', '@nestjs/core': '^11', ioredis: '^5', ...everything },
+    dependencies: {
+      '@nestjs/common': '^11',
+      '@nestjs/core': '^11',
+      '@nestjs/terminus': '^11',
+      ioredis: '^5',
+      ...everything,
+    },
   },
   bare: {
     type: 'module',

@@ -59,8 +59,8 @@ export class BusChecker {
     await this.entry.service.ping();
     const tookMs = performance.now() - startedMs;
     this.roundTripMs = Math.round(tookMs * 100) / 100;
-    const { roundTrip } = this.options.limits;
-    this.compare('round-trip', tookMs, roundTrip, `the server took ${this.roundTripMs} ms to answer`);
+    const status = statusAt(tookMs, this.options.limits.roundTrip);
+    this.add('round-trip', status, `the server took ${this.roundTripMs} ms to answer`);
   }
 
   private async look(): Promise<void> {
@@ -74,41 +74,21 @@ export class BusChecker {
     const { limits } = this.options;
     const where = { topic, group };
     const of = `the group "${group}" of "${topic}"`;
-    this.compare('waiting', waiting, limits.waiting, `${waiting} messages wait for ${of}`, where);
-    this.compare(
-      'oldest',
-      oldestMs,
-      limits.oldest,
-      `the oldest message of ${of} is ${oldestMs} ms old`,
-      where,
-    );
-    this.compare(
-      'dead-letters',
-      deadLetters,
-      limits.deadLetters,
-      `${of} has ${deadLetters} dead letters`,
-      where,
-    );
+    const add = (problem: HealthProblem['problem'], status: HealthStatus, text: string) =>
+      this.add(problem, status, text, where);
+    add('waiting', statusAt(waiting, limits.waiting), `${waiting} messages wait for ${of}`);
+    add('oldest', statusAt(oldestMs, limits.oldest), `the oldest message of ${of} is ${oldestMs} ms old`);
+    add('dead-letters', statusAt(deadLetters, limits.deadLetters), `${of} has ${deadLetters} dead letters`);
   }
 
-  private compare(
-    problem: HealthProblem['problem'],
-    value: number,
-    { degraded, down }: Limits,
-    text: string,
-    where?: { topic: string; group: string },
-  ): void {
-    if (value >= down) this.add(problem, 'down', text, where);
-    else if (value >= degraded) this.add(problem, 'degraded', text, where);
-  }
-
+  /** Nothing for what is `up`. */
   private add(
     problem: HealthProblem['problem'],
-    status: Exclude<HealthStatus, 'up'>,
+    status: HealthStatus,
     text: string,
     where: { topic?: string; group?: string } = {},
   ): void {
-    this.problems.push({ bus: this.entry.name, problem, status, text, ...where });
+    if (status !== 'up') this.problems.push({ bus: this.entry.name, problem, status, text, ...where });
   }
 
   private async named(topics: readonly string[]) {
@@ -168,6 +148,11 @@ export class BusChecker {
       names.filter((name) => !known.has(name) && matchers.some((matches) => matches(name))),
     );
   }
+}
+
+function statusAt(value: number, { degraded, down }: Limits): HealthStatus {
+  if (value >= down) return 'down';
+  return value >= degraded ? 'degraded' : 'up';
 }
 
 function groupHealth({ topic, at }: TopicInspection, found: GroupInspection): GroupHealth {
