@@ -77,7 +77,6 @@ export {
   type TopicInspection,
   type TopicRange,
 } from './inspection.js';
-
 // Lock stores: what operators see of them, and do
 export {
   type ForcedReleaseProvider,
@@ -90,6 +89,7 @@ export {
   offersForcedRelease,
   offersLockInspection,
 } from './lock-inspection.js';
+export { offersWatchTurns, type WatchTurns } from './watch-turns.js';
 // Lock stores: what a LockManager asks
 
 export {

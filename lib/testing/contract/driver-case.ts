@@ -20,6 +20,7 @@ export type DriverNeed =
       | 'openHandles'
       | 'topicAgreements'
       | 'inspection'
+      | 'watchTurns'
       | 'steering'
       | 'maxDeadLetters'
     >;
@@ -67,6 +68,7 @@ function met(
     case 'openHandles':
     case 'topicAgreements':
     case 'inspection':
+    case 'watchTurns':
     case 'steering':
     case 'maxDeadLetters':
       return harness[need] !== undefined;
