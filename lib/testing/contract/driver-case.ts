@@ -22,6 +22,7 @@ export type DriverNeed =
       | 'inspection'
       | 'steering'
       | 'maxDeadLetters'
+      | 'maxCrashes'
     >;
 
 /** One thing that every driver must do. */
@@ -69,6 +70,7 @@ function met(
     case 'inspection':
     case 'steering':
     case 'maxDeadLetters':
+    case 'maxCrashes':
       return harness[need] !== undefined;
     default:
       return can[need] === true;
