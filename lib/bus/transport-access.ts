@@ -13,7 +13,7 @@ import type { Requester } from './requests/requester.js';
 import type { Responder } from './requests/responder.js';
 import type { Requesting } from './requests/traced-requester.js';
 
-/** The parts of a bus that they use past the bus's own methods. */
+/** The parts of a bus that {@link TransportAccess} reaches past the bus's own methods. */
 export interface TransportAccessDeps {
   readonly options: ResolvedOptions;
   readonly channel: DirectChannel;

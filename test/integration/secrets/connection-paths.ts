@@ -1,10 +1,13 @@
 import { Redis } from 'ioredis';
+import { lastValueFrom } from 'rxjs';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-store.js';
 import type { RedisDriverOptions } from '../../../lib/drivers/redis/redis-options.js';
 import { LockManager } from '../../../lib/lock/lock-manager.js';
+import { DiscoBusClient } from '../../../lib/transport/disco-bus.client.js';
+import { DiscoBusServer } from '../../../lib/transport/disco-bus.server.js';
 import { RedisServer } from '../../support/redis-server.js';
-import { type FailingPath, failure, PASSWORD, type Witness } from './witness.js';
+import { type FailingPath, failure, PASSWORD, PAYLOAD, type Witness } from './witness.js';
 
 const critical = { critical: true, timeout: 1_500 };
 
@@ -95,6 +98,35 @@ export const connectionPaths = (server: () => RedisServer): Record<string, Faili
       failure(async () => {
         const client = new Redis({ port: server().port, password: PASSWORD, lazyConnect: true });
         await witness.bus({ driver: redisDriver({ client }), connection: critical }).start();
+      }),
+  },
+  'a transport client with a wrong password': {
+    fails: /WRONGPASS|DISCO_NOT_CONNECTED/,
+    run: (witness) =>
+      failure(async () => {
+        const { say } = witness;
+        const url = `redis://:${PASSWORD}@127.0.0.1:${server().port}`;
+        const logger = { log: say, warn: say, error: say };
+        const client = witness.show(
+          new DiscoBusClient({ url, service: 'clinic', logger, requestTimeout: 500 }),
+        );
+        witness.after(() => client.close());
+        await lastValueFrom(client.send('t', { patient: PAYLOAD }));
+      }),
+  },
+  'a transport server with a wrong password': {
+    fails: /WRONGPASS|DISCO_NOT_CONNECTED/,
+    run: (witness) =>
+      failure(async () => {
+        const { say } = witness;
+        const url = `redis://:${PASSWORD}@127.0.0.1:${server().port}`;
+        const logger = { log: say, warn: say, error: say };
+        const options = { url, service: 'clinic', logger, connection: critical };
+        const transport = witness.show(new DiscoBusServer(options));
+        witness.after(() => transport.close());
+        await new Promise<void>((resolve, reject) => {
+          void transport.listen((error?: unknown) => (error === undefined ? resolve() : reject(error)));
+        });
       }),
   },
   'locks with a wrong password': {
