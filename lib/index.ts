@@ -46,7 +46,7 @@ export type {
 } from './bus/options/bus-options.js';
 export type { DeliveryGuarantee } from './driver/capabilities.js';
 export type { DiscoDriver } from './driver/driver.js';
-export type { DeadLettered } from './driver/driver-status.js';
+export type { DeadLettered, MessagesExpired } from './driver/driver-status.js';
 export type { Headers } from './message/headers.js';
 export type { Message } from './message/message.js';
 export type { DiscoMessageContext } from './middleware/message-context.js';

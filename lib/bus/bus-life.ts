@@ -1,11 +1,12 @@
 import { fromNobodysContext } from '../driver/async-context.js';
-import type { DeadLettered, DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
+import type { DriverStatus } from '../driver/driver-status.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import { type DiscoBusError, isDiscoBusError } from '../errors/disco-bus-error.js';
 import { type Clock, sleep } from '../timing/clock.js';
 import type { BusParts } from './bus-parts.js';
 import type { BusState, BusStatusListener, Lifecycle, LockLost } from './bus-status.js';
 import { Connector } from './connection/connector.js';
+import { countLoss } from './driver-losses.js';
 import type { GroupWatch } from './operate/group-watch.js';
 import { type BusLogger, errorFields, errorLine } from './options/bus-logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
@@ -88,7 +89,7 @@ export class BusLife {
       own.hear(status);
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
-      if (status.type === 'dead-letters-full' || status.type === 'dead-letter') this.count(status);
+      countLoss(status, options.metrics, parts.subscriber.expected);
       parts.requester.onDriverStatus(status);
       lifecycle.emit(status);
     });
@@ -185,18 +186,6 @@ export class BusLife {
       event: 'never-connected',
       ...errorFields(error),
     });
-  }
-
-  /** Dead letters that the driver made or dropped itself, where a subscription of this bus reads in their group. */
-  private count(status: DeadLettered | DeadLettersFull): void {
-    const label = this.parts.subscriber.expected.labelOf(status.topic, status.group);
-    if (label === undefined) return;
-    const metrics = this.options.metrics.topic(label);
-    const letters = status.type === 'dead-letter' ? status.letters : status.dropped;
-    for (let count = 0; count < letters; count++) {
-      if (status.type === 'dead-letter') metrics.deadLettered(status.reason);
-      else metrics.dropped('dead-letters-full');
-    }
   }
 
   private onConnection(up: boolean): void {

@@ -1,4 +1,9 @@
-import type { DeadLettered, DeadLettersFull, DriverStatus } from '../driver/driver-status.js';
+import type {
+  DeadLettered,
+  DeadLettersFull,
+  DriverStatus,
+  MessagesExpired,
+} from '../driver/driver-status.js';
 import { ToldOnce } from '../driver/told-once.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import type { LockLost } from './bus-status.js';
@@ -49,6 +54,9 @@ export class StatusLog {
         break;
       case 'dead-letter':
         this.deadLettered(status);
+        break;
+      case 'expired':
+        this.expired(status);
         break;
       case 'lock-lost':
         this.lockLost(status);
@@ -110,6 +118,19 @@ export class StatusLog {
       `"${topic}": ${what} of the group "${group}" (${reason}): disco-bus dead list ${topic} ${group}`,
       { event: 'dead-lettered', topic, group, reason, letters },
     );
+  }
+
+  private expired({ topic, group, messages }: MessagesExpired): void {
+    const [what, its, them] =
+      messages === 1 ? ['a message was', 'its', 'it'] : [`${messages} messages were`, 'their', 'them'];
+    const reader =
+      group === undefined ? `any group could read ${them}` : `the group "${group}" handled ${them}`;
+    this.logger.warn(`"${topic}": ${what} dropped: ${its} ttl was over before ${reader}`, {
+      event: 'expired',
+      topic,
+      ...(group !== undefined && { group }),
+      messages,
+    });
   }
 
   private lockLost({ keys, fencingToken }: LockLost): void {

@@ -3,6 +3,7 @@ import type { DriverReceipt } from '../driver/driver.js';
 import { handlerName, type Subscriber } from './consume/subscriber.js';
 import type { Subscription } from './consume/subscription.js';
 import type { OwnSubscribeOptions } from './consume/wanted.js';
+import type { BusLogger } from './options/bus-logger.js';
 import type { MessageHandler } from './options/bus-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import type { ReplyObserver } from './requests/call.js';
@@ -12,7 +13,7 @@ import type { Requester } from './requests/requester.js';
 import type { Responder } from './requests/responder.js';
 import type { Requesting } from './requests/traced-requester.js';
 
-/** The parts of a bus that a transport uses past the bus's own methods. */
+/** The parts of a bus that {@link TransportAccess} reaches past the bus's own methods. */
 export interface TransportAccessDeps {
   readonly options: ResolvedOptions;
   readonly channel: DirectChannel;
@@ -22,13 +23,18 @@ export interface TransportAccessDeps {
   readonly subscriber: Subscriber;
 }
 
-/** What the transport of this package may do with a bus, and applications may not: no entry of the package exports it. */
+/** What the transport and the Nest module of this package may do with a bus, and applications may not: no entry of the package exports it. */
 export class TransportAccess {
   constructor(private readonly deps: TransportAccessDeps) {}
 
   /** How long a request waits that does not say so itself. */
   get requestTimeoutMs(): number {
     return this.deps.options.requestTimeoutMs;
+  }
+
+  /** Where the bus writes: a storm does not flood it, and what it left out is told when the bus closes. */
+  get logger(): BusLogger {
+    return this.deps.options.logger;
   }
 
   /** The bus's clock, in milliseconds since the epoch. */

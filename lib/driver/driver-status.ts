@@ -15,6 +15,7 @@ import type { Headers } from '../message/headers.js';
  * keeps no more than `maxDeadLetters`, or no more than `maxBytes` where that is told, and so many of the oldest gave way to newer ones:
  * told each time. `deduplication-full`: no more than `maxIds` ids are remembered, and the oldest was forgotten within its
  * window: a publish that repeats it is stored again. `dead-letter`: a message was given up and kept, see {@link DeadLettered}.
+ * `expired`: messages were dropped, see {@link MessagesExpired}.
  */
 export type DriverStatus =
   | { readonly type: 'connected'; readonly target?: string; readonly fallback?: boolean }
@@ -47,13 +48,15 @@ export type DriverStatus =
     }
   | { readonly type: 'deduplication-full'; readonly maxIds: number; readonly windowMs: number }
   | DeadLettered
+  | MessagesExpired
   | { readonly type: 'full'; readonly full: boolean }
   | { readonly type: 'evicts'; readonly policy: string }
   | { readonly type: 'error'; readonly error: DiscoBusError };
 
 /**
  * The status `dead-letter`: a message was given up and is kept as a dead letter of its group. A bus tells it of each message that
- * its handlers gave up, a driver of those that it gave up itself, as a handler never returned from them.
+ * its handlers gave up, a driver of those that it gave up itself: `crashes` (the processes that handled them died) and
+ * `undecodable` (what is stored holds no message). Told once the dead letter is kept.
  */
 export interface DeadLettered {
   readonly type: 'dead-letter';
@@ -72,6 +75,18 @@ export interface DeadLettered {
   readonly attempt?: number;
   /** What the handler threw last. */
   readonly error?: unknown;
+}
+
+/**
+ * The status `expired`: the `ttl` of messages was over before a handler of the group was given them, and they were dropped.
+ * Told once they are gone, of many at a time.
+ */
+export interface MessagesExpired {
+  readonly type: 'expired';
+  readonly topic: string;
+  /** Undefined where they were dropped before any group could read them. */
+  readonly group: string | undefined;
+  readonly messages: number;
 }
 
 /** The status `dead-letters-full`. */

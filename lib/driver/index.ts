@@ -22,10 +22,12 @@ export { handOver } from './guarded-delivery.js';
 // Status: what a driver tells of its connection and its store
 
 export {
+  type DeadLettered,
   type DeadLettersFull,
   type DriverStatus,
   type DriverStatusListener,
   DriverStatusListeners,
+  type MessagesExpired,
 } from './driver-status.js';
 
 // Dead letters: for drivers that keep them

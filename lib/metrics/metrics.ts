@@ -3,7 +3,7 @@ export type ProcessedStatus = 'success' | 'error' | 'panic' | 'timeout' | 'dead_
 
 /**
  * Why a message that arrived was given up without being handled. Of requests: `refused` (its headers are not those of a
- * request), `expired` (nobody waits for it any more). Of dead letters: `dead-letters-full` (it gave way to a newer one). At most once: `closed` (its subscription was closed while paused). Of replies: `stray` (late, double, or to no request of ours).
+ * request), `expired` (nobody waits for it any more). Of stored messages: `expired` (their `ttl` was over). Of dead letters: `dead-letters-full` (it gave way to a newer one). At most once: `closed` (its subscription was closed while paused). Of replies: `stray` (late, double, or to no request of ours).
  */
 export type DropReason =
   | 'undecodable'

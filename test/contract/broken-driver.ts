@@ -8,7 +8,7 @@ import {
   type DriverSubscribeOptions,
   type DriverSubscription,
 } from '../../lib/driver/driver.js';
-import { type DriverStatusListener } from '../../lib/driver/driver-status.js';
+import { type DriverStatus, type DriverStatusListener } from '../../lib/driver/driver-status.js';
 import {
   type InspectionProvider,
   offersInspection,
@@ -62,6 +62,8 @@ export interface Defect {
   steering?(inner: Steering): Partial<Steering>;
   /** What it does otherwise with dead letters. */
   letters?(inner: DeadLetterStore): Partial<DeadLetterStore>;
+  /** What it tells instead of a status. */
+  tell?(status: DriverStatus): readonly DriverStatus[];
   /** Tells no status. */
   mute?: boolean;
 }
@@ -112,7 +114,9 @@ export class BrokenDriver extends DriverDecorator {
   }
 
   override onStatus(listener: DriverStatusListener): () => void {
-    return this.defect.mute ? () => undefined : this.inner.onStatus(listener);
+    const { mute, tell } = this.defect;
+    if (mute) return () => undefined;
+    return this.inner.onStatus(tell ? (status) => tell(status).forEach(listener) : listener);
   }
 
   override ping(): Promise<void> {

@@ -1,5 +1,6 @@
 import { type DriverCapabilities } from '../../lib/driver/capabilities.js';
 import { type DiscoDriver, type DriverReceipt } from '../../lib/driver/driver.js';
+import { type DriverStatusListener, DriverStatusListeners } from '../../lib/driver/driver-status.js';
 import { MemoryBroker, memoryCapabilities, memoryDriver } from '../../lib/drivers/memory/index.js';
 import { DriverError } from '../../lib/errors/driver.errors.js';
 import { PublishOutcomeUnknownError } from '../../lib/errors/publish.errors.js';
@@ -15,6 +16,7 @@ import { BrokenDriver, type Defect } from './broken-driver.js';
 import { defects } from './defects.js';
 
 const MAX_DEAD_LETTERS = 5;
+const MAX_CRASHES = 2;
 
 /** Stands for a broker that keeps its messages over a restart; meanwhile it takes nothing. */
 class RestartingDriver extends DriverDecorator {
@@ -34,6 +36,41 @@ class RestartingDriver extends DriverDecorator {
     return this.restarting()
       ? Promise.reject(new DriverError('The server restarts'))
       : this.inner.publish(...given);
+  }
+}
+
+/** Stands for a broker that counts of which messages processes died, and gives them up. */
+class CrashCountingDriver extends DriverDecorator {
+  private readonly listeners = new DriverStatusListeners();
+  private readonly held = new Set<string>();
+
+  constructor(
+    inner: DiscoDriver,
+    private readonly deaths: Map<string, number>,
+  ) {
+    super(inner);
+  }
+
+  /** The process dies of all that it was handed. */
+  die(): void {
+    for (const position of this.held) this.deaths.set(position, (this.deaths.get(position) ?? 0) + 1);
+  }
+
+  override subscribe(...given: Parameters<DiscoDriver['subscribe']>): ReturnType<DiscoDriver['subscribe']> {
+    const [topic, options, onDelivery] = given;
+    return this.inner.subscribe(topic, options, (delivery) => {
+      const { position = '', topic: name } = delivery;
+      this.held.add(position);
+      if ((this.deaths.get(position) ?? 0) < MAX_CRASHES) return onDelivery(delivery);
+      void delivery.deadLetter({ reason: 'crashes' }).then(() => {
+        const { group = '' } = options;
+        this.listeners.emit({ type: 'dead-letter', topic: name, group, reason: 'crashes', letters: 1 });
+      });
+    });
+  }
+
+  override onStatus(listener: DriverStatusListener): () => void {
+    return this.listeners.addAround(this.inner, listener);
   }
 }
 
@@ -71,12 +108,17 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
   const clock = new ManualClock();
   const broker = new MemoryBroker({ clock, maxDeadLetters: MAX_DEAD_LETTERS });
   const defect = makeDefect(clock);
+  const deaths = new Map<string, number>();
+  const counting = new Map<DiscoDriver, CrashCountingDriver>();
   let restarting = false;
   let stall: Promise<void> | undefined;
   return {
     createDriver: () => {
-      const stalling = new StallingDriver(memoryDriver({ broker }), clock, () => stall);
-      return new RestartingDriver(new BrokenDriver(stalling, defect), () => restarting);
+      const counts = new CrashCountingDriver(memoryDriver({ broker }), deaths);
+      const stalling = new StallingDriver(counts, clock, () => stall);
+      const driver = new RestartingDriver(new BrokenDriver(stalling, defect), () => restarting);
+      counting.set(driver, counts);
+      return driver;
     },
     stallBroker: async () => {
       let goOn!: () => void;
@@ -99,7 +141,11 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
       defect.restart?.();
       restarting = false;
     },
-    kill: (driver) => defect.kill?.() ?? driver.close(),
+    kill: (driver) => {
+      counting.get(driver)?.die();
+      return defect.kill?.() ?? driver.close();
+    },
+    maxCrashes: MAX_CRASHES,
     unreachable: async () => {
       let there = false;
       const heal = async () => {

@@ -2,6 +2,7 @@ import { splitFanOut } from '../../lib/bundling/bundle-delivery.js';
 import { type Delivery } from '../../lib/driver/delivery.js';
 import { type DiscoDriver } from '../../lib/driver/driver.js';
 import { isDiscoBusError } from '../../lib/errors/disco-bus-error.js';
+import { DriverError } from '../../lib/errors/driver.errors.js';
 import { PublishTimeoutError } from '../../lib/errors/publish.errors.js';
 import { type ManualClock } from '../../lib/testing/manual-clock.js';
 import { altered, type Defect } from './broken-driver.js';
@@ -483,7 +484,7 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     make: () => ({ subscribeWith: () => ({ maxInFlight: 1_000 }) }),
   },
   'ignores the time to live': {
-    noticedBy: ['ttl', 'ttl-retry'],
+    noticedBy: ['ttl', 'ttl-retry', 'expired'],
     make: () => withOptions({ ttlMs: undefined }),
   },
   'ignores the delay': { noticedBy: ['delay'], make: () => withOptions({ delayMs: undefined }) },
@@ -615,8 +616,19 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     },
   },
   'tells nobody that it is connected, or drops dead letters': {
-    noticedBy: ['status-listener', 'dead-letters-full'],
+    noticedBy: ['status-listener', 'dead-letters-full', 'expired'],
     make: () => ({ mute: true }),
+  },
+  'tells what has expired twice': {
+    noticedBy: ['expired'],
+    make: () => ({ tell: (status) => (status.type === 'expired' ? [status, status] : [status]) }),
+  },
+  'tells what it gave up as an error': {
+    noticedBy: ['crashed-out'],
+    make: () => ({
+      tell: (status) =>
+        status.type === 'dead-letter' ? [{ type: 'error', error: new DriverError('It is dead') }] : [status],
+    }),
   },
   'connects although it was closed': {
     noticedBy: ['after-close', 'close-connecting', 'close-unconnected'],

@@ -9,7 +9,8 @@ import { freePort, RedisServer } from '../support/redis-server.js';
 
 const VISIBILITY_MS = 600;
 const MAX_DEAD_LETTERS = 5;
-const streams = { claimAfter: VISIBILITY_MS, maxDeadLetters: MAX_DEAD_LETTERS };
+const MAX_CRASHES = 2;
+const streams = { claimAfter: VISIBILITY_MS, maxDeadLetters: MAX_DEAD_LETTERS, maxCrashes: MAX_CRASHES };
 const { capabilities } = new RedisDriver();
 
 const openHandles = () =>
@@ -67,23 +68,28 @@ describe('Redis Streams', () => {
     maxDeadLetters: undefined,
   });
 
-  it('dead-member a member whose connections all go and never come back is one that died', async () => {
-    const proxies = new Map<DiscoDriver, FaultProxy>();
-    const cutOff: DriverHarness = {
-      ...harness,
-      async createDriver() {
-        const proxy = await FaultProxy.start(server.port);
-        const driver = driverOf({ url: proxy.url });
-        proxies.set(driver, proxy);
-        return driver;
-      },
-      kill: async (driver) => proxies.get(driver)?.stop(),
-    };
-    const [result, ...others] = await checkDriver(cutOff, (id) => id === 'dead-member');
-    await Promise.all(Array.from(proxies.values(), (proxy) => proxy.stop().catch(() => undefined)));
-    expect(others).toEqual([]);
-    expect(result).toMatchObject({ outcome: 'passed' });
-  }, 30_000);
+  it.each(['dead-member', 'crashed-out'])(
+    '%s where all connections of a member go and never come back, it has died',
+    async (id) => {
+      const proxies = new Map<DiscoDriver, FaultProxy>();
+      const cutOff: DriverHarness = {
+        ...harness,
+        maxCrashes: MAX_CRASHES,
+        async createDriver() {
+          const proxy = await FaultProxy.start(server.port);
+          const driver = driverOf({ url: proxy.url });
+          proxies.set(driver, proxy);
+          return driver;
+        },
+        kill: async (driver) => proxies.get(driver)?.stop(),
+      };
+      const [result, ...others] = await checkDriver(cutOff, (each) => each === id);
+      await Promise.all(Array.from(proxies.values(), (proxy) => proxy.stop().catch(() => undefined)));
+      expect(others).toEqual([]);
+      expect(result).toMatchObject({ outcome: 'passed' });
+    },
+    30_000,
+  );
 });
 
 function driverOf(options: RedisDriverOptions): RedisDriver {

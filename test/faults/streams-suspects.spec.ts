@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import type { BusStatus } from '../../lib/bus/bus-status.js';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import type { TopicOptions } from '../../lib/bus/options/bus-options.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
@@ -135,8 +136,10 @@ describe('What a process had in hand when it died', () => {
 
   it('becomes a dead letter that says in words how its processes died', async () => {
     const bus = await busOf({ load: { delivery: 'at-least-once' } });
-    const told: string[] = [];
-    bus.onStatus((status) => status.type === 'error' && told.push(status.error.message));
+    const told: BusStatus[] = [];
+    bus.onStatus((status) => {
+      if (status.type === 'error' || status.type === 'dead-letter') told.push(status);
+    });
     const { process } = worker(10);
     await process.ready;
     await bus.publish('load', { n: 1, does: 'die' });
@@ -155,7 +158,7 @@ describe('What a process had in hand when it died', () => {
     );
     await until('it is told', () => told.length > 0, 5_000);
     expect(told).toEqual([
-      '1 of "load" became dead letters of the group "workers": 3 processes died while their handlers ran',
+      { type: 'dead-letter', topic: 'load', group: 'workers', reason: 'crashes', letters: 1 },
     ]);
   }, 60_000);
 });

@@ -13,6 +13,7 @@ export const logEvents = [
   'handler-failed',
   'given-up',
   'dead-lettered',
+  'expired',
   'handler-slow',
   'handler-timeout',
   'handler-late',

@@ -2,30 +2,13 @@ import { type DeadLetterReason } from '../../driver/delivery.js';
 import type { GroupSetting } from '../../driver/group-setting.js';
 import { type Appointment } from './agenda.js';
 import { DeadLetterList } from './dead-letter-list.js';
+import { type GroupLog, tellExpired } from './group-log.js';
 import type { GroupMember, MemberGroup } from './group-member.js';
 import { GroupMembers } from './group-members.js';
 import { type DeliveryGroup, LogDelivery } from './log-delivery.js';
-import { type LogEntry, type PrivateEntry, type Task, unsettled } from './log-entry.js';
-import type { LogSettings } from './log-settings.js';
+import { type LogEntry, type Task, unsettled } from './log-entry.js';
 import { Queue } from './queue.js';
 import type { GroupStanding } from './standing.js';
-
-/** The log that a group reads. */
-export interface GroupLog {
-  readonly topic: string;
-  readonly settings: LogSettings;
-  /** The sequence number that the next entry will get. */
-  readonly end: number;
-  /** The entry with that number, unless it was dropped. */
-  entry(seq: number): LogEntry | undefined;
-  /** An entry that stands in no log: one group keeps it for itself. */
-  privateEntry(entry: PrivateEntry): LogEntry;
-  /** A new position, later than all before. */
-  nextPosition(): string;
-  /** One more group is done with the entry. */
-  release(entry: LogEntry): void;
-  expired(entry: LogEntry): boolean;
-}
 
 /** Shares one topic's entries out among its members: each entry is in the hands of one of them until it is settled. */
 export class ConsumerGroup implements MemberGroup, DeliveryGroup {
@@ -39,6 +22,8 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   /** Tasks that came back; they go before new entries. */
   private readonly returned = new Queue<Task>();
   private awake = false;
+  /** Dropped for their time to live, and not told yet. */
+  private readonly expired: { readonly messages: number }[] = [];
   /** How operators have set it. */
   setting: GroupSetting = { paused: false };
   private removed = false;
@@ -100,6 +85,20 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   run(): void {
     this.awake = false;
     if (this.setting.paused) return;
+    this.handOut();
+    tellExpired(this.log, this.name, this.expired.splice(0));
+  }
+
+  /** The log has dropped these for their time to live. */
+  expire(entries: readonly LogEntry[]): void {
+    tellExpired(
+      this.log,
+      this.name,
+      entries.filter(({ seq }) => seq >= this.cursor),
+    );
+  }
+
+  private handOut(): void {
     // What comes back or is added meanwhile wakes the group again: a member that refuses everything ends no turn late.
     for (let left = this.waiting; left > 0 && this.size > 0; left--) {
       const member = this.members.next();
@@ -238,6 +237,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
   private take(): Task | undefined {
     const task = this.returned.shift() ?? this.takeNew();
     if (task === undefined || !this.log.expired(task.entry)) return task;
+    this.expired.push({ messages: unsettled(task) });
     this.finish(task);
     return undefined;
   }

@@ -2,9 +2,10 @@ import { type DriverPublishOptions, type DriverReceipt } from '../../driver/driv
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { AbandonedGroups } from './abandoned-groups.js';
-import { ConsumerGroup, type GroupLog } from './consumer-group.js';
+import { ConsumerGroup } from './consumer-group.js';
 import type { TopicIds } from './deduplication-ids.js';
 import { DelayedEntries } from './delayed-entries.js';
+import { type GroupLog, tellExpired } from './group-log.js';
 import type { FreshEntry, LogEntry, PrivateEntry } from './log-entry.js';
 import type { LogSettings } from './log-settings.js';
 import { isBefore, Positions } from './positions.js';
@@ -237,10 +238,12 @@ export class TopicLog implements GroupLog {
   }
 
   private dropExpired(): void {
+    const gone = [...this.entries.values()].filter((entry) => this.expired(entry));
+    for (const entry of gone) this.drop(entry);
     this.earliestExpiryMs = never;
-    for (const entry of this.entries.values()) {
-      if (this.expired(entry)) this.drop(entry);
-      else this.earliestExpiryMs = Math.min(this.earliestExpiryMs, entry.expiresMs);
-    }
+    for (const { expiresMs } of this.entries.values())
+      this.earliestExpiryMs = Math.min(this.earliestExpiryMs, expiresMs);
+    for (const group of this.groups.values()) group.expire(gone);
+    if (this.isUnread) tellExpired(this, undefined, gone);
   }
 }

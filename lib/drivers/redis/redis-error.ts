@@ -63,7 +63,8 @@ function isError(error: unknown): error is Error {
   return error instanceof Error || types.isNativeError(error);
 }
 
-function safeCopy(error: unknown): Error {
+/** `error` by its name, code and message alone, without credentials of URLs: what else it holds may be a secret. */
+export function safeCopy(error: unknown): Error {
   if (!isError(error)) return new Error('unknown');
   const copy = new Error(safeText(error.message));
   copy.name = error.name;

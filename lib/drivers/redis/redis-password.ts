@@ -1,6 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import { ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import type { RedisPasswordSource } from './redis-address.js';
+import { safeCopy } from './redis-error.js';
 
 /**
  * The password that `source` gives. Rejects with NotConnectedError when the source throws or does not answer within
@@ -72,7 +73,11 @@ function answerWithin(source: RedisPasswordSource, timeoutMs: number): Promise<u
     const timer = setTimeout(() => fail(`the function did not answer within ${timeoutMs} ms`), timeoutMs);
     Promise.resolve()
       .then(source)
-      .then(resolve, (error: unknown) => fail(`the function failed: ${(error as Error)?.message}`, error))
+      .then(resolve, (error: unknown) => {
+        // What clients of vaults throw often holds the request, token and all.
+        const cause = safeCopy(error);
+        fail(`the function failed: ${cause.message}`, cause);
+      })
       .finally(() => clearTimeout(timer));
   });
 }

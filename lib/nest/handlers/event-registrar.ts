@@ -1,11 +1,9 @@
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
-import { errorFields, errorLine, stackOf } from '../../bus/options/bus-logger.js';
-import { LimitedLogger } from '../../bus/options/limited-logger.js';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { type BusLogger, errorFields, errorLine, stackOf } from '../../bus/options/bus-logger.js';
+import { transportAccess } from '../../bus/transport-access.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
-import { systemClock } from '../../timing/clock.js';
 import { type BusEntry, BusRegistry } from '../bus-registry.js';
 import { DEFAULT_BUS } from '../disco-bus.tokens.js';
-import { nestLogger } from '../nest-logger.js';
 import { HandlerExplorer, type HandlerMethod } from './handler-explorer.js';
 import { type DiscoEvent, type EventMark, eventsOf } from './on-disco-event.decorator.js';
 
@@ -14,8 +12,6 @@ type Listener = Record<string, (event: DiscoEvent) => unknown>;
 /** Has the methods with `@OnDiscoEvent` called. */
 @Injectable()
 export class EventRegistrar implements OnModuleInit {
-  private readonly logger = new LimitedLogger(nestLogger(new Logger('DiscoBus')), systemClock);
-
   constructor(
     private readonly explorer: HandlerExplorer,
     private readonly registry: BusRegistry,
@@ -36,19 +32,12 @@ export class EventRegistrar implements OnModuleInit {
     const types = new Set<string>(mark.types);
     const listener = instance as Listener;
     // A stand-in for the bus has no events.
-    const stop = bus?.onStatus((status) => {
-      if (types.has(status.type)) void this.call(label, status, () => listener[method](status));
-      if (status.type === 'state' && status.state === 'closed') stop?.();
+    if (bus === undefined) return;
+    const { logger } = transportAccess(bus);
+    const stop = bus.onStatus((status) => {
+      if (types.has(status.type)) void called(label, status, () => listener[method](status), logger);
+      if (status.type === 'state' && status.state === 'closed') stop();
     });
-  }
-
-  private async call(label: string, { type }: DiscoEvent, call: () => unknown): Promise<void> {
-    try {
-      await call();
-    } catch (error) {
-      const text = `${label} failed on the event "${type}": ${errorLine(error)}${stackOf(error)}`;
-      this.logger.error(text, { event: 'event-listener-failed', handler: label, ...errorFields(error) });
-    }
   }
 
   private busOf(label: string, { bus = DEFAULT_BUS }: EventMark): BusEntry {
@@ -57,5 +46,20 @@ export class EventRegistrar implements OnModuleInit {
     throw new ConfigurationError(
       `${label} listens to events of the bus "${bus}", but the application has ${this.registry.names.map((name) => `"${name}"`).join(', ')}`,
     );
+  }
+}
+
+/** Calls a listener, and tells where it failed. */
+async function called(
+  label: string,
+  { type }: DiscoEvent,
+  call: () => unknown,
+  logger: BusLogger,
+): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    const text = `${label} failed on the event "${type}": ${errorLine(error)}${stackOf(error)}`;
+    logger.error(text, { event: 'event-listener-failed', handler: label, ...errorFields(error) });
   }
 }

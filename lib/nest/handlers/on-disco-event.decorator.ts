@@ -39,6 +39,7 @@ const known: Record<DiscoEventType, true> = {
   unsubscribed: true,
   retry: true,
   'dead-letter': true,
+  expired: true,
   dropped: true,
   'lock-lost': true,
   'data-loss': true,

@@ -23,6 +23,7 @@ export type DriverNeed =
       | 'watchTurns'
       | 'steering'
       | 'maxDeadLetters'
+      | 'maxCrashes'
     >;
 
 /** One thing that every driver must do. */
@@ -71,6 +72,7 @@ function met(
     case 'watchTurns':
     case 'steering':
     case 'maxDeadLetters':
+    case 'maxCrashes':
       return harness[need] !== undefined;
     default:
       return can[need] === true;

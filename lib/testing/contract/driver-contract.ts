@@ -3,6 +3,7 @@ import { agreementCases } from './cases/agreement.cases.js';
 import { bareCases } from './cases/bare.cases.js';
 import { byteCases } from './cases/bytes.cases.js';
 import { deadLetterCases } from './cases/dead-letter.cases.js';
+import { givenUpCases } from './cases/given-up.cases.js';
 import { inspectionCases } from './cases/inspection.cases.js';
 import { lifecycleCases } from './cases/lifecycle.cases.js';
 import { publishTimeCases } from './cases/publish-time.cases.js';
@@ -29,6 +30,7 @@ export const driverCases: readonly DriverCase[] = [
   ...lifecycleCases,
   ...publishTimeCases,
   ...storageCases,
+  ...givenUpCases,
   ...settlementCases,
   ...redeliveryCases,
   ...agreementCases,

@@ -47,6 +47,8 @@ export interface DriverHarness {
   readonly steering?: true;
   /** How many dead letters of a group the drivers keep; they let them be looked at, too. Small. Without it such cases are skipped. */
   readonly maxDeadLetters?: number;
+  /** How many processes may die of a message before the drivers make it a dead letter. Without it such cases are skipped. */
+  readonly maxCrashes?: number;
   /** How long to wait for what must come. Milliseconds. @default 10_000 */
   readonly deadlineMs?: number;
   /** How long to wait for what must not come. Milliseconds. @default 50 */

@@ -258,6 +258,29 @@ describe('what is kept', () => {
     expect([driver.broker.deadLetters('t', 'g').length, told.length]).toEqual([1, 3]);
   });
 
+  it('tells each group, or nobody in particular, what a full log drops as its ttl is over', async () => {
+    const driver = await connected(memoryDriver({ clock, maxLength: 2 }));
+    const told: unknown[] = [];
+    driver.onStatus((status) => status.type === 'expired' && told.push(status));
+    const fill = async (topic: string) => {
+      for (const id of ['a', 'b']) await publish(driver, topic, id, { ttlMs: 10 });
+    };
+    await fill('unread');
+    await (await collect(driver, 't', { group: 'away' })).subscription.close();
+    await fill('t');
+    const { deliveries } = await collect(driver, 't', { group: 'slow', settle: () => {} });
+    await clock.advance(20);
+    expect(deliveries).toHaveLength(2);
+    for (const topic of ['unread', 't']) await publish(driver, topic, 'c');
+    expect(told).toEqual([
+      { type: 'expired', topic: 'unread', group: undefined, messages: 2 },
+      { type: 'expired', topic: 't', group: 'away', messages: 2 },
+    ]);
+    await Promise.all(deliveries.map((delivery) => delivery.ack()));
+    await clock.advance(120_000);
+    expect(told).toHaveLength(2);
+  });
+
   it('forgets the oldest ids of all topics beyond maxDeduplicationIds, and tells it', async () => {
     const driver = await connected(memoryDriver({ clock, maxDeduplicationIds: 2 }));
     const told: unknown[] = [];

@@ -194,6 +194,7 @@ export function settleApart(delivery: StreamDelivery, serverNowMs: number): void
   const { frame } = delivery.entry;
   if (frame === undefined) {
     const error = { name: 'CodecError', message: 'The entry has no frame' };
+    delivery.givenUp = 'unreadable';
     delivery.deadLetter({ reason: 'undecodable', error }).catch(() => undefined);
   } else if (delivery.isExpired(serverNowMs)) delivery.discard();
   else delivery.split(partsOf(frame) ?? []).catch(() => undefined);

@@ -15,7 +15,7 @@ const FETCHED_AT_ONCE = 100;
 /** What a leaving consumer gives back of each stream in one call. */
 const RELEASED_AT_ONCE = 1_000;
 
-type ReleaseReply = [moved: number, lost: number, outlived: number];
+type ReleaseReply = [moved: number, lost: number, outlived: number, unreadable: number];
 
 /** What Redis counts as in the hands of one member of a group: finds what is missing here, and gives back what is unsettled. */
 export class OwnEntries {
@@ -107,8 +107,10 @@ export class OwnEntries {
     for (const { entry, hasBegun } of deliveries) args.push(entry.letter, entry.id, hasBegun ? 1 : 0);
     return async (client: StreamClient): Promise<number> => {
       const reply = await releaseEntries.run(client, [stream, retry, state, members, dead, parts], args);
-      const [moved, , dropped] = reply as ReleaseReply;
+      const [moved, lost, dropped, unreadable] = reply as ReleaseReply;
+      if (lost > 0) this.member.dataLost();
       this.member.lettersDropped(dropped);
+      this.member.gaveUp({ unreadable });
       return moved;
     };
   }

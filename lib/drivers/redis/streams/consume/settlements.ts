@@ -3,7 +3,7 @@ import { isDiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../../errors/driver.errors.js';
 import { type Backoff, backoffDelay } from '../../../../timing/backoff.js';
 import type { ConsumerUpkeep } from '../group/consumer-upkeep.js';
-import type { GroupMember } from '../group/group-member.js';
+import type { GivenUp, GroupMember } from '../group/group-member.js';
 import { settleScript } from '../scripts/settle-scripts.js';
 import { persist, type StreamClient } from '../stream-connection.js';
 import { type ScriptArgument, StreamScript } from '../stream-script.js';
@@ -141,6 +141,7 @@ export class Settlements {
       const lost = new Set(tries > 1 ? [] : failed);
       for (const [index, operation] of batch.entries()) this.settled(operation, lost.has(index));
       this.member.lettersDropped(outlived);
+      this.member.gaveUp(givenUpIn(batch.filter((_, index) => !lost.has(index))));
       return [];
     } catch (error) {
       if (!isDiscoBusError(error, 'DISCO_CLOSED')) return batch;
@@ -167,6 +168,17 @@ export class Settlements {
       if (this.stopped) this.endPause();
     });
   }
+}
+
+/** What no handler decided. */
+function givenUpIn(recorded: readonly Operation[]): GivenUp {
+  let [expired, unreadable] = [0, 0];
+  for (const { delivery, whole } of recorded) {
+    if (!whole || delivery.givenUp === undefined) continue;
+    if (delivery.givenUp === 'expired') expired += delivery.messages;
+    else unreadable++;
+  }
+  return { expired, unreadable };
 }
 
 function argsOf(batch: readonly Operation[], parts: readonly StreamDelivery[]): ScriptArgument[] {

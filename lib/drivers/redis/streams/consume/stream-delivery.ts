@@ -46,6 +46,8 @@ export class StreamDelivery implements Delivery {
   holder: { ended(): void } | undefined;
   /** Where it stands among all that its consumer holds. */
   seat = 0;
+  /** Why it is settled without any handler; undefined where a handler decides. */
+  givenUp: 'expired' | 'unreadable' | undefined;
   /** When its handler began, or that of its first part, on the server's clock. */
   beganMs: number | undefined;
   /** Names the entry among all that the consumer holds. */
@@ -152,7 +154,8 @@ export class StreamDelivery implements Delivery {
   }
 
   ack(part?: DeliveryPart): Promise<void> {
-    if (part === undefined) return this.end() ? this.acknowledge() : done;
+    if (part === undefined)
+      return this.end() ? this.records.add(this, this.parts ? 'A' : 'a', [], true) : done;
     if (!this.endPart(part)) return done;
     this.parts?.acknowledge(part.index);
     this.records.noteParts(this);
@@ -183,14 +186,10 @@ export class StreamDelivery implements Delivery {
     await this.ack();
   }
 
-  /** Acknowledges it unhandled. */
+  /** Acknowledges it unhandled: its time to live is over. */
   discard(): void {
-    this.phase = 'over';
-    this.acknowledge().catch(() => undefined);
-  }
-
-  private acknowledge(): Promise<void> {
-    return this.records.add(this, this.parts ? 'A' : 'a', [], true);
+    this.givenUp = 'expired';
+    this.ack().catch(() => undefined);
   }
 
   /** Of a part that had not begun when its process died, the last crash was none of its own. */

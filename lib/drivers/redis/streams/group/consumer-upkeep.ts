@@ -169,7 +169,7 @@ export class ConsumerUpkeep {
     this.noteSetting(answer);
     this.lost(answer.lost);
     this.member.lettersDropped(answer.outlived);
-    this.member.crashedOut(answer.crashedOut);
+    this.member.gaveUp(answer);
     if (trims) this.history.note(answer.count, answer.checkpoint);
     this.compare(answer.mine);
     await this.owner.renewRight();

@@ -77,11 +77,14 @@ export async function keepUp(
   const reply = (await upkeep.run(client, names, args)) as [
     ...[now: string, problem: string, due: string, mine: number, others: number, reaped: number],
     ...[lost: number, outlived: number, checkpoint: string, added: number, budget: number],
-    ...[lastId: string, crashedOut: number],
+    ...[lastId: string, crashedOut: number, unreadable: number, expired: number, expiredLater: number],
     ...SettingReply,
   ];
   const [now, problem, due, mine, others, , lost, outlived, checkpoint, added, budget] = reply;
-  const [lastId, crashedOut, ...setting] = reply.slice(11) as [string, number, ...SettingReply];
+  const [lastId, crashedOut, unreadable, expired, expiredLater, ...setting] = reply.slice(11) as [
+    ...[string, number, number, number, number],
+    ...SettingReply,
+  ];
   const count: StreamCount = { added, lastId };
   return {
     nowMs: Number(now),
@@ -95,7 +98,12 @@ export async function keepUp(
     others,
     lost,
     outlived,
+    /** Became dead letters: for crashes, and as they hold no frame. */
     crashedOut,
+    unreadable,
+    /** Messages dropped for their time to live: retries of the group, and delayed publishes that no group has read. */
+    expired,
+    expiredLater,
     checkpoint,
     count,
     /** False where more is to be done than one call may do. */

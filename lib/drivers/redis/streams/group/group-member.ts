@@ -5,6 +5,18 @@ import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
 import { DriverError } from '../../../../errors/driver.errors.js';
 import type { StreamContext } from '../stream-context.js';
 
+/** What a driver gives up itself, in numbers. */
+export interface GivenUp {
+  /** Dead letters of which too many processes died. */
+  readonly crashedOut?: number;
+  /** Dead letters that hold no frame. */
+  readonly unreadable?: number;
+  /** Messages whose time to live was over. */
+  readonly expired?: number;
+  /** Messages that were published with a delay, and whose time to live was over before they came due. */
+  readonly expiredLater?: number;
+}
+
 /** This process as a member of one group of one topic: what it works with, and how it reports what goes wrong. */
 export class GroupMember {
   readonly keys = this.context.keys.group(this.topic, this.group);
@@ -52,11 +64,16 @@ export class GroupMember {
     if (dropped > 0) this.status({ type: 'dead-letters-full', topic, group, dropped, maxDeadLetters });
   }
 
-  /** `count` entries became dead letters for crashes: the processes that had them are dead, and cannot report it. */
-  crashedOut(count: number): void {
-    if (count === 0) return;
-    const text = `${count} of "${this.topic}" became dead letters of the group "${this.group}": ${this.options.maxCrashes} processes died while their handlers ran`;
-    this.tell(new DriverError(text, { retryable: false }));
+  /** What the driver gave up itself, once it is recorded: entries that became dead letters, and messages that were dropped. */
+  gaveUp({ crashedOut = 0, unreadable = 0, expired = 0, expiredLater = 0 }: GivenUp): void {
+    const { topic, group } = this;
+    for (const [reason, letters] of [
+      ['crashes', crashedOut],
+      ['undecodable', unreadable],
+    ] as const)
+      if (letters > 0) this.status({ type: 'dead-letter', topic, group, reason, letters });
+    if (expired > 0) this.status({ type: 'expired', topic, group, messages: expired });
+    if (expiredLater > 0) this.status({ type: 'expired', topic, group: undefined, messages: expiredLater });
   }
 
   /** Entries are gone that were not settled. */

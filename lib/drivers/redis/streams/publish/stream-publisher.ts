@@ -164,7 +164,9 @@ class DelayedPublishes {
       const reply = await publish.run((client) =>
         promote.run(client, [later, laterBodies, stream], [options.unread.maxAgeMs]),
       );
-      const [now, due] = reply as [string, string];
+      const [now, due, messages, vanished] = reply as [string, string, number, number];
+      if (messages > 0) this.context.status({ type: 'expired', topic, group: undefined, messages });
+      if (vanished > 0) this.context.status({ type: 'data-loss', topic });
       if (due !== '') this.add(topic, Math.max(1, Number(due) - Number(now)));
     } catch {
       this.add(topic, AGAIN_MS);

@@ -67,7 +67,8 @@ return { text(now), created, existed and 1 or 0, last, added, evicted, counted, 
  * Answers: now; NOGROUP, and then nothing further, or nothing; when the next is due, or nothing; what the consumer holds; how
  * many other members are alive (17 at most); entries taken back; entries found trimmed or evicted; dead letters that gave way
  * to newer ones; checkpoint; messages ever added (-1: not known); budget left; the last id that was counted; entries that
- * became dead letters for crashes; what the group is set to: 1 if paused, its limit, how often it was moved.
+ * became dead letters for crashes, and as they hold no frame; messages dropped for their time to live, of retries and of
+ * delayed publishes; what the group is set to: 1 if paused, its limit, how often it was moved.
  */
 export const upkeepScript =
   lua.opening +
@@ -118,13 +119,13 @@ if waited > 0 or sweeps then
   end
   evicted = math.max(0, waited - redis.call('ZCARD', delayed))
 end
-local due = promote(delayed, bodies, comeBack)
-evicted = evicted + vanished
+local due, expired = promote(delayed, bodies, comeBack)
 if due or waited > 0 then
   local waiting = redis.call('ZCARD', delayed)
   if waiting ~= waited then redis.call('HSET', state, 'waiting', waiting) end
 end
-local dueLater = promote(later, laterBodies, storeOf(stream))
+local dueLater, expiredLater = promote(later, laterBodies, storeOf(stream))
+evicted = evicted + vanished
 if not due or dueLater and dueLater < due then due = dueLater end
 
 -- After a time in which nobody could reach the server, the living get some to be heard again.
@@ -189,7 +190,7 @@ if trims then
   added, lastId = tonumber(known[1]) or -1, known[2] or ''
 end
 return { text(now), '', due and text(due) or '', mine, others, reaped, lost + evicted, outlived,
-  checkpoint, added, budget, lastId, crashedOut, notes[4] or '', notes[5] or '', notes[6] or '' }
+  checkpoint, added, budget, lastId, crashedOut, unreadable, expired, expiredLater, notes[4] or '', notes[5] or '', notes[6] or '' }
 `;
 
 /**

@@ -157,7 +157,7 @@ return replies
  * Moves delayed publishes that are due into their stream.
  *
  * KEYS: later, its bodies, stream. ARGV: ms that a stream without groups is kept.
- * Answers: now, and when the next is due or nothing.
+ * Answers: now; when the next is due, or nothing; messages dropped for their time to live; what the server has evicted.
  */
 export const promoteScript =
   lua.opening +
@@ -166,10 +166,10 @@ export const promoteScript =
   lua.expireUnreadFunction +
   `
 local later, bodies, stream = KEYS[1], KEYS[2], KEYS[3]
-local due = promote(later, bodies, storeOf(stream))
+local due, expired = promote(later, bodies, storeOf(stream))
 if redis.call('EXISTS', stream .. ':read') == 0 then
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
   if groups.err or #groups == 0 then expireUnread(stream, later, bodies, tonumber(ARGV[1])) end
 end
-return { text(now), due and text(due) or '' }
+return { text(now), due and text(due) or '', expired, vanished }
 `;

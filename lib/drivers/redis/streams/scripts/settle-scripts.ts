@@ -131,7 +131,8 @@ return { failed, outlived }
  * KEYS: stream, retry stream, state, members, dead letters, parts.
  * ARGV: group, consumer, 1 if it leaves, most dead letters that are kept; then `stream id begun` of entries, where `begun` is 1
  * if the handler was given the entry.
- * Answers: entries moved, entries lost, dead letters that gave way to newer ones.
+ * Answers: entries moved, entries lost, dead letters that gave way to newer ones, entries that became dead letters as they
+ * hold no frame.
  */
 export const releaseScript =
   lua.opening +
@@ -149,7 +150,7 @@ local source = { S = stream, R = retry }
   `
 for _, key in pairs(source) do
   local summary = redis.pcall('XPENDING', key, group)
-  if summary.err then return { 0, 0, 0 } end
+  if summary.err then return { 0, 0, 0, 0 } end
 end
 local moved, begun = 0, {}
 for i = 5, #ARGV, 3 do
@@ -169,7 +170,7 @@ if leaves then
   end
   retire(consumer)
 end
-return { moved, lost, outlived }
+return { moved, lost, outlived, unreadable }
 `;
 
 /**

@@ -241,10 +241,11 @@ end
  * move(letter, id, fate) takes an entry from its consumer and gives it back to the group, by way of its retry stream, or to
  * the dead letters when its processes crashed too often. `fate`: `crashed`, `died` and `released` count one more crash,
  * death or release; `by` and `heard` tell which member died and when it was last heard, `begun` which parts of a bundle ran.
+ * What becomes a dead letter counts as `crashedOut`, or, without a frame, as `unreadable`; what is gone, as `lost`.
  * Needs: stream keys `source` by letter, parts, group, maxCrashes, bury, comeBack.
  */
 export const moveFunction = `
-local lost, crashedOut = 0, 0
+local lost, crashedOut, unreadable = 0, 0, 0
 local function move(letter, id, fate)
   local key = source[letter]
   local found = redis.call('XRANGE', key, id, id)[1]
@@ -265,7 +266,7 @@ local function move(letter, id, fate)
     local reason = frame and 'crashes' or 'undecodable'
     bury(messagesOf(id), settled, reason, 'f', frame or table.concat(found[2], ' '), 'attempts', failures + crashes + releases,
       'at', text(now), 'o', origin, 'r', replays, 's', settled, 'crashes', crashes, 'by', fate.by or '', 'heard', fate.heard or '')
-    if frame then crashedOut = crashedOut + 1 end
+    if frame then crashedOut = crashedOut + 1 else unreadable = unreadable + 1 end
   else
     comeBack(messagesOf(id), settled, 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
       'x', entry.x or '', 'r', replays, 's', settled, 'u', deaths, 'b', fate.begun or '')
@@ -330,8 +331,9 @@ end
 
 /**
  * promote(set, bodies, store) hands what has come due to store(messages, settled, field, value …), unless its time to live is
- * over, at most 256 at a time, and returns when the next is due. What the server has evicted of it counts as `vanished`.
- * Needs: now, fieldsOf. storeOf(stream) is the store of a topic. Needs: addCounted.
+ * over, at most 256 at a time, and returns when the next is due, and how many messages were dropped for their time to live.
+ * What the server has evicted of it counts as `vanished`.
+ * Needs: now, fieldsOf, partsIn. storeOf(stream) is the store of a topic. Needs: addCounted.
  */
 export const promoteFunction = `
 local vanished = 0
@@ -341,7 +343,8 @@ end
 
 local function promote(set, bodies, store)
   local first = tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
-  if not first or first > now then return first end
+  if not first or first > now then return first, 0 end
+  local expired = 0
   local members = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'LIMIT', 0, 256)
   for _, member in ipairs(members) do
     local packed = redis.call('HGET', bodies, member)
@@ -349,7 +352,8 @@ local function promote(set, bodies, store)
       local fields = cmsgpack.unpack(packed)
       local named = fieldsOf(fields)
       local expires, messages = tonumber(named.x), tonumber(named.m) or 1
-      if not expires or expires > now then store(messages, named.s or '', unpack(fields)) end
+      if not expires or expires > now then store(messages, named.s or '', unpack(fields))
+      else expired = expired + math.max(1, messages - partsIn(named.s or '')) end
       redis.call('HDEL', bodies, member)
     else
       vanished = vanished + 1
@@ -358,6 +362,6 @@ local function promote(set, bodies, store)
   end
   -- With the last one goes the number of the next, which is all that is left.
   if #members > 0 and redis.call('EXISTS', set) == 0 and redis.call('HLEN', bodies) <= 1 then redis.call('DEL', bodies) end
-  return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
+  return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2]), expired
 end
 `;
