@@ -1,4 +1,5 @@
 import { DiscoBus } from '../bus/disco-bus.js';
+import type { LogFields } from '../bus/options/bus-logger.js';
 import type { LockStore } from '../driver/lock-store.js';
 import type { RedisDriver } from '../drivers/redis/redis.driver.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
@@ -27,6 +28,9 @@ export class Session {
     const log = (text: string) => {
       if (verbose) terminal.tell(text);
     };
+    // Whoever steers is to know that nobody will see it in the audit.
+    const error = (text: string, fields?: LogFields) =>
+      fields?.event === 'audit-failed' ? terminal.tellFailure(text) : log(text);
     const bus = configured(
       () =>
         new DiscoBus({
@@ -36,16 +40,16 @@ export class Session {
           shutdownTimeout: CLOSE_MS,
           connection: { wait: true, timeout: timeoutMs, critical: true },
           publishTimeout: timeoutMs,
-          logger: { log, warn: log, error: log },
+          logger: { log, warn: log, error },
         }),
     );
     try {
       await bus.start();
-    } catch (error) {
+    } catch (thrown) {
       await bus.stop();
-      if (isDiscoBusError(error, 'DISCO_CONFIGURATION') && /Redis Cluster/.test(error.message))
+      if (isDiscoBusError(thrown, 'DISCO_CONFIGURATION') && /Redis Cluster/.test(thrown.message))
         throw usageError('The server is a node of a Redis Cluster: say --cluster');
-      throw unreachable(driver, error);
+      throw unreachable(driver, thrown);
     }
     return new Session(bus, driver, target);
   }

@@ -56,7 +56,7 @@ export async function driverOf(target: Target): Promise<RedisDriver> {
   const nodes = [{ host, port }];
   return configured(() => {
     if (sentinel === undefined) return redisDriver({ cluster: { nodes }, ...login, ...tls, ...common });
-    const behind = { sentinels: nodes, name: sentinel, ...sentinelLogin(), ...sentinelTls(tls.tls) };
+    const behind = { sentinels: nodes, name: sentinel, ...sentinelLogin() };
     return redisDriver({ sentinel: behind, ...login, ...tls, ...common });
   });
 }
@@ -65,12 +65,6 @@ export async function driverOf(target: Target): Promise<RedisDriver> {
 function sentinelLogin() {
   const { DISCO_BUS_SENTINEL_USERNAME: username, DISCO_BUS_SENTINEL_PASSWORD: password } = process.env;
   return { ...(username && { sentinelUsername: username }), ...(password && { sentinelPassword: password }) };
-}
-
-/** ioredis would speak to Sentinels, and to what they name, without TLS unless it is told so for each. */
-function sentinelTls(tls: object | undefined) {
-  if (tls === undefined) return {};
-  return { enableTLSForSentinelMode: true, sentinelTLS: tls };
 }
 
 async function tlsOf({ ca, cert, key }: TlsFiles): Promise<Record<string, Buffer> | undefined> {

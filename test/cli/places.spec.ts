@@ -1,8 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { SelfSigned } from '../support/certificate.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { RedisSentinel } from '../support/redis-sentinel.js';
 import { freePort, RedisServer } from '../support/redis-server.js';
@@ -35,31 +32,20 @@ async function told(args: string[], env: Record<string, string> = {}): Promise<s
 }
 
 describe('disco-bus over TLS', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'disco-tls-'));
-  const file = (name: string) => join(directory, name);
+  let certificate: SelfSigned;
   let server: RedisServer;
   let url: string;
+  const file = (name: string) => certificate.file(name);
 
   beforeAll(async () => {
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
-    const pair = ['-keyout', file('key.pem'), '-out', file('cert.pem'), '-days', '1'];
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', ...pair, ...subject], {
-      stdio: 'ignore',
-    });
+    certificate = SelfSigned.make();
     const port = await freePort();
-    const files = ['--tls-cert-file', file('cert.pem'), '--tls-key-file', file('key.pem')];
-    server = await RedisServer.start(
-      '--tls-port',
-      String(port),
-      ...files,
-      '--tls-ca-cert-file',
-      file('cert.pem'),
-    );
+    server = await RedisServer.start(...certificate.args(port), '--tls-auth-clients', 'yes');
     url = `rediss://127.0.0.1:${port}`;
   });
   afterAll(async () => {
     await server.stop();
-    rmSync(directory, { recursive: true, force: true });
+    certificate.remove();
   });
 
   it('looks and writes, with the certificates that the flags name', async () => {
@@ -130,5 +116,25 @@ describe('disco-bus behind Sentinels', () => {
     const { exitCode } = await cli.run(where, { env: { DISCO_BUS_SENTINEL_PASSWORD: 's3cret' } });
     expect(exitCode).toBe(0);
     sentinel.disconnect();
+  });
+});
+
+describe('disco-bus behind Sentinels over TLS', () => {
+  let certificate: SelfSigned;
+  let group: RedisSentinel;
+  beforeAll(async () => {
+    certificate = SelfSigned.make();
+    group = await RedisSentinel.start(certificate);
+  }, 60_000);
+  afterAll(async () => {
+    await group.stop();
+    certificate.remove();
+  });
+
+  it('looks and writes by rediss://, to a Sentinel and to the primary that it names', async () => {
+    const url = `rediss://127.0.0.1:${group.secured[0].port}`;
+    const where = ['--url', url, '--sentinel', group.name];
+    await writesAndLooks(...where, '--tls-ca', certificate.cert);
+    expect(await told(['topics', ...where])).toMatch(/^5 .*behind Sentinels over TLS: .*unreachable/);
   });
 });

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import type { SelfSigned } from './certificate.js';
 import { freePort, RedisServer } from './redis-server.js';
 import { pause } from './waiting.js';
 
@@ -11,7 +12,12 @@ const DOWN_AFTER_MS = 2_000;
 /** Sentinels begin no second failover within twice this. */
 export const FAILOVER_TIMEOUT_MS = 3_000;
 
-/** A primary, a replica of it, and three Sentinels that watch them. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A primary, a replica of it, and three Sentinels that watch them; with a certificate they speak TLS with each other. */
 export class RedisSentinel {
   readonly name = 'disco-primary';
   private readonly processes: ChildProcess[] = [];
@@ -19,20 +25,38 @@ export class RedisSentinel {
   private constructor(
     readonly primary: RedisServer,
     readonly replica: RedisServer,
-    readonly sentinels: readonly { readonly host: string; readonly port: number }[],
+    readonly sentinels: readonly Address[],
+    /** Where the same Sentinels speak TLS; empty without a certificate. */
+    readonly secured: readonly Address[],
     private readonly directory: string,
   ) {}
 
   /** Resolves when the Sentinels know the replica and each other, so that a failover can happen. */
-  static async start(): Promise<RedisSentinel> {
-    const primary = await RedisServer.start();
-    const following = ['--replicaof', '127.0.0.1', String(primary.port)];
-    const replica = await RedisServer.start(...following);
-    const ports = [await freePort(), await freePort(), await freePort()];
-    const sentinels = ports.map((port) => ({ host: '127.0.0.1', port }));
+  static async start(certificate?: SelfSigned): Promise<RedisSentinel> {
+    const tlsPorts = certificate === undefined ? [] : await freePorts(5);
+    const securedBy = (port: number) =>
+      certificate === undefined ? [] : [...certificate.args(port), '--tls-replication', 'yes'];
+    const primary = await RedisServer.start(...securedBy(tlsPorts[3]));
+    const watched = tlsPorts[3] ?? primary.port;
+    const following = ['--replicaof', '127.0.0.1', String(watched)];
+    const replica = await RedisServer.start(...following, ...securedBy(tlsPorts[4]));
+    const ports = await freePorts(3);
     const directory = await mkdtemp(join(tmpdir(), 'disco-sentinel-'));
-    const group = new RedisSentinel(primary, replica, sentinels, directory);
-    await Promise.all(ports.map((port) => group.spawn(port)));
+    const secured = addresses(tlsPorts.slice(0, 3));
+    const group = new RedisSentinel(primary, replica, addresses(ports), secured, directory);
+    await Promise.all(
+      ports.map((port, index) => {
+        const tls: [string, string][] =
+          certificate === undefined
+            ? []
+            : [
+                ['tls-port', String(tlsPorts[index])],
+                ['tls-replication', 'yes'],
+                ...certificate.directives(),
+              ];
+        return group.spawn(port, watched, tls);
+      }),
+    );
     await Promise.all(ports.map((port) => group.watching(port)));
     return group;
   }
@@ -85,15 +109,16 @@ export class RedisSentinel {
     }
   }
 
-  private async spawn(port: number): Promise<void> {
+  private async spawn(port: number, watched: number, more: [string, string][]): Promise<void> {
     const file = join(this.directory, `${port}.conf`);
     const lines = [
       `port ${port}`,
       'bind 127.0.0.1',
       `dir ${this.directory}`,
-      `sentinel monitor ${this.name} 127.0.0.1 ${this.primary.port} 2`,
+      `sentinel monitor ${this.name} 127.0.0.1 ${watched} 2`,
       `sentinel down-after-milliseconds ${this.name} ${DOWN_AFTER_MS}`,
       `sentinel failover-timeout ${this.name} ${FAILOVER_TIMEOUT_MS}`,
+      ...more.map((directive) => directive.join(' ')),
     ];
     await writeFile(file, `${lines.join('\n')}\n`);
     const binary = process.env.REDIS_SERVER_BIN ?? 'redis-server';
@@ -118,4 +143,14 @@ export class RedisSentinel {
     }
     sentinel.disconnect();
   }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePort());
+  return ports;
+}
+
+function addresses(ports: readonly number[]): Address[] {
+  return ports.map((port) => ({ host: '127.0.0.1', port }));
 }

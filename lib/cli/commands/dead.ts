@@ -1,4 +1,5 @@
 import type { DeadLetteredMessage } from '../../bus/operate/dead-letter-options.js';
+import type { DeadLetterCounts } from '../../driver/inspection.js';
 import { type Command, positional, valued, writeArgs } from '../command.js';
 import { assertPosition, letterOf, noLetter, queueOf } from '../dead-letters.js';
 import { messageRow, payloadText } from '../payloads.js';
@@ -85,17 +86,17 @@ async function list(run: Run): Promise<void> {
   const reason = run.given.text('reason');
   const { queue, letters: there } = await queueOf(run);
   const letters = await queue.peek({ limit, after, reason });
-  if (reason !== undefined && there.byReason[reason] === undefined)
-    run.terminal.tell(`None was given up for "${reason}"; there are ${reasonsText(there.byReason)}`);
+  if (reason !== undefined && letters.length === 0 && there.byReason[reason] === undefined)
+    run.terminal.tell(`None was given up for "${reason}"; there are ${reasonsText(there)}`);
   run.show(letters.map(rowOf), () => table(columns, letters, run.terminal.paint));
 }
 
-function reasonsText(byReason: Readonly<Record<string, number>>): string {
-  return (
-    Object.entries(byReason)
-      .map(([reason, many]) => `${reason} ${many}`)
-      .join(', ') || 'none'
-  );
+function reasonsText({ entries, byReason }: DeadLetterCounts): string {
+  const reasons = Object.entries(byReason);
+  const uncounted = reasons.reduce((left, [, many]) => left - many, entries);
+  const told = reasons.map(([reason, many]) => `${reason} ${many}`);
+  if (uncounted > 0) told.push(`${uncounted} whose reasons are not counted`);
+  return told.join(', ') || 'none';
 }
 
 async function show(run: Run): Promise<void> {

@@ -1,11 +1,4 @@
-import type {
-  Cluster,
-  ClusterNode,
-  ClusterOptions,
-  Redis,
-  RedisOptions,
-  SentinelConnectionOptions,
-} from 'ioredis';
+import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import {
   aBoolean,
@@ -18,6 +11,7 @@ import {
   options as within,
 } from '../../errors/option-kinds.js';
 import type { RedisAddress, RedisPasswordSource } from './redis-address.js';
+import { type RedisSentinelOptions, refuseLeftOutTls, sentinelTls } from './sentinel-tls.js';
 import { credentials, standaloneOptions } from './standalone-options.js';
 
 /** Where Redis is. At most one of `url` (or `host`/`port`), `cluster`, `sentinel` and `client` may be given. */
@@ -26,8 +20,11 @@ export interface RedisEndpointOptions extends RedisAddress {
   url?: string;
   /** A Redis Cluster: some of its nodes, and ioredis' cluster options. @default none */
   cluster?: { nodes: readonly ClusterNode[]; options?: ClusterOptions };
-  /** Redis behind Sentinels, in the terms of ioredis: `sentinels`, `name`, `sentinelPassword` … @default none */
-  sentinel?: SentinelConnectionOptions & { name: string };
+  /**
+   * Redis behind Sentinels, in the terms of ioredis: `sentinels`, `name`, `sentinelPassword` … `tls` is for the Sentinels as well,
+   * unless `sentinelTLS` says otherwise. @default none
+   */
+  sentinel?: RedisSentinelOptions;
   /** An ioredis client of your own to take all settings from. It is duplicated, never used and never closed. @default none */
   client?: Redis | Cluster;
 }
@@ -94,7 +91,7 @@ export function describeEndpoint(endpoint: RedisEndpoint): string {
     case 'cluster-client':
       return 'a Redis Cluster';
     case 'sentinel':
-      return `Redis "${endpoint.options.name}" behind Sentinels${database(endpoint.options)}`;
+      return `Redis "${endpoint.options.name}" behind Sentinels${overTls(endpoint.options)}${database(endpoint.options)}`;
     case 'client':
       return address(endpoint.client.options);
     case 'standalone':
@@ -103,10 +100,14 @@ export function describeEndpoint(endpoint: RedisEndpoint): string {
 }
 
 function address(options: RedisOptions): string {
-  const { path, host, port, sentinels, tls } = options;
-  if (sentinels) return `Redis behind Sentinels${database(options)}`;
+  const { path, host, port, sentinels } = options;
+  if (sentinels) return `Redis behind Sentinels${overTls(options)}${database(options)}`;
   const at = path ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`;
-  return `Redis at ${at}${tls ? ' over TLS' : ''}${database(options)}`;
+  return `Redis at ${at}${overTls(options)}${database(options)}`;
+}
+
+function overTls({ tls }: RedisOptions): string {
+  return tls ? ' over TLS' : '';
 }
 
 function database({ db }: RedisOptions): string {
@@ -147,7 +148,7 @@ function passwordSource({ password }: RedisEndpointOptions): { password?: RedisP
 
 function sentinelEndpoint(
   options: RedisEndpointOptions,
-  sentinel: SentinelConnectionOptions & { name: string },
+  sentinel: RedisSentinelOptions,
   option: string,
 ): RedisEndpoint {
   const { sentinels, name } = sentinel;
@@ -156,9 +157,10 @@ function sentinelEndpoint(
   }
   refuseKeyPrefix(sentinel, option);
   refuseReplicas(sentinel, option);
+  const secured = sentinelTls(options.tls, sentinel, option);
   return {
     kind: 'sentinel',
-    options: { ...credentials(options, option), ...sentinel },
+    options: { ...credentials(options, option), ...sentinel, ...secured },
     ...passwordSource(options),
   };
 }
@@ -180,6 +182,7 @@ function clientEndpoint(client: Redis | Cluster, option: string): RedisEndpoint 
   }
   refuseKeyPrefix(client.options, option);
   refuseReplicas(client.options, option);
+  refuseLeftOutTls(client.options as RedisOptions, option);
   if (!client.isCluster) return { kind: 'client', client: client as Redis };
   refuseKeyPrefix((client as Cluster).options.redisOptions, option);
   return { kind: 'cluster-client', client: client as Cluster };

@@ -1,13 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { Cluster, Redis } from 'ioredis';
 import { RedisDriver, redisDriver } from '../../../lib/drivers/redis/redis.driver.js';
 import type { RedisDriverOptions } from '../../../lib/drivers/redis/redis-options.js';
 import { ResolvedRedisOptions } from '../../../lib/drivers/redis/redis-options.js';
 import { ConfigurationError } from '../../../lib/errors/bus.errors.js';
+import { SelfSigned } from '../../support/certificate.js';
 import { bytes, Drivers, fanOut, Inbox, once, rejection, StatusLog } from '../../support/redis-harness.js';
 import { freePort, RedisServer } from '../../support/redis-server.js';
 import { pause } from '../../support/waiting.js';
@@ -44,6 +41,15 @@ describe('Redis options', () => {
       { cluster: { nodes: ['redis://h'], options: { redisOptions: { keyPrefix: 'x' } } } },
     ],
     ['no Sentinels', { sentinel: { name: 'm', sentinels: [] } }],
+    [
+      'TLS that ioredis would leave out',
+      { sentinel: { name: 'm', sentinels: [{}], enableTLSForSentinelMode: true } },
+    ],
+    [
+      'TLS and none behind Sentinels',
+      { tls: true, sentinel: { name: 'm', sentinels: [{}], enableTLSForSentinelMode: false } },
+    ],
+    ['TLS and none of Sentinels', { tls: false, sentinel: { name: 'm', sentinels: [{}], tls: {} } }],
     ['no client', { client: {} }],
     ['a bad reader', { reader: { port: -1 } }],
   ])('refuses %s', (_name, options) => {
@@ -275,43 +281,10 @@ describe('Redis with a password and ACL users', () => {
 
 describe('Redis over TLS', () => {
   it('verifies the certificate and refuses a foreign one', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'disco-tls-'));
-    const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-    execFileSync(
-      'openssl',
-      [
-        'req',
-        '-x509',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-days',
-        '2',
-        '-keyout',
-        key,
-        '-out',
-        cert,
-        ...subject,
-      ],
-      { stdio: 'ignore' },
-    );
+    const certificate = SelfSigned.make();
     const port = await freePort();
-    const server = await RedisServer.start(
-      '--tls-port',
-      String(port),
-      '--tls-cert-file',
-      cert,
-      '--tls-key-file',
-      key,
-      '--tls-ca-cert-file',
-      cert,
-      '--tls-auth-clients',
-      'no',
-    );
-    const trusting = new RedisDriver({ url: `rediss://localhost:${port}`, tls: { ca: readFileSync(cert) } });
+    const server = await RedisServer.start(...certificate.args(port));
+    const trusting = new RedisDriver({ url: `rediss://localhost:${port}`, tls: { ca: certificate.ca } });
     const wary = new RedisDriver({ url: `rediss://localhost:${port}`, connectTimeout: 2_000 });
     try {
       await trusting.connect();
@@ -322,7 +295,7 @@ describe('Redis over TLS', () => {
     } finally {
       await Promise.all([trusting.close(), wary.close()]);
       await server.stop();
-      rmSync(directory, { recursive: true });
+      certificate.remove();
     }
   });
 });

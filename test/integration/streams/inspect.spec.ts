@@ -1,16 +1,13 @@
 import { Redis } from 'ioredis';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
-import type { GroupInspection } from '../../../lib/driver/inspection.js';
 import { redisDriver } from '../../../lib/drivers/redis/redis.driver.js';
 import type { RedisStreamOptions } from '../../../lib/drivers/redis/streams/stream-options.js';
-import { type ConsumerConfig, ConsumerProcess, Journal } from '../../faults/streams-processes.js';
+import { UnrecoverableError } from '../../../lib/errors/handler.errors.js';
 import { rejection } from '../../support/redis-harness.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { until } from '../../support/waiting.js';
-import { KeepingLogger } from '../../unit/bus/support.js';
+import { gate, KeepingLogger } from '../../unit/bus/support.js';
 import { countByHand } from './hand-count.js';
-
-const HOUR_MS = 3_600_000;
 
 describe('bus.inspect on Redis', () => {
   let server: RedisServer;
@@ -42,87 +39,6 @@ describe('bus.inspect on Redis', () => {
     const subscription = await of.subscribe(topic, () => undefined, { group });
     await subscription.close();
   }
-
-  function consumer(journal: Journal, changes: Partial<ConsumerConfig>): ConsumerProcess {
-    const started = ConsumerProcess.start(
-      {
-        url: server.url,
-        topic: 'load',
-        group: 'billing',
-        claimAfterMs: 2_000,
-        concurrency: 20,
-        prefetch: 0,
-        workMs: HOUR_MS,
-        retryDelayMs: HOUR_MS,
-        ...changes,
-      },
-      journal,
-    );
-    closers.push(() => started.kill());
-    return started;
-  }
-
-  const numbersOf = ({ waiting, held, retries, deadLetters }: GroupInspection) => ({
-    waiting,
-    held,
-    retries,
-    deadLetters,
-  });
-
-  it('says what a count by hand says: bundles, running, retries, dead letters, two groups, two processes, a kill', async () => {
-    const publisher = await bus();
-    await leaveGroup(publisher, 'load', 'shipping');
-    const journal = new Journal();
-    const first = consumer(journal, {});
-    await first.ready;
-    const early = ['fail', 'fail', 'fail', 'fail', 'fail', 'refuse', 'refuse', 'refuse'];
-    for (const [n, does] of early.entries()) await publisher.publish('load', { n, does });
-    const inspected = async (group = 'billing') => {
-      const found = await publisher.inspect.group('load', group);
-      expect(found?.exact).toBe(true);
-      return found!;
-    };
-    await until('five wait for their time', async () => (await inspected()).retries === 5);
-    await until('three are given up', async () => (await inspected()).deadLetters.entries === 3);
-    const second = consumer(journal, { concurrency: 17 });
-    await second.ready;
-    await publisher.publishBatch(
-      'load',
-      Array.from({ length: 10_000 }, (_, index) => ({ n: 100 + index })),
-    );
-    await until('37 run', async () => (await inspected()).running === 37);
-
-    const billing = await inspected();
-    expect(numbersOf(billing)).toEqual(await countByHand(admin, 'load', 'billing'));
-    expect(billing.waiting + billing.held).toBe(10_000);
-    expect(billing.deadLetters).toEqual({ entries: 3, messages: 3, byReason: { unrecoverable: 3 } });
-    expect(billing.members.map(({ running }) => running).sort()).toEqual([17, 20]);
-    for (const { pid, service, version, aliveUntil, runningSince, reportedAt } of billing.members) {
-      expect({ service, pid }).toEqual({ service: 'billing', pid: expect.any(Number) });
-      expect(version).toMatch(/^\d/);
-      expect([aliveUntil, runningSince, reportedAt].every((at) => Math.abs(at! - Date.now()) < 60_000)).toBe(
-        true,
-      );
-    }
-    const shipping = await inspected('shipping');
-    expect(numbersOf(shipping)).toEqual(await countByHand(admin, 'load', 'shipping'));
-    expect(numbersOf(shipping)).toMatchObject({ waiting: 10_008, held: 0, retries: 0 });
-    const { messages, published, entries, bytes } = (await publisher.inspect.topic('load', { bytes: true }))!;
-    expect({ messages, published }).toEqual({ messages: 10_008, published: 10_008 });
-    expect(entries).toBe(await admin.xlen('disco:{load}'));
-    expect(bytes).toBeGreaterThan(100_000);
-
-    // A member that is killed holds its messages until they are taken back; then the numbers are right again.
-    await second.kill('SIGKILL');
-    await until('what it held is back', async () => (await inspected()).members.length === 1);
-    await until('a count by hand says the same', async () => {
-      const now = await inspected();
-      const counted = await countByHand(admin, 'load', 'billing');
-      expect(now.waiting + now.held).toBe(10_000);
-      return JSON.stringify(numbersOf(now)) === JSON.stringify(counted);
-    });
-    expect((await inspected()).running).toBeLessThanOrEqual(20);
-  }, 60_000);
 
   it('does not count what a full topic has dropped, nor what was handled and trimmed', async () => {
     const publisher = await bus('shop', { maxLength: 10, retention: 'drop-oldest' });
@@ -162,6 +78,82 @@ describe('bus.inspect on Redis', () => {
     await admin.zadd('disco:{evicted}:members:g', Date.now() + 60_000, 'somebody');
     const { members, paused } = (await reader.inspect.group('evicted', 'g'))!;
     expect({ members, paused }).toMatchObject({ paused: true, members: [{ id: 'somebody', running: 0 }] });
+  });
+
+  it('says what is an estimate after an eviction: who holds what, letters that nothing counts, what runs', async () => {
+    const reader = await bus('shop', { claimAfter: 1_500 });
+    const handling = gate();
+    await reader.subscribe(
+      'lost',
+      async (does: string) => {
+        if (does === 'wait') await handling.promise;
+        else throw new UnrecoverableError('never');
+      },
+      { group: 'g' },
+    );
+    const group = async () => (await reader.inspect.group('lost', 'g'))!;
+    await reader.publishBatch('lost', ['wait', 'wait']);
+    await reader.publishBatch('lost', ['refuse', 'refuse']);
+    await until('two run', async () => (await group()).running === 2 && (await group()).held === 2);
+    await until('two are given up', async () => (await group()).deadLetters.entries === 2);
+    const counts = { entries: 2, messages: 2, byReason: { unrecoverable: 2 } };
+    expect(await group()).toMatchObject({ exact: true, deadLetters: counts });
+
+    await admin.del('disco:{lost}:counts', 'disco:{lost}:state:g');
+    expect(await group()).toMatchObject({ exact: false, running: 0, held: 2 });
+    await reader.publish('lost', 'refuse');
+    await until('it is given up', async () => (await group()).deadLetters.entries === 3);
+    await until('the member says what it runs', async () => (await group()).running === 2);
+    // The group has read past what the totals go on from, and holds an entry of before.
+    expect(await group()).toMatchObject({ exact: false, waiting: 0, held: 2 });
+    expect(await reader.inspect.topic('lost')).toMatchObject({ exact: false });
+    handling.open();
+    await until('nothing is held', async () => (await group()).held === 0);
+    expect(await reader.inspect.topic('lost')).toMatchObject({ exact: true, messages: 0 });
+    expect(await group()).toMatchObject({ exact: false, deadLetters: { entries: 3, messages: 3 } });
+
+    const letters = reader.deadLetters('lost', 'g');
+    for (const { position } of await letters.peek()) await letters.remove(position);
+    expect(await group()).toMatchObject({ exact: true, deadLetters: { entries: 0, messages: 0 } });
+    await reader.publish('lost', 'refuse');
+    await until('it is given up', async () => (await group()).deadLetters.entries === 1);
+    const one = { entries: 1, messages: 1, byReason: { unrecoverable: 1 } };
+    expect(await group()).toMatchObject({ exact: true, deadLetters: one });
+  });
+
+  it('dead letters without their counts are never counted as less than none', async () => {
+    const reader = await bus();
+    const refuse = () => {
+      throw new UnrecoverableError('never');
+    };
+    await reader.subscribe('lost', refuse, { group: 'g' });
+    const letters = reader.deadLetters('lost', 'g');
+    const given = (count: number) => until('given up', async () => (await letters.count()) === count);
+    await reader.publishBatch('lost', [1, 2, 3]);
+    await given(3);
+    await admin.del('disco:{lost}:state:g');
+    for (const { position } of await letters.peek()) await letters.remove(position);
+    const group = async () => (await reader.inspect.group('lost', 'g'))!;
+    expect(await group()).toMatchObject({ deadLetters: { entries: 0, messages: 0, byReason: {} } });
+    await reader.publish('lost', 4);
+    await given(1);
+    const one = { entries: 1, messages: 1, byReason: { unrecoverable: 1 } };
+    expect(await group()).toMatchObject({ exact: true, deadLetters: one });
+  });
+
+  it('purging says how many messages it dropped, also where the counts are gone', async () => {
+    const reader = await bus();
+    await leaveGroup(reader, 'lost', 'g');
+    for (const size of [3, 4])
+      await reader.publishBatch(
+        'lost',
+        Array.from({ length: size }, (_, n) => n),
+      );
+    await admin.del('disco:{lost}:counts');
+    expect(await reader.admin.purgeGroup('lost', 'g')).toBe(7);
+    await reader.publishBatch('unread', [1, 2, 3]);
+    await admin.del('disco:{unread}:counts');
+    expect(await reader.admin.purgeTopic('unread')).toBe(3);
   });
 
   it('looks at 1,000 topics of 3 groups in about a second', async () => {

@@ -114,13 +114,13 @@ export class ConsumerUpkeep {
   }
 
   private async open(run: StreamConnection['run']): Promise<void> {
-    const { startFrom, history } = this;
+    const { startFrom, history, owner } = this;
     const opened = await run((client) =>
-      openGroup(client, this.member, { startFrom, checkpoint: history.checkpoint }),
+      openGroup(client, this.member, { startFrom, checkpoint: history.checkpoint, report: owner.report() }),
     );
     const { created, count } = opened;
     this.offsetMs = opened.nowMs - performance.now();
-    if (created) this.owner.mayRepeat();
+    if (created) owner.mayRepeat();
     this.noteSetting(opened);
     // Publishers announce their topics; this process may be the first or only one to use this one.
     const { context, connection, topic } = this.member;
@@ -152,7 +152,7 @@ export class ConsumerUpkeep {
     const { trims } = this;
     this.trims = false;
     this.reportIsOld = false;
-    const report = JSON.stringify(this.owner.report());
+    const report = this.owner.report();
     const answer = await this.member.connection
       .run((client) => keepUp(client, this.member, { reaps, trims, sweeps, report }))
       .catch((error: unknown) => {

@@ -2,7 +2,7 @@ import type { GroupSetting } from '../../../../driver/group-setting.js';
 import { openScript, soleReaderScript, upkeepScript } from '../scripts/group-scripts.js';
 import type { StreamClient } from '../stream-connection.js';
 import { StreamScript } from '../stream-script.js';
-import type { GroupMember } from './group-member.js';
+import type { GroupMember, MemberReport } from './group-member.js';
 
 const open = new StreamScript(openScript);
 const upkeep = new StreamScript(upkeepScript);
@@ -25,14 +25,23 @@ function settingOf([paused, limit, moves]: SettingReply): { setting: GroupSettin
   return { setting: { paused: paused === '1', ...(limit !== '' && { limit: Number(limit) }) }, moves };
 }
 
+/** How a member joins its group. */
+interface Opening {
+  readonly startFrom: 'beginning' | 'new';
+  readonly checkpoint: string;
+  /** What this member says of itself. */
+  readonly report: MemberReport;
+}
+
 /** Makes the group where it is missing: at `checkpoint`, or, where that is empty, as `startFrom` says. */
 export async function openGroup(
   client: StreamClient,
   { group, keys, name, options }: GroupMember,
-  { startFrom, checkpoint }: { readonly startFrom: 'beginning' | 'new'; readonly checkpoint: string },
+  { startFrom, checkpoint, report }: Opening,
 ) {
   const { stream, retry, state, members } = keys;
   const args = [group, name, options.claimAfterMs, startFrom === 'new' ? '$' : '0', checkpoint];
+  args.push(JSON.stringify(report));
   const [now, created, existed, lastId, added, evicted, countedId, ...setting] = (await open.run(
     client,
     [stream, retry, state, members],
@@ -61,7 +70,7 @@ interface UpkeepTasks {
   /** Looks also for what is rare: consumers that are no members, and evicted retries. */
   readonly sweeps: boolean;
   /** What this member says of itself. */
-  readonly report: string;
+  readonly report: MemberReport;
 }
 
 /** Says that this member is alive, and does what is to be done for the group. */
@@ -73,7 +82,7 @@ export async function keepUp(
   const { stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies } = keys;
   const names = [stream, retry, state, members, delayed, bodies, dead, parts, later, laterBodies];
   const args = [group, name, options.claimAfterMs, options.maxCrashes, flag(reaps), flag(trims)];
-  args.push(REAP_AT_ONCE, options.maxDeadLetters, flag(sweeps), report);
+  args.push(REAP_AT_ONCE, options.maxDeadLetters, flag(sweeps), JSON.stringify(report));
   const reply = (await upkeep.run(client, names, args)) as [
     ...[now: string, problem: string, due: string, mine: number, others: number, reaped: number],
     ...[lost: number, outlived: number, checkpoint: string, added: number, budget: number],

@@ -137,14 +137,18 @@ function groupInspection(
   { letters, position, members, ...report }: GroupAnswer,
   { at, published }: Pick<TopicInspection, 'at' | 'published'>,
 ): GroupInspection {
-  const { waiting, retries, exact } = report;
-  const inspected = listOf<MemberAnswer>(members).map((member) => memberInspection(member));
+  const { waiting, retries } = report;
+  const answers = listOf<MemberAnswer>(members);
+  // What the server has evicted of them is said again with their next upkeep: until then nobody knows what runs.
+  const exact = report.exact && answers.every((member) => member.info !== undefined || !mayRun(member, at));
+  const inspected = answers.map((member) => memberInspection(member));
   inspected.sort((one, other) => (one.id < other.id ? -1 : 1));
   const held = sum(inspected.map((member) => member.held));
   const live = inspected.filter(({ aliveUntil = 0 }) => aliveUntil > at);
   return {
     ...unknownOfGroup,
     ...report,
+    exact,
     held,
     running: sum(live.map(({ running }) => running)),
     deadLetters: {
@@ -156,6 +160,10 @@ function groupInspection(
     handled: exact ? published - waiting - held - retries : undefined,
     members: inspected,
   };
+}
+
+function mayRun({ held, aliveUntil = 0 }: MemberAnswer, at: number): boolean {
+  return held > 0 && aliveUntil > at;
 }
 
 /** A member reports now and then only: no more of what it holds runs than it holds by now. */

@@ -4,7 +4,8 @@ import * as lua from './shared-lua.js';
  * Makes the group where it is missing: at its checkpoint where one is known (at the beginning if the stream is younger than
  * that), else at `start`. Registers the consumer.
  *
- * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms that it counts as alive, start, checkpoint or nothing.
+ * KEYS: stream, retry stream, state, members. ARGV: group, consumer, ms that it counts as alive, start, checkpoint or nothing,
+ * what this member says of itself as JSON.
  * Answers: now; whether the group was made; whether the stream was there; its last id; messages ever added (-1: not known);
  * whether only the retry stream was missing; the last id that was counted, or nothing; what the group is set to: 1 if paused,
  * its limit, how often it was moved.
@@ -50,6 +51,7 @@ for _, name in ipairs({ ':later', ':later-bodies', ':counts' }) do redis.call('P
 redis.call('SET', stream .. ':read', '1', 'PX', ${lua.DAY_MS})
 redis.call('ZADD', members, now + claimAfter, consumer)
 redis.call('PEXPIRE', members, claimAfter + ${lua.DAY_MS})
+redis.call('HSET', state, 'info:' .. consumer, ARGV[6])
 if created == 1 and from == '$' then redis.call('HSET', state, 'cp', last) end
 local setting = redis.call('HMGET', state, 'paused', 'limit', 'moves')
 return { text(now), created, existed and 1 or 0, last, added, evicted, counted, setting[1] or '', setting[2] or '', setting[3] or '' }

@@ -107,8 +107,9 @@ local function drop(key, hash, prefix)
   local from = positionOf(key, group)
   if not from then return end
   local known = redis.call('HMGET', hash, prefix .. 't', prefix .. 'cut')
-  messages = messages + math.max(0, (tonumber(known[1]) or 0) - math.max(totalOf(from), tonumber(known[2]) or 0))
   local last = fieldsOf(redis.call('XINFO', 'STREAM', key))['last-generated-id']
+  local total = tonumber(known[1]) or totalOf(last)
+  messages = messages + math.max(0, total - math.max(totalOf(from), tonumber(known[2]) or 0))
   redis.call('XGROUP', 'SETID', key, group, last)
   trim(key)
   return last
@@ -137,7 +138,8 @@ if not groups.err and #groups > 0 then return { 'groups', groups[1][2] } end
 local messages = redis.call('ZCARD', later)
 local first = redis.call('XRANGE', stream, '-', '+', 'COUNT', 1)[1]
 if first then
-  local total = tonumber(redis.call('HGET', stream .. ':counts', 't')) or redis.call('XLEN', stream)
+  local last = fieldsOf(redis.call('XINFO', 'STREAM', stream))['last-generated-id']
+  local total = tonumber(redis.call('HGET', stream .. ':counts', 't')) or math.max(totalOf(last), redis.call('XLEN', stream))
   messages = messages + total - math.max(0, totalOf(first[1]) - messagesOf(first[1]))
 end
 redis.call('DEL', stream, stream .. ':counts', later, bodies)
