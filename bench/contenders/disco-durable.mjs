@@ -5,14 +5,14 @@ const { Injectable, Module } = await fromRoot('@nestjs/common');
 const { NestFactory } = await fromRoot('@nestjs/core');
 const { DiscoBusModule, DiscoBusService, DiscoSubscribe } = await fromRoot('nestjs-disco-bus');
 
-const TOPIC = 'bench';
 const headers = { 'x-source': 'bench' };
 
 /** Resolves with a function that publishes a payload; its `bulk` publishes several. */
 export async function publisher(options) {
   const bus = (await application(options, [])).get(DiscoBusService);
-  const publish = (payload) => bus.publish(TOPIC, payload, { headers });
-  return Object.assign(publish, { bulk: (payloads) => bus.publishBatch(TOPIC, payloads, { headers }) });
+  const { topic = 'bench' } = options;
+  const publish = (payload) => bus.publish(topic, payload, { headers });
+  return Object.assign(publish, { bulk: (payloads) => bus.publishBatch(topic, payloads, { headers }) });
 }
 
 /** Resolves when the handler is subscribed; it hands each payload to `take`. */
@@ -24,15 +24,15 @@ export async function consumer(options, take) {
   }
   const { prototype } = BenchHandler;
   const descriptor = Object.getOwnPropertyDescriptor(prototype, 'handle');
-  DiscoSubscribe(TOPIC, { concurrency: 50 })(prototype, 'handle', descriptor);
+  DiscoSubscribe(options.topic ?? 'bench', { concurrency: 50 })(prototype, 'handle', descriptor);
   Injectable()(BenchHandler);
   await application(options, [BenchHandler]);
 }
 
-function application({ url, metrics = true, compression }, providers) {
-  const topics = { [TOPIC]: { delivery: 'at-least-once' } };
+function application({ url, topic = 'bench', metrics = true, metricsInterval, compression }, providers) {
+  const topics = { [topic]: { delivery: 'at-least-once' } };
   const module = class BenchModule {};
-  const bus = DiscoBusModule.forRoot({ url, metrics, compression, topics, service: 'bench' });
+  const bus = DiscoBusModule.forRoot({ url, metrics, metricsInterval, compression, topics, service: 'bench' });
   Module({ imports: [bus], providers })(module);
   return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
 }

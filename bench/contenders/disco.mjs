@@ -21,7 +21,7 @@ export async function consumer(options, take) {
 
 /** Both in this process. */
 export async function application(
-  { url, topic, metrics = true, middleware = 0, compression, defaults },
+  { url, topic, metrics = true, middleware = 0, tracing = false, compression, defaults },
   take,
 ) {
   const chain = Array.from({ length: middleware }, () => passOn);
@@ -31,6 +31,7 @@ export async function application(
       DiscoBusModule.forRoot({
         url,
         metrics,
+        ...(tracing && { tracing: await openTelemetry() }),
         compression,
         middleware: chain,
         service: 'bench',
@@ -40,6 +41,13 @@ export async function application(
     providers: take ? [handler(take, topic)] : [],
   })(module);
   return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
+}
+
+/** Every span is recorded, and nothing is exported: what exporting costs is the exporter's. */
+async function openTelemetry() {
+  const { BasicTracerProvider } = await fromRoot('@opentelemetry/sdk-trace-base');
+  const { openTelemetry } = await fromRoot('nestjs-disco-bus/opentelemetry');
+  return openTelemetry({ tracerProvider: new BasicTracerProvider() });
 }
 
 export function publishThrough(app, topic = 'bench') {

@@ -1,4 +1,5 @@
-// What metrics and middleware cost: this library against itself, as CPU per message, which is steadier than a rate.
+// What metrics, reading the numbers of groups, traces and middleware cost: this library against itself, as CPU per message,
+// which is steadier than a rate.
 import { Pipeline } from '../harness/pipeline.mjs';
 import { rowOfRounds } from '../harness/report.mjs';
 import { interleave } from '../harness/statistics.mjs';
@@ -7,6 +8,9 @@ const variants = {
   plain: { metrics: false },
   metrics: { metrics: true },
   middleware: { metrics: false, middleware: 3 },
+  traces: { metrics: false, tracing: true },
+  stored: { contender: 'disco-durable', metricsInterval: false },
+  polled: { contender: 'disco-durable', metricsInterval: '1s' },
 };
 const cases = [
   {
@@ -21,15 +25,27 @@ const cases = [
     peerName: 'none',
     atMost: 1.05,
   },
+  {
+    variant: 'traces',
+    name: 'every message traced, spans not exported, 100 B, CPU µs per message',
+    peerName: 'traces off',
+  },
+  {
+    variant: 'polled',
+    against: 'stored',
+    name: 'numbers of groups read every second, at least once, 100 B, CPU µs per message',
+    peerName: 'never read',
+    atMost: 1.03,
+  },
 ];
 
 /** Runs the suite and returns its rows. */
 export async function run(bench) {
   const redis = await bench.redis();
   const pipelines = {};
-  for (const [variant, options] of Object.entries(variants)) {
+  for (const [variant, { contender = 'disco', ...options }] of Object.entries(variants)) {
     bench.say(`starting ${variant}`);
-    pipelines[variant] = bench.closing(await Pipeline.start(redis, 'disco', options));
+    pipelines[variant] = bench.closing(await Pipeline.start(redis, contender, options));
   }
   const flood = (variant, count) => pipelines[variant].flood({ sizeBytes: 100, inFlight: 512, count });
   const counts = [];
@@ -41,12 +57,12 @@ export async function run(bench) {
     bench.say(`round ${round + 1} of ${rounds}, ${variant}`);
     return flood(variant, count);
   });
-  return cases.map(({ variant, ...rest }) =>
+  return cases.map(({ variant, against = 'plain', ...rest }) =>
     rowOfRounds({
       suite: 'overhead',
       ...rest,
       ours: results.get(variant),
-      theirs: results.get('plain'),
+      theirs: results.get(against),
       figure: ({ cpu }) => cpu.total,
     }),
   );

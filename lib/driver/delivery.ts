@@ -11,7 +11,7 @@ export interface DeliveryPart {
 
 /** Why a message is dead-lettered, and what is to be kept with it. Never holds a payload. */
 export interface DeadLetterReason {
-  /** A short fixed word: `'attempts' | 'unrecoverable' | 'terminated' | 'undecodable' | 'crashes' | 'expired'`. */
+  /** A short fixed word: `'attempts' | 'unrecoverable' | 'terminated' | 'undecodable' | 'crashes'`. */
   readonly reason: string;
   /** The last error's name and message. */
   readonly error?: { readonly name: string; readonly message: string };
