@@ -199,7 +199,16 @@ export type {
 
 // Metrics: the sink that a bus reports to; Prometheus is in `/prometheus`
 
-export type { DropReason, Metrics, ProcessedStatus, TopicMetrics } from './metrics/metrics.js';
+export type {
+  DropReason,
+  GroupMetrics,
+  GroupNumbers,
+  HandlerMetrics,
+  Metrics,
+  ProcessedStatus,
+  RequestStatus,
+  TopicMetrics,
+} from './metrics/metrics.js';
 
 // Errors: one family, told apart by `code`
 

@@ -7,6 +7,7 @@ import type { BusParts } from './bus-parts.js';
 import type { BusState, BusStatusListener, Lifecycle, LockLost } from './bus-status.js';
 import { Connector } from './connection/connector.js';
 import { countLoss } from './driver-losses.js';
+import type { GroupWatch } from './operate/group-watch.js';
 import { type BusLogger, errorFields, errorLine } from './options/bus-logger.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
 import { StatusLog } from './status-log.js';
@@ -73,14 +74,19 @@ export class BusLife {
     private readonly options: ResolvedOptions,
     private readonly lifecycle: Lifecycle,
     private readonly parts: BusParts,
-    hear: (status: DriverStatus) => void,
+    private readonly own: {
+      /** Told what the driver tells. */
+      readonly hear: (status: DriverStatus) => void;
+      /** Reads the numbers of groups, where somebody wants them. */
+      readonly watch: GroupWatch | undefined;
+    },
   ) {
     const { shutdownTimeoutMs, clock, logger, driver } = options;
     this.grace = new Grace(shutdownTimeoutMs, clock, logger);
     this.log = new StatusLog(driver.name, logger);
     this.stopListening = driver.onStatus((status) => {
       this.log.hear(status);
-      hear(status);
+      own.hear(status);
       if (status.type === 'connected' || status.type === 'disconnected')
         this.onConnection(status.type === 'connected');
       countLoss(status, options.metrics, parts.subscriber.expected);
@@ -162,6 +168,7 @@ export class BusLife {
     );
     await this.connector.started();
     this.wentOn = true;
+    this.own.watch?.start();
   }
 
   /** What waited fails as the start did. */
@@ -217,6 +224,7 @@ export class BusLife {
   private async drainAndClose(): Promise<void> {
     const { requester, publisher } = this.parts;
     await this.drain();
+    await this.grace.within(this.own.watch?.close() ?? Promise.resolve());
     requester.close();
     await this.grace.within(publisher.idle());
     await this.grace.last((graceMs) => this.options.driver.close(graceMs));

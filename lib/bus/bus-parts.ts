@@ -52,6 +52,7 @@ export function busParts(options: ResolvedOptions, lifecycle: Lifecycle): BusPar
     usable: () => (lifecycle.state === 'ready' ? undefined : options.waitingRoom.connected()),
     check: (...request) => publisher.check(...request),
     publish: (topic, payload, publish) => publisher.publish(topic, payload, publish),
+    metricsOf: options.measures ? (topic) => metrics.topic(topic) : undefined,
     onStrayReply: () => {
       metrics.topic(REPLIES).dropped('stray');
       lifecycle.emit({ type: 'dropped', topic: REPLIES, reason: 'stray' });

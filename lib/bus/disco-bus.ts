@@ -19,6 +19,7 @@ import type { Wanted } from './consume/wanted.js';
 import { BusAdmin } from './operate/bus-admin.js';
 import { DeadLetterQueue } from './operate/dead-letter-queue.js';
 import { type Deed, DeedLog } from './operate/deed-log.js';
+import { GroupWatch } from './operate/group-watch.js';
 import { Inspector } from './operate/inspector.js';
 import { publishMessageKinds, requestMessageKinds } from './options/bus-option-kinds.js';
 import type {
@@ -69,7 +70,10 @@ export class DiscoBus {
     this.deeds = new DeedLog(engine, waitingRoom, logger);
     this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds: this.deeds, service });
     grantTransportAccess(this, new TransportAccess({ options: this.options, ...this.parts }));
-    this.life = new BusLife(this.options, lifecycle, this.parts, (status) => this.inspect.hear(status));
+    this.life = new BusLife(this.options, lifecycle, this.parts, {
+      hear: (status) => this.inspect.hear(status),
+      watch: this.groupWatch(connected),
+    });
   }
 
   /** Where the bus is in its life. */
@@ -314,6 +318,17 @@ export class DiscoBus {
     await waitingRoom.connected(PATIENCE_MS);
     if (offersGroupRemoval(engine)) return engine.removeGroup(topic, group);
     throw new ConfigurationError(`The driver "${engine.name}" has no groups that can be removed`);
+  }
+
+  private groupWatch(connected: () => boolean): GroupWatch | undefined {
+    const { options, inspect } = this;
+    const { metricsIntervalMs } = options;
+    if (metricsIntervalMs === undefined) return undefined;
+    const groups = () =>
+      this.subscriptions.flatMap(({ topic, group, own }) =>
+        own || group === undefined ? [] : [{ topic, group }],
+      );
+    return new GroupWatch({ ...options, inspect, connected, groups }, metricsIntervalMs);
   }
 
   private announce(topicOrPattern: string, options: HandlerSubscribeOptions, name: string): Wanted {

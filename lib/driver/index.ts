@@ -79,7 +79,6 @@ export {
   type TopicInspection,
   type TopicRange,
 } from './inspection.js';
-
 // Lock stores: what operators see of them, and do
 export {
   type ForcedReleaseProvider,
@@ -92,6 +91,7 @@ export {
   offersForcedRelease,
   offersLockInspection,
 } from './lock-inspection.js';
+export { offersWatchTurns, type WatchTurns } from './watch-turns.js';
 // Lock stores: what a LockManager asks
 
 export {

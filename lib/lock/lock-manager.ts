@@ -3,7 +3,6 @@ import { type LockInspection, type LockPage, offersLockInspection } from '../dri
 import type { LockClaim, LockHint, LockMode, LockStore } from '../driver/lock-store.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
-import { guardedGuest } from '../errors/guest.js';
 import { LockLostError, LockNotAcquiredError } from '../errors/lock.errors.js';
 import { aClock, aDuration, aFunction, having, type OptionKinds } from '../errors/option-kinds.js';
 import { type Clock, systemClock } from '../timing/clock.js';
@@ -16,7 +15,7 @@ import { KeyQueues } from './key-queue.js';
 import type { Lock } from './lock.js';
 import { LockAcquisition } from './lock-acquisition.js';
 import type { LockDeps } from './lock-deps.js';
-import { type LockObserver, silentObserver } from './lock-observer.js';
+import { guardedObserver, type LockObserver, silentObserver } from './lock-observer.js';
 import { type LockOptions, resolveLockOptions, toLockKeys, toTtlMs } from './lock-options.js';
 import {
   holding,
@@ -78,13 +77,14 @@ export class LockManager {
     const { ttl = '5m', wait = '10s', clock = systemClock, observer = silentObserver } = options;
     this.steward = new LockSteward(store, options.onForcedRelease ?? warnOfForce);
     this.defaults = { ttlMs: toTtlMs(ttl), waitMs: toMilliseconds(wait, 'wait') };
+    const guarded = guardedObserver(observer);
     this.deps = {
       store,
       clock,
-      observer: guardedGuest(observer, 'observer', ['operation', 'waited', 'held', 'lost']),
+      observer: guarded,
       tracing: options.tracing && guardedTracing(options.tracing),
       queues: new KeyQueues(),
-      waiters: new LockWaiters(),
+      waiters: new LockWaiters(guarded),
       returns: new ClaimReturns(store, clock),
       inFlight: new InFlight(),
       attended: new Set(),

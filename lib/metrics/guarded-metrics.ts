@@ -1,6 +1,12 @@
+import { types } from 'node:util';
 import { callGuest, guardedGuest } from '../errors/guest.js';
-import type { Metrics, TopicMetrics } from './metrics.js';
+import type { GroupMetrics, HandlerMetrics, Metrics, TopicMetrics } from './metrics.js';
 import { noopMetrics } from './noop-metrics.js';
+
+/** A sink with every method there. */
+export interface CompleteMetrics extends Required<Metrics> {
+  topic(topic: string): Required<TopicMetrics>;
+}
 
 const topicMethods = [
   'published',
@@ -13,17 +19,43 @@ const topicMethods = [
   'size',
 ] as const satisfies readonly (keyof TopicMetrics)[];
 
+/** Sinks may do without them. */
+const moreOfTopics = ['requested', 'plainSize'] as const satisfies readonly (keyof TopicMetrics)[];
+
 const methods = ['lockOperation', 'lockWaited', 'lockHeld', 'lockLost', 'connection'] as const;
 
-/** `metrics` as a guest: what it throws changes nothing, and is told once. */
-export function guardedMetrics(metrics: Metrics): Metrics {
-  if (metrics === noopMetrics) return metrics;
-  const topic = (name: string): TopicMetrics => {
-    let made: TopicMetrics | undefined;
-    callGuest(metrics, 'metrics.topic', () => {
-      made = metrics.topic(name);
+/** `metrics` as a guest: what it throws changes nothing, and is told once. What it does without does nothing. */
+export function guardedMetrics(metrics: Metrics): CompleteMetrics {
+  if (metrics === noopMetrics) return noopMetrics;
+  const made = <Part extends object>(what: string, make: () => Part | undefined): Part | undefined => {
+    let part: Part | undefined;
+    callGuest(metrics, what, () => {
+      part = make();
+      // What comes later comes too late.
+      return types.isPromise(part) ? part : undefined;
     });
-    return made ? guardedGuest(made, 'metrics.topic', topicMethods, metrics) : noopMetrics.topic(name);
+    return types.isPromise(part) ? undefined : part;
   };
-  return { ...guardedGuest(metrics, 'metrics', methods), topic };
+  const topic = (name: string): Required<TopicMetrics> => {
+    const own = made('metrics.topic', () => metrics.topic(name));
+    if (!own) return noopMetrics.topic(name);
+    const more = moreOfTopics.filter((each) => own[each] !== undefined);
+    return {
+      ...noopMetrics.topic(name),
+      ...guardedGuest(own, 'metrics.topic', [...topicMethods, ...more], metrics),
+    };
+  };
+  const handler = (...labels: [topic: string, group: string, handler: string]): HandlerMetrics => {
+    const own = made('metrics.handler', () => metrics.handler?.(...labels));
+    return own
+      ? guardedGuest(own, 'metrics.handler', ['processed'], metrics)
+      : noopMetrics.handler(...labels);
+  };
+  const group = (...labels: [topic: string, group: string]): GroupMetrics => {
+    const own = made('metrics.group', () => metrics.group?.(...labels));
+    return own ? guardedGuest(own, 'metrics.group', ['set'], metrics) : noopMetrics.group(...labels);
+  };
+  const waiters = metrics.lockWaiters ? guardedGuest(metrics, 'metrics', ['lockWaiters']) : noopMetrics;
+  const { lockWaiters } = waiters as Required<Metrics>;
+  return { ...guardedGuest(metrics, 'metrics', methods), lockWaiters, topic, handler, group };
 }

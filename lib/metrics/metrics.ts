@@ -30,14 +30,59 @@ export interface TopicMetrics {
   inFlight(change: number): void;
   /** Live subscriptions: +1 or -1. */
   subscriptions(change: number): void;
+  /** A request of this process ended: with a reply, an error of the other side, or no answer in time. `seconds` from the call. */
+  requested?(status: RequestStatus, seconds: number): void;
+  /** Size of the body of a message published before it was compressed, in bytes; as `size` tells it where it was not. */
+  plainSize?(bytes: number): void;
   /** Encoded size of the body of a message published (`out`) or received (`in`), in bytes. */
   size(direction: 'in' | 'out', bytes: number): void;
+}
+
+/** How a request ended. `cancelled`: who asked does not wait any more. */
+export type RequestStatus = 'success' | 'error' | 'timeout' | 'cancelled';
+
+/** The measurements of one handler. */
+export interface HandlerMetrics {
+  /** As {@link TopicMetrics.processed}. */
+  processed(status: ProcessedStatus, seconds: number): void;
+}
+
+/** Where a group is, as it was last read. Of a topic pattern the sums over its topics. */
+export interface GroupNumbers {
+  /** Messages that nobody has. */
+  readonly waiting: number;
+  /** Messages that a member has read and not settled. */
+  readonly held: number;
+  /** Messages in a handler. */
+  readonly running: number;
+  /** Messages that are tried again. */
+  readonly retrying: number;
+  /** Messages in dead letters. */
+  readonly deadLetters: number;
+  /** Processes that read it. */
+  readonly members: number;
+  /** Age of the oldest message that is not handled; 0 where there is none. */
+  readonly oldestSeconds: number;
+  /** Operators have paused it. */
+  readonly paused: boolean;
+}
+
+/** The numbers of one group, over all processes. One process tells them for all. */
+export interface GroupMetrics {
+  /** `undefined`: this process does not tell them any more. */
+  set(numbers: GroupNumbers | undefined): void;
 }
 
 /** Where measurements go. Implementations must be quick and must not throw. */
 export interface Metrics {
   /** `topic` is a declared topic or pattern, never a name off the wire: the number of distinct ones is bounded. */
   topic(topic: string): TopicMetrics;
+  /** A handler of a group, by its name; `group` is `''` at most once. */
+  handler?(topic: string, group: string, handler: string): HandlerMetrics;
+  /** A group, as `bus.inspect` tells of it. Without it nobody reads the numbers. */
+  group?(topic: string, group: string): GroupMetrics;
+  /** Those who wait for a lock in this process: +1 or -1. */
+  lockWaiters?(change: number): void;
   /** A lock operation (`acquire | extend | release`) ended. */
   lockOperation(operation: string, status: 'success' | 'failed' | 'error'): void;
   lockWaited(seconds: number): void;

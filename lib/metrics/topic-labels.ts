@@ -1,20 +1,29 @@
 import { isTopicPattern, topicMatcher } from '../message/topic-pattern.js';
-import type { Metrics, TopicMetrics } from './metrics.js';
+import type { CompleteMetrics } from './guarded-metrics.js';
 
-/** `metrics` with one bound for the labels of all topics, published and subscribed alike. */
-export function boundedMetrics(metrics: Metrics, labels: TopicLabels): Metrics {
+/** Handlers that have metrics of their own. */
+const MOST_HANDLERS = 500;
+
+/**
+ * `metrics` with one bound for the labels of all topics, published and subscribed alike, and one for those of handlers:
+ * further ones share `other`.
+ */
+export function boundedMetrics(metrics: CompleteMetrics, labels: TopicLabels): CompleteMetrics {
+  const handlers = new Set<string>();
   return {
-    topic: (topic): TopicMetrics => metrics.topic(labels.of(topic)),
-    lockOperation: (operation, status) => metrics.lockOperation(operation, status),
-    lockWaited: (seconds) => metrics.lockWaited(seconds),
-    lockHeld: (seconds) => metrics.lockHeld(seconds),
-    lockLost: () => metrics.lockLost(),
-    connection: (up) => metrics.connection(up),
+    ...metrics,
+    topic: (topic) => metrics.topic(labels.of(topic)),
+    handler: (topic, group, name) => {
+      const own = `${labels.of(topic)} ${group} ${name}`;
+      if (!handlers.has(own) && handlers.size >= MOST_HANDLERS) return metrics.handler(OTHER, OTHER, OTHER);
+      handlers.add(own);
+      return metrics.handler(labels.of(topic), group, name);
+    },
   };
 }
 
-/** The label of topics beyond the bound. */
-export const OTHER_TOPICS = 'other';
+/** The label of what is beyond a bound. */
+const OTHER = 'other';
 
 /**
  * Chooses the `topic` label of what is published and subscribed: a declared pattern that matches stands for all its
@@ -35,7 +44,7 @@ export class TopicLabels {
   }
 
   of(topic: string): string {
-    return this.known(topic) ?? OTHER_TOPICS;
+    return this.known(topic) ?? OTHER;
   }
 
   /** The same; undefined in place of `other`. */

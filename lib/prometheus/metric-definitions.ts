@@ -35,6 +35,8 @@ const seconds = (name: string, help: string, ...labelNames: string[]): MetricDef
   buckets: secondsBuckets,
 });
 
+const ofGroup = (name: string, help: string) => gauge(`group_${name}`, help, 'topic', 'group');
+
 /** Every metric of the bus. The first five have the names of the Go library. `topic` is a declared topic or pattern. */
 export const metricDefinitions = {
   published: counter('messages_published_total', 'Messages published, by outcome', 'topic', 'status'),
@@ -59,6 +61,40 @@ export const metricDefinitions = {
     labelNames: ['topic', 'direction'],
     buckets: bytesBuckets,
   } as MetricDefinition,
+  plainBytes: counter(
+    'message_plain_bytes_total',
+    'Bytes of the bodies published, before they were compressed',
+    'topic',
+  ),
+  requestDuration: seconds(
+    'request_duration_seconds',
+    'Time from a request to its last reply, by outcome',
+    'topic',
+    'status',
+  ),
+  handlerAttempts: counter(
+    'handler_attempts_total',
+    'Attempts of a handler, by outcome',
+    'topic',
+    'group',
+    'handler',
+    'status',
+  ),
+  handlerDuration: seconds('handler_duration_seconds', 'Time a handler took', 'topic', 'group', 'handler'),
+  groupWaiting: ofGroup('waiting_messages', 'Messages of a group that nobody has'),
+  groupOldest: ofGroup('oldest_seconds', 'Age of the oldest message of a group that is not handled'),
+  groupHeld: ofGroup('held_messages', 'Messages that a member of the group has read and not settled'),
+  groupRunning: ofGroup('running_messages', 'Messages of a group in a handler'),
+  groupRetrying: ofGroup('retrying_messages', 'Messages of a group that are tried again'),
+  groupDeadLetters: ofGroup('dead_letters', 'Messages in the dead letters of a group'),
+  groupMembers: ofGroup('members', 'Processes that read a group'),
+  groupPaused: ofGroup('paused', '1 while operators have paused the group, else 0'),
+  lockWaiters: gauge('lock_waiters', 'Acquisitions of this process that wait for a lock'),
+  eventLoopDelay: gauge(
+    'event_loop_delay_seconds',
+    'How late the event loop ran since the last reading, by quantile',
+    'quantile',
+  ),
   lockWait: seconds('lock_wait_duration_seconds', 'Time waited for a lock'),
   lockHold: seconds('lock_hold_duration_seconds', 'Time a lock was held'),
   locksLost: counter('locks_lost_total', 'Locks lost while they were held'),

@@ -1,4 +1,4 @@
-import type { DropReason, ProcessedStatus, TopicMetrics } from '../metrics/metrics.js';
+import type { DropReason, ProcessedStatus, RequestStatus, TopicMetrics } from '../metrics/metrics.js';
 import { CounterTally } from './counter-tally.js';
 import { HistogramTally } from './histogram-tally.js';
 import type { MetricSet } from './metric-set.js';
@@ -13,6 +13,9 @@ export class PrometheusTopicMetrics implements TopicMetrics {
   private readonly retriedTotal: CounterTally;
   private readonly running: CounterTally;
   private readonly subscribed: CounterTally;
+  private readonly plain: CounterTally;
+  /** Made with the first of each: most topics are no requests. */
+  private readonly requests: Partial<Record<RequestStatus, HistogramTally>> = {};
 
   constructor(
     private readonly set: MetricSet,
@@ -37,6 +40,7 @@ export class PrometheusTopicMetrics implements TopicMetrics {
     this.retriedTotal = new CounterTally(set.retried, topic);
     this.running = new CounterTally(set.inFlight, topic);
     this.subscribed = new CounterTally(set.activeSubscriptions, topic);
+    this.plain = new CounterTally(set.plainBytes, topic);
   }
 
   published(status: 'success' | 'error', seconds: number): void {
@@ -69,6 +73,16 @@ export class PrometheusTopicMetrics implements TopicMetrics {
     this.subscribed.add(change);
   }
 
+  requested(status: RequestStatus, seconds: number): void {
+    const { topic, set, requests } = this;
+    requests[status] ??= new HistogramTally(set.requestDuration, { topic, status });
+    requests[status].observe(seconds);
+  }
+
+  plainSize(bytes: number): void {
+    this.plain.add(bytes);
+  }
+
   size(direction: 'in' | 'out', bytes: number): void {
     this.bytes[direction].observe(bytes);
   }
@@ -80,9 +94,17 @@ export class PrometheusTopicMetrics implements TopicMetrics {
       ...Object.values(this.publishedBy),
       ...Object.values(this.processedBy),
       this.retriedTotal,
+      this.plain,
     ];
     for (const counter of counters) counter.close();
-    const histograms = [this.publishSeconds, this.processingSeconds, this.bytes.in, this.bytes.out];
+    const requests = Object.values(this.requests);
+    const histograms = [
+      this.publishSeconds,
+      this.processingSeconds,
+      this.bytes.in,
+      this.bytes.out,
+      ...requests,
+    ];
     for (const histogram of histograms) histogram.close();
   }
 }

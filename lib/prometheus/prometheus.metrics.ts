@@ -1,6 +1,10 @@
 import type { Counter, Gauge } from 'prom-client';
-import type { Metrics, TopicMetrics } from '../metrics/metrics.js';
+import type { GroupMetrics, HandlerMetrics, Metrics, TopicMetrics } from '../metrics/metrics.js';
+import { CounterTally } from './counter-tally.js';
+import { EventLoopDelay } from './event-loop-delay.js';
 import type { MetricSet } from './metric-set.js';
+import { PrometheusGroupMetrics } from './prometheus-group.metrics.js';
+import { PrometheusHandlerMetrics } from './prometheus-handler.metrics.js';
 import { PrometheusTopicMetrics } from './prometheus-topic.metrics.js';
 
 type LockStatus = Parameters<Metrics['lockOperation']>[1];
@@ -16,9 +20,16 @@ export class PrometheusMetrics implements Metrics {
   private readonly topics = new Map<string, PrometheusTopicMetrics>();
   /** Children that are looked up once: an uncontended lock takes microseconds. */
   private readonly lockOperations = new Map<string, Partial<Record<LockStatus, Counter.Internal>>>();
+  private readonly handlers = new Map<string, PrometheusHandlerMetrics>();
+  private readonly groups = new Map<string, PrometheusGroupMetrics>();
+  private readonly waiting: CounterTally;
+  private readonly leaveEventLoop: () => void;
   private closed = false;
 
-  constructor(private readonly set: MetricSet) {}
+  constructor(private readonly set: MetricSet) {
+    this.waiting = new CounterTally(set.lockWaiters);
+    this.leaveEventLoop = EventLoopDelay.watch(set.eventLoopDelay);
+  }
 
   topic(topic: string): TopicMetrics {
     let metrics = this.topics.get(topic);
@@ -27,6 +38,30 @@ export class PrometheusMetrics implements Metrics {
       this.topics.set(topic, metrics);
     }
     return metrics;
+  }
+
+  handler(topic: string, group: string, handler: string): HandlerMetrics {
+    const name = `${topic} ${group} ${handler}`;
+    let metrics = this.handlers.get(name);
+    if (!metrics) {
+      metrics = new PrometheusHandlerMetrics(this.set, { topic, group, handler });
+      this.handlers.set(name, metrics);
+    }
+    return metrics;
+  }
+
+  group(topic: string, group: string): GroupMetrics {
+    const name = `${topic} ${group}`;
+    let metrics = this.groups.get(name);
+    if (!metrics) {
+      metrics = new PrometheusGroupMetrics(this.set, topic, group);
+      this.groups.set(name, metrics);
+    }
+    return metrics;
+  }
+
+  lockWaiters(change: number): void {
+    this.waiting.add(change);
   }
 
   lockOperation(operation: string, status: Parameters<Metrics['lockOperation']>[1]): void {
@@ -62,6 +97,10 @@ export class PrometheusMetrics implements Metrics {
     if (this.closed) return;
     this.closed = true;
     for (const metrics of this.topics.values()) metrics.close();
+    for (const metrics of this.handlers.values()) metrics.close();
+    for (const metrics of this.groups.values()) metrics.set(undefined);
+    this.waiting.withdraw();
+    this.leaveEventLoop();
     this.peers().delete(this);
     this.showConnection();
   }

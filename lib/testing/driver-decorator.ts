@@ -15,6 +15,7 @@ import { type GroupRemoval, offersGroupRemoval } from '../driver/group-removal.j
 import { type InspectionProvider, offersInspection } from '../driver/inspection.js';
 import { offersSteering, type SteeringProvider } from '../driver/steering.js';
 import { offersTopicAgreements, type TopicAgreements } from '../driver/topic-agreements.js';
+import { offersWatchTurns, type WatchTurns } from '../driver/watch-turns.js';
 
 /** A driver that passes everything on to another one. Extend it and override what is to be different. */
 export class DriverDecorator implements DiscoDriver {
@@ -35,6 +36,11 @@ export class DriverDecorator implements DiscoDriver {
   /** As the driver within; undefined where that cannot tell what it keeps. */
   readonly inspectTopics?: InspectionProvider['inspectTopics'];
 
+  /** As the driver within; undefined where that cannot choose who watches. */
+  readonly takeWatch?: WatchTurns['takeWatch'];
+  /** As the driver within; undefined where that cannot choose who watches. */
+  readonly leaveWatch?: WatchTurns['leaveWatch'];
+
   /** As the driver within; undefined where operators cannot steer its groups. */
   readonly steering?: SteeringProvider['steering'];
 
@@ -45,6 +51,10 @@ export class DriverDecorator implements DiscoDriver {
       this.listTopics = (range) => inner.listTopics(range);
       this.inspectTopic = (...given) => inner.inspectTopic(...given);
       this.inspectTopics = (range) => inner.inspectTopics(range);
+    }
+    if (offersWatchTurns(inner)) {
+      this.takeWatch = (...given) => inner.takeWatch(...given);
+      this.leaveWatch = (...given) => inner.leaveWatch(...given);
     }
     if (offersSteering(inner)) this.steering = () => inner.steering();
     if (!offersTopicAgreements(inner)) return;

@@ -16,6 +16,7 @@ import {
 } from '../../lib/driver/inspection.js';
 import { offersSteering, type Steering } from '../../lib/driver/steering.js';
 import { offersTopicAgreements, type TopicAgreements } from '../../lib/driver/topic-agreements.js';
+import { offersWatchTurns, type WatchTurns } from '../../lib/driver/watch-turns.js';
 import { DriverDecorator } from '../../lib/testing/driver-decorator.js';
 
 /** Where a good driver can be spoiled. Each place is left as it is unless it is given. */
@@ -55,6 +56,8 @@ export interface Defect {
   inspected?(inspection: TopicInspection): TopicInspection;
   /** Which topics it lists. */
   listed?(topics: string[]): string[];
+  /** What it does otherwise when it chooses who watches. */
+  watching?(inner: WatchTurns): Partial<WatchTurns>;
   /** What it does otherwise when it is steered. */
   steering?(inner: Steering): Partial<Steering>;
   /** What it does otherwise with dead letters. */
@@ -73,7 +76,9 @@ export class BrokenDriver extends DriverDecorator {
     inner: DiscoDriver,
     private readonly defect: Defect,
   ) {
-    super(misfiling(missteering(misleading(spoilt(inner, defect), defect), defect), defect));
+    super(
+      miswatching(misfiling(missteering(misleading(spoilt(inner, defect), defect), defect), defect), defect),
+    );
   }
 
   override get capabilities() {
@@ -117,6 +122,12 @@ export class BrokenDriver extends DriverDecorator {
   override ping(): Promise<void> {
     return this.defect.ping?.(this.inner) ?? this.inner.ping();
   }
+}
+
+/** `inner`, with how it chooses who watches spoilt. */
+function miswatching(inner: DiscoDriver, { watching }: Defect): DiscoDriver {
+  if (!watching || !offersWatchTurns(inner)) return inner;
+  return Object.assign(new DriverDecorator(inner), watching(inner));
 }
 
 /** `inner`, with what it tells of its topics spoilt. */

@@ -133,6 +133,7 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
     capabilities: persistentCapabilities,
     topicAgreements: true,
     inspection: true,
+    watchTurns: true,
     steering: true,
     restartBroker: async () => {
       restarting = true;

@@ -148,6 +148,35 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
   },
   ...inspectionDefects,
   ...steeringDefects,
+  'chooses everybody to watch': {
+    noticedBy: ['watch-turn', 'watch-lease'],
+    make: () => ({ watching: () => ({ takeWatch: async () => 0 }) }),
+  },
+  'lets anybody end the turn of a watcher': {
+    noticedBy: ['watch-turn'],
+    make: () => {
+      const chosen = new Map<string, string>();
+      return {
+        watching: (inner) => ({
+          takeWatch: async (what, watcher, leaseMs) => {
+            const leftMs = await inner.takeWatch(what, watcher, leaseMs);
+            if (leftMs === 0) chosen.set(what, watcher);
+            return leftMs;
+          },
+          leaveWatch: (what) => inner.leaveWatch(what, chosen.get(what) ?? ''),
+        }),
+      };
+    },
+  },
+  'never ends the turn of a watcher': {
+    noticedBy: ['watch-turn', 'watch-lease'],
+    make: () => ({
+      watching: (inner) => ({
+        takeWatch: (what, watcher) => inner.takeWatch(what, watcher, 60_000),
+        leaveWatch: async () => {},
+      }),
+    }),
+  },
   'loses every tenth message': {
     noticedBy: ['W1', 'W2', 'W3', 'W7', 'W10', 'subscribe', 'fan-out'],
     make: () => everyTenth(() => undefined),

@@ -35,6 +35,7 @@ describe.each([
     guarantees: [guarantee],
     createDriver: () => new RedisDriver({ ...options(), streams: { claimAfter: 600 } }),
     topicAgreements: true,
+    watchTurns: true,
     visibilityMs: 600,
   });
 

@@ -3,6 +3,8 @@ import { assertOptions } from '../../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../../errors/bus.errors.js';
 import { HandlerMissingError } from '../../errors/handler.errors.js';
 import { assertTopicOrPattern, isTopicPattern } from '../../message/topic-pattern.js';
+import type { HandlerMetrics, TopicMetrics } from '../../metrics/metrics.js';
+import { noopMetrics } from '../../metrics/noop-metrics.js';
 import type { BusStatus } from '../bus-status.js';
 import { subscribeKinds } from '../options/bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from '../options/bus-options.js';
@@ -189,7 +191,7 @@ export class Subscriber {
       reader: policy.ordered ? new InOrderDecoder(wire.reader) : wire.reader,
       responder: this.responder,
       speaksFor: (paused, topic) => this.speaksFor(paused, topic),
-      metrics: metrics.topic(label),
+      metrics: measured(metrics.topic(label), metrics.handler(label, log.group, wanted.name)),
       tracing,
       clock,
       graceMs: shutdownTimeoutMs,
@@ -200,6 +202,18 @@ export class Subscriber {
       log,
     });
   }
+}
+
+/** `topic`, with attempts counted by `handler` as well. */
+function measured(topic: TopicMetrics, handler: HandlerMetrics): TopicMetrics {
+  if (topic === noopMetrics.topic('')) return topic;
+  return {
+    ...topic,
+    processed: (status, seconds) => {
+      topic.processed(status, seconds);
+      handler.processed(status, seconds);
+    },
+  };
 }
 
 /** What errors and logs call a handler. */

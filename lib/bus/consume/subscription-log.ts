@@ -155,6 +155,11 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
     );
   }
 
+  /** Nothing at most once. */
+  get group(): string {
+    return this.isStored ? this.subscription.policy.group : '';
+  }
+
   private get isStored(): boolean {
     return this.subscription.policy.delivery === 'at-least-once';
   }

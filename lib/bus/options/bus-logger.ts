@@ -24,6 +24,7 @@ export const logEvents = [
   'group-set',
   'operator-action',
   'audit-failed',
+  'groups-not-read',
   'group-abandoned',
   'dead-letters-full',
   'deduplication-full',

@@ -150,6 +150,7 @@ export const busKinds: OptionKinds<DiscoBusOptions> = {
   middleware: middlewares,
   bundling: orFalse(options(bundlingKinds)),
   metrics: having('a sink of metrics', 'topic'),
+  metricsInterval: orFalse(aDuration),
   tracing: having('what traces, as openTelemetry() makes it', 'begin'),
   logger: having('a logger with log, warn and error', 'log', 'warn', 'error'),
   clock: aClock,

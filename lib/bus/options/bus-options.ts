@@ -226,10 +226,7 @@ export interface DiscoBusOptions {
   publishLimit?: PublishLimitOptions;
   /** How long a request waits for its reply. @default '30s' */
   requestTimeout?: Duration;
-  /**
-   * Requests that may wait for their replies at a time; further ones reject with BackpressureError. More than 16,777,216 never
-   * wait, whatever is set. @default 100000
-   */
+  /** Requests that may wait for replies at a time, 16,777,216 at most; further ones reject with BackpressureError. @default 100000 */
   maxPendingRequests?: number;
   /** How long `stop()`, or closing a subscription, lets running handlers finish. @default '10s' */
   shutdownTimeout?: Duration;
@@ -238,8 +235,10 @@ export interface DiscoBusOptions {
   middleware?: readonly Middleware[];
   /** `false` to send every message alone. @default on */
   bundling?: BundlingOptions | false;
-  /** @default measures nothing */
+  /** @default nothing is measured */
   metrics?: Metrics;
+  /** How often one process asks for the numbers of its groups, for the metrics of all: from 1 s on; `false`: never. @default '15s' */
+  metricsInterval?: Duration | false;
   /** As `openTelemetry()` of `nestjs-disco-bus/opentelemetry`. @default nothing is traced */
   tracing?: Tracing;
   /** @default the console */

@@ -8,8 +8,7 @@ import type { BufferLimit, DiscoDriver } from '../../driver/driver.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError, DriverMissingError } from '../../errors/bus.errors.js';
 import { guardedGuest } from '../../errors/guest.js';
-import { guardedMetrics } from '../../metrics/guarded-metrics.js';
-import type { Metrics } from '../../metrics/metrics.js';
+import { type CompleteMetrics, guardedMetrics } from '../../metrics/guarded-metrics.js';
 import { noopMetrics } from '../../metrics/noop-metrics.js';
 import { boundedMetrics, TopicLabels } from '../../metrics/topic-labels.js';
 import type { Middleware } from '../../middleware/middleware.js';
@@ -53,7 +52,11 @@ export interface ResolvedOptions {
   readonly shutdownTimeoutMs: number;
   readonly connection: { readonly wait: boolean; readonly timeoutMs: number; readonly critical: boolean };
   readonly middleware: readonly Middleware[];
-  readonly metrics: Metrics;
+  readonly metrics: CompleteMetrics;
+  /** Somebody measures. */
+  readonly measures: boolean;
+  /** How often the numbers of groups are read for the metrics; undefined: never. Milliseconds. */
+  readonly metricsIntervalMs: number | undefined;
   /** What topics are called in metrics and traces. */
   readonly labels: TopicLabels;
   /** Undefined where nobody traces. */
@@ -109,11 +112,19 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     connection: resolveConnection(options.connection),
     middleware,
     metrics: boundedMetrics(guardedMetrics(metrics), labels),
+    measures: metrics !== noopMetrics,
+    metricsIntervalMs: resolveMetricsInterval(options),
     labels,
     tracing: options.tracing && guardedTracing(options.tracing),
     logger: new LimitedLogger(guardedGuest(logger, 'logger', ['log', 'warn', 'error']), clock),
     clock,
   };
+}
+
+/** Nobody reads what the sink does not take. */
+function resolveMetricsInterval({ metrics, metricsInterval = '15s' }: DiscoBusOptions): number | undefined {
+  if (metricsInterval === false || metrics?.group === undefined) return undefined;
+  return toMilliseconds(metricsInterval, 'metricsInterval', { minMs: 1_000 });
 }
 
 /** At least once, where the driver can. */

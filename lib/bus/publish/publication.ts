@@ -38,12 +38,16 @@ export class Publication implements OutgoingFrame, PublishListener {
   private resolve!: (receipt: PublishReceipt) => void;
   private reject!: (error: unknown) => void;
 
+  /** Before it was compressed. */
+  private readonly plainBytes: number;
+
   constructor(
     readonly target: PublishTarget,
     private readonly head: PublicationHead,
-    { data, codec, compression }: EncodedBody,
+    { data, codec, compression, plainBytes }: EncodedBody,
     readonly bodyBytes: number,
   ) {
+    this.plainBytes = plainBytes ?? bodyBytes;
     this.codec = codec;
     this.compression = compression;
     this.body = data;
@@ -93,6 +97,7 @@ export class Publication implements OutgoingFrame, PublishListener {
     const { topic } = target;
     this.end('success');
     target.metrics.size('out', this.bodyBytes);
+    target.metrics.plainSize(this.plainBytes);
     if (receivers === 0) target.unheard();
     if (position !== undefined) this.resolve({ id, topic, position });
     else this.resolve(receivers === undefined ? { id, topic } : { id, topic, receivers });

@@ -17,7 +17,7 @@ export interface PublishTarget {
   readonly wire: Wire;
   readonly codec: Codec;
   readonly capabilities: GuaranteeCapabilities;
-  readonly metrics: TopicMetrics;
+  readonly metrics: Required<TopicMetrics>;
   readonly ids: MessageIdSource;
   readonly headers: HeaderMemory;
   /** To be called when the server sent a message to nobody. */

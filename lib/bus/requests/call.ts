@@ -6,15 +6,15 @@ import { AbortedError } from '../../errors/bus.errors.js';
 import { callGuest } from '../../errors/guest.js';
 import {
   NoRespondersError,
-  RemoteError,
-  type RemoteFailure,
   ReplyLostError,
   type ReplyLostReason,
   RequestTimeoutError,
 } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
+import type { RequestStatus, TopicMetrics } from '../../metrics/metrics.js';
 import { Deadlined, type DeadlineQueue } from '../../timing/deadline-queue.js';
+import { remoteError, statusOfFailure } from './call-endings.js';
 import type { Arrival } from './direct-channel.js';
 import { ReplyOrder, type ReplyTaker, type UnreadReply } from './reply-order.js';
 import type { ReplyEnvelope, ReplyKind } from './request-headers.js';
@@ -48,6 +48,10 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   group: string | undefined;
   /** What errors call the topic. */
   name: string;
+  /** Where it is measured, and since when; undefined for what no caller has asked. */
+  metrics: Required<TopicMetrics> | undefined;
+  askedMs = 0;
+  private answered = false;
   /** The caller's async context. */
   private readonly scope = new AsyncResource('DiscoRequest');
   private orders: Map<string, ReplyOrder> | undefined;
@@ -63,7 +67,7 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
     private readonly observer: ReplyObserver,
     private readonly signal: AbortSignal | undefined,
     private readonly on: {
-      settled(call: Call): void;
+      settled(call: Call, status: RequestStatus): void;
       /** Work for it may be under way, and nobody waits for it. */
       abandoned(call: Call): void;
       /** The driver has taken it, and says whom it reached. */
@@ -144,12 +148,12 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   }
 
   fail(error: unknown): void {
-    if (this.settle()) this.tell(() => this.observer.error(error));
+    if (this.settle(statusOfFailure(error))) this.tell(() => this.observer.error(error));
   }
 
   /** Nobody waits any more; the observer is told nothing. */
   cancel(): void {
-    if (this.settle() && this.sent) this.on.abandoned(this);
+    if (this.settle(this.answered ? 'success' : 'cancelled') && this.sent) this.on.abandoned(this);
   }
 
   expired(): void {
@@ -197,16 +201,17 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
   }
 
   private last({ payload, headers }: Message): void {
-    if (!this.settle()) return;
+    if (!this.settle('success')) return;
     this.tellNext(payload, headers);
     this.tellComplete();
   }
 
   private complete(): void {
-    if (this.settle()) this.tellComplete();
+    if (this.settle('success')) this.tellComplete();
   }
 
   private tellNext(payload: unknown, headers: Headers): void {
+    this.answered = true;
     this.tell(() => this.observer.next(payload, headers));
   }
 
@@ -219,12 +224,12 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
     this.scope.runInAsyncScope(callGuest, undefined, this.observer, OBSERVER, call);
   }
 
-  private settle(): boolean {
+  private settle(status: RequestStatus): boolean {
     if (this.settled) return false;
     this.settled = true;
     this.takeOff();
     this.signal?.removeEventListener('abort', this);
-    this.on.settled(this);
+    this.on.settled(this, status);
     return true;
   }
 
@@ -234,16 +239,4 @@ export class Call extends Deadlined implements PublishListener, ReplyTaker {
     this.fail(new AbortedError(this.signal?.reason));
     if (sent) this.on.abandoned(this);
   }
-}
-
-function remoteError(topic: string, details: unknown): RemoteError {
-  if (typeof details === 'string')
-    return new RemoteError(topic, { message: details.slice(0, 1000) }, details);
-  const { name, message, code } = (details ?? {}) as Partial<Record<keyof RemoteFailure, unknown>>;
-  const failure = {
-    name: typeof name === 'string' ? name : undefined,
-    message: typeof message === 'string' ? message : 'The handler failed',
-    code: typeof code === 'string' ? code : undefined,
-  };
-  return new RemoteError(topic, failure, details);
 }

@@ -3,15 +3,16 @@ import type { EncodedBody } from '../../codec/codec.js';
 import type { DiscoDriver, DriverReceipt } from '../../driver/driver.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
 import { AbortedError, ClosedError } from '../../errors/bus.errors.js';
-import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { callGuest } from '../../errors/guest.js';
 import { BackpressureError } from '../../errors/publish.errors.js';
 import { NoRespondersError, RequestTimeoutError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
+import type { RequestStatus, TopicMetrics } from '../../metrics/metrics.js';
 import type { Clock } from '../../timing/clock.js';
 import { Deadlines } from '../../timing/deadlines.js';
 import type { PublishOptions, PublishReceipt } from '../options/bus-options.js';
 import { Call, OBSERVER, type ReplyObserver } from './call.js';
+import { unsentError } from './call-endings.js';
 import type { DirectCall, RequestHandle, ResolvedCall } from './call-options.js';
 import { CallTable } from './call-table.js';
 import { callOff } from './calling-off.js';
@@ -40,6 +41,8 @@ export interface RequesterParts {
   readonly publish: (topic: string, payload: unknown, options: PublishOptions) => Promise<PublishReceipt>;
   /** Rejects for what `publish` would find wrong with the message itself. */
   readonly check: (topic: string, payload: unknown, options: PublishOptions) => Promise<void>;
+  /** Where requests to a topic are measured; undefined where nobody measures them. */
+  readonly metricsOf?: (topic: string) => Required<TopicMetrics>;
   /** A reply came late, twice, or to no request of ours. */
   readonly onStrayReply: () => void;
 }
@@ -134,8 +137,15 @@ export class Requester {
     if (name !== undefined) call.name = name;
     call.sole = sole;
     call.aside = aside;
+    if (!aside) this.measure(call);
     this.pending.add(call);
     return call;
+  }
+
+  private measure(call: Call): void {
+    const { clock, metricsOf } = this.parts;
+    call.metrics = metricsOf?.(call.name);
+    if (call.metrics) call.askedMs = clock.monotonic();
   }
 
   private encodeAndPost(call: Call, payload: unknown, options: DirectCall): void {
@@ -210,13 +220,16 @@ export class Requester {
     read: (arrival: Arrival) => this.reading.read(arrival),
     holds: (bytes: number) => bytes <= this.parts.replyBufferBytes,
     unwanted: () => this.parts.onStrayReply(),
-    settled: (call: Call) => this.pending.delete(call),
+    settled: (call: Call, status: RequestStatus) => {
+      this.pending.delete(call);
+      call.metrics?.requested(status, (this.parts.clock.monotonic() - call.askedMs) / 1_000);
+    },
     abandoned: (call: Call) => callOff(this.parts.channel, call.id),
     accepted: (call: Call, { receivers }: DriverReceipt) => {
       call.taken = true;
       if (receivers === 0) call.fail(new NoRespondersError(call.name));
     },
-    unsent: (call: Call, error: unknown) => call.fail(this.toCallError(call, error)),
+    unsent: (call: Call, error: unknown) => call.fail(unsentError(call, this.parts.publishTimeoutMs, error)),
   };
 
   private refusal(signal: AbortSignal | undefined): Error | undefined {
@@ -224,15 +237,6 @@ export class Requester {
     if (signal?.aborted) return new AbortedError(signal.reason);
     if (this.pending.size < this.pending.most) return undefined;
     return new BackpressureError(`${this.pending.most} requests are waiting for their replies`);
-  }
-
-  /** That a message was perhaps sent means for a request that it was perhaps handled. */
-  private toCallError(call: Call, error: unknown): unknown {
-    const timedOut = isDiscoBusError(error, 'DISCO_PUBLISH_TIMEOUT');
-    if (timedOut && call.timeoutMs <= this.parts.publishTimeoutMs)
-      return new RequestTimeoutError(call.name, call.timeoutMs, { cause: error });
-    if (!isDiscoBusError(error, 'DISCO_PUBLISH_OUTCOME_UNKNOWN')) return error;
-    return new RequestTimeoutError(call.name, call.timeoutMs, { reason: 'connection-lost', cause: error });
   }
 }
 

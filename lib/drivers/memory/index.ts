@@ -6,4 +6,5 @@ export {
   memoryBroker,
 } from './memory-broker.js';
 export { memoryCapabilities } from './memory-capabilities.js';
-export { MemoryDriver, type MemoryDriverOptions, memoryDriver } from './memory-driver.js';
+export { MemoryDriver, memoryDriver } from './memory-driver.js';
+export type { MemoryDriverOptions } from './memory-driver-options.js';

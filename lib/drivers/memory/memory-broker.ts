@@ -18,6 +18,7 @@ import { FanOut } from './fan-out.js';
 import { MemoryLockTable } from './locks/memory-lock-table.js';
 import type { LogSettings, UnreadBounds } from './log-settings.js';
 import { MemorySteering } from './memory-steering.js';
+import { MemoryWatchTurns } from './memory-watch-turns.js';
 import { TopicLogs } from './topic-logs.js';
 import { TopicUses } from './topic-uses.js';
 import { Turn } from './turn.js';
@@ -95,6 +96,7 @@ export interface BrokerSpace {
   readonly uses: TopicUses;
   readonly locks: MemoryLockTable;
   readonly steering: MemorySteering;
+  readonly watches: MemoryWatchTurns;
 }
 
 /**
@@ -171,7 +173,9 @@ export class MemoryBroker {
       const logs = new TopicLogs({ ...this.settings, status });
       const uses = new TopicUses(logs, clock);
       const steering = new MemorySteering(logs, clock);
-      space = { fanOut: new FanOut(turn), logs, uses, locks: new MemoryLockTable({ clock }), steering };
+      const watches = new MemoryWatchTurns(clock);
+      const locks = new MemoryLockTable({ clock });
+      space = { fanOut: new FanOut(turn), logs, uses, locks, steering, watches };
       this.spaces.set(prefix, space);
     }
     return space;

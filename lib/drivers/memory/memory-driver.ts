@@ -21,33 +21,20 @@ import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import { ToldOnce } from '../../driver/told-once.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
+import type { WatchTurns } from '../../driver/watch-turns.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from '../../errors/bus.errors.js';
 import { DriverError } from '../../errors/driver.errors.js';
 import { noGroup } from '../../errors/group.errors.js';
-import { aDuration, type OptionKinds } from '../../errors/option-kinds.js';
-import { type Duration, toMilliseconds } from '../../timing/duration.js';
+import { toMilliseconds } from '../../timing/duration.js';
 import { type FanOut } from './fan-out.js';
 import { MemoryLockStore } from './locks/memory-lock-store.js';
 import { memberIdentity } from './member-identity.js';
-import { type BrokerSpace, brokerKinds, MemoryBroker, type MemoryBrokerOptions } from './memory-broker.js';
+import { type BrokerSpace, MemoryBroker } from './memory-broker.js';
 import { memoryCapabilities } from './memory-capabilities.js';
+import { driverKinds, type MemoryDriverOptions, refuseBrokerOptions } from './memory-driver-options.js';
 import { fanOutSubscription, groupSubscription, type MemorySubscription } from './memory-subscription.js';
 import { topicInspection } from './topic-inspection.js';
-
-/** Options of {@link memoryDriver}. Those of {@link MemoryBrokerOptions} are for the broker it makes itself. */
-export interface MemoryDriverOptions extends MemoryBrokerOptions {
-  /** The broker to use; drivers on one broker reach each other. @default a new one of its own */
-  broker?: MemoryBroker;
-  /** After this, what a closed subscription has left unsettled goes back to its group. @default '30s' */
-  visibilityTimeout?: Duration;
-}
-
-const driverKinds: OptionKinds<MemoryDriverOptions> = {
-  ...brokerKinds,
-  broker: { told: 'a MemoryBroker', fits: (value) => value instanceof MemoryBroker },
-  visibilityTimeout: aDuration,
-};
 
 /**
  * The embedded engine: moves frames within the process, through a {@link MemoryBroker}. Frames are copied once when
@@ -63,7 +50,8 @@ export class MemoryDriver
     GroupRemoval,
     TopicAgreements,
     InspectionProvider,
-    SteeringProvider
+    SteeringProvider,
+    WatchTurns
 {
   readonly name = 'memory';
   readonly capabilities = memoryCapabilities;
@@ -175,6 +163,14 @@ export class MemoryDriver
     return logs.names(range).map((topic) => topicInspection(logs.log(topic).standing));
   }
 
+  async takeWatch(what: string, watcher: string, leaseMs: number): Promise<number> {
+    return this.connected().watches.take(what, watcher, leaseMs);
+  }
+
+  async leaveWatch(what: string, watcher: string): Promise<void> {
+    this.connected().watches.leave(what, watcher);
+  }
+
   async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {
     return this.connected().uses.agreeOn(topic, use, by, holdMs);
   }
@@ -235,14 +231,6 @@ export class MemoryDriver
 }
 
 const closedError = () => new ClosedError('The memory driver is closed');
-
-function refuseBrokerOptions(broker: MemoryBroker, options: MemoryBrokerOptions): void {
-  const { clock, ...others } = options;
-  const given = Object.entries(others).flatMap(([name, value]) => (value === undefined ? [] : [name]));
-  if (clock !== undefined && clock !== broker.clock) given.push('clock');
-  if (given.length === 0) return;
-  throw new ConfigurationError(`memoryDriver: ${given[0]} is the broker's; give it to new MemoryBroker()`);
-}
 
 /** A driver that works within this process: an engine of its own, or one of several on a shared broker. */
 export function memoryDriver(options?: MemoryDriverOptions): MemoryDriver {

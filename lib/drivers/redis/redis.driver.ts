@@ -23,6 +23,7 @@ import type {
 import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
+import type { WatchTurns } from '../../driver/watch-turns.js';
 import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import type { RedisDiagnosis } from './diagnosis/redis-diagnosis.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
@@ -46,7 +47,8 @@ export class RedisDriver
     GroupRemoval,
     TopicAgreements,
     InspectionProvider,
-    SteeringProvider
+    SteeringProvider,
+    WatchTurns
 {
   readonly name = 'redis';
   readonly capabilities: DriverCapabilities = {
@@ -123,6 +125,14 @@ export class RedisDriver
 
   async inspectTopics(range: TopicRange): Promise<TopicInspection[]> {
     return this.streams.inspector.inspectTopics(range);
+  }
+
+  async takeWatch(what: string, watcher: string, leaseMs: number): Promise<number> {
+    return this.streams.takeWatch(what, watcher, leaseMs);
+  }
+
+  async leaveWatch(what: string, watcher: string): Promise<void> {
+    return this.streams.leaveWatch(what, watcher);
   }
 
   async agreeOn(topic: string, use: TopicUse, by: string, holdMs: number): Promise<TopicDissent | undefined> {

@@ -101,6 +101,7 @@ export function locksOf({
 function observerFor(metrics: Metrics, onLost: LockObserver['lost'] = () => {}): LockObserver {
   return {
     operation: (operation, status) => metrics.lockOperation(operation, status),
+    waiting: (change) => metrics.lockWaiters?.(change),
     waited: (seconds) => metrics.lockWaited(seconds),
     held: (seconds) => metrics.lockHeld(seconds),
     lost: (lock) => {

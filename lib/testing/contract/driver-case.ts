@@ -20,6 +20,7 @@ export type DriverNeed =
       | 'openHandles'
       | 'topicAgreements'
       | 'inspection'
+      | 'watchTurns'
       | 'steering'
       | 'maxDeadLetters'
       | 'maxCrashes'
@@ -68,6 +69,7 @@ function met(
     case 'openHandles':
     case 'topicAgreements':
     case 'inspection':
+    case 'watchTurns':
     case 'steering':
     case 'maxDeadLetters':
     case 'maxCrashes':

@@ -12,6 +12,7 @@ import { settlementCases } from './cases/settlement.cases.js';
 import { steeringCases } from './cases/steering.cases.js';
 import { storageCases } from './cases/storage.cases.js';
 import { subscriptionCases } from './cases/subscription.cases.js';
+import { watchTurnCases } from './cases/watch-turn.cases.js';
 import { watermillCases } from './cases/watermill.cases.js';
 import { watermillLifetimeCases } from './cases/watermill-lifetime.cases.js';
 import { type ContractRunner, type ContractTest, globalRunner, registerTests } from './contract-runner.js';
@@ -34,6 +35,7 @@ export const driverCases: readonly DriverCase[] = [
   ...redeliveryCases,
   ...agreementCases,
   ...inspectionCases,
+  ...watchTurnCases,
   ...deadLetterCases,
   ...steeringCases,
 ];

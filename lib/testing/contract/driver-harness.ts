@@ -3,6 +3,7 @@ import { type DiscoDriver, type DriverContext } from '../../driver/driver.js';
 import type { InspectionProvider } from '../../driver/inspection.js';
 import type { Steering } from '../../driver/steering.js';
 import type { TopicAgreements } from '../../driver/topic-agreements.js';
+import type { WatchTurns } from '../../driver/watch-turns.js';
 
 /** What the driver contract must know of a driver and its surroundings. Only `createDriver` is required. */
 export interface DriverHarness {
@@ -40,6 +41,8 @@ export interface DriverHarness {
   readonly topicAgreements?: true;
   /** The drivers have what {@link InspectionProvider} asks for, their groups can be removed, and their dead letters looked at. Without it such cases are skipped. */
   readonly inspection?: true;
+  /** The drivers have what {@link WatchTurns} asks for. Without it such cases are skipped. */
+  readonly watchTurns?: true;
   /** The drivers have what {@link Steering} asks for, and what {@link InspectionProvider} does. Without it such cases are skipped. */
   readonly steering?: true;
   /** How many dead letters of a group the drivers keep; they let them be looked at, too. Small. Without it such cases are skipped. */

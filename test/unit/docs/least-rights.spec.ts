@@ -10,6 +10,7 @@ const features = {
   removal: 'Removing and counting groups',
   agreements: 'How topics are used',
   inspection: 'Inspecting topics',
+  watching: 'Metrics of groups',
   steering: 'Steering groups and topics',
   locks: 'Locks',
 } as const;

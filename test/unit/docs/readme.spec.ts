@@ -1,7 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
-import { metricDefinitions } from '../../../lib/prometheus/metric-definitions.js';
 import { codeIn, readDocument, root, tableAfter } from './markdown.js';
 
 const readme = readDocument('README.md');
@@ -82,22 +81,6 @@ describe('the error table of the README', () => {
         return [code, name, retryable ?? (/readonly retryable = true/.test(body) ? 'yes' : 'no')];
       });
   }
-});
-
-describe('the metrics table of the README', () => {
-  it('has every metric with its kind and labels', () => {
-    const told = tableAfter(readme, '## Metrics').map(([name, kind, labels]) => [
-      codeIn(name)[0],
-      kind,
-      codeIn(labels.replace(/\([^)]*\)/g, '')),
-    ]);
-    const defined = Object.values(metricDefinitions).map(({ name, kind, labelNames }) => [
-      name,
-      kind,
-      [...labelNames],
-    ]);
-    expect(told).toEqual(defined);
-  });
 });
 
 describe('the links of the README', () => {

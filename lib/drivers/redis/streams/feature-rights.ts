@@ -16,6 +16,7 @@ const purposes = {
   agreements: 'agreeing how topics are used',
   inspection: 'inspecting topics',
   steering: 'steering groups and topics',
+  watching: 'choosing who reads the numbers of groups for the metrics',
 } as const;
 
 /** What needs rights of its own, beside publishing and subscribing to topics. */
@@ -66,6 +67,8 @@ export const featureCommands = {
   ]),
   agreements: union(commandsOf(topics.agreementScript), ['ZREM']),
   inspection: union(commandsOf(inspectScript), ['ZSCAN']),
+  /** Choosing the process that reads the numbers of groups for the metrics, beside `inspection`. */
+  watching: commandsOf(topics.takeWatchScript, topics.leaveWatchScript),
   /** Pausing, moving and purging groups, delayed messages, and what operators did. */
   steering: union(commandsOf(...Object.values(steering), promoteScript), ['XREVRANGE']),
 } as const satisfies Record<string, readonly string[]>;

@@ -41,6 +41,11 @@ export class StreamKeys {
     return topic === undefined ? `${this.head}sent:${publisher}` : `${this.head}{${topic}}:sent:${publisher}`;
   }
 
+  /** The name of the process that watches something for all, while its turn lasts. */
+  watch(what: string): string {
+    return `${this.head}watch:${what}`;
+  }
+
   /** A stream by which the blocking reads of a consumer for a group are ended. */
   wake(consumer: string, group: string): string {
     return `${this.head}wake:${consumer}:${group}`;

@@ -16,6 +16,7 @@ import { countMembers, removeGroup } from './group/groups.js';
 import { openDeadLetters } from './operate/dead-letters.js';
 import { GroupSteering } from './operate/group-steering.js';
 import { StreamInspector } from './operate/stream-inspector.js';
+import { leaveWatch, takeWatch } from './operate/watch-turns.js';
 import { agreeOnTopic, releaseTopics } from './patterns/topic-directory.js';
 import { TopicWatch } from './patterns/topic-watch.js';
 import { StreamPublisher } from './publish/stream-publisher.js';
@@ -99,6 +100,16 @@ export class StreamsEngine {
   /** What is kept, and who reads it. */
   get inspector(): StreamInspector {
     return new StreamInspector(this.context);
+  }
+
+  /** @see WatchTurns.takeWatch */
+  takeWatch(what: string, watcher: string, leaseMs: number): Promise<number> {
+    return takeWatch(this.context, what, watcher, leaseMs);
+  }
+
+  /** @see WatchTurns.leaveWatch */
+  leaveWatch(what: string, watcher: string): Promise<void> {
+    return leaveWatch(this.context, what, watcher);
   }
 
   /** A closer look at groups and at the server. */

@@ -40,7 +40,7 @@ local letter = fieldsOf(found[2])
 if ARGV[2] and (tonumber(letter.m) or 1) > 1 then return -1 end
 comeBack(tonumber(letter.m) or 1, letter.s or '', 'f', ARGV[2] or letter.f or '', 'a', 0, 'c', 0, 'n', 0, 'o', letter.o or ARGV[1], 'x', '',
   'r', (tonumber(letter.r) or 0) + 1, 's', letter.s or '')
-unburied(letter)
+unburied(ARGV[1], letter)
 redis.call('XDEL', KEYS[1], ARGV[1])
 return 1
 `;
@@ -58,7 +58,7 @@ export const removeLetterScript =
   `
 local found = redis.call('XRANGE', dead, ARGV[1], ARGV[1])[1]
 if not found then return 0 end
-unburied(fieldsOf(found[2]))
+unburied(ARGV[1], fieldsOf(found[2]))
 return redis.call('XDEL', dead, ARGV[1])
 `;
 
@@ -71,7 +71,7 @@ export const purgeScript = `
 local count = redis.call('XLEN', KEYS[1])
 redis.call('DEL', KEYS[1])
 for _, name in ipairs(redis.call('HKEYS', KEYS[2])) do
-  if string.sub(name, 1, 5) == 'dead:' or name == 'deadm' then redis.call('HDEL', KEYS[2], name) end
+  if string.sub(name, 1, 4) == 'dead' then redis.call('HDEL', KEYS[2], name) end
 end
 return count
 `;

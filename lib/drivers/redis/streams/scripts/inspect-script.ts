@@ -62,7 +62,10 @@ local function held(letter, stream, group, tally, into)
     for _, pending in ipairs(page) do
       local id, consumer = pending[1], pending[2]
       local messages = messagesOf(id)
-      if not isCoded(tally, id) then into.exact = false end
+      if not isCoded(tally, id) then
+        into.exact = false
+        if letter == 'S' then into.isKnown = false end
+      end
       into.first[letter] = into.first[letter] or timeOf(id)
       local left = math.max(0, messages - partsIn(settled[letter .. id] or ''))
       into.byMember[consumer] = (into.byMember[consumer] or 0) + left
@@ -72,8 +75,10 @@ local function held(letter, stream, group, tally, into)
   until #page < 1000
 end
 
+-- Letters of which the counts are gone are told as one message each.
 local function deadLetters(state, key)
-  local entries, counted, reasons, reply = redis.call('XLEN', key), 0, {}, {}
+  local entries, counted, reasons = redis.call('XLEN', key), 0, {}
+  if entries == 0 then return { entries = 0, messages = 0, reasons = {} }, true end
   for name, value in pairs(state) do
     local count = string.sub(name, 1, 5) == 'dead:' and tonumber(value) or 0
     if count > 0 then
@@ -103,7 +108,7 @@ end
 local function groupOf(stream, topic, info)
   local name, retry = info.name, stream .. ':retry:' .. info.name
   local state = fieldsOf(redis.call('HGETALL', stream .. ':state:' .. name))
-  local holding = { exact = true, byMember = {}, first = {}, ids = {} }
+  local holding = { exact = true, isKnown = true, byMember = {}, first = {}, ids = {} }
   local waiting, base = unread(topic, info)
   local exact, first = base ~= nil, nil
   if tonumber(info.pending) > 0 then held('S', stream, name, topic, holding) end
@@ -129,7 +134,7 @@ local function groupOf(stream, topic, info)
     retries = redis.call('ZCARD', delayed), nextRetryAt = tonumber(redis.call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]),
     letters = letters, paused = state.paused ~= nil, limit = tonumber(state.limit), position = info['last-delivered-id'], lastReadAt = tonumber(state.at),
     members = membersOf(stream .. ':members:' .. name, state, holding.byMember),
-  }, base, oldest, holding.ids
+  }, holding.isKnown and base or nil, oldest, holding.ids
 end
 
 local stream, later, counts = KEYS[1], KEYS[2], KEYS[3]

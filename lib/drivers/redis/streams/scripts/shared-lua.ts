@@ -181,11 +181,14 @@ end
 `;
 
 /**
- * unburied(letter) takes a dead letter, by its fields, out of the counts of the group: `dead:<reason>` letters by reason and
- * `deadm` messages. Needs: state, partsIn.
+ * unburied(id, letter) takes a dead letter, by its fields, out of the counts of the group: `dead:<reason>` letters by reason
+ * and `deadm` messages. Letters up to the one in `deadfrom` are not among these, nor any where the counts are gone: the server
+ * evicted what counted them. Needs: state, partsIn, less.
  */
 export const unburiedFunction = `
-local function unburied(letter)
+local function unburied(id, letter)
+  local known = redis.call('HMGET', state, 'deadm', 'deadfrom')
+  if not known[1] or known[2] and not less(known[2], id) then return end
   redis.call('HINCRBY', state, 'dead:' .. (letter.reason or 'unknown'), -1)
   redis.call('HINCRBY', state, 'deadm', -math.max(1, (tonumber(letter.m) or 1) - partsIn(letter.s or '')))
 end
@@ -194,20 +197,33 @@ end
 /**
  * bury(messages, settled, reason, field, value …) adds a dead letter of so many messages, without the parts that the list
  * names, and counts it; what is beyond `maxDead` gives way to it, the oldest first, at most 1000 or about 1 MB at a
- * time, and counts as `outlived`. Trimmed first, as that makes room. Needs: dead, maxDead, state, unburied.
+ * time, and counts as `outlived`. Trimmed first, as that makes room. Needs: dead, maxDead, state, unburied, fieldsOf.
  */
 export const buryFunction = `
 local outlived = 0
+
+-- Without letters the counts begin anew. Letters that nothing counts any more are told from later ones by their ids.
+local function beginCounting()
+  if redis.call('XLEN', dead) == 0 then
+    for _, name in ipairs(redis.call('HKEYS', state)) do
+      if string.sub(name, 1, 4) == 'dead' then redis.call('HDEL', state, name) end
+    end
+  elseif not redis.call('HMGET', state, 'deadm')[1] then
+    redis.call('HSET', state, 'deadfrom', fieldsOf(redis.call('XINFO', 'STREAM', dead))['last-generated-id'])
+  end
+end
+
 local function bury(messages, settled, reason, ...)
   local excess, bytes = math.min(1000, redis.call('XLEN', dead) - maxDead + 1), 0
   while excess > 0 and bytes < 1000000 do
     for _, oldest in ipairs(redis.call('XRANGE', dead, '-', '+', 'COUNT', math.min(excess, 16))) do
       local letter = fieldsOf(oldest[2])
-      unburied(letter)
+      unburied(oldest[1], letter)
       outlived = outlived + redis.call('XDEL', dead, oldest[1])
       excess, bytes = excess - 1, bytes + #(letter.f or '')
     end
   end
+  beginCounting()
   local more = { ... }
   if messages > 1 then
     more[#more + 1] = 'm'

@@ -114,3 +114,26 @@ if hold > 0 then
 end
 return {}
 `;
+
+/**
+ * Chooses who watches something for all processes.
+ *
+ * KEYS: turn, the name of who is chosen, which expires with its lease. ARGV: watcher, lease in ms.
+ * Answers: 0 if the watcher is chosen, else ms that the lease of another one lasts.
+ */
+export const takeWatchScript = `
+local chosen = redis.call('GET', KEYS[1])
+if chosen and chosen ~= ARGV[1] then return math.max(1, redis.call('PTTL', KEYS[1])) end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 0
+`;
+
+/**
+ * Ends a turn.
+ *
+ * KEYS: turn. ARGV: watcher.
+ */
+export const leaveWatchScript = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+`;
