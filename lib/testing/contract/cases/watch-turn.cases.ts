@@ -23,7 +23,11 @@ export const watchTurnCases: readonly DriverCase[] = [
       const [what, other] = [stage.topic('watched'), stage.topic('other')];
       assert.equal(await one.takeWatch(what, 'a', LONG_MS), 0, 'the first one is chosen');
       const leftMs = await two.takeWatch(what, 'b', LONG_MS);
-      assert.ok(leftMs > LONG_MS / 2 && leftMs <= LONG_MS, `the second one is told how long: ${leftMs} ms`);
+      // A clock of fractions may be off by the last of its digits.
+      assert.ok(
+        leftMs > LONG_MS / 2 && leftMs < LONG_MS + 1,
+        `the second one is told how long: ${leftMs} ms`,
+      );
       assert.equal(await two.takeWatch(other, 'b', LONG_MS), 0, 'each thing has turns of its own');
       assert.equal(await one.takeWatch(what, 'a', LONG_MS), 0, 'who is chosen stays so');
       await two.leaveWatch(what, 'b');
