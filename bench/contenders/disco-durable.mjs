@@ -32,7 +32,14 @@ export async function consumer(options, take) {
 function application({ url, topic = 'bench', metrics = true, metricsInterval, compression }, providers) {
   const topics = { [topic]: { delivery: 'at-least-once' } };
   const module = class BenchModule {};
-  const bus = DiscoBusModule.forRoot({ url, metrics, metricsInterval, compression, topics, service: 'bench' });
+  const bus = DiscoBusModule.forRoot({
+    url,
+    metrics,
+    metricsInterval,
+    compression,
+    topics,
+    service: 'bench',
+  });
   Module({ imports: [bus], providers })(module);
   return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
 }
