@@ -19,15 +19,18 @@ export class BusSource {
   private opening: Opening | undefined;
   private stopping: Promise<void> = Promise.resolve();
 
-  /** Holds passwords, and so is not shown by whoever looks at this. */
-  readonly #options: DiscoTransportOptions;
+  /**
+   * They hold passwords, so they are behind a function: whoever shows this shows none. A `#private` field would not be there
+   * where Nest's `instrument` puts a Proxy in front of this.
+   */
+  private readonly options: () => DiscoTransportOptions;
 
   /** Throws ConfigurationError for options that exclude each other. */
   constructor(
     options: DiscoTransportOptions,
     private readonly label: string,
   ) {
-    this.#options = options;
+    this.options = () => options;
     const { bus, driver, url } = options;
     const { host, port, db, username, password, tls } = options;
     const address = [host, port, db, username, password, tls].find((each) => each !== undefined);
@@ -52,7 +55,7 @@ export class BusSource {
 
   /** Whether the bus is closed with its user. */
   get owned(): boolean {
-    return this.#options.bus === undefined;
+    return this.options().bus === undefined;
   }
 
   /** Resolves with a bus that is started; called again it returns the same one. May be tried again after it rejected. */
@@ -105,17 +108,18 @@ export class BusSource {
 
   private async firstMake(onMade: (bus: DiscoBus) => void): Promise<DiscoBus> {
     await this.stopping;
-    const bus = this.#options.bus ? held(this.#options.bus) : await this.make();
+    const { bus: given } = this.options();
+    const bus = given ? held(given) : await this.make();
     onMade(bus);
     return bus;
   }
 
   private async make(): Promise<DiscoBus> {
-    const { logger = new Logger(this.label), connection } = this.#options;
+    const { logger = new Logger(this.label), connection } = this.options();
     const driver =
-      this.#options.driver ?? (await driverOfUrl(this.#options.url, this.#options, SHARED_MEMORY));
+      this.options().driver ?? (await driverOfUrl(this.options().url, this.options(), SHARED_MEMORY));
     return new DiscoBus({
-      ...pickOptions(this.#options, busKinds),
+      ...pickOptions(this.options(), busKinds),
       driver,
       logger,
       connection: { critical: true, ...connection },

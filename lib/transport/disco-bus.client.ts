@@ -44,13 +44,16 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   private news: Promise<Subscription> | undefined;
   private fallbackTold = false;
 
-  /** Holds passwords, and so is not shown by whoever looks at this. */
-  readonly #options: DiscoBusClientOptions;
+  /**
+   * They hold passwords, so they are behind a function: whoever shows this shows none. A `#private` field would not be there
+   * where Nest's `instrument` puts a Proxy in front of this.
+   */
+  private readonly options: () => DiscoBusClientOptions;
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(options: DiscoBusClientOptions = {}) {
     super();
-    this.#options = options;
+    this.options = () => options;
     assertClientOptions(options);
     this.source = new BusSource(options, 'DiscoBusClient');
     this.relay = new StatusRelay((status) => this._status$.next(status));
@@ -130,7 +133,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     const bus = this.source.bus ?? (await this.made());
     const { data, options } = this.opened(packet);
     const topic = this.topicOf(packet.pattern);
-    const delivery = eventDelivery(bus, topic, this.#options.events, () => this.tellFallback());
+    const delivery = eventDelivery(bus, topic, this.options().events, () => this.tellFallback());
     const plainPacket = { ...packet, data };
     const payload = this.plain ? data : await this.serializer.serialize(plainPacket);
     const headers = packetHeaders(packet, this.plain, options.headers);
@@ -177,7 +180,7 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
   private hostOf(bus: DiscoBus): ClientRequestHost {
     const access = transportAccess(bus);
     if (this.requests?.access === access) return this.requests;
-    const { requests: mode = 'one', deserializer } = this.#options;
+    const { requests: mode = 'one', deserializer } = this.options();
     if (mode === 'one') this.listen(access);
     this.requests = {
       access,

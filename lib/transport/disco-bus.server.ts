@@ -39,27 +39,29 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   private readonly source: BusSource;
   private readonly relay: StatusRelay;
   private readonly presence = new InstancePresence();
-  private readonly usualStartHook: unknown;
+  private hooked = false;
   private readonly eventHandlers: { readonly route: string; readonly handler: MessageHandler }[] = [];
   private subscriptions: Subscription[] = [];
   /** Names the `listen` that counts; a `close` in between ends it. */
   private listening: symbol | undefined;
   private forgetHooks = () => {};
 
-  /** Holds passwords, and so is not shown by whoever looks at this. */
-  readonly #options: DiscoBusServerOptions;
+  /**
+   * They hold passwords, so they are behind a function: whoever shows this shows none. A `#private` field would not be there
+   * where Nest's `instrument` puts a Proxy in front of this.
+   */
+  private readonly options: () => DiscoBusServerOptions;
 
   /** Connects nothing. Throws ConfigurationError for options that exclude each other. */
   constructor(options: DiscoBusServerOptions = {}) {
     super();
-    this.#options = options;
+    this.options = () => options;
     assertServerOptions(options);
     noteTrueFailures();
     this.source = new BusSource(options, 'DiscoBusServer');
     this.relay = new StatusRelay((status) => this._status$.next(status));
     this.initializeSerializer(options as never);
     this.initializeDeserializer(options as never);
-    this.usualStartHook = this.onProcessingStartHook;
   }
 
   /** Calls back without an argument when every subscription is live, with the error when that fails. */
@@ -104,6 +106,16 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     if (!this.messageHandlers.has(route)) this.messageHandlers.set(route, callback);
   }
 
+  override setOnProcessingStartHook(...given: Parameters<Server['setOnProcessingStartHook']>): void {
+    this.hooked = true;
+    super.setOnProcessingStartHook(...given);
+  }
+
+  override setOnProcessingEndHook(...given: Parameters<Server['setOnProcessingEndHook']>): void {
+    this.hooked = true;
+    super.setOnProcessingEndHook(...given);
+  }
+
   /** Calls `callback` for every status of that type: `'connected'`, `'disconnected'`, `'gap'`, `'dropped'` … */
   on<Type extends keyof StatusEvents>(type: Type, callback: StatusEvents[Type]): void {
     this.relay.on(type, callback as (status: BusStatus) => void);
@@ -125,7 +137,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const opening: Promise<Subscription>[] = [];
     const answers = [...this.messageHandlers.values()].some((handler) => requestHandler(handler));
     if (answers) await transportAccess(bus).prepareToRespond();
-    this.presence.answersAlone = answers && (this.#options.requests ?? 'one') === 'one';
+    this.presence.answersAlone = answers && (this.options().requests ?? 'one') === 'one';
     for (const [route, handler] of this.messageHandlers) {
       const answering = requestHandler(handler);
       if (answering) opening.push(...this.subscribeRequests(bus, calls, route, answering));
@@ -152,7 +164,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     route: string,
     handler: MessageHandler,
   ): Promise<Subscription>[] {
-    const { concurrency = CONCURRENCY, requests = 'one' } = this.#options;
+    const { concurrency = CONCURRENCY, requests = 'one' } = this.options();
     const topic = topicOfRoute(route);
     const ownTopic = instanceTopic(this.presence.instance, topic);
     const whereabouts = this.presence.whereabouts(ownTopic);
@@ -193,23 +205,22 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
   ): Promise<Subscription> {
     const topic = subscriptionOfRoute(route);
     const extras = topicOptionsOf(handler.extras);
-    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.#options.events, () =>
+    const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options().events, () =>
       this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`),
     );
     const handle = (data: unknown, context: DiscoMessageContext) =>
       calls.event(route, handler, data, context);
     const name = `@EventPattern(${JSON.stringify(route)})`;
-    return bus.subscribe(topic, handle, { name, ...this.#options.eventOptions, ...extras, delivery });
+    return bus.subscribe(topic, handle, { name, ...this.options().eventOptions, ...extras, delivery });
   }
 
   private host(): HandlerCallsHost {
     return {
       transportId: this.transportId,
-      serializer: this.#options.serializer && this.serializer,
+      serializer: this.options().serializer && this.serializer,
       deserializer: this.deserializer,
-      readsPlainly: this.#options.deserializer === undefined,
-      hooked: () =>
-        this.onProcessingStartHook !== this.usualStartHook || this.onProcessingEndHook !== undefined,
+      readsPlainly: this.options().deserializer === undefined,
+      hooked: () => this.hooked,
       logger: this.logger,
       onStart: (id, context, done) => this.onProcessingStartHook(id as never, context, done),
       onEnd: (id, context) => this.onProcessingEndHook?.(id as never, context),

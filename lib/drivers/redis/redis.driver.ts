@@ -34,6 +34,16 @@ import { StreamsEngine } from './streams/streams-engine.js';
 
 const GIVING_BACK_MS = 4_000;
 
+/** What a driver keeps to itself. */
+interface RedisDriverState {
+  readonly options: ResolvedRedisOptions;
+  readonly listeners: DriverStatusListeners;
+  session?: RedisSession;
+  opening?: RedisSession;
+  connecting?: Promise<void>;
+  closing?: Promise<void>;
+}
+
 /**
  * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
  * subscribes again by itself, and tells each outage of a listening connection as one `gap`.
@@ -57,17 +67,20 @@ export class RedisDriver
   };
   readonly bufferLimit: BufferLimit;
 
-  readonly #options: ResolvedRedisOptions;
-  readonly #listeners = new DriverStatusListeners();
-  #session: RedisSession | undefined;
-  #opening: RedisSession | undefined;
-  #connecting: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
+  /**
+   * It holds a password, so it is behind a function: whoever shows this shows none. A `#private` field would not be there where
+   * Nest's `instrument` puts a Proxy in front of this.
+   */
+  private readonly inner: () => RedisDriverState;
 
   /** Connects nothing yet. Throws {@link ConfigurationError}, without any secret, for options that cannot be. */
   constructor(options: RedisDriverOptions = {}) {
-    this.#options = new ResolvedRedisOptions(options);
-    this.bufferLimit = this.#options.bufferLimit;
+    const inner: RedisDriverState = {
+      options: new ResolvedRedisOptions(options),
+      listeners: new DriverStatusListeners(),
+    };
+    this.inner = () => inner;
+    this.bufferLimit = inner.options.bufferLimit;
   }
 
   /**
@@ -76,16 +89,17 @@ export class RedisDriver
    * ConfigurationError when it is a node of a Cluster that was named as one server; nothing stays open then.
    */
   connect(context: DriverContext = {}): Promise<void> {
-    if (this.#closing !== undefined) return Promise.reject(closed());
-    if (this.#session !== undefined) return Promise.resolve();
-    this.#connecting ??= this.open(context).finally(() => {
-      this.#connecting = undefined;
+    const inner = this.inner();
+    if (inner.closing !== undefined) return Promise.reject(closed());
+    if (inner.session !== undefined) return Promise.resolve();
+    inner.connecting ??= this.open(context).finally(() => {
+      inner.connecting = undefined;
     });
-    return this.#connecting;
+    return inner.connecting;
   }
 
   publish(topic: string, frame: Uint8Array, options: DriverPublishOptions): Promise<DriverReceipt> {
-    const session = this.#session;
+    const session = this.inner().session;
     if (session === undefined) return Promise.reject(this.unusable());
     if (options.delivery === 'at-least-once') return session.streams.publish(topic, frame, options);
     return session.pubsub.publish(topic, frame, options);
@@ -96,7 +110,7 @@ export class RedisDriver
     options: DriverSubscribeOptions,
     onDelivery: (delivery: Delivery) => void,
   ): Promise<DriverSubscription> {
-    const session = this.#session;
+    const session = this.inner().session;
     if (session === undefined) throw this.unusable();
     if (options.delivery === 'at-least-once')
       return session.streams.subscribe(topicOrPattern, options, onDelivery);
@@ -156,61 +170,64 @@ export class RedisDriver
   }
 
   /** @param graceMs defaults to the command timeout and 4 s for giving back what was being read */
-  close(graceMs: number = this.#options.commandTimeoutMs + GIVING_BACK_MS): Promise<void> {
-    this.#closing ??= this.end(graceMs);
-    return this.#closing;
+  close(graceMs: number = this.inner().options.commandTimeoutMs + GIVING_BACK_MS): Promise<void> {
+    const inner = this.inner();
+    inner.closing ??= this.end(graceMs);
+    return inner.closing;
   }
 
   async ping(): Promise<void> {
-    const session = this.#session;
+    const session = this.inner().session;
     if (session === undefined) throw this.unusable();
     await session.ping();
   }
 
   onStatus(listener: DriverStatusListener): () => void {
-    return this.#listeners.add(listener);
+    return this.inner().listeners.add(listener);
   }
 
   /** A lock store on the same server, with a connection of its own; this driver need not be connected for it. */
   lockStore(context?: DriverContext): LockStore {
-    return new RedisLockStore(this.#options, context);
+    return new RedisLockStore(this.inner().options, context);
   }
 
   /** Shows where the driver leads, and no credential. */
   toJSON(): object {
-    return { name: this.name, target: this.#options.target };
+    return { name: this.name, target: this.inner().options.target };
   }
 
   [inspect.custom](): string {
-    return `RedisDriver { ${this.#options.target} }`;
+    return `RedisDriver { ${this.inner().options.target} }`;
   }
 
   private async open(context: DriverContext): Promise<void> {
-    const session = new RedisSession(this.#options, context, (status) => this.#listeners.emit(status));
-    this.#opening = session;
+    const session = new RedisSession(this.inner().options, context, (status) =>
+      this.inner().listeners.emit(status),
+    );
+    this.inner().opening = session;
     await session.open().finally(() => {
-      this.#opening = undefined;
+      this.inner().opening = undefined;
     });
-    if (this.#closing !== undefined) throw closed();
-    this.#session = session;
+    if (this.inner().closing !== undefined) throw closed();
+    this.inner().session = session;
   }
 
   private async end(graceMs: number): Promise<void> {
-    const session = this.#session;
-    this.#session = undefined;
-    this.#opening?.abandon();
-    await this.#connecting?.catch(() => undefined);
+    const session = this.inner().session;
+    this.inner().session = undefined;
+    this.inner().opening?.abandon();
+    await this.inner().connecting?.catch(() => undefined);
     await session?.close(graceMs);
   }
 
   private get streams(): StreamsEngine {
-    const session = this.#session;
+    const session = this.inner().session;
     if (session === undefined) throw this.unusable();
     return session.streams;
   }
 
   private unusable(): NotConnectedError | ClosedError {
-    return this.#closing === undefined
+    return this.inner().closing === undefined
       ? new NotConnectedError('The Redis driver is not connected')
       : closed();
   }

@@ -56,13 +56,15 @@ export class HandlerExplorer {
   methodsWith<Metadata>(
     read: (prototype: object, method: string) => readonly Metadata[],
   ): { handler: HandlerMethod; metadata: Metadata }[] {
-    const seen = new Set<unknown>();
+    const seen = new Set<object>();
     const found: { handler: HandlerMethod; metadata: Metadata }[] = [];
     for (const wrapper of [...this.discovery.getProviders(), ...this.discovery.getControllers()]) {
-      const identity = hasOneInstance(wrapper) ? wrapper.instance : wrapper;
-      if (wrapper.isAlias || seen.has(identity)) continue;
+      if (wrapper.isAlias) continue;
+      const methods = [...this.methodsOf(wrapper, read)];
+      if (methods.length === 0) continue;
+      const identity = hasOneInstance(wrapper) ? identityOf(wrapper.instance) : wrapper;
+      if (!seen.has(identity)) found.push(...methods);
       seen.add(identity);
-      found.push(...this.methodsOf(wrapper, read));
     }
     return found;
   }
@@ -83,6 +85,19 @@ export class HandlerExplorer {
       }
     }
   }
+}
+
+const IDENTITY = Symbol('disco-bus:identity');
+
+/**
+ * The same object for an instance and for each Proxy in front of it: Nest's `instrument` puts one around whatever a factory
+ * returns, so that one instance under two tokens looks like two.
+ */
+function identityOf(instance: object): object {
+  const known = Object.getOwnPropertyDescriptor(instance, IDENTITY);
+  if (known) return known.value;
+  const value = {};
+  return Reflect.defineProperty(instance, IDENTITY, { value }) ? value : instance;
 }
 
 /** Whether the container made one instance for everybody. */

@@ -30,7 +30,7 @@ interface ContextParts {
 }
 
 interface ConsumerParts {
-  createContext(args: unknown[], instance: object, callback: Function): ExecutionContext;
+  createContext(args: unknown[]): ExecutionContext;
 }
 
 /** The same object, with some of its members replaced. */
@@ -104,16 +104,17 @@ export class HandlerRunner {
   }
 
   private surrounded(
-    { method, type, wrapper }: HandlerMethod,
+    handler: HandlerMethod,
     instance: object,
     enhancers: Enhancers,
     contextId?: ContextId,
   ): Run {
-    const callback = (instance as Record<string, any>)[method];
+    const { method, type, wrapper } = handler;
+    const callback = callableOf(handler, instance);
     const { key } = paramsOf(type, method);
     const inquirer = contextId && wrapper.id;
     const surrounds = enhancers !== false;
-    return this.contextsWithin(wrapper, enhancers).create(
+    return this.contextsWithin(handler, enhancers).create(
       instance as Record<string, any>,
       callback,
       method,
@@ -132,12 +133,15 @@ export class HandlerRunner {
    * alone: a controller's would not be found, and the guards bound to it by their class would be skipped without a word. What
    * guards and interceptors are told is our own. And global enhancers may be left out.
    */
-  private contextsWithin({ host }: InstanceWrapper, enhancers: Enhancers): ExternalContextCreator {
+  private contextsWithin(
+    { wrapper: { host }, type, method }: HandlerMethod,
+    enhancers: Enhancers,
+  ): ExternalContextCreator {
     const contexts = varied(this.contexts as unknown as ContextParts, {
       getContextModuleKey: () => host?.token ?? '',
     });
-    const createContext: ConsumerParts['createContext'] = (args, instance, callback) =>
-      new HandlerExecutionContext(args, instance.constructor, callback);
+    const createContext: ConsumerParts['createContext'] = (args) =>
+      new HandlerExecutionContext(args, type, type.prototype[method]);
     contexts.guardsConsumer = varied(contexts.guardsConsumer, { createContext });
     contexts.interceptorsConsumer = varied(contexts.interceptorsConsumer, { createContext });
     if (enhancers === 'all') return contexts as unknown as ExternalContextCreator;
@@ -212,6 +216,18 @@ function filtered(run: Run, filter: FailureFilter | undefined): Run {
       throw decisiveFailure(error, thrown);
     }
   };
+}
+
+/**
+ * The method as Nest calls it. Where the instance is a Proxy that hands out functions of its own, they carry none of the
+ * metadata by which Nest finds guards, pipes and interceptors: those are the method's in any case.
+ */
+function callableOf({ type, method }: HandlerMethod, instance: object): (...args: unknown[]) => unknown {
+  const declared = type.prototype[method];
+  const found = (instance as Record<string, any>)[method];
+  if (found === declared) return declared;
+  const call = (...args: unknown[]) => found.apply(instance, args);
+  return Object.setPrototypeOf(call, declared);
 }
 
 function isEnhanced(key: string, type: Function, method: string): boolean {
