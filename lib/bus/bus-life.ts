@@ -197,13 +197,14 @@ export class BusLife {
     const { subscriber, responder } = this.parts;
     const { clock } = this.options;
     const startedMs = clock.monotonic();
+    const reads = subscriber.expected.list.length > 0;
     this.connector?.stop();
     this.options.waitingRoom.refuse(new ClosedError('The bus was stopped before it was connected'));
     this.lifecycle.enter('draining');
     await this.grace.within(subscriber.close(this.sayFarewell()));
     subscriber.abandon();
     await this.grace.within(responder.abandon(new ClosedError('The responder was stopped')));
-    if (this.wentOn) this.log.drained(clock.monotonic() - startedMs);
+    if (reads) this.log.drained(clock.monotonic() - startedMs);
   }
 
   private sayFarewell(): Promise<unknown> | undefined {

@@ -70,7 +70,7 @@ export class StatusLog {
     }
   }
 
-  /** The bus has drained. */
+  /** The bus has drained, and has read something before. */
   drained(tookMs: number): void {
     this.logger.log(`${this.name}: drained in ${Math.round(tookMs)} ms: nothing is read any more`, {
       event: 'drained',

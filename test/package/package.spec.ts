@@ -173,11 +173,12 @@ describe('the bench, on the built package', () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(rows).toHaveLength(2);
+    expect(rows.map(({ target }) => target !== null)).toEqual([true, true, false, true]);
     const keys = ['suite', 'case', 'ours', 'peer', 'peerName', 'ratio', 'target', 'met', 'cpuRatio'];
     for (const row of rows) {
       expect(Object.keys(row)).toEqual(keys);
-      expect(row).toMatchObject({ suite: 'overhead', target: expect.any(Number), met: expect.any(Boolean) });
+      expect(row.suite).toBe('overhead');
+      expect(typeof row.met).toBe(row.target === null ? 'object' : 'boolean');
       for (const figure of [row.ours, row.peer, row.ratio]) expect(figure).toBeGreaterThan(0);
     }
   }, 150_000);

@@ -11,6 +11,8 @@ import type { Inspector } from './inspector.js';
 
 /** A turn lasts so many intervals, so that one late reading does not end it. */
 const LEASE_INTERVALS = 2.5;
+/** A reading that takes long, as of a pattern with many topics, is repeated no sooner than after so many times as long. */
+const REST = 20;
 /** Names of topics that are asked for at a time. */
 const PAGE = 1_000;
 /** Topics, and what is watched, that are asked for at a time. */
@@ -36,6 +38,8 @@ interface Watched {
   readonly groups: Map<string, GroupMetrics>;
   /** Not asked before, on the monotonic clock. */
   dueMs: number;
+  /** How often it is read; longer than the interval where a reading takes long. */
+  everyMs: number;
   /** This process tells the numbers. */
   told: boolean;
 }
@@ -108,17 +112,25 @@ export class GroupWatch {
   }
 
   private async lookAt(what: string, watched: Watched): Promise<void> {
-    const othersMs = await this.takeTurn(what);
-    if (othersMs === 0) return this.read(what, watched);
-    watched.dueMs = this.deps.clock.monotonic() + othersMs;
-    this.forget(watched);
+    const { clock } = this.deps;
+    const startedMs = clock.monotonic();
+    const othersMs = await this.takeTurn(what, watched);
+    if (othersMs > 0) {
+      watched.dueMs = clock.monotonic() + othersMs;
+      this.forget(watched);
+      return;
+    }
+    await this.read(what, watched);
+    watched.everyMs = Math.max(this.intervalMs, (clock.monotonic() - startedMs) * REST);
+    // Due with the look that comes next, where it may be read as often.
+    watched.dueMs = startedMs + watched.everyMs - this.intervalMs / 2;
   }
 
   /** 0 when it is this process's turn. */
-  private async takeTurn(what: string): Promise<number> {
+  private async takeTurn(what: string, { everyMs }: Watched): Promise<number> {
     const { engine } = this.deps;
     if (!offersWatchTurns(engine)) return 0;
-    return engine.takeWatch(what, this.watcher, Math.ceil(this.intervalMs * LEASE_INTERVALS));
+    return engine.takeWatch(what, this.watcher, Math.ceil(everyMs * LEASE_INTERVALS));
   }
 
   private async read(what: string, watched: Watched): Promise<void> {
@@ -160,7 +172,12 @@ export class GroupWatch {
       if (watched.groups.size === 0) this.watched.delete(topic);
     }
     for (const [topic, names] of wanted) {
-      const watched = this.watched.get(topic) ?? { groups: new Map(), dueMs: 0, told: false };
+      const watched = this.watched.get(topic) ?? {
+        groups: new Map(),
+        dueMs: 0,
+        everyMs: this.intervalMs,
+        told: false,
+      };
       for (const group of names) {
         if (!watched.groups.has(group)) watched.groups.set(group, metrics.group(topic, group));
       }

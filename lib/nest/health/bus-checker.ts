@@ -8,6 +8,8 @@ import type { GroupHealth, HealthProblem, HealthStatus, ServerHealth } from './h
 
 /** Topics that are asked for at a time. */
 const PAGE = 1_000;
+/** Topics of patterns that are looked at. */
+const MOST = 1_000;
 /** Topics that are asked for one by one at the same time. */
 const AT_ONCE = 20;
 
@@ -131,7 +133,7 @@ export class BusChecker {
     return found;
   }
 
-  /** What is stored under the patterns, and not among `known`. */
+  /** What is stored under the patterns, and not among `known`: the first thousand by name. */
   private async matching(
     patterns: readonly string[],
     known: ReadonlySet<string>,
@@ -144,9 +146,8 @@ export class BusChecker {
       if (page.length === 0) break;
       names.push(...page);
     }
-    return this.inspected(
-      names.filter((name) => !known.has(name) && matchers.some((matches) => matches(name))),
-    );
+    const wanted = names.filter((name) => !known.has(name) && matchers.some((matches) => matches(name)));
+    return this.inspected(wanted.slice(0, MOST));
   }
 }
 

@@ -28,7 +28,7 @@ export interface HealthOptions extends ReadinessOptions {
   deadLetters?: Threshold<number>;
   /** How long the server takes to answer. */
   roundTrip?: Threshold<Duration>;
-  /** Topics to look at, with all their groups, up to 1,000. @default the groups that this process reads */
+  /** Topics to look at, with all their groups, up to 1,000. @default the groups that this process reads; of a topic pattern in the first 1,000 topics by name */
   topics?: readonly string[];
   /** No answer takes longer. What was not seen by then is told as the problem `no-answer`. @default '2s' */
   timeout?: Duration;
