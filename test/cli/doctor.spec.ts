@@ -78,14 +78,16 @@ describe('disco-bus doctor', () => {
     await bus.admin.pauseGroup('orders', 'shop');
     const other = await services.start('shop');
     await other.subscribe('orders', () => undefined);
-    // What a member of another version would have written down of itself.
+    // A member of another version, as it would have written itself down.
     const state = 'disco:{orders}:state:shop';
     const infos = async () =>
       Object.keys(await stage.admin.hgetall(state)).filter((name) => name.startsWith('info:'));
     await until('both tell of themselves', async () => (await infos()).length === 2);
     const [name] = await infos();
     const info = JSON.parse((await stage.admin.hget(state, name)) ?? '');
-    await stage.admin.hset(state, name, JSON.stringify({ ...info, version: '0.0.9' }));
+    const old = `${name}0`;
+    await stage.admin.hset(state, old, JSON.stringify({ ...info, version: '0.0.9' }));
+    await stage.admin.zadd('disco:{orders}:members:shop', Date.now() + 60_000, old.slice('info:'.length));
     await stage.admin.zadd('disco:{lonely}:later', Date.now() - 120_000, 'x');
     const all = await findings();
     expect(of(all, 'unread')).toMatchObject([{ level: 'warning', topic: 'lonely' }]);
