@@ -65,12 +65,31 @@ export class LimitedLogger implements BusLogger {
     }
     kind.leftOut++;
     kind.level = level;
-    if (this.timer === undefined) {
-      this.timer = this.clock.setTimeout(this.flush, WINDOW_MS);
-      (this.timer as { unref?: () => void }).unref?.();
-    }
+    if (this.timer === undefined) this.arm(kind.sinceMs + WINDOW_MS - this.clock.monotonic());
     return false;
   }
+
+  private arm(delayMs: number): void {
+    this.timer = this.clock.setTimeout(this.sweep, Math.max(0, delayMs));
+    (this.timer as { unref?: () => void }).unref?.();
+  }
+
+  /** Says what was left out of each kind whose time is over. The others keep theirs. */
+  private readonly sweep = (): void => {
+    this.timer = undefined;
+    const nowMs = this.clock.monotonic();
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const [name, kind] of this.kinds) {
+      const endMs = kind.sinceMs + WINDOW_MS;
+      if (endMs > nowMs) {
+        if (kind.leftOut > 0) nextMs = Math.min(nextMs, endMs);
+        continue;
+      }
+      this.tellLeftOut(kind);
+      this.kinds.delete(name);
+    }
+    if (nextMs < Number.POSITIVE_INFINITY) this.arm(nextMs - nowMs);
+  };
 
   private kindOf(level: Level, fields: LogFields): Kind {
     const { event, topic = '', group = '' } = fields;

@@ -58,6 +58,21 @@ describe('a limited logger', () => {
     expect(lines.written).toHaveLength(80);
   });
 
+  it('gives each kind 10 s of its own, whenever it began', async () => {
+    const { lines, clock, logger } = stage();
+    const later = { ...failed, topic: 'later' };
+    for (let n = 0; n < 30; n++) logger.warn('text', failed);
+    await clock.advance(8_000);
+    for (let n = 0; n < 30; n++) logger.warn('text', later);
+    await clock.advance(2_000);
+    for (let n = 0; n < 30; n++) logger.warn('text', later);
+    const of = (topic: string) => lines.written.filter(({ fields }) => fields?.topic === topic);
+    expect([of('orders').length, of('later').length]).toEqual([21, 20]);
+    await clock.advance(8_000);
+    expect(of('later').at(-1)).toMatchObject({ fields: { event: 'lines-left-out', lines: 40 } });
+    expect(clock.pending).toBe(0);
+  });
+
   it('lets everything without fields pass', () => {
     const { lines, logger } = stage();
     for (let n = 0; n < 100; n++) logger.log('text');
