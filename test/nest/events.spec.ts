@@ -183,6 +183,28 @@ describe('@OnDiscoEvent', () => {
     ]);
   });
 
+  it.each(['code', 'stack', 'message'])('logs also an error with a %s that cannot be read', async (field) => {
+    class Faulty {
+      @OnDiscoEvent('subscribed')
+      async rejects() {
+        throw Object.defineProperty(new Error('hostile'), field, {
+          get: () => {
+            throw new Error('not to be read');
+          },
+        });
+      }
+    }
+    const errors: string[] = [];
+    const logger = { log() {}, warn() {}, error: (text: string) => void errors.push(text) };
+    const app = await startApp({
+      imports: [DiscoBusModule.forRoot({ url: 'memory:', service: 'billing', logger })],
+      providers: [Faulty],
+    });
+    await app.get(DiscoBusService).subscribe('more', () => {});
+    await until('it is logged', () => errors.length === 1);
+    expect(errors[0]).toContain('Faulty.rejects failed on the event "subscribed"');
+  });
+
   it('listens to the bus that it names', async () => {
     class Named {
       readonly seen: DiscoEvent[] = [];

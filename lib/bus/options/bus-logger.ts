@@ -102,10 +102,20 @@ function textOf(error: unknown): string {
   }
 }
 
-/** The fields that tell an error. */
+/** The fields that tell an error. Total, whatever an error of a caller's own holds. */
 export function errorFields(error: unknown): Pick<LogFields, 'error' | 'errorCode'> {
-  const { code } = Object(error) as { code?: unknown };
-  return { error: errorLine(error), ...(typeof code === 'string' && { errorCode: printable(code) }) };
+  const code = fieldOf(error, 'code');
+  return { error: errorLine(error), ...(code !== undefined && { errorCode: printable(code) }) };
+}
+
+/** A text that an error of a caller's own holds under `name`; undefined where it is none, or cannot be read. */
+function fieldOf(error: unknown, name: 'code' | 'stack'): string | undefined {
+  try {
+    const value: unknown = Object(error)[name];
+    return typeof value === 'string' ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The fields by which a message is found again elsewhere, where its headers have them. */
@@ -136,8 +146,9 @@ const FRAMES = 8;
 
 /** Where an error was thrown: lines to stand below the one that tells of it; nothing where that is not known. */
 export function stackOf(error: unknown): string {
-  if (!isError(error) || typeof error.stack !== 'string') return '';
-  const frames = error.stack.split('\n').filter((line) => /^\s+at /.test(line));
+  const stack = isError(error) ? fieldOf(error, 'stack') : undefined;
+  if (stack === undefined) return '';
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   return frames
     .slice(0, FRAMES)
     .map((line) => `\n${line.replace(controls, ' ')}`)
