@@ -1,5 +1,5 @@
-import type { GroupInspection, TopicInspection } from '../driver/inspection.js';
-import { lagOf, living } from './looking.js';
+import { type GroupInspection, liveMembers, type TopicInspection } from '../driver/inspection.js';
+import { lagOf } from './looking.js';
 import { age, type Column, until } from './text.js';
 
 /** A group as lists show it. */
@@ -15,7 +15,7 @@ export interface GroupRow extends Omit<GroupInspection, 'members' | 'deadLetters
 
 export function groupRow({ topic, at }: TopicInspection, group: GroupInspection): GroupRow {
   const { members: _, deadLetters, ...told } = group;
-  const members = living(group, at).length;
+  const members = liveMembers(group, at).length;
   return { topic, ...told, lag: lagOf(group), deadLetters: deadLetters.messages, members, at };
 }
 

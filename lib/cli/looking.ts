@@ -1,10 +1,10 @@
-import type { GroupInspection, MemberInspection, TopicInspection } from '../driver/inspection.js';
+import { namesOfTopics } from '../bus/operate/many-topics.js';
+import type { GroupInspection, TopicInspection } from '../driver/inspection.js';
 import { topicMatcher } from '../message/topic-pattern.js';
 import { atOnce } from '../timing/at-once.js';
 import { exitCodes, failureOf, isAway } from './exit-codes.js';
 import type { Run } from './run.js';
 
-const PAGE = 1_000;
 /** Topics that are asked for at a time: other commands of the server find their way between them. */
 const ASKED_AT_ONCE = 32;
 
@@ -23,13 +23,7 @@ export interface Look {
 /** The names of all topics that `pattern` matches, all by default. */
 export async function namesOf(run: Run, pattern: string | undefined): Promise<string[]> {
   const { bus } = await run.session();
-  const matches = pattern === undefined ? () => true : topicMatcher(pattern);
-  const names: string[] = [];
-  for (let after: string | undefined; ; after = names.at(-1)) {
-    const page = await bus.inspect.names({ after, limit: PAGE });
-    names.push(...page);
-    if (page.length < PAGE) return names.filter(matches);
-  }
+  return namesOfTopics(bus.inspect, pattern === undefined ? () => true : topicMatcher(pattern));
 }
 
 /** All topics that `pattern` matches. Those that cannot be read are told on stderr, and the run then ends as failed. */
@@ -51,11 +45,6 @@ export async function lookAt(run: Run, pattern: string | undefined): Promise<Loo
   if (unreadable.length > 0) run.exitCode = exitCodes.failed;
   const byName = (one: { topic: string }, other: { topic: string }) => (one.topic < other.topic ? -1 : 1);
   return { topics: topics.sort(byName), unreadable: unreadable.sort(byName) };
-}
-
-/** Members that are alive. */
-export function living({ members }: GroupInspection, now: number): readonly MemberInspection[] {
-  return members.filter(({ aliveUntil }) => aliveUntil === undefined || aliveUntil > now);
 }
 
 /** Messages that the group has still to handle, wherever they are. */

@@ -129,6 +129,14 @@ export interface InspectionProvider {
   inspectTopics(range: TopicRange): Promise<TopicInspection[]>;
 }
 
+/** The members of a group that are alive at a moment on the clock of the server. */
+export function liveMembers(
+  { members }: Pick<GroupInspection, 'members'>,
+  at: number,
+): readonly MemberInspection[] {
+  return members.filter(({ aliveUntil }) => aliveUntil === undefined || aliveUntil > at);
+}
+
 /** Whether the driver can tell what it keeps. */
 export function offersInspection(driver: DiscoDriver): driver is DiscoDriver & InspectionProvider {
   const { listTopics, inspectTopic, inspectTopics } = driver as Partial<InspectionProvider>;

@@ -1,5 +1,5 @@
 import type { LockClaim, LockStore } from '../driver/lock-store.js';
-import { type Clock, type ClockTimer, sleep } from '../timing/clock.js';
+import { type Clock, sleep, unref } from '../timing/clock.js';
 import { asLockError } from './store-error.js';
 
 /** The store is asked again after this, and twice as long each time, up to the second one. */
@@ -156,8 +156,7 @@ export class ClaimReturns {
   /** Keeps no process alive. */
   private pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer: ClockTimer = this.clock.setTimeout(() => this.wakeUp?.(), delayMs);
-      (timer as { unref?: () => void }).unref?.();
+      const timer = unref(this.clock.setTimeout(() => this.wakeUp?.(), delayMs));
       this.wakeUp = () => {
         this.clock.clearTimeout(timer);
         this.wakeUp = undefined;

@@ -1,7 +1,7 @@
 import { fromNobodysContext } from '../driver/async-context.js';
 import { guestSignal } from '../errors/guest-signal.js';
 import { LockLostError } from '../errors/lock.errors.js';
-import type { Clock, ClockTimer } from '../timing/clock.js';
+import { type Clock, type ClockTimer, unref } from '../timing/clock.js';
 import type { Lock } from './lock.js';
 import type { ResolvedLockOptions } from './lock-options.js';
 
@@ -103,10 +103,4 @@ export class LockUpkeep {
     if (left <= 0) this.lock.abandon(new LockLostError(this.lock.keys));
     else this.endTimer = unref(this.clock.setTimeout(() => this.watch(), Math.floor(left)));
   }
-}
-
-/** A lock alone keeps no process alive. */
-function unref(timer: ClockTimer): ClockTimer {
-  (timer as { unref?: () => void }).unref?.();
-  return timer;
 }

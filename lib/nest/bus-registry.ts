@@ -48,6 +48,14 @@ export class BusRegistry {
     return this.entries.get(name);
   }
 
+  /** Throws ConfigurationError with `refusal`, and the buses that there are, for one that there is not. */
+  named(name: string, refusal: string): BusEntry {
+    const entry = this.entries.get(name);
+    if (entry) return entry;
+    const known = this.names.map((each) => `"${each}"`).join(', ');
+    throw new ConfigurationError(`${refusal} the application has ${known}`);
+  }
+
   get names(): string[] {
     return [...this.entries.keys()];
   }

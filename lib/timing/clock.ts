@@ -21,6 +21,12 @@ export const systemClock: Clock = {
   clearTimeout: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
 };
 
+/** The same timer, which keeps no process alive any more; those of a manual clock never do. */
+export function unref<Timer extends ClockTimer | undefined>(timer: Timer): Timer {
+  (timer as { unref?: () => void } | undefined)?.unref?.();
+  return timer;
+}
+
 /** Resolves after `delayMs` on `clock`, or as soon as `signal` aborts; never rejects. */
 export function sleep(delayMs: number, clock: Clock = systemClock, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();

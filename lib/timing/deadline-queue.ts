@@ -1,4 +1,4 @@
-import { type Clock, type ClockTimer, systemClock } from './clock.js';
+import { type Clock, type ClockTimer, systemClock, unref } from './clock.js';
 import { type Linked, Ring, unlink } from './ring.js';
 
 /** One pending deadline of {@link DeadlineQueue.add}. */
@@ -65,8 +65,7 @@ export class DeadlineQueue {
   }
 
   private arm(delayMs: number): void {
-    this.timer = this.clock.setTimeout(() => this.sweep(), delayMs);
-    (this.timer as { unref?: () => void }).unref?.();
+    this.timer = unref(this.clock.setTimeout(() => this.sweep(), delayMs));
   }
 
   /** Runs what is due, oldest first, and waits for the next; with nothing pending the timer is let go. */

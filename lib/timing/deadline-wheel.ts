@@ -1,4 +1,4 @@
-import type { Clock, ClockTimer } from './clock.js';
+import { type Clock, type ClockTimer, unref } from './clock.js';
 import { type Linked, Ring, unlink } from './ring.js';
 
 /** Something that a {@link DeadlineWheel} ends in time. */
@@ -52,8 +52,7 @@ export class DeadlineWheel<T extends Wheeled = Wheeled> {
   }
 
   private arm(): void {
-    this.timer = this.clock.setTimeout(() => this.turn(), TURN_MS);
-    (this.timer as { unref?: () => void }).unref?.();
+    this.timer = unref(this.clock.setTimeout(() => this.turn(), TURN_MS));
   }
 
   private turn(): void {

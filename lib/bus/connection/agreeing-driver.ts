@@ -24,7 +24,7 @@ import { DriverError } from '../../errors/driver.errors.js';
 import { PublishTimeoutError } from '../../errors/publish.errors.js';
 import { isOwnTopic } from '../../message/topic.js';
 import { isTopicPattern } from '../../message/topic-pattern.js';
-import { type Clock, type ClockTimer, sleep } from '../../timing/clock.js';
+import { type Clock, type ClockTimer, sleep, unref } from '../../timing/clock.js';
 import { Deadlines } from '../../timing/deadlines.js';
 import { conflict, HOLD_MS, type KnownTopic, KnownTopics, RENEW_MS } from './known-topics.js';
 import { shortened, WaitingCalls } from './waiting-calls.js';
@@ -208,12 +208,11 @@ export class AgreeingDriver implements DiscoDriver {
   }
 
   private renewLater(): ClockTimer {
-    const timer = this.clock.setTimeout(() => {
+    const renew = () => {
       this.timer = this.renewLater();
       for (const [topic, { use }] of this.known.read()) void this.renew(topic, use);
-    }, RENEW_MS);
-    (timer as Partial<NodeJS.Timeout> | undefined)?.unref?.();
-    return timer;
+    };
+    return unref(this.clock.setTimeout(renew, RENEW_MS));
   }
 
   /** A subscription that others contradict by now, as after a long outage, goes on and says so. */

@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import type { GroupInspection, TopicInspection } from '../../driver/inspection.js';
+import { type GroupInspection, liveMembers, type TopicInspection } from '../../driver/inspection.js';
 import { offersWatchTurns } from '../../driver/watch-turns.js';
 import { isTopicPattern, topicMatcher } from '../../message/topic-pattern.js';
 import type { GroupMetrics, GroupNumbers } from '../../metrics/metrics.js';
 import { atOnce } from '../../timing/at-once.js';
-import type { ClockTimer } from '../../timing/clock.js';
+import { type ClockTimer, unref } from '../../timing/clock.js';
 import { errorFields, errorLine } from '../options/bus-logger.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
 import type { Inspector } from './inspector.js';
+import { inspectEach, namesOfTopics } from './many-topics.js';
 
 /** A turn lasts so many intervals, so that one late reading does not end it. */
 const LEASE_INTERVALS = 2.5;
 /** A reading that takes long, as of a pattern with many topics, is repeated no sooner than after so many times as long. */
 const REST = 20;
-/** Names of topics that are asked for at a time. */
-const PAGE = 1_000;
-/** Topics, and what is watched, that are asked for at a time. */
+/** Topics and patterns that are looked at side by side. */
 const AT_ONCE = 20;
 
 /** A group that this process reads: of a topic, or of the topics of a pattern. */
@@ -79,8 +78,7 @@ export class GroupWatch {
 
   private within(delayMs: number): void {
     if (this.closed) return;
-    this.timer = this.deps.clock.setTimeout(() => void this.look(), delayMs);
-    (this.timer as { unref?: () => void }).unref?.();
+    this.timer = unref(this.deps.clock.setTimeout(() => void this.look(), delayMs));
   }
 
   private async look(): Promise<void> {
@@ -134,25 +132,12 @@ export class GroupWatch {
   }
 
   private async read(what: string, watched: Watched): Promise<void> {
-    const found = isTopicPattern(what) ? await this.matching(what) : await this.inspected([what]);
+    const { inspect } = this.deps;
+    const topics = isTopicPattern(what) ? await namesOfTopics(inspect, topicMatcher(what)) : [what];
+    const found = await inspectEach(inspect, topics);
     if (this.closed) return;
     watched.told = true;
     for (const [group, metrics] of watched.groups) metrics.set(numbersOf(group, found));
-  }
-
-  private async matching(pattern: string): Promise<TopicInspection[]> {
-    const matches = topicMatcher(pattern);
-    const names: string[] = [];
-    for (let after: string | undefined; ; after = names.at(-1)) {
-      const page = await this.deps.inspect.names({ limit: PAGE, ...(after !== undefined && { after }) });
-      if (page.length === 0) return this.inspected(names.filter(matches));
-      names.push(...page);
-    }
-  }
-
-  private async inspected(topics: readonly string[]): Promise<TopicInspection[]> {
-    const found = await atOnce(topics, AT_ONCE, (topic) => this.deps.inspect.topic(topic));
-    return found.filter((each) => each !== undefined);
   }
 
   /** Subscriptions come and go. What shares its label with others has no numbers of its own. */
@@ -215,12 +200,8 @@ function numbersOf(group: string, topics: readonly TopicInspection[]): GroupNumb
     running: sum(({ running }) => running),
     retrying: sum(({ retries }) => retries),
     deadLetters: sum(({ deadLetters }) => deadLetters.messages),
-    members: most(found.map(({ at, members }) => liveAt(at, members))),
+    members: most(found.map((group) => liveMembers(group, group.at).length)),
     oldestSeconds: most(found.map(({ at, oldestUnhandledAt = at }) => (at - oldestUnhandledAt) / 1_000)),
     paused: found.some(({ paused }) => paused),
   };
-}
-
-function liveAt(at: number, members: GroupInspection['members']): number {
-  return members.filter(({ aliveUntil }) => aliveUntil === undefined || aliveUntil > at).length;
 }

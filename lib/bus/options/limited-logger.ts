@@ -1,4 +1,4 @@
-import type { Clock, ClockTimer } from '../../timing/clock.js';
+import { type Clock, type ClockTimer, unref } from '../../timing/clock.js';
 import type { BusLogger, LogFields } from './bus-logger.js';
 
 /** Lines of one kind, on one topic and group, that are written within {@link WINDOW_MS}. */
@@ -70,8 +70,7 @@ export class LimitedLogger implements BusLogger {
   }
 
   private arm(delayMs: number): void {
-    this.timer = this.clock.setTimeout(this.sweep, Math.max(0, delayMs));
-    (this.timer as { unref?: () => void }).unref?.();
+    this.timer = unref(this.clock.setTimeout(this.sweep, Math.max(0, delayMs)));
   }
 
   /** Says what was left out of each kind whose time is over. The others keep theirs. */

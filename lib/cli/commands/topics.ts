@@ -1,7 +1,7 @@
-import type { TopicInspection } from '../../driver/inspection.js';
+import { liveMembers, type TopicInspection } from '../../driver/inspection.js';
 import { type Command, positional, writeArgs } from '../command.js';
 import { CommandFailure, exitCodes } from '../exit-codes.js';
-import { lagOf, living, lookAt } from '../looking.js';
+import { lagOf, lookAt } from '../looking.js';
 import type { Run } from '../run.js';
 import { age, type Column, count, table } from '../text.js';
 import { nextLook, watchArgs, watched } from '../watching.js';
@@ -98,7 +98,7 @@ function rowOf({ groups, ...topic }: TopicInspection): TopicRow {
     overdue,
     published,
     groups: groups.length,
-    members: sum(groups.map((group) => living(group, at).length)),
+    members: sum(groups.map((group) => liveMembers(group, at).length)),
     lag: Math.max(0, ...groups.map(lagOf)),
     deadLetters: sum(groups.map(({ deadLetters }) => deadLetters.messages)),
     at,

@@ -1,5 +1,5 @@
-import type { GroupInspection, TopicInspection } from '../../driver/inspection.js';
-import { lagOf, living } from '../looking.js';
+import { type GroupInspection, liveMembers, type TopicInspection } from '../../driver/inspection.js';
+import { lagOf } from '../looking.js';
 import { count, duration, iso } from '../text.js';
 import type { Finding } from './finding.js';
 
@@ -29,7 +29,7 @@ export function topicFindings(topic: TopicInspection, look: TopicLook): Finding[
 function groupFindings(topic: TopicInspection, group: GroupInspection, look: TopicLook): Finding[] {
   const where = { topic: topic.topic, group: group.group };
   const { command } = look;
-  if (living(group, topic.at).length === 0) {
+  if (liveMembers(group, topic.at).length === 0) {
     const { lastReadAt } = group;
     if (lastReadAt !== undefined && topic.at - lastReadAt < look.abandonedMs) return [];
     const kept = lagOf(group) + group.deadLetters.messages;
@@ -127,7 +127,7 @@ function membersByVersion(topics: readonly TopicInspection[]) {
   const found = new Map<string, { names: Set<string>; groups: Map<string, [string, string]> }>();
   for (const { topic, at, groups } of topics) {
     for (const group of groups) {
-      for (const member of living(group, at)) {
+      for (const member of liveMembers(group, at)) {
         const { version = 'unknown', service = member.id, host = '?', pid = '?' } = member;
         const of = found.get(version) ?? { names: new Set(), groups: new Map() };
         of.names.add(`${service} (${host}, ${pid})`);

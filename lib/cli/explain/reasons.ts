@@ -1,8 +1,13 @@
-import type { GroupInspection, MemberInspection, TopicInspection } from '../../driver/inspection.js';
+import {
+  type GroupInspection,
+  liveMembers,
+  type MemberInspection,
+  type TopicInspection,
+} from '../../driver/inspection.js';
 import type { TopicDissent } from '../../driver/topic-agreements.js';
 import type { GroupHindrances } from '../../drivers/redis/diagnosis/group-diagnosis.js';
 import type { ServerReport } from '../../drivers/redis/diagnosis/server-diagnosis.js';
-import { lagOf, living } from '../looking.js';
+import { lagOf } from '../looking.js';
 import { count, duration, iso } from '../text.js';
 
 /** Why something waits, in a fixed word and in a sentence, with the command that changes it. */
@@ -45,7 +50,7 @@ function where({ topic, group }: Known): [string, string] {
   return [topic.topic, group.group];
 }
 
-const alive = ({ topic, group }: Known): readonly MemberInspection[] => living(group, topic.at);
+const alive = ({ topic, group }: Known): readonly MemberInspection[] => liveMembers(group, topic.at);
 
 function paused(known: Known): Reason | undefined {
   if (!known.group.paused) return undefined;

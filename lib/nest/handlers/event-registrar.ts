@@ -41,11 +41,7 @@ export class EventRegistrar implements OnModuleInit {
   }
 
   private busOf(label: string, { bus = DEFAULT_BUS }: EventMark): BusEntry {
-    const found = this.registry.get(bus);
-    if (found) return found;
-    throw new ConfigurationError(
-      `${label} listens to events of the bus "${bus}", but the application has ${this.registry.names.map((name) => `"${name}"`).join(', ')}`,
-    );
+    return this.registry.named(bus, `${label} listens to events of the bus "${bus}", but`);
   }
 }
 

@@ -8,7 +8,6 @@ import {
 import type { DeclaredSubscription, Subscription } from '../../bus/consume/subscription.js';
 import { errorLine } from '../../bus/options/bus-logger.js';
 import type { MessageHandler } from '../../bus/options/bus-options.js';
-import { ConfigurationError } from '../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
 import { expectShutdownHooks } from '../../transport/shutdown-hooks.js';
 import { type BusEntry, BusRegistry } from '../bus-registry.js';
@@ -142,11 +141,7 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
 
   private busOf({ label, options }: FoundHandler): BusEntry {
     const name = options.bus ?? DEFAULT_BUS;
-    const bus = this.registry.get(name);
-    if (bus) return bus;
-    throw new ConfigurationError(
-      `${label} is subscribed on the bus "${name}", but the application has ${this.registry.names.map((known) => `"${known}"`).join(', ')}`,
-    );
+    return this.registry.named(name, `${label} is subscribed on the bus "${name}", but`);
   }
 
   private subscribe(placed: PlacedHandler): Promise<void> {

@@ -1,3 +1,4 @@
+import { inspectEach, namesOfTopics } from '../../bus/operate/many-topics.js';
 import { errorLine } from '../../bus/options/bus-logger.js';
 import type { GroupInspection, TopicInspection } from '../../driver/inspection.js';
 import { isTopicPattern, topicMatcher } from '../../message/topic-pattern.js';
@@ -6,12 +7,8 @@ import { BusReadiness } from './bus-readiness.js';
 import type { Limits, ResolvedHealthOptions } from './health-options.js';
 import type { GroupHealth, HealthProblem, HealthStatus, ServerHealth } from './health-report.js';
 
-/** Topics that are asked for at a time. */
-const PAGE = 1_000;
-/** Topics of patterns that are looked at. */
+/** Topics of patterns that are looked at, the first by name. */
 const MOST = 1_000;
-/** Topics that are asked for one by one at the same time. */
-const AT_ONCE = 20;
 
 /** How one bus is, and the groups that are looked at. */
 export class BusChecker {
@@ -94,7 +91,7 @@ export class BusChecker {
   }
 
   private async named(topics: readonly string[]) {
-    const found = await this.inspected(topics);
+    const found = await inspectEach(this.entry.service.inspect, topics);
     return found.flatMap((topic) => topic.groups.map((group) => ({ topic, group })));
   }
 
@@ -103,17 +100,18 @@ export class BusChecker {
     const stored = (this.entry.service.bus?.subscriptions ?? []).filter(
       ({ group, own }) => group !== undefined && !own,
     );
-    if (stored.length === 0 || !this.entry.service.inspect.available) return [];
-    const patterns = stored.filter(({ topic }) => isTopicPattern(topic));
-    const names = new Set(stored.map(({ topic }) => topic).filter((topic) => !isTopicPattern(topic)));
-    const found = await this.inspected([...names]);
-    if (patterns.length > 0)
-      found.push(
-        ...(await this.matching(
-          patterns.map(({ topic }) => topic),
-          names,
-        )),
-      );
+    const { inspect } = this.entry.service;
+    if (stored.length === 0 || !inspect.available) return [];
+    const [patterns, exact] = [true, false].map((pattern) =>
+      stored.map(({ topic }) => topic).filter((topic) => isTopicPattern(topic) === pattern),
+    );
+    const names = new Set(exact);
+    if (patterns.length > 0) {
+      const matchers = patterns.map(topicMatcher);
+      const matching = await namesOfTopics(inspect, (name) => matchers.some((matches) => matches(name)));
+      for (const name of matching.filter((each) => !names.has(each)).slice(0, MOST)) names.add(name);
+    }
+    const found = await inspectEach(inspect, [...names]);
     return found.flatMap((topic) =>
       topic.groups
         .filter(({ group }) =>
@@ -121,33 +119,6 @@ export class BusChecker {
         )
         .map((group) => ({ topic, group })),
     );
-  }
-
-  private async inspected(topics: readonly string[]): Promise<TopicInspection[]> {
-    const { inspect } = this.entry.service;
-    const found: TopicInspection[] = [];
-    for (let at = 0; at < topics.length; at += AT_ONCE) {
-      const some = await Promise.all(topics.slice(at, at + AT_ONCE).map((topic) => inspect.topic(topic)));
-      found.push(...some.filter((each) => each !== undefined));
-    }
-    return found;
-  }
-
-  /** What is stored under the patterns, and not among `known`: the first thousand by name. */
-  private async matching(
-    patterns: readonly string[],
-    known: ReadonlySet<string>,
-  ): Promise<TopicInspection[]> {
-    const { inspect } = this.entry.service;
-    const matchers = patterns.map(topicMatcher);
-    const names: string[] = [];
-    for (let after: string | undefined; ; after = names.at(-1)) {
-      const page = await inspect.names({ limit: PAGE, ...(after !== undefined && { after }) });
-      if (page.length === 0) break;
-      names.push(...page);
-    }
-    const wanted = names.filter((name) => !known.has(name) && matchers.some((matches) => matches(name)));
-    return this.inspected(wanted.slice(0, MOST));
   }
 }
 

@@ -21,8 +21,8 @@ export class BusReadiness {
   problems(): HealthProblem[] {
     if (this.actual === undefined) return [];
     const { state, connected } = this.actual;
-    if (state === 'draining' || state === 'closed') return [this.problem('closing', `is ${state}`)];
-    if (state !== 'ready') return [this.problem('not-started', 'was never connected')];
+    if (state === 'draining' || state === 'closed') return [this.problem('closing', ` is ${state}`)];
+    if (state !== 'ready') return [this.problem('not-started', ' was never connected')];
     const problems = this.subscriptions.filter(({ live }) => !live).map((each) => this.notLive(each));
     if (!connected) problems.push(this.disconnected());
     return problems;
@@ -40,7 +40,7 @@ export class BusReadiness {
 
   private disconnected(): HealthProblem {
     return {
-      ...this.problem('disconnected', 'has lost its connection'),
+      ...this.problem('disconnected', ' has lost its connection'),
       status: this.options.whenDisconnected === 'down' ? 'down' : 'degraded',
     };
   }
@@ -50,9 +50,9 @@ export class BusReadiness {
     return { ...this.problem('not-live', `: ${handler} does not read "${topic}" yet`), ...where };
   }
 
+  /** `text`: what stands behind the name of the bus. */
   private problem(problem: HealthProblem['problem'], text: string): HealthProblem {
     const { name: bus } = this.entry;
-    const gap = text.startsWith(':') ? '' : ' ';
-    return { bus, problem, status: 'down', text: `the bus "${bus}"${gap}${text}` };
+    return { bus, problem, status: 'down', text: `the bus "${bus}"${text}` };
   }
 }

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { ConfigurationError } from '../../errors/bus.errors.js';
 import { type BusEntry, BusRegistry } from '../bus-registry.js';
 import { BusChecker } from './bus-checker.js';
 import { BusReadiness } from './bus-readiness.js';
@@ -46,11 +45,9 @@ export class DiscoHealth {
   }
 
   private entries(names: readonly string[] | undefined): BusEntry[] {
-    return (names ?? this.registry.names).map((name) => {
-      const entry = this.registry.get(name);
-      if (entry) return entry;
-      const known = this.registry.names.map((each) => `"${each}"`).join(', ');
-      throw new ConfigurationError(`There is no bus ${JSON.stringify(name)}; the application has ${known}`);
-    });
+    const { registry } = this;
+    return (names ?? registry.names).map((name) =>
+      registry.named(name, `There is no bus ${JSON.stringify(name)};`),
+    );
   }
 }
