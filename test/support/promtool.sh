@@ -10,13 +10,10 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg >/dev/null; then
   echo "No promtool found. macOS: brew install prometheus. Otherwise install prometheus, or set PROMTOOL_BIN." >&2
   exit 1
 fi
-mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial" "$dir/root"
-abs=$(cd "$dir" && pwd)
-o="-o Dir::State=$abs/apt -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache=$abs/apt/cache -o Debug::NoLocking=1 -o APT::Sandbox::User=$(id -un)"
-apt-get $o -qq update >&2
-(cd "$abs/apt" && apt-get $o -qq download prometheus >&2)
-dpkg -x "$abs"/apt/prometheus_*.deb "$abs/root"
+. "$(dirname "$0")/apt-without-root.sh"
+apt_begin "$dir"
+apt_unpack prometheus
 mv "$abs/root/usr/bin/promtool" "$abs/promtool"
-rm -rf "$abs/apt" "$abs/root"
+rm -rf "$abs/root"
 "$abs/promtool" --version >&2
 echo "$abs/promtool"

@@ -12,17 +12,13 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg >/dev/null; then
   echo "No redis-server found. macOS: brew install valkey. Otherwise install redis, or set REDIS_SERVER_BIN." >&2
   exit 1
 fi
-mkdir -p "$dir/apt/lists/partial" "$dir/apt/cache/archives/partial" "$dir/root"
-abs=$(cd "$dir" && pwd)
-o="-o Dir::State=$abs/apt -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache=$abs/apt/cache -o Debug::NoLocking=1 -o APT::Sandbox::User=$(id -un)"
-apt-get $o -qq update >&2
-libs=$(apt-cache $o depends --no-recommends --no-suggests redis-tools | awk '/Depends: lib/{print $2}' | grep -v '^libc6$')
-(cd "$abs/apt" && apt-get $o -qq download redis-tools $libs >&2)
-for d in "$abs"/apt/*.deb; do dpkg -x "$d" "$abs/root"; done
+. "$(dirname "$0")/apt-without-root.sh"
+apt_begin "$dir"
+libs=$(apt-cache $apt_options depends --no-recommends --no-suggests redis-tools | awk '/Depends: lib/{print $2}' | grep -v '^libc6$')
+apt_unpack redis-tools $libs
 ln -sf redis-check-rdb "$abs/root/usr/bin/redis-server" # Debian: one binary, argv[0] picks the tool
 lib=$(dirname "$(find "$abs/root" -name 'libjemalloc.so.2' | head -1)")
 printf '#!/bin/sh\nLD_LIBRARY_PATH="%s" exec "%s" "$@"\n' "$lib" "$abs/root/usr/bin/redis-server" >"$abs/redis-server"
 chmod +x "$abs/redis-server"
-rm -rf "$abs/apt"
 "$abs/redis-server" --version >&2
 echo "$abs/redis-server"

@@ -1,4 +1,3 @@
-import { inspect } from 'node:util';
 import { Redis } from 'ioredis';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
@@ -6,20 +5,10 @@ import { DiscoBusModule } from '../../../lib/nest/disco-bus.module.js';
 import { DiscoBusClient } from '../../../lib/transport/disco-bus.client.js';
 import { DiscoBusServer } from '../../../lib/transport/disco-bus.server.js';
 import { RedisServer } from '../../support/redis-server.js';
+import { shown } from './witness.js';
 
 /** Made when it runs: sources, which stacks may quote, do not hold it. */
 const MARK = `secret${process.pid}x${Date.now()}`;
-const shown = (value: unknown): string => {
-  const seen = new WeakSet<object>();
-  const json = JSON.stringify(value, (_, each) => {
-    if (typeof each === 'bigint') return String(each);
-    if (typeof each !== 'object' || each === null) return each;
-    if (seen.has(each)) return undefined;
-    seen.add(each);
-    return each;
-  });
-  return inspect(value, { depth: null, showHidden: true, maxArrayLength: null }) + json;
-};
 const paths = (text: string): string[] =>
   text
     .split('\n')
