@@ -10,9 +10,12 @@ import { Journal } from './streams-processes.js';
 
 const policy = { delivery: 'at-least-once', concurrency: 8, prefetch: 4 } as const;
 const inFlight = 12;
-const LOOK_MS = 2;
-/** Without jitter, whatever was cut together comes back together. */
-const MOST_IN_STEP = 0.2;
+/**
+ * Without jitter 0.4 and more of the connections come in the same moment as another one, with it 0.05; on a busy machine,
+ * where a late process takes several in one turn, up to 0.2.
+ */
+const MOST_IN_STEP = 0.3;
+const SAME_MOMENT_MS = 1;
 const [flapsForMs, fewestCuts] = full ? [60_000, 200] : [5_000, 20];
 
 describe('A link that flaps', () => {
@@ -65,7 +68,7 @@ describe('A link that flaps', () => {
       publisher.publish('load', { n }, { delivery: 'at-least-once', timeout: '20s' }),
     );
     let mostOfRole = 0;
-    const steps = new Steps(proxy);
+    const before = proxy.cameMs.length;
     await load.during(0, async () => {
       const endMs = performance.now() + flapsForMs;
       while (performance.now() < endMs) {
@@ -74,7 +77,8 @@ describe('A link that flaps', () => {
         mostOfRole = Math.max(mostOfRole, ...(await byRole()).values());
       }
     });
-    const { share: marchInStep, counted } = steps.end();
+    const cameMs = proxy.cameMs.slice(before);
+    const marchInStep = shareInStep(cameMs);
     const { cuts } = proxy.counts;
     const healedMs = performance.now();
     const missing = () => [...load.accepted].filter((n) => !journal.done.has(n)).length;
@@ -102,41 +106,15 @@ describe('A link that flaps', () => {
     expect(cuts).toBeGreaterThanOrEqual(fewestCuts);
     expect({ lost, deadLetters, mostOfRole }).toEqual({ lost: 0, deadLetters: 0, mostOfRole: 1 });
     expect(duplicated).toBeLessThanOrEqual(cuts * inFlight);
-    expect(counted).toBeGreaterThanOrEqual(fewestCuts / 2);
+    expect(cameMs.length).toBeGreaterThanOrEqual(fewestCuts / 2);
     expect(marchInStep).toBeLessThanOrEqual(MOST_IN_STEP);
   }, 120_000);
 });
 
-/**
- * How many connections came at the same time as another one. A look that comes late, as on a busy machine, cannot tell:
- * what it finds does not count.
- */
-class Steps {
-  private seen: number;
-  private all = 0;
-  private inStep = 0;
-  private lastMs = performance.now();
-  private readonly timer = setInterval(() => this.look(), LOOK_MS);
-
-  constructor(private readonly proxy: FaultProxy) {
-    this.seen = proxy.counts.connections;
-  }
-
-  end(): { readonly share: number; readonly counted: number } {
-    clearInterval(this.timer);
-    return { share: Math.round((100 * this.inStep) / Math.max(1, this.all)) / 100, counted: this.all };
-  }
-
-  private look(): void {
-    const came = this.proxy.counts.connections - this.seen;
-    const now = performance.now();
-    const isLate = now - this.lastMs > 3 * LOOK_MS;
-    this.lastMs = now;
-    this.seen += came;
-    if (isLate) return;
-    this.all += came;
-    this.inStep += Math.max(0, came - 1);
-  }
+/** Which share came in the same moment as the one before it. */
+function shareInStep(cameMs: readonly number[]): number {
+  const inStep = cameMs.filter((ms, at) => at > 0 && ms - cameMs[at - 1] < SAME_MOMENT_MS);
+  return Math.round((100 * inStep.length) / Math.max(1, cameMs.length)) / 100;
 }
 
 function hasAll(roles: ReadonlyMap<string, number>, expected: ReadonlyMap<string, number>): boolean {

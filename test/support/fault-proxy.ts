@@ -37,6 +37,9 @@ export class FaultProxy {
     bytesToClient: 0,
   };
 
+  /** When each connection came, by `performance.now()`. */
+  readonly cameMs: number[] = [];
+
   private readonly pipes = new Set<Pipe>();
   private readonly held = new Set<Direction>();
   private readonly timers = new Set<NodeJS.Timeout>();
@@ -156,6 +159,7 @@ export class FaultProxy {
       return;
     }
     this.counts.connections++;
+    this.cameMs.push(performance.now());
     const server = connect(this.targetPort, '127.0.0.1');
     client.setNoDelay(true);
     server.setNoDelay(true);
