@@ -63,9 +63,10 @@ const busFolders = {
   wire: ['wire/', 'options/(?!resolved)'],
   connection: ['connection/', 'options/(?!resolved)'],
   operate: ['operate/', 'options/', 'connection/', 'wire/'],
-  publish: ['publish/', 'options/', 'wire/'],
+  publish: ['publish/', 'contract/', 'options/', 'wire/'],
   requests: ['requests/', 'options/', 'wire/', 'delivery-context'],
-  consume: ['consume/', 'options/', 'wire/', 'requests/', 'delivery-context', 'bus-status'],
+  contract: ['contract/', 'options/(?!resolved)', 'requests/call\\.ts'],
+  consume: ['consume/', 'contract/', 'options/', 'wire/', 'requests/', 'delivery-context', 'bus-status'],
 };
 const error = (name, from, to, comment) => ({ name, severity: 'error', from, to, comment });
 const npmPath = (p) => `node_modules/(@types/)?${p}/`;

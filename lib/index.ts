@@ -53,6 +53,23 @@ export type { DiscoMessageContext } from './middleware/message-context.js';
 export type { Backoff, BackoffOptions } from './timing/backoff.js';
 export type { Duration } from './timing/duration.js';
 
+// Contract: a topic or request as one value: name, type, policy and schema
+
+export type { ContractClient } from './bus/contract/contract-client.js';
+export {
+  type DefinitionOptions,
+  defineRequest,
+  defineTopic,
+  type RequestDefinition,
+  type RequestDefinitionOptions,
+  type SchemaOptions,
+  type TopicDefinition,
+  type ValidationOptions,
+  type VersionOptions,
+} from './bus/contract/definition.js';
+export type { Contract } from './bus/contract/known-contracts.js';
+export type { Jsonified, Received } from './bus/contract/received.js';
+
 // Requests: a publish that is answered, once or many times
 
 export type { RequestOptions } from './bus/options/bus-options.js';
@@ -117,10 +134,14 @@ export {
   type PayloadPipe,
 } from './nest/handlers/disco-params.decorator.js';
 export {
+  type BatchMethodDecorator,
   DiscoSubscribe,
   type DiscoSubscribeOptions,
   type DiscoSubscribeOptionsFactory,
   type Enhancers,
+  type HandlerMethodDecorator,
+  type Replies,
+  type SingleSubscribeOptions,
 } from './nest/handlers/disco-subscribe.decorator.js';
 export { DISCO_CONTEXT_TYPE } from './nest/handlers/handler-arguments-host.js';
 export {
@@ -230,6 +251,7 @@ export {
   PayloadInvalidError,
   UnknownHandlerError,
   UnrecoverableError,
+  VersionUnknownError,
 } from './errors/handler.errors.js';
 export {
   LockLostError,
@@ -256,6 +278,7 @@ export {
   NoRespondersError,
   RemoteError,
   type RemoteFailure,
+  ReplyInvalidError,
   ReplyLostError,
   type ReplyLostReason,
   RequestTimeoutError,

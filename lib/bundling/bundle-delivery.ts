@@ -200,6 +200,12 @@ class StoredDelivery implements Delivery {
     return this.settle() ? this.record(() => this.stored.retry(delayMs, this.part)) : settled;
   }
 
+  release(delayMs: number, part?: DeliveryPart): Promise<void> {
+    if (this.stored.release === undefined) return this.retry(delayMs, part);
+    if (part) return this.stored.release(delayMs, part);
+    return this.settle() ? this.record(() => this.stored.release!(delayMs, this.part)) : settled;
+  }
+
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part) return this.stored.deadLetter(reason, part);
     return this.settle() ? this.record(() => this.stored.deadLetter(reason, this.part)) : settled;

@@ -16,6 +16,12 @@ import { handlerName } from './consume/subscriber.js';
 import type { DeclaredSubscription, Subscription } from './consume/subscription.js';
 import type { SubscriptionStatus } from './consume/subscription-status.js';
 import type { Wanted } from './consume/wanted.js';
+import { checkedReplies } from './contract/checked-replies.js';
+import { type ContractClient, contractClient } from './contract/contract-client.js';
+import type { Definition, RequestDefinition, TopicDefinition } from './contract/definition.js';
+import type { Contract } from './contract/known-contracts.js';
+import type { DefinedPublishOptions } from './contract/outgoing-check.js';
+import type { Received } from './contract/received.js';
 import { BusAdmin } from './operate/bus-admin.js';
 import { DeadLetterQueue } from './operate/dead-letter-queue.js';
 import { type Deed, DeedLog } from './operate/deed-log.js';
@@ -70,6 +76,7 @@ export class DiscoBus {
     this.deeds = new DeedLog(engine, waitingRoom, logger);
     this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds: this.deeds, service });
     grantTransportAccess(this, new TransportAccess({ options: this.options, ...this.parts }));
+    this.options.contracts.onAdopted = () => this.parts.publisher.forgetTopics();
     this.life = new BusLife(this.options, lifecycle, this.parts, {
       hear: (status) => this.inspect.hear(status),
       watch: this.groupWatch(connected),
@@ -149,7 +156,17 @@ export class DiscoBus {
    * PublishTimeoutError, BackpressureError (beyond `publishLimit` at once) or AbortedError when nothing was sent;
    * PublishOutcomeUnknownError when that cannot be told. Messages of one caller to one topic keep their order.
    */
-  publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
+  publish<Published>(
+    topic: TopicDefinition<Published>,
+    payload: NoInfer<Published>,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt>;
+  publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt>;
+  publish(
+    topic: string | TopicDefinition,
+    payload: unknown,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt> {
     if (options !== undefined) {
       try {
         assertMessageOptions('publish', options, publishMessageKinds);
@@ -157,7 +174,14 @@ export class DiscoBus {
         return Promise.reject(error);
       }
     }
-    return this.parts.publishing.publish(topic, payload, options);
+    if (typeof topic === 'string') return this.parts.publishing.publish(topic, payload, options);
+    try {
+      const name = this.options.contracts.nameOf(topic);
+      const defined: DefinedPublishOptions = { ...options, definition: topic };
+      return this.parts.publishing.publish(name, payload, defined);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
@@ -167,8 +191,18 @@ export class DiscoBus {
    * BatchPartlySentError, which tells what became of each, when some were published or may have been; otherwise as
    * `publish` does.
    */
-  async publishBatch(
+  publishBatch<Published>(
+    topic: TopicDefinition<Published>,
+    payloads: readonly NoInfer<Published>[],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]>;
+  publishBatch(
     topic: string,
+    payloads: readonly unknown[],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]>;
+  async publishBatch(
+    topic: string | TopicDefinition,
     payloads: readonly unknown[],
     options?: PublishOptions,
   ): Promise<PublishReceipt[]> {
@@ -177,7 +211,10 @@ export class DiscoBus {
       assertMessageOptions('publishBatch', options, publishMessageKinds);
       if (options.id !== undefined) assertMessageId(options.id);
     }
-    return this.parts.publishing.publishBatch(topic, payloads, options);
+    if (typeof topic === 'string') return this.parts.publishing.publishBatch(topic, payloads, options);
+    const name = this.options.contracts.nameOf(topic);
+    const defined: DefinedPublishOptions = { ...options, definition: topic };
+    return this.parts.publishing.publishBatch(name, payloads, defined);
   }
 
   /**
@@ -185,23 +222,33 @@ export class DiscoBus {
    * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError; with
    * NotConnectedError where there is no connection for 10 s.
    */
+  subscribe<Handled>(
+    topic: TopicDefinition<never, Handled> | RequestDefinition<never, Handled>,
+    handler: MessageHandler<NoInfer<Handled>>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
   subscribe<T = any>(
     topicOrPattern: string,
     handler: MessageHandler<T>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
+  subscribe<Handled>(
+    topic: TopicDefinition<never, Handled>,
+    handler: BatchHandler<NoInfer<Handled>>,
+    options: BatchSubscribeOptions,
+  ): Promise<Subscription>;
   subscribe<T = any>(
     topicOrPattern: string,
     handler: BatchHandler<T>,
     options: BatchSubscribeOptions,
   ): Promise<Subscription>;
   async subscribe(
-    topicOrPattern: string,
+    topicOrPattern: string | Definition,
     handler: MessageHandler | BatchHandler,
     options: HandlerSubscribeOptions = {},
   ): Promise<Subscription> {
-    if (typeof handler !== 'function') throw new HandlerMissingError(String(topicOrPattern));
+    if (typeof handler !== 'function') throw new HandlerMissingError(nameOf(topicOrPattern));
     const wanted = this.announce(topicOrPattern, options, handlerName(handler));
     const { subscriber } = this.parts;
     return subscriber.orWithdraw(wanted, subscriber.open(wanted, handler));
@@ -212,7 +259,7 @@ export class DiscoBus {
    * subscription of its group. Nothing is read before `open`. Throws TopicInvalidError or ConfigurationError.
    */
   declare(
-    topicOrPattern: string,
+    topicOrPattern: string | Definition,
     options: HandlerSubscribeOptions = {},
     name = 'a handler',
   ): DeclaredSubscription {
@@ -220,7 +267,7 @@ export class DiscoBus {
     const { group, delivery, concurrency } = wanted.policy;
     const { subscriber } = this.parts;
     return {
-      topic: topicOrPattern,
+      topic: wanted.topic,
       group,
       delivery,
       concurrency,
@@ -245,7 +292,13 @@ export class DiscoBus {
    * cannot be read here, NoRespondersError when it is known that nobody is there, RequestTimeoutError when no reply came in
    * time or one may have been missed, BackpressureError when too many wait, and as `publish` does.
    */
-  request<T = unknown>(topic: string, payload: unknown, options?: RequestOptions): Promise<T> {
+  request<Asked, Reply>(
+    request: RequestDefinition<Asked, any, any, Reply>,
+    payload: NoInfer<Asked>,
+    options?: RequestOptions,
+  ): Promise<Reply>;
+  request<T = unknown>(topic: string, payload: unknown, options?: RequestOptions): Promise<T>;
+  request<T>(topic: string | RequestDefinition, payload: unknown, options?: RequestOptions): Promise<T> {
     const first = new FirstReply<T>();
     try {
       first.callOff = this.requestStream(topic, payload, options, first);
@@ -261,18 +314,33 @@ export class DiscoBus {
    * Throws ConfigurationError for malformed options.
    */
   requestStream(
-    topic: string,
+    topic: string | RequestDefinition,
     payload: unknown,
     options: RequestOptions = {},
     observer: ReplyObserver,
   ): () => void {
     assertMessageOptions('request', options, requestMessageKinds);
-    const { timeout, ...rest } = options;
-    const { requestTimeoutMs } = this.options;
+    const { contracts, requestTimeoutMs, validation } = this.options;
+    const name = contracts.nameOf(topic);
+    const asked = contracts.requestOf(name);
+    const { timeout = asked?.parts.requestTimeout, ...rest } = options;
     const timeoutMs =
       timeout === undefined ? requestTimeoutMs : toMilliseconds(timeout, 'timeout', { minMs: 1 });
-    const call = this.parts.requesting.call(topic, payload, { ...rest, timeoutMs }, observer);
-    return () => call.cancel();
+    const checked = asked && checkedReplies(asked, validation, observer);
+    const call = this.parts.requesting.call(name, payload, { ...rest, timeoutMs }, checked ?? observer);
+    const cancel = () => call.cancel();
+    if (checked) checked.callOff = cancel;
+    return cancel;
+  }
+
+  /** The requests of `contract` as methods: `bus.client(prices).getPrice({ id })`. Throws ConfigurationError. */
+  client<C extends Contract>(contract: C): ContractClient<C> {
+    return contractClient(contract, (...request) => this.request(...request));
+  }
+
+  /** The topics and requests that the bus knows by their definitions, the newest version of each. */
+  get definitions(): readonly Definition[] {
+    return this.options.contracts.list;
   }
 
   /**
@@ -291,9 +359,20 @@ export class DiscoBus {
     this.life.lockLost(lock);
   }
 
-  /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
-  deadLetters(topic: string, group: string = this.options.service): DeadLetterQueue {
-    assertTopic(topic);
+  /**
+   * The dead letters of a topic and group, @default the bus's `service`. Of a definition their payloads are typed as they
+   * travelled; those that were given up for their payload may hold anything. Throws TopicInvalidError.
+   */
+  deadLetters<Published>(
+    topic: TopicDefinition<Published>,
+    group?: string,
+  ): DeadLetterQueue<Received<Published>>;
+  deadLetters(topic: string, group?: string): DeadLetterQueue;
+  deadLetters(
+    definition: string | TopicDefinition,
+    group: string = this.options.service,
+  ): DeadLetterQueue<any> {
+    const topic = assertTopic(this.options.contracts.nameOf(definition));
     const { engine, clock, waitingRoom, service, maxMessageBytes, wires } = this.options;
     const store = async () => {
       await waitingRoom.connected(PATIENCE_MS);
@@ -331,9 +410,17 @@ export class DiscoBus {
     return new GroupWatch({ ...options, inspect, connected, groups }, metricsIntervalMs);
   }
 
-  private announce(topicOrPattern: string, options: HandlerSubscribeOptions, name: string): Wanted {
+  private announce(
+    topicOrPattern: string | Definition,
+    options: HandlerSubscribeOptions,
+    name: string,
+  ): Wanted {
     const wanted = this.parts.subscriber.declare(topicOrPattern, options, name);
     this.parts.publisher.forgetTopics();
     return wanted;
   }
+}
+
+function nameOf(topic: string | Definition): string {
+  return typeof topic === 'string' ? topic : String(topic?.name);
 }

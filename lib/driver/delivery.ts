@@ -20,7 +20,7 @@ export interface DeadLetterReason {
 }
 
 /**
- * One attempt to hand a frame to a subscriber. It is settled once, by the first of `ack`, `retry` and `deadLetter`;
+ * One attempt to hand a frame to a subscriber. It is settled once, by the first of `ack`, `retry`, `release` and `deadLetter`;
  * later calls do nothing. With `part`, only that part of a bundle is settled; the frame itself is settled by a last
  * `ack()` once all its parts are. At most once there is nothing to settle and all three do nothing.
  *
@@ -39,7 +39,7 @@ export interface Delivery {
   readonly refusal?: DiscoBusError;
   /** 1 for the first attempt of this group. */
   readonly attempt: number;
-  /** How many of the earlier attempts ended without any outcome, because their process died. @default 0 */
+  /** How many of the earlier attempts are no fault of the message: their process died or closed, or they were released. @default 0 */
   readonly crashes?: number;
   /** How often it was replayed as a dead letter. @default 0 */
   readonly replays?: number;
@@ -61,6 +61,11 @@ export interface Delivery {
   ack(part?: DeliveryPart): Promise<void>;
   /** Comes back to this group, with `attempt + 1`, not before `delayMs` have passed. */
   retry(delayMs: number, part?: DeliveryPart): Promise<void>;
+  /**
+   * The same, and this attempt is no fault of the message: it counts among `crashes`, not against the policy. One that cannot
+   * leaves it out, and is told `retry`.
+   */
+  release?(delayMs: number, part?: DeliveryPart): Promise<void>;
   /** Moves to this group's dead letters. */
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void>;
 }

@@ -64,10 +64,40 @@ export class PayloadInvalidError extends UnrecoverableError {
   constructor(
     /** What is wrong, field and rule, at most five: `'count must be an integer number'`, `'items.0.count: invalid_type'`. */
     readonly problems: readonly string[],
-    options?: ErrorOptions,
+    options: ErrorOptions & {
+      /** Where the topic is to be told. */
+      readonly topic?: string;
+    } = {},
   ) {
-    super(`The payload is not valid: ${problems.join('; ')}`, options);
+    const { topic, ...others } = options;
+    const what = topic === undefined ? 'The payload' : `The payload for "${topic}"`;
+    super(`${what} is not valid: ${problems.join('; ')}`, others);
   }
+}
+
+/** A message was published in a later version of its topic than the handler knows. */
+export class VersionUnknownError extends DiscoBusError {
+  readonly code = 'DISCO_VERSION_UNKNOWN';
+  /** The newest version that the handler knows. */
+  readonly known: number;
+  /** It comes back until a member of the group knows its version; otherwise it is given up. */
+  readonly waits: boolean;
+
+  constructor(
+    readonly topic: string,
+    readonly version: number,
+    { known, waits }: { readonly known: number; readonly waits: boolean },
+  ) {
+    const fate = waits ? '; it waits for a member of the group that knows it' : '';
+    super(`A message of "${topic}" has version ${version}, and this handler knows ${known}${fate}`);
+    this.known = known;
+    this.waits = waits;
+  }
+}
+
+/** Whether a failed attempt only waits for a member of the group that can handle its message: it counts for nothing. */
+export function isWaiting(error: unknown): boolean {
+  return isDiscoBusError(error, 'DISCO_VERSION_UNKNOWN') && (error as VersionUnknownError).waits;
 }
 
 const unrecoverable = new WeakSet<Error>();
@@ -80,5 +110,6 @@ export function unrecoverably<E extends Error>(error: E): E {
 
 /** Whether trying again after `error` is useless. */
 export function isUnrecoverable(error: unknown): boolean {
+  if (isDiscoBusError(error, 'DISCO_VERSION_UNKNOWN')) return !(error as VersionUnknownError).waits;
   return isDiscoBusError(error, 'DISCO_UNRECOVERABLE') || unrecoverable.has(error as Error);
 }

@@ -41,6 +41,20 @@ export interface RemoteFailure {
   readonly code?: string;
 }
 
+/** A request was handled, and its reply does not fit the schema of the request: what came is not handed on. */
+export class ReplyInvalidError extends DiscoBusError {
+  readonly code = 'DISCO_REPLY_INVALID';
+
+  constructor(
+    readonly topic: string,
+    /** What is wrong, field and rule, at most five. */
+    readonly problems: readonly string[],
+    options?: ErrorOptions,
+  ) {
+    super(`The reply to a request to "${topic}" is not valid: ${problems.join('; ')}`, options);
+  }
+}
+
 /** Why a reply was lost: it cannot be read here, or too much came while one before it was being read. */
 export type ReplyLostReason = 'unreadable' | 'overflow';
 

@@ -3,6 +3,10 @@ import { Observable } from 'rxjs';
 import type { BusState, BusStatus } from '../bus/bus-status.js';
 import type { BatchHandler } from '../bus/consume/batch.js';
 import type { Subscription } from '../bus/consume/subscription.js';
+import type { ContractClient } from '../bus/contract/contract-client.js';
+import type { RequestDefinition, TopicDefinition } from '../bus/contract/definition.js';
+import type { Contract } from '../bus/contract/known-contracts.js';
+import type { Received } from '../bus/contract/received.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { BusAdmin } from '../bus/operate/bus-admin.js';
 import type { DeadLetterQueue } from '../bus/operate/dead-letter-queue.js';
@@ -74,24 +78,45 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   }
 
   /** As {@link DiscoBus.publish}: resolves when the driver has accepted the message. */
+  publish<Published>(
+    topic: TopicDefinition<Published>,
+    payload: NoInfer<Published>,
+    options?: PublishOptions,
+  ): Promise<PublishReceipt>;
   publish<Topic extends keyof Events & string>(
     topic: Topic,
     payload: Events[Topic],
     options?: PublishOptions,
-  ): Promise<PublishReceipt> {
+  ): Promise<PublishReceipt>;
+  publish(topic: any, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
     return this.bus.publish(topic, payload, options);
   }
 
   /** As {@link DiscoBus.publishBatch}: each payload is a message of its own; nothing is sent if one of them is at fault. */
+  publishBatch<Published>(
+    topic: TopicDefinition<Published>,
+    payloads: readonly NoInfer<Published>[],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]>;
   publishBatch<Topic extends keyof Events & string>(
     topic: Topic,
     payloads: readonly Events[Topic][],
+    options?: PublishOptions,
+  ): Promise<PublishReceipt[]>;
+  publishBatch(
+    topic: any,
+    payloads: readonly unknown[],
     options?: PublishOptions,
   ): Promise<PublishReceipt[]> {
     return this.bus.publishBatch(topic, payloads, options);
   }
 
   /** As {@link DiscoBus.subscribe}: resolves when the subscription is live. It ends with the bus at the latest. */
+  subscribe<Handled>(
+    topic: TopicDefinition<never, Handled> | RequestDefinition<never, Handled>,
+    handler: MessageHandler<NoInfer<Handled>>,
+    options?: SubscribeOptions,
+  ): Promise<Subscription>;
   subscribe<Topic extends keyof Events & string>(
     topic: Topic,
     handler: MessageHandler<Events[Topic]>,
@@ -104,6 +129,11 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
+  subscribe<Handled>(
+    topic: TopicDefinition<never, Handled>,
+    handler: BatchHandler<NoInfer<Handled>>,
+    options: BatchSubscribeOptions,
+  ): Promise<Subscription>;
   subscribe<Topic extends keyof Events & string>(
     topic: Topic,
     handler: BatchHandler<Events[Topic]>,
@@ -116,15 +146,20 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     options: BatchSubscribeOptions,
   ): Promise<Subscription>;
   subscribe(
-    topicOrPattern: string,
+    topicOrPattern: any,
     handler: MessageHandler | BatchHandler,
     options?: HandlerSubscribeOptions,
   ): Promise<Subscription> {
     return this.bus.subscribe(topicOrPattern, handler as BatchHandler, options as BatchSubscribeOptions);
   }
 
-  /** The dead letters of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
-  deadLetters(topic: keyof Events & string, group?: string): DeadLetterQueue {
+  /** As {@link DiscoBus.deadLetters}: of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */
+  deadLetters<Published>(
+    topic: TopicDefinition<Published>,
+    group?: string,
+  ): DeadLetterQueue<Received<Published>>;
+  deadLetters(topic: keyof Events & string, group?: string): DeadLetterQueue;
+  deadLetters(topic: any, group?: string): DeadLetterQueue<any> {
     return this.bus.deadLetters(topic, group);
   }
 
@@ -158,12 +193,23 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   }
 
   /** As {@link DiscoBus.request}: resolves with what the topic's handler returns. */
+  request<Asked, Reply>(
+    request: RequestDefinition<Asked, any, any, Reply>,
+    payload: NoInfer<Asked>,
+    options?: RequestOptions,
+  ): Promise<Reply>;
   request<Reply = unknown, Topic extends keyof Events & string = keyof Events & string>(
     topic: Topic,
     payload: Events[Topic],
     options?: RequestOptions,
-  ): Promise<Reply> {
+  ): Promise<Reply>;
+  request(topic: any, payload: unknown, options?: RequestOptions): Promise<any> {
     return this.bus.request(topic, payload, options);
+  }
+
+  /** As {@link DiscoBus.client}: the requests of `contract` as methods. */
+  client<C extends Contract>(contract: C): ContractClient<C> {
+    return this.bus.client(contract);
   }
 
   /** Connects, as `connection` says; the application's own start calls it. Idempotent. */

@@ -4,6 +4,7 @@ import { recover } from '../../middleware/recover.js';
 import { retry } from '../../middleware/retry.js';
 import { timeout } from '../../middleware/timeout.js';
 import { validate } from '../../middleware/validate.js';
+import { incomingCheck } from '../contract/incoming-check.js';
 import { beginning } from '../delivery-context.js';
 import type { MessageHandler } from '../options/bus-options.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
@@ -14,16 +15,19 @@ import { heldBack } from './start-gate.js';
 import type { Wanted } from './wanted.js';
 
 /** What the chain around a handler is made of. */
-export type ChainParts = Pick<ResolvedOptions, 'clock' | 'metrics' | 'middleware'> &
+export type ChainParts = Pick<
+  ResolvedOptions,
+  'clock' | 'metrics' | 'middleware' | 'contracts' | 'validation'
+> &
   Pick<HandlingDeps, 'responder' | 'gate' | 'log' | 'tracing'>;
 
 /**
  * The handler of a subscription within its middleware, built once: the replies to requests outermost, then recover, then the
- * trace of the attempt, the time limit, the bus's middleware, the subscription's.
+ * trace of the attempt, the time limit, what the contract says of the payload, the bus's middleware, the subscription's.
  */
 export function handlerChain(
-  { clock, metrics, middleware: shared, responder, gate, log, tracing }: ChainParts,
-  { label, policy, options: { middleware = [], schema, batch } }: Wanted,
+  { clock, metrics, middleware: shared, contracts, validation, responder, gate, log, tracing }: ChainParts,
+  { label, policy, own, definition, options: { middleware = [], schema, batch } }: Wanted,
   handler: MessageHandler | BatchHandler,
 ): Handler {
   const answering = responder.middleware((reason) => {
@@ -37,6 +41,8 @@ export function handlerChain(
   if (policy.ordered) chain.push(retry({ attempts, backoff }, clock), heldBack(gate));
   if (tracing && !batch) chain.push(tracing.attempts);
   chain.push(timeout(policy.timeoutMs, clock, log), inAttempt);
+  const canWait = policy.delivery === 'at-least-once' && !policy.ordered;
+  if (!own) chain.push(incomingCheck({ contracts, validation, definition, canWait }));
   chain.push(...shared, ...middleware);
   if (schema) chain.push(validate(schema));
   if (!batch)

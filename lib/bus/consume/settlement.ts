@@ -1,12 +1,12 @@
 import type { DeadLetterReason, Delivery } from '../../driver/delivery.js';
 import { errorDetails } from '../../driver/guarded-delivery.js';
 import { isDiscoBusError } from '../../errors/disco-bus-error.js';
-import { isUnrecoverable } from '../../errors/handler.errors.js';
+import { isUnrecoverable, isWaiting } from '../../errors/handler.errors.js';
 import type { Message } from '../../message/message.js';
 import type { DropReason, ProcessedStatus, TopicMetrics } from '../../metrics/metrics.js';
 import { attemptsMade } from '../../middleware/attempts-made.js';
 import { isPanic } from '../../middleware/recover.js';
-import { backoffDelay } from '../../timing/backoff.js';
+import { type Backoff, backoffDelay } from '../../timing/backoff.js';
 import type { TracedSettlement } from '../../tracing/tracing.js';
 import type { DeliveryContext } from '../delivery-context.js';
 import type { ResolvedTopic } from '../options/topic-table.js';
@@ -15,6 +15,8 @@ import type { SubscriptionTracing } from './subscription-tracing.js';
 /** What becomes of a message that was not handled. */
 export type Outcome =
   | { readonly type: 'retry'; readonly delayMs: number }
+  /** It comes back until a member of the group can handle it; this attempt does not count. */
+  | { readonly type: 'wait'; readonly delayMs: number }
   | { readonly type: 'give-up'; readonly reason: DeadLetterReason; readonly drop: DropReason };
 
 /** What a {@link Settlement} tells the operator. */
@@ -47,6 +49,9 @@ export interface FailedAttempt extends Attempt {
   readonly error: unknown;
   readonly outcome: Outcome;
 }
+
+/** What waits for another member comes back after this. */
+const waiting: Backoff = { type: 'exponential', delayMs: 200, maxMs: 5_000, jitter: true };
 
 /** What no handler of a sensible timeout counts as slow. */
 const QUICK_S = 1;
@@ -100,7 +105,7 @@ export class Settlement {
   failed(delivery: Delivery, context: DeliveryContext, error: unknown, seconds: number): void {
     const outcome = withAttempts(this.afterFailure(delivery, error), error);
     const gone = outcome.type === 'give-up' && this.givenUpStatus() === 'dead_letter';
-    this.metrics.processed(gone ? 'dead_letter' : failureStatus(error), seconds);
+    if (outcome.type !== 'wait') this.metrics.processed(gone ? 'dead_letter' : failureStatus(error), seconds);
     this.carryOut(delivery, { ...this.attemptOf(delivery, context), threw: true, error, outcome });
   }
 
@@ -129,6 +134,9 @@ export class Settlement {
   }
 
   private afterFailure(delivery: Delivery, error: unknown): Outcome {
+    if (isWaiting(error)) {
+      return { type: 'wait', delayMs: backoffDelay(waiting, (delivery.crashes ?? 0) + 1) };
+    }
     if (isUnrecoverable(error)) return giveUp('unrecoverable', 'failed', error);
     if (this.isLast(delivery)) return giveUp('attempts', 'failed', error);
     return { type: 'retry', delayMs: backoffDelay(this.policy.backoff, delivery.attempt) };
@@ -174,14 +182,17 @@ export class Settlement {
 
   /** What becomes of a message that was not handled. */
   private fate({ type }: Outcome): TracedSettlement['outcome'] {
-    if (type === 'retry') return type;
+    if (type !== 'give-up') return 'retry';
     return this.keepsDeadLetters ? 'dead-letter' : 'drop';
   }
 
   private settle(delivery: Delivery, outcome: Outcome): Promise<void> {
-    if (outcome.type === 'retry') {
+    if (outcome.type !== 'give-up') {
       this.metrics.retried();
-      return delivery.retry(outcome.delayMs);
+      const { release } = delivery;
+      return outcome.type === 'wait' && release !== undefined
+        ? release.call(delivery, outcome.delayMs)
+        : delivery.retry(outcome.delayMs);
     }
     if (this.keepsDeadLetters) {
       this.metrics.deadLettered(outcome.reason.reason);

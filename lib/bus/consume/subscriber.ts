@@ -6,6 +6,7 @@ import { assertTopicOrPattern, isTopicPattern } from '../../message/topic-patter
 import type { HandlerMetrics, TopicMetrics } from '../../metrics/metrics.js';
 import { noopMetrics } from '../../metrics/noop-metrics.js';
 import type { BusStatus } from '../bus-status.js';
+import { type Definition, isDefinition } from '../contract/definition.js';
 import { subscribeKinds } from '../options/bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from '../options/bus-options.js';
 import { ExpectedSubscriptions } from '../options/expected-subscriptions.js';
@@ -42,13 +43,15 @@ export class Subscriber {
    * Announces a subscription: what contradicts it is refused from now on, and others hear of it. Throws TopicInvalidError
    * or ConfigurationError for what the caller got wrong.
    */
-  declare(topic: string, options: HandlerSubscribeOptions, name: string): Wanted {
+  declare(topicOrDefinition: string | Definition, options: HandlerSubscribeOptions, name: string): Wanted {
+    const definition = isDefinition(topicOrDefinition) ? topicOrDefinition : undefined;
+    const topic = this.options.contracts.nameOf(topicOrDefinition);
     assertTopicOrPattern(topic);
     assertOptions(`subscribe("${topic}")`, options, subscribeKinds, { path: `"${topic}"` });
     const policy = this.options.topics.get(topic, options);
     this.assertOffered(topic, policy);
     this.options.topics.assertAgrees(topic, policy);
-    return this.expect({ topic, policy, options }, name);
+    return this.expect({ topic, policy, options, definition }, name);
   }
 
   /** The same for one of the bus's own topics, which callers cannot name. */
@@ -58,7 +61,10 @@ export class Subscriber {
     return this.expect({ topic, policy, options, own: { traced } }, name);
   }
 
-  private expect(asked: Pick<Wanted, 'topic' | 'policy' | 'options' | 'own'>, name: string): Wanted {
+  private expect(
+    asked: Pick<Wanted, 'topic' | 'policy' | 'options' | 'own' | 'definition'>,
+    name: string,
+  ): Wanted {
     const { topic, policy, options } = asked;
     const dispatch = dispatchPolicy(policy, options);
     const { label = topic, shared = false } = options;

@@ -45,6 +45,10 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
   /** An attempt that is followed by another one is a warning, and the last one an error. */
   failed(failed: FailedAttempt): void {
     const { message, attempt, attempts, threw, error, outcome } = failed;
+    if (outcome.type === 'wait') {
+      this.waits(failed, outcome.delayMs);
+      return;
+    }
     const what = threw ? 'failed on message' : 'did not handle message';
     const why = threw ? `${errorLine(error)}${stackOf(error)}` : reasonOf(failed);
     const { id = 'unreadable', headers = {} } = message ?? {};
@@ -61,8 +65,18 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
     else this.logger.error(text, fields);
   }
 
+  /** No failure: another member of the group may know more. */
+  private waits(failed: FailedAttempt, delayMs: number): void {
+    const { error, message } = failed;
+    this.logger.warn(
+      `${this.label}: ${this.who} cannot handle message ${message?.id} yet, tried again in ${Math.round(delayMs)} ms: ${errorLine(error)}`,
+      { ...this.fields('message-waits', failed), nextAttemptMs: Math.round(delayMs), ...errorFields(error) },
+    );
+  }
+
   recorded(failed: FailedAttempt): void {
     const { message, attempt, attempts, error, outcome } = failed;
+    if (outcome.type === 'wait') return;
     const { id: messageId = '', headers = {} } = message ?? {};
     const { name: handler, policy } = this.subscription;
     const { group } = policy;
@@ -171,7 +185,7 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
   /** What becomes of the message. */
   private next(failed: FailedAttempt): string {
     const { outcome } = failed;
-    if (outcome.type === 'retry') return `tried again in ${Math.round(outcome.delayMs)} ms`;
+    if (outcome.type !== 'give-up') return `tried again in ${Math.round(outcome.delayMs)} ms`;
     if (!this.keepsDeadLetters) return 'given up and dropped';
     return `given up and kept as a dead letter (disco-bus dead replay ${this.topicOf(failed)} ${this.subscription.policy.group})`;
   }
@@ -219,7 +233,7 @@ export class SubscriptionLog implements SettlementReport, TimeoutListener {
 
 /** Why a message was not handled that no handler threw at. */
 function reasonOf({ outcome }: FailedAttempt): string {
-  if (outcome.type === 'retry' || outcome.reason.reason !== 'terminated')
+  if (outcome.type !== 'give-up' || outcome.reason.reason !== 'terminated')
     return 'its handler asked for another attempt';
   return printable(`terminated: ${outcome.reason.error?.message}`);
 }

@@ -1,4 +1,5 @@
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
+import type { Definition } from '../contract/definition.js';
 import type { HandlerSubscribeOptions, SubscribeOptions } from '../options/bus-options.js';
 import type { ExpectedSubscription } from '../options/expected-subscriptions.js';
 import type { DispatchPolicy } from './dispatch-policy.js';
@@ -16,6 +17,8 @@ export interface Wanted extends ExpectedSubscription {
   /** The policy as the dispatcher and the settlement need it. */
   readonly dispatch: DispatchPolicy;
   readonly options: HandlerSubscribeOptions;
+  /** What it was subscribed with, where that is a definition. */
+  readonly definition?: Definition;
   /** Of one of the bus's own topics: what of it is traced, and as what. */
   readonly own?: { readonly traced: OwnSubscribeOptions['traced'] };
 }

@@ -12,13 +12,13 @@ import type { AdminOptions } from './bus-admin.js';
 import type { LetterChanges } from './dead-letter-edit.js';
 
 /** A message that its group has given up. */
-export interface DeadLetteredMessage extends Omit<DeadLetter, 'frame'> {
+export interface DeadLetteredMessage<Payload = unknown> extends Omit<DeadLetter, 'frame'> {
   /**
    * The message, with headers added that tell what became of it: `x-dead-letter-reason`, `x-original-topic`,
    * `x-original-group`, `x-original-id`, `x-failed-at` (ISO 8601), `x-attempts`, `x-error-name`, `x-error-message`.
    * Undefined when its bytes cannot be read.
    */
-  readonly message?: Message;
+  readonly message?: Message<Payload>;
   /** The bytes as they were published. */
   readonly frame: Uint8Array;
 }
@@ -37,9 +37,9 @@ export interface PeekOptions {
 export interface EditOptions extends LetterChanges, AdminOptions {}
 
 /** How to replay. */
-export interface ReplayOptions extends AdminOptions {
+export interface ReplayOptions<Payload = unknown> extends AdminOptions {
   /** Only those that it says `true` to, of `true` and `false`: anything else ends the replay, as an error does. @default all */
-  filter?: (letter: DeadLetteredMessage) => boolean;
+  filter?: (letter: DeadLetteredMessage<Payload>) => boolean;
   /** A message that has been replayed this often stays where it is, so that poison does not circle. @default 3 */
   maxReplays?: number;
   /** Messages per second. @default 100 */

@@ -37,7 +37,7 @@ export interface DeadLetterQueueDeps {
  * `bus.admin.audited`. Every call rejects with ConfigurationError if the topic has no such group, or
  * the driver keeps no dead letters.
  */
-export class DeadLetterQueue {
+export class DeadLetterQueue<Payload = unknown> {
   private readonly editor: LetterEditor;
 
   /** @internal */
@@ -55,7 +55,7 @@ export class DeadLetterQueue {
   }
 
   /** The oldest first; looks without changing anything. */
-  async peek(options: PeekOptions = {}): Promise<DeadLetteredMessage[]> {
+  async peek(options: PeekOptions = {}): Promise<DeadLetteredMessage<Payload>[]> {
     assertOptions('peek', options, peekKinds);
     const { limit = PAGE, after, reason } = options;
     if (!Number.isInteger(limit) || limit < 1 || limit > 1_000) {
@@ -70,7 +70,7 @@ export class DeadLetterQueue {
   }
 
   /** The one at that position; undefined where there is none (any more). Looks without changing anything. */
-  async find(position: string): Promise<DeadLetteredMessage | undefined> {
+  async find(position: string): Promise<DeadLetteredMessage<Payload> | undefined> {
     const [letter] = await (await this.store()).list({ at: position, limit: 1 });
     return letter && this.read(letter);
   }
@@ -108,7 +108,7 @@ export class DeadLetterQueue {
    * Hands back all that are there now, oldest first, in one pass. Rejects with ConfigurationError for a filter that throws or
    * does not decide: the letter stays where it is, and so do those behind it.
    */
-  async replayAll(options: ReplayOptions = {}): Promise<ReplayReport> {
+  async replayAll(options: ReplayOptions<Payload> = {}): Promise<ReplayReport> {
     assertOptions('replayAll', options, replayKinds);
     const { maxReplays = 3, rate = 100, filter = () => true, signal } = options;
     if (typeof rate !== 'number' || !(rate > 0))
@@ -161,7 +161,7 @@ export class DeadLetterQueue {
   }
 
   /** So many, page by page: what is dead-lettered again meanwhile stands behind them, and is left for another pass. */
-  private async *oldest(count: number): AsyncGenerator<DeadLetteredMessage> {
+  private async *oldest(count: number): AsyncGenerator<DeadLetteredMessage<Payload>> {
     let left = count;
     for (let after: string | undefined; left > 0; left -= PAGE) {
       const page = await this.peek({ after, limit: Math.min(PAGE, left) });
@@ -171,11 +171,11 @@ export class DeadLetterQueue {
     }
   }
 
-  private async read(letter: DeadLetter): Promise<DeadLetteredMessage> {
+  private async read(letter: DeadLetter): Promise<DeadLetteredMessage<Payload>> {
     try {
       const message = await this.deps.decoder.decode(this.topic, letter.frame);
       const headers = Object.assign(Object.create(null), message.headers, this.headersOf(letter, message.id));
-      return { ...letter, message: { ...message, headers } };
+      return { ...letter, message: { ...message, payload: message.payload as Payload, headers } };
     } catch {
       return { ...letter, message: undefined };
     }
@@ -211,7 +211,10 @@ async function given(
 }
 
 /** A promise would count as a yes, and hand back what was not meant. */
-function decided(filter: NonNullable<ReplayOptions['filter']>, letter: DeadLetteredMessage): boolean {
+function decided<Payload>(
+  filter: NonNullable<ReplayOptions<Payload>['filter']>,
+  letter: DeadLetteredMessage<Payload>,
+): boolean {
   let decision: unknown;
   try {
     decision = filter(letter);

@@ -11,6 +11,7 @@ export const logEvents = [
   'never-connected',
   'messages-missed',
   'handler-failed',
+  'message-waits',
   'given-up',
   'dead-lettered',
   'expired',

@@ -24,6 +24,7 @@ import {
 } from '../../errors/option-kinds.js';
 import { isSchema } from '../../middleware/validate.js';
 import { backoffKinds } from '../../timing/backoff.js';
+import type { ValidationOptions } from '../contract/definition.js';
 import type {
   BacklogOptions,
   BatchOptions,
@@ -120,6 +121,9 @@ const publishLimitKinds: OptionKinds<PublishLimitOptions> = {
   bytes: aNumber,
 };
 
+/** What each of {@link ValidationOptions} may be. */
+export const validationKinds: OptionKinds<ValidationOptions> = { publish: aBoolean, handle: aBoolean };
+
 const connectionKinds: OptionKinds<ConnectionOptions> = {
   wait: aBoolean,
   timeout: aDuration,
@@ -139,6 +143,8 @@ export const busKinds: OptionKinds<DiscoBusOptions> = {
   defaults: options(topicKinds),
   topics: optionsByName(options(topicKinds)),
   codec: aCodec,
+  contract: anObject,
+  validation: options(validationKinds),
   compression: orFalse(options(compressionKinds)),
   maxMessageSize: aNumber,
   publishTimeout: aDuration,

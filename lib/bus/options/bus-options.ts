@@ -11,6 +11,8 @@ import type { BackoffOptions } from '../../timing/backoff.js';
 import type { Clock } from '../../timing/clock.js';
 import type { Duration } from '../../timing/duration.js';
 import type { Tracing } from '../../tracing/tracing.js';
+import type { ValidationOptions } from '../contract/definition.js';
+import type { Contract } from '../contract/known-contracts.js';
 import type { BusLogger } from './bus-logger.js';
 
 /** How often a failed message is tried. */
@@ -206,6 +208,13 @@ export interface DiscoBusOptions {
   topics?: Readonly<Record<string, TopicOptions>>;
   /** @default JSON; a Uint8Array payload always travels as raw bytes */
   codec?: Codec;
+  /**
+   * The topics and requests by `defineTopic` and `defineRequest` that the bus knows from its beginning on, by names of your
+   * choice. Others are known from their first use on. Two of one name that differ are refused.
+   */
+  contract?: Contract;
+  /** At which end payloads are compared with the schemas of their definitions. @default as each definition says, else both */
+  validation?: ValidationOptions;
   /**
    * `false` to send everything as it is; options to compress both what is stored and what is fanned out, requests and replies
    * from 64 KiB on. What others have compressed is read in any case. @default what is stored (at least once), by gzip,

@@ -18,6 +18,8 @@ import { guardedTracing } from '../../tracing/guarded-tracing.js';
 import type { Tracing } from '../../tracing/tracing.js';
 import { AgreeingDriver } from '../connection/agreeing-driver.js';
 import { WaitingRoom } from '../connection/waiting-room.js';
+import type { ValidationOptions } from '../contract/definition.js';
+import { KnownContracts } from '../contract/known-contracts.js';
 import { Wires } from '../wire/wires.js';
 import { busKinds, placesOfTopicOptions } from './bus-option-kinds.js';
 import type { DiscoBusOptions } from './bus-options.js';
@@ -40,6 +42,10 @@ export interface ResolvedOptions {
   readonly serviceSource: ServiceSource;
   readonly prefix: string;
   readonly topics: TopicTable;
+  /** What definitions say of topics. */
+  readonly contracts: KnownContracts;
+  /** At which end payloads are checked; what is undefined is as their definitions say. */
+  readonly validation: ValidationOptions;
   readonly wires: Wires;
   /** Of requests and replies past the publisher: somebody waits, so at most what is really large is compressed. */
   readonly requestCodec: Codec;
@@ -85,11 +91,12 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     throw new ConfigurationError('prefix must be a name: letters, digits, ".", "_", ":" or "-"');
   const maxMessageBytes = resolveMaxMessageSize(options.maxMessageSize);
   const topics = new TopicTable(service, options.defaults, options.topics, usualDelivery(driver));
+  const contracts = new KnownContracts(topics, options.contract);
   const bundles = resolveBundling(options.bundling, maxMessageBytes);
   const payloadCodec = resolvePayloadCodec(options.codec);
   const codecs = resolveCodecs(payloadCodec, options.compression, maxMessageBytes);
   const goLevel = options.compression === false ? undefined : options.compression?.level;
-  const labels = new TopicLabels(topics.names);
+  const labels = new TopicLabels([...topics.names, ...contracts.list.map(({ name }) => name)]);
   const agreeing = new AgreeingDriver(driver, service, clock);
   const waitingRoom = new WaitingRoom(agreeing, clock);
   return {
@@ -101,6 +108,8 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     serviceSource,
     prefix,
     topics,
+    contracts,
+    validation: options.validation ?? {},
     requestCodec: codecs.requests,
     wires: new Wires({ codecs, payloadCodec, goLevel, maxMessageBytes, clock }),
     maxMessageBytes,

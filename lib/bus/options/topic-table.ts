@@ -48,6 +48,8 @@ export function defaultGroup(service: string, topicOrPattern: string): string {
 export class TopicTable {
   private readonly exact = new Map<string, TopicOptions>();
   private readonly patterns: { readonly matches: TopicMatcher; readonly options: TopicOptions }[] = [];
+  /** By topic, what a definition of it says. */
+  private readonly adopted = new Map<string, TopicOptions>();
   /** The topics and patterns that the table names, as written. */
   readonly names: readonly string[];
 
@@ -77,6 +79,25 @@ export class TopicTable {
     return this.resolve(`"${topic}"`, this.service, options);
   }
 
+  /**
+   * Follows the definition of a topic from now on, where the table says nothing else. Throws ConfigurationError where the two
+   * contradict each other.
+   */
+  adopt(topic: string, policy: TopicOptions): void {
+    const own = this.named(topic) ?? {};
+    for (const option of ['delivery', 'wire', 'orderBy'] as const) {
+      if (own[option] === undefined || policy[option] === undefined || own[option] === policy[option])
+        continue;
+      throw new ConfigurationError(
+        `"${topic}" has ${option} '${policy[option]}' in its definition and '${own[option]}' in the topics table; say it in one place`,
+      );
+    }
+    const { wire, delivery = wire === 'go' ? 'at-most-once' : this.usual } = policy;
+    const whole = { delivery, ...defined(policy) };
+    this.resolve(`the definition of "${topic}"`, this.service, whole);
+    this.adopted.set(topic, whole);
+  }
+
   /** The guarantee that the table names for a topic or topic pattern, if it does. */
   agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
     const { delivery, wire } = this.agreed(topicOrPattern) ?? {};
@@ -88,17 +109,27 @@ export class TopicTable {
     const agreed = this.agreed(topic) ?? {};
     if (agreed.delivery !== undefined && agreed.delivery !== delivery) {
       throw new ConfigurationError(
-        `"${topic}" is ${agreed.delivery} in the topics table and cannot be ${delivery} here`,
+        `"${topic}" is ${agreed.delivery} in ${this.sourceOf(topic)} and cannot be ${delivery} here`,
       );
     }
     if (agreed.wire !== undefined && agreed.wire !== wire) {
       throw new ConfigurationError(
-        `"${topic}" has the wire '${agreed.wire}' in the topics table and cannot have '${wire}' here`,
+        `"${topic}" has the wire '${agreed.wire}' in ${this.sourceOf(topic)} and cannot have '${wire}' here`,
       );
     }
   }
 
   private agreed(topicOrPattern: string): TopicOptions | undefined {
+    const adopted = this.adopted.get(topicOrPattern);
+    const named = this.named(topicOrPattern);
+    return adopted === undefined ? named : { ...adopted, ...named };
+  }
+
+  private sourceOf(topic: string): string {
+    return this.named(topic) === undefined ? 'its definition' : 'the topics table';
+  }
+
+  private named(topicOrPattern: string): TopicOptions | undefined {
     return (
       this.exact.get(topicOrPattern) ?? this.patterns.find(({ matches }) => matches(topicOrPattern))?.options
     );

@@ -87,7 +87,8 @@ export class BatchPublisher {
 
   /** From `start` on as much as is sent at a time, and one message at least. */
   private write({ topic, payloads, options, headersOf }: Batch, start: number): Chunk | Promise<Chunk> {
-    const most = isUsual(options) ? this.chunk.messages : this.lonelyMessages;
+    const together = isUsual(options) && !this.writer.isKeyed(topic, options);
+    const most = together ? this.chunk.messages : this.lonelyMessages;
     const written: (Publication | EncodingPublication)[] = [];
     let bytes = 0;
     let end = start;

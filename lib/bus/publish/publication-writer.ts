@@ -8,8 +8,10 @@ import { bodyBytes } from '../../message/frame.js';
 import { type Headers, KEY_HEADER, toHeaders } from '../../message/headers.js';
 import { assertKey, assertMessageId } from '../../message/message-id.js';
 import { CORRELATION_HEADER, currentCorrelationId } from '../../middleware/correlation.js';
+import { isThenable } from '../../middleware/middleware.js';
 import { toMilliseconds } from '../../timing/duration.js';
 import { WallTime } from '../../timing/wall-time.js';
+import { checkOutgoing, type DefinedPublishOptions, definedOptions } from '../contract/outgoing-check.js';
 import type { PublishOptions } from '../options/bus-options.js';
 import type { ExpectedSubscriptions } from '../options/expected-subscriptions.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
@@ -46,7 +48,26 @@ export class PublicationWriter {
   }
 
   /** Throws for whatever the caller got wrong, or rejects where the codec takes its time. */
-  write(topic: string, payload: unknown, options: PublishOptions): Publication | EncodingPublication {
+  write(topic: string, payload: unknown, options: DefinedPublishOptions): Publication | EncodingPublication {
+    const { contracts, validation } = this.options;
+    const definition = contracts.isEmpty ? undefined : (options.definition ?? contracts.get(topic));
+    if (definition === undefined || payload === undefined) return this.encode(topic, payload, options);
+    const checking = checkOutgoing(definition, payload, validation);
+    const whole = definedOptions(definition, payload, options);
+    if (!isThenable(checking)) return this.encode(topic, payload, whole);
+    return (checking as Promise<unknown>).then(() => this.encode(topic, payload, whole));
+  }
+
+  /** Whether each message to a topic has a key of its own. */
+  isKeyed(topic: string, { definition }: DefinedPublishOptions): boolean {
+    return (definition ?? this.options.contracts.get(topic))?.parts.key !== undefined;
+  }
+
+  private encode(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions,
+  ): Publication | EncodingPublication {
     const startedMs = this.options.clock.monotonic();
     const target = this.targets.get(topic, options.delivery);
     if (payload === undefined) throw new MessageUndefinedError(topic);

@@ -77,9 +77,10 @@ export class PublishTargets {
   }
 
   private open(topic: string, wanted: DeliveryGuarantee | undefined): PublishTarget {
-    const { driver, topics, wires, metrics, publishTimeoutMs: timeoutMs } = this.options;
+    const { driver, topics, contracts, wires, metrics, publishTimeoutMs: timeoutMs } = this.options;
     const policy = topics.get(topic, { delivery: wanted });
     const { delivery } = policy;
+    if (contracts.get(topic) !== undefined) topics.assertAgrees(topic, policy);
     const wire = wires.of(policy.wire);
     const capabilities = offered(driver, delivery, wire);
     this.expected.assertAgree(topic, policy);

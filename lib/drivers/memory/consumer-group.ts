@@ -216,7 +216,11 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void {
     const entry = this.log.privateEntry({ ...task.entry, frame, messages: 1 });
-    this.again({ entry, attempt: task.attempt + 1 }, delayMs);
+    this.again({ entry, attempt: task.attempt + 1, released: task.released }, delayMs);
+  }
+
+  releasePart(task: Task, frame: Uint8Array, delayMs: number): void {
+    this.retryPart({ ...task, released: (task.released ?? 0) + 1 }, frame, delayMs);
   }
 
   bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void {

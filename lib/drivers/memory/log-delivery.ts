@@ -45,6 +45,8 @@ export interface DeliveryGroup {
   again(task: Task, delayMs: number): void;
   /** Takes up `frame`, a part of the task's bundle, as a task of its own after `delayMs`. */
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void;
+  /** The same, and the attempt is no fault of the message. */
+  releasePart(task: Task, frame: Uint8Array, delayMs: number): void;
   /** Keeps the task's frame as a dead letter, but for the parts that are settled, or `part` of its bundle alone. */
   bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void;
 }
@@ -76,6 +78,10 @@ export class LogDelivery implements MemberDelivery {
 
   get attempt(): number {
     return this.task.attempt;
+  }
+
+  get crashes(): number | undefined {
+    return this.task.released;
   }
 
   get replays(): number | undefined {
@@ -128,6 +134,16 @@ export class LogDelivery implements MemberDelivery {
     return done;
   }
 
+  release(delayMs: number, part?: DeliveryPart): Promise<void> {
+    if (part !== undefined) {
+      if (this.settlePart(part)) this.group.releasePart(this.task, part.frame, delayMs);
+    } else if (this.settle()) {
+      const { released = 0 } = this.task;
+      this.group.again({ ...this.nextTask(), released: released + 1 }, delayMs);
+    }
+    return done;
+  }
+
   deadLetter(reason: DeadLetterReason, part?: DeliveryPart): Promise<void> {
     if (part !== undefined) {
       // A copy: a view would keep the bundle.
@@ -169,8 +185,8 @@ export class LogDelivery implements MemberDelivery {
   }
 
   private nextTask(): Task {
-    const { entry, attempt } = this.task;
-    return { entry, attempt: attempt + 1, settledParts: this.allSettled };
+    const { entry, attempt, released } = this.task;
+    return { entry, attempt: attempt + 1, released, settledParts: this.allSettled };
   }
 
   /** Of this attempt and of earlier ones. */

@@ -1,10 +1,19 @@
 import type { ModuleRef } from '@nestjs/core';
+import type { Observable } from 'rxjs';
+import type { DiscoBatchContext } from '../../bus/consume/batch.js';
+import {
+  type Definition,
+  isDefinition,
+  type RequestDefinition,
+  type TopicDefinition,
+} from '../../bus/contract/definition.js';
 import { subscribeKinds } from '../../bus/options/bus-option-kinds.js';
-import type { HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
+import type { BatchOptions, HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { aString, type OptionKinds, oneOf } from '../../errors/option-kinds.js';
 import { assertTopicOrPattern } from '../../message/topic-pattern.js';
+import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { defaultParams } from './disco-params.decorator.js';
 import { MethodMarks } from './method-marks.js';
 
@@ -47,10 +56,45 @@ export type DiscoSubscribeOptionsFactory = (
 /** One `@DiscoSubscribe` of a method. */
 export interface SubscribeMetadata {
   readonly topic: string;
+  /** What the topic is subscribed with, where that is a definition. */
+  readonly definition?: Definition;
   readonly options: DiscoSubscribeOptions | DiscoSubscribeOptionsFactory;
 }
 
 const subscriptions = new MethodMarks<SubscribeMetadata>('disco-bus:subscriptions');
+
+/** A method that takes single messages, `Handled` each. With `@DiscoPayload()` and `@DiscoContext()` in either order. */
+export type HandlerMethodDecorator<Handled, Result = unknown> = <
+  Method extends
+    | ((payload: Handled, context: DiscoMessageContext<Handled>) => Result)
+    | ((context: DiscoMessageContext<Handled>, payload: Handled) => Result),
+>(
+  target: object,
+  method: string | symbol,
+  descriptor: TypedPropertyDescriptor<Method>,
+) => void;
+
+/** A method that takes several messages at a time. */
+export type BatchMethodDecorator<Handled> = <
+  Method extends
+    | ((payloads: Handled[], context: DiscoBatchContext<Handled>) => unknown)
+    | ((context: DiscoBatchContext<Handled>, payloads: Handled[]) => unknown),
+>(
+  target: object,
+  method: string | symbol,
+  descriptor: TypedPropertyDescriptor<Method>,
+) => void;
+
+/** What the handler of a request may return. One that returns undefined does not answer. */
+export type Replies<Replied> =
+  | Replied
+  | undefined
+  | Promise<Replied | undefined>
+  | Observable<Replied>
+  | AsyncIterable<Replied>;
+
+/** {@link DiscoSubscribeOptions} of a handler of single messages. */
+export type SingleSubscribeOptions = Omit<DiscoSubscribeOptions, 'batch'> & { batch?: undefined };
 
 /**
  * Calls the method for every message of a topic, or of all topics that a pattern matches. On any provider or controller;
@@ -60,16 +104,35 @@ const subscriptions = new MethodMarks<SubscribeMetadata>('disco-bus:subscription
  * `context.getArgs()` being `[payload, context]`: one that is meant for HTTP alone must look at the type.
  * A guard that refuses fails the message. A filter is shown what the method threw, and may throw another Error; it cannot undo
  * the failure. `enhancers` leaves global ones out, or all.
+ * With a definition, a method whose parameters do not fit its type does not compile; one that takes parts of the payload, as
+ * `@DiscoPayload('customer.id')` does, is subscribed to `OrderCreated as TopicDefinition`, which fits all.
  * Throws TopicInvalidError for a malformed topic, and ConfigurationError for an option that there is not, and on what is no
  * method of instances.
  */
+export function DiscoSubscribe<Handled>(
+  topic: TopicDefinition<never, Handled>,
+  options: DiscoSubscribeOptions & { batch: BatchOptions },
+): BatchMethodDecorator<Handled>;
+export function DiscoSubscribe<Handled>(
+  topic: TopicDefinition<never, Handled>,
+  options?: SingleSubscribeOptions | DiscoSubscribeOptionsFactory,
+): HandlerMethodDecorator<Handled>;
+export function DiscoSubscribe<Handled, Replied>(
+  request: RequestDefinition<never, Handled, Replied>,
+  options?: SingleSubscribeOptions | DiscoSubscribeOptionsFactory,
+): HandlerMethodDecorator<Handled, Replies<Replied>>;
 export function DiscoSubscribe(
   topicOrPattern: string,
+  options?: DiscoSubscribeOptions | DiscoSubscribeOptionsFactory,
+): MethodDecorator;
+export function DiscoSubscribe(
+  topicOrDefinition: string | Definition,
   options: DiscoSubscribeOptions | DiscoSubscribeOptionsFactory = {},
 ): MethodDecorator {
-  assertTopicOrPattern(topicOrPattern);
+  const definition = isDefinition(topicOrDefinition) ? topicOrDefinition : undefined;
+  const topicOrPattern = assertTopicOrPattern(definition?.name ?? topicOrDefinition);
   if (typeof options !== 'function') assertHandlerOptions(topicOrPattern, options);
-  const metadata: SubscribeMetadata = { topic: topicOrPattern, options };
+  const metadata: SubscribeMetadata = { topic: topicOrPattern, definition, options };
   return (target, method, descriptor: TypedPropertyDescriptor<any> | undefined) => {
     subscriptions.add(
       `@DiscoSubscribe(${JSON.stringify(topicOrPattern)})`,

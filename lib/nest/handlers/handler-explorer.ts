@@ -32,6 +32,7 @@ export interface SubscribedMethod extends HandlerMethod {
 /** A {@link HandlerMethod} with the options of one of its subscriptions. */
 export interface FoundHandler extends HandlerMethod {
   readonly topic: string;
+  readonly metadata: SubscribeMetadata;
   readonly options: DiscoSubscribeOptions;
 }
 

@@ -135,7 +135,11 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
     if (!bus.registerHandlers || bus.service.bus === undefined) return;
     const { bus: _name, enhancers = bus.enhancers, ...options } = handler.options;
     assertEnhancers(enhancers);
-    const declared = bus.service.bus.declare(handler.topic, options, handler.label);
+    const declared = bus.service.bus.declare(
+      handler.metadata.definition ?? handler.topic,
+      options,
+      handler.label,
+    );
     this.placed.push(new PlacedHandler(handler, bus, declared, enhancers));
   }
 

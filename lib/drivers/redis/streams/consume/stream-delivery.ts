@@ -164,7 +164,12 @@ export class StreamDelivery implements Delivery {
 
   retry(delayMs: number, part?: DeliveryPart): Promise<void> {
     if (!this.settle(part)) return done;
-    return this.comeBack(this.entry.failures + 1, delayMs, part);
+    return this.comeBack(delayMs, part, { failures: this.entry.failures + 1 });
+  }
+
+  release(delayMs: number, part?: DeliveryPart): Promise<void> {
+    if (!this.settle(part)) return done;
+    return this.comeBack(delayMs, part, { releases: this.entry.releases + 1 });
   }
 
   deadLetter({ reason, error, attempts = 1 }: DeadLetterReason, part?: DeliveryPart): Promise<void> {
@@ -181,7 +186,7 @@ export class StreamDelivery implements Delivery {
     const moved = frames
       .map((frame, index) => ({ frame, index }))
       .filter((part) => this.endPart(part))
-      .map((part) => this.comeBack(this.entry.failures, 0, part, this.deathsOf(part.index)));
+      .map((part) => this.comeBack(0, part, this.deathsOf(part.index)));
     await Promise.all(moved);
     await this.ack();
   }
@@ -200,12 +205,12 @@ export class StreamDelivery implements Delivery {
   }
 
   private comeBack(
-    failures: number,
     delayMs: number,
     part: DeliveryPart | undefined,
-    { crashes, deaths }: Deaths = { crashes: this.entry.crashes, deaths: 0 },
+    counted: Partial<Deaths & { failures: number; releases: number }>,
   ): Promise<void> {
-    const { releases, expiresMs, replays } = this.entry;
+    const { expiresMs, replays } = this.entry;
+    const { failures, releases, crashes, deaths } = { ...this.entry, deaths: 0, ...counted };
     const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'a', failures, 'c', crashes];
     fields.push('n', releases, 'o', this.originOf(part), 'x', expiresMs || '', 'r', replays);
     if (deaths > 0) fields.push('u', deaths);

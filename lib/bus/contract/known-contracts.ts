@@ -1,0 +1,72 @@
+import { ConfigurationError } from '../../errors/bus.errors.js';
+import type { TopicTable } from '../options/topic-table.js';
+import { type Definition, isDefinition, isRequest, type RequestDefinition } from './definition.js';
+
+/** Topics and requests by names of your choice: a plain object that a package can share. */
+export type Contract = Readonly<Record<string, Definition>>;
+
+/**
+ * The definitions that a bus knows: those of its contract, and any other from its first use on. From then on the topic follows
+ * it, also where it is named by a string.
+ */
+export class KnownContracts {
+  private readonly byName = new Map<string, Definition>();
+  /** Called when one more is known: what was remembered of its topic may be wrong. */
+  onAdopted: () => void = () => {};
+
+  /** Throws ConfigurationError for what is no definition, and for two of one name that differ. */
+  constructor(
+    private readonly topics: TopicTable,
+    contract: Contract = {},
+  ) {
+    for (const [key, definition] of Object.entries(contract)) {
+      if (!isDefinition(definition)) {
+        throw new ConfigurationError(`contract.${key} must be made by defineTopic or defineRequest`);
+      }
+      this.adopt(definition);
+    }
+  }
+
+  /** Nothing is known. */
+  get isEmpty(): boolean {
+    return this.byName.size === 0;
+  }
+
+  /** The newest version of each, in the order in which they became known. */
+  get list(): readonly Definition[] {
+    return [...this.byName.values()];
+  }
+
+  /** The newest version known of a topic. */
+  get(topic: string): Definition | undefined {
+    return this.byName.get(topic);
+  }
+
+  /** What is known of a request. */
+  requestOf(topic: string): RequestDefinition | undefined {
+    const known = this.byName.get(topic);
+    return known !== undefined && isRequest(known) ? known : undefined;
+  }
+
+  /** The name of a topic; a definition is known from now on. Throws ConfigurationError where another one has its name. */
+  nameOf(topic: string | Definition): string {
+    if (typeof topic === 'string') return topic;
+    if (!isDefinition(topic)) return topic;
+    if (this.byName.get(topic.name) !== topic) this.adopt(topic);
+    return topic.name;
+  }
+
+  private adopt(definition: Definition): void {
+    const { name } = definition;
+    const known = this.byName.get(name);
+    if (known?.lineage.includes(definition)) return;
+    if (known !== undefined && !definition.lineage.includes(known)) {
+      throw new ConfigurationError(
+        `"${name}" is defined twice, and differently: import one definition, or make a version of it`,
+      );
+    }
+    this.topics.adopt(name, definition.policy);
+    this.byName.set(name, definition);
+    this.onAdopted();
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What JSON makes of a `T`: a Date is a string, what has `toJSON` is what that returns, methods are gone. `never` stands where
+ * JSON has no form: a Map, a Set, an Error, a bigint, a promise.
+ */
+export type Jsonified<T> = 0 extends 1 & T
+  ? T
+  : unknown extends T
+    ? T
+    : T extends string | number | boolean | null | undefined | Uint8Array
+      ? T
+      : T extends { toJSON(): infer Form }
+        ? Jsonified<Form>
+        : T extends Unwritable
+          ? never
+          : T extends readonly unknown[]
+            ? { [Index in keyof T]: Jsonified<T[Index]> }
+            : { [Key in keyof T as WrittenKey<T, Key>]: Jsonified<T[Key]> };
+
+type Unwritable =
+  | bigint
+  | symbol
+  | Error
+  | RegExp
+  | ((...args: never[]) => unknown)
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | WeakMap<never, unknown>
+  | PromiseLike<unknown>;
+
+type WrittenKey<T, Key extends keyof T> = Key extends symbol
+  ? never
+  : T[Key] extends ((...args: never[]) => unknown) | symbol
+    ? never
+    : Key;
+
+/** What arrives of a published `T`: `T` itself where JSON carries it whole. */
+export type Received<T> = [T] extends [Jsonified<T>]
+  ? [Jsonified<T>] extends [T]
+    ? T
+    : Jsonified<T>
+  : Jsonified<T>;
+
+/** Refuses a schema that takes what never arrives, as `z.date()` does: JSON makes a string of a Date. */
+export type Arrives<Input> = [Jsonified<Input>] extends [Input]
+  ? unknown
+  : { schema: 'this schema takes values that JSON does not carry, as a Date: let it transform a string' };
