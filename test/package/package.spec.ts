@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { RedisServer } from '../support/redis-server.js';
+import { codeBlocksOf, userPages } from '../unit/docs/markdown.js';
 import { ConsumerApp, type ConsumerManifest } from './consumer-app.js';
 import { type CommandResult, mustRun, runCommand } from './run-command.js';
 import { root, StagedPackage } from './staged-package.js';
@@ -140,22 +141,27 @@ describe.each(entries)('%s by its own name', (entry) => {
   });
 });
 
-describe('the first example of the README', () => {
-  it('runs as it stands on the built package', async () => {
-    const readme = readFileSync(join(root, 'README.md'), 'utf8');
-    const example = /```ts run\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-    const { outputText } = ts.transpileModule(example, {
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2022,
-        module: ts.ModuleKind.ESNext,
-        experimentalDecorators: true,
-        emitDecoratorMetadata: true,
-      },
-    });
-    writeFileSync(join(staged.directory, 'example.mjs'), outputText);
-    const { stdout } = await mustRun(process.execPath, ['example.mjs'], { cwd: staged.directory });
-    expect(stdout).toContain('\nshipping order 1\n');
-  });
+describe('the examples of the documents', () => {
+  const examples = userPages.flatMap(codeBlocksOf).filter(({ marks }) => marks.includes('run'));
+
+  it.each(examples.map((example) => [`${example.page}:${example.line}`, example] as const))(
+    '%s runs as it stands on the built package, and prints what it says',
+    async (_place, { code }) => {
+      const { outputText } = ts.transpileModule(code, {
+        compilerOptions: {
+          target: ts.ScriptTarget.ES2022,
+          module: ts.ModuleKind.ESNext,
+          experimentalDecorators: true,
+          emitDecoratorMetadata: true,
+        },
+      });
+      writeFileSync(join(staged.directory, 'example.mjs'), outputText);
+      const { stdout } = await mustRun(process.execPath, ['example.mjs'], { cwd: staged.directory });
+      const promised = [...code.matchAll(/\/\/ prints: (.+)$/gm)].map(([, line]) => line);
+      expect(promised).not.toEqual([]);
+      expect(stdout.split('\n')).toEqual(expect.arrayContaining(promised));
+    },
+  );
 });
 
 describe('the bench, on the built package', () => {
