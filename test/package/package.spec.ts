@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { RedisServer } from '../support/redis-server.js';
-import { codeBlocksOf, userPages } from '../unit/docs/markdown.js';
+import { codeBlocksOf, linksOf, userPages } from '../unit/docs/markdown.js';
 import { ConsumerApp, type ConsumerManifest } from './consumer-app.js';
 import { type CommandResult, mustRun, runCommand } from './run-command.js';
 import { root, StagedPackage } from './staged-package.js';
@@ -105,12 +105,21 @@ async function prepare(consumer: ConsumerManifest, compilerArgs: readonly string
 
 describe('the tarball', () => {
   it('holds the build and its documents, and nothing else', () => {
-    const outside = staged.files.filter((path) => !path.startsWith('dist/'));
-    expect(outside).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const documents =
+      /^((CHANGELOG|CONTRIBUTING|README|bench\/README)\.md|LICENSE|package\.json|bench\/results\/\w+\.svg)$/;
+    const outside = staged.files.filter((path) => !/^(dist|docs)\//.test(path));
+    expect(outside.filter((path) => !documents.test(path))).toEqual([]);
+    expect(staged.files.filter((path) => path.startsWith('docs/api/'))).toEqual([]);
     const built = staged.files.filter((path) => path.startsWith('dist/'));
     expect(built.length).toBeGreaterThan(100);
     expect(built.filter((path) => !/\.(js|js\.map|d\.ts)$/.test(path))).toEqual([]);
     expect(built.filter((path) => /(^|[./])(spec|test|sample|bench)[./]/.test(path))).toEqual([]);
+  });
+
+  it('holds what the README and the map of the documents link to', () => {
+    const linked = [...linksOf('README.md'), ...linksOf('docs/README.md')].map(({ file }) => file);
+    expect(linked.length).toBeGreaterThan(40);
+    expect(linked.filter((file) => !staged.files.includes(file))).toEqual([]);
   });
 
   it('passes publint, strictly', async () => {

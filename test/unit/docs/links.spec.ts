@@ -1,23 +1,11 @@
 import { existsSync } from 'node:fs';
-import { dirname, join, normalize } from 'node:path';
-import { anchorsOf, pagesOf, proseOf, root } from './markdown.js';
+import { join } from 'node:path';
+import { anchorsOf, linksOf, pagesOf, root } from './markdown.js';
 
 const notes = ['bench/README.md', 'test/README.md'];
 const pages = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', ...notes, ...pagesOf(['docs'])].filter(
   (page) => !page.startsWith('docs/api/'),
 );
-
-/** Where the links and pictures of a page lead within the repository: the file, and the anchor on it. */
-function linksOf(page: string): { readonly file: string; readonly anchor: string }[] {
-  const targets = [...proseOf(page).matchAll(/\]\((?!\w+:)([^)\s]+)\)/g)].map(([, target]) => target);
-  const pictures = [...proseOf(page).matchAll(/(?:src|srcset|href)="(?!\w+:)([^"]+)"/g)].map(
-    ([, target]) => target,
-  );
-  return [...targets, ...pictures].map((target) => {
-    const [path, anchor = ''] = target.split('#');
-    return { file: path === '' ? page : normalize(join(dirname(page), path)), anchor };
-  });
-}
 
 /** What is wrong with the links of a page. */
 function deadLinksOf(page: string): string[] {

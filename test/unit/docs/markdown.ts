@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 
 /** The repository. */
 export const root = join(__dirname, '../../..');
@@ -45,10 +45,22 @@ export function codeBlocksOf(page: string): CodeBlock[] {
 }
 
 /** The text of a page without its code: no fenced block and nothing in backticks. */
-export function proseOf(page: string): string {
+function proseOf(page: string): string {
   return readDocument(page)
     .replace(/^```[\s\S]*?^```$/gm, '')
     .replace(/`[^`\n]*`/g, '');
+}
+
+/** Where the links and pictures of a page lead within the repository: the file, and the anchor on it. */
+export function linksOf(page: string): { readonly file: string; readonly anchor: string }[] {
+  const targets = [...proseOf(page).matchAll(/\]\((?!\w+:)([^)\s]+)\)/g)].map(([, target]) => target);
+  const pictures = [...proseOf(page).matchAll(/(?:src|srcset|href)="(?!\w+:)([^"]+)"/g)].map(
+    ([, target]) => target,
+  );
+  return [...targets, ...pictures].map((target) => {
+    const [path, anchor = ''] = target.split('#');
+    return { file: path === '' ? page : normalize(join(dirname(page), path)), anchor };
+  });
 }
 
 /** The anchors of a page's headings, as GitHub makes them. */

@@ -82,3 +82,14 @@ describe('the error table', () => {
       });
   }
 });
+
+describe('the table of statuses', () => {
+  it('has every type that @OnDiscoEvent knows, and no other', () => {
+    const source = readDocument('lib/nest/handlers/on-disco-event.decorator.ts');
+    const known = /const known: Record<DiscoEventType, true> = \{([\s\S]*?)\};/.exec(source)?.[1] ?? '';
+    const types = [...known.matchAll(/^ {2}'?([\w-]+)'?: true,$/gm)].map(([, type]) => type);
+    expect(types.length).toBeGreaterThan(15);
+    const told = first(tableAfter(readDocument('docs/reference/statuses.md'), '# Statuses'));
+    expect(told.sort()).toEqual(types.sort());
+  });
+});
