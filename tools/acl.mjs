@@ -1,5 +1,5 @@
 // npm run test:acl -- [spec…] [jest's options]: runs the integration and contract specs with every connection of the
-// package under exactly the rights that docs/least-rights.md names for everything. Specs that need more are printed.
+// package under exactly the rights that docs/reference/least-rights.md names for everything. Specs that need more are printed.
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { RedisServer } from '../support/redis-server.js';
+import { codeBlocksOf, linksOf, userPages } from '../unit/docs/markdown.js';
 import { ConsumerApp, type ConsumerManifest } from './consumer-app.js';
 import { type CommandResult, mustRun, runCommand } from './run-command.js';
 import { root, StagedPackage } from './staged-package.js';
@@ -104,12 +105,21 @@ async function prepare(consumer: ConsumerManifest, compilerArgs: readonly string
 
 describe('the tarball', () => {
   it('holds the build and its documents, and nothing else', () => {
-    const outside = staged.files.filter((path) => !path.startsWith('dist/'));
-    expect(outside).toEqual(['LICENSE', 'README.md', 'package.json']);
+    const documents =
+      /^((CHANGELOG|CONTRIBUTING|README|bench\/README)\.md|LICENSE|package\.json|bench\/results\/\w+\.svg)$/;
+    const outside = staged.files.filter((path) => !/^(dist|docs)\//.test(path));
+    expect(outside.filter((path) => !documents.test(path))).toEqual([]);
+    expect(staged.files.filter((path) => path.startsWith('docs/api/'))).toEqual([]);
     const built = staged.files.filter((path) => path.startsWith('dist/'));
     expect(built.length).toBeGreaterThan(100);
     expect(built.filter((path) => !/\.(js|js\.map|d\.ts)$/.test(path))).toEqual([]);
     expect(built.filter((path) => /(^|[./])(spec|test|sample|bench)[./]/.test(path))).toEqual([]);
+  });
+
+  it('holds what the README and the map of the documents link to', () => {
+    const linked = [...linksOf('README.md'), ...linksOf('docs/README.md')].map(({ file }) => file);
+    expect(linked.length).toBeGreaterThan(40);
+    expect(linked.filter((file) => !staged.files.includes(file))).toEqual([]);
   });
 
   it('passes publint, strictly', async () => {
@@ -140,22 +150,27 @@ describe.each(entries)('%s by its own name', (entry) => {
   });
 });
 
-describe('the first example of the README', () => {
-  it('runs as it stands on the built package', async () => {
-    const readme = readFileSync(join(root, 'README.md'), 'utf8');
-    const example = /```ts run\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
-    const { outputText } = ts.transpileModule(example, {
-      compilerOptions: {
-        target: ts.ScriptTarget.ES2022,
-        module: ts.ModuleKind.ESNext,
-        experimentalDecorators: true,
-        emitDecoratorMetadata: true,
-      },
-    });
-    writeFileSync(join(staged.directory, 'example.mjs'), outputText);
-    const { stdout } = await mustRun(process.execPath, ['example.mjs'], { cwd: staged.directory });
-    expect(stdout).toContain('\nshipping order 1\n');
-  });
+describe('the examples of the documents', () => {
+  const examples = userPages.flatMap(codeBlocksOf).filter(({ marks }) => marks.includes('run'));
+
+  it.each(examples.map((example) => [`${example.page}:${example.line}`, example] as const))(
+    '%s runs as it stands on the built package, and prints what it says',
+    async (_place, { code }) => {
+      const { outputText } = ts.transpileModule(code, {
+        compilerOptions: {
+          target: ts.ScriptTarget.ES2022,
+          module: ts.ModuleKind.ESNext,
+          experimentalDecorators: true,
+          emitDecoratorMetadata: true,
+        },
+      });
+      writeFileSync(join(staged.directory, 'example.mjs'), outputText);
+      const { stdout } = await mustRun(process.execPath, ['example.mjs'], { cwd: staged.directory });
+      const promised = [...code.matchAll(/\/\/ prints: (.+)$/gm)].map(([, line]) => line);
+      expect(promised).not.toEqual([]);
+      expect(stdout.split('\n')).toEqual(expect.arrayContaining(promised));
+    },
+  );
 });
 
 describe('the bench, on the built package', () => {

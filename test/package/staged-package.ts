@@ -1,11 +1,19 @@
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mustRun } from './run-command.js';
 
 /** The repository. */
 export const root = join(__dirname, '../..');
 
-const documents = ['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE'];
+const documents = [
+  'package.json',
+  'README.md',
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'LICENSE',
+  'docs',
+  'bench',
+];
 
 /**
  * The package as it would be published, built from the sources into a folder of the test's own, so that no build of
@@ -36,7 +44,9 @@ export class StagedPackage {
   }
 
   private static async build(directory: string): Promise<StagedPackage> {
-    for (const document of documents) await copyFile(join(root, document), join(directory, document));
+    for (const document of documents) {
+      await cp(join(root, document), join(directory, document), { recursive: true });
+    }
     const tsc = [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'];
     await mustRun(process.execPath, [...tsc, '--outDir', join(directory, 'dist')], { cwd: root });
     const { stdout } = await mustRun('npm', ['pack', '--json', '--ignore-scripts'], { cwd: directory });

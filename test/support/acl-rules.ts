@@ -3,10 +3,10 @@ import { join, relative, sep } from 'node:path';
 
 const root = join(__dirname, '../..');
 
-/** The rules of an ACL user under a heading of docs/least-rights.md, without its name and password: `~disco:*`, `+ping` … */
+/** The rules of an ACL user under a heading of docs/reference/least-rights.md, without its name and password: `~disco:*`, `+ping` … */
 export function documentedRules(heading: string): string[] {
   const line = /^ACL SETUSER app (.+)$/m.exec(documentedSection(heading))?.[1];
-  if (line === undefined) throw new Error(`docs/least-rights.md has no rules for "${heading}"`);
+  if (line === undefined) throw new Error(`docs/reference/least-rights.md has no rules for "${heading}"`);
   return line.split(' ').filter((word) => word !== 'on' && !word.startsWith('>'));
 }
 
@@ -50,6 +50,6 @@ function specOf(path: string | undefined): SpecRights | undefined {
 }
 
 function documentedSection(heading: string): string {
-  const text = readFileSync(join(root, 'docs/least-rights.md'), 'utf8');
+  const text = readFileSync(join(root, 'docs/reference/least-rights.md'), 'utf8');
   return text.split(`## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
 }

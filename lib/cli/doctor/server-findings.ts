@@ -190,7 +190,7 @@ export function rightsFindings(features: readonly FeatureReport[], user: string 
     level: 'warning',
     text: `${who} lacks rights for "${feature}": ${missing.join(' ')}`,
     meaning:
-      'A service with this user fails when it first uses that; docs/least-rights.md has the rules of each.',
+      'A service with this user fails when it first uses that; docs/reference/least-rights.md has the rules of each.',
     commands: [`redis-cli ACL SETUSER ${user ?? '<user>'} ${missing.map((rule) => `'${rule}'`).join(' ')}`],
   }));
 }

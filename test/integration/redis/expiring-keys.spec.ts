@@ -139,7 +139,7 @@ describe('Keys in Redis', () => {
     );
   });
 
-  it('expire after what README says', async () => {
+  it('expire after what docs/reference/redis-keys.md says', async () => {
     await messages();
     await locks();
     const found = await keys();

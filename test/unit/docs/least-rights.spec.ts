@@ -19,7 +19,7 @@ const headings = ['Every user', 'At most once', ...Object.values(features)];
 const isCommand = (rule: string) => rule.startsWith('+');
 const news = new Set(['+publish', '+subscribe']);
 
-describe('docs/least-rights.md', () => {
+describe('docs/reference/least-rights.md', () => {
   it.each(Object.entries(features))(
     '%s: the commands of its scripts, no more and no less',
     (feature, heading) => {

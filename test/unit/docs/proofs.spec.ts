@@ -1,42 +1,39 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeIn, readDocument, root, tableAfter } from './markdown.js';
+import { codeIn, readDocument, root, tableAfter, userPages } from './markdown.js';
+import { originalProofs, type ProofTable, whatHappensProofs } from './proofs.js';
 
-const readme = readDocument('README.md');
 const samples = readdirSync(join(root, 'sample')).map((folder) => folder.replace(/^\d+-/, ''));
 
-/** Each file that a cell names, with the title of a test within it where one follows in quotes. */
-function proofsIn(cell: string): [file: string, title: string][] {
-  return [...cell.matchAll(/`([^`]+)`(?: "([^"]+)")?/g)].map(([, file, title = '']) => [file, title]);
-}
+describe.each<[title: string, page: string, heading: string, proofs: ProofTable]>([
+  ['the original', 'docs/migrate/go-library.md', '## The original, row by row', originalProofs],
+  ['what happens when …', 'docs/understand/guarantees.md', '## What happens when …', whatHappensProofs],
+])('%s, row by row', (_title, page, heading, proofs) => {
+  const rows = tableAfter(readDocument(page), heading).map(([row]) => row);
 
-describe('the table of the original, row by row', () => {
-  const rows = tableAfter(readme, '## The original, row by row');
-
-  it('has rows, and each of them a proof', () => {
-    expect(rows.length).toBeGreaterThan(15);
-    for (const [row, , proof] of rows) expect([row, proofsIn(proof).length > 0]).toEqual([row, true]);
+  it('has rows, and a proof for each', () => {
+    expect(rows.length).toBeGreaterThanOrEqual(15);
+    expect(Object.keys(proofs)).toEqual(rows);
+    for (const [row, files] of Object.entries(proofs)) {
+      expect([row, Object.keys(files).length > 0]).toEqual([row, true]);
+    }
   });
 
-  it.each(rows.flatMap(([, , proof]) => proofsIn(proof)))('%s has the test "%s"', (file, title) => {
-    expect(existsSync(join(root, file))).toBe(true);
-    expect(readDocument(file)).toContain(title);
-  });
+  it.each(Object.values(proofs).flatMap((files) => Object.entries(files)))(
+    '%s has the tests %j',
+    (file, titles) => {
+      expect(existsSync(join(root, file))).toBe(true);
+      for (const title of titles) expect(readDocument(file)).toContain(title);
+    },
+  );
 });
 
-describe('what happens when …, row by row', () => {
-  const specs = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' });
-  const specOf = (name: string) => specs.find((file) => file.endsWith(`/${name}.spec.ts`));
-  const proofs = tableAfter(readme, '## What happens when …').flatMap(([, , proof]) => proofsIn(proof));
-
-  it.each(proofs)('%s has the test "%s"', (name, title) => {
-    expect(readDocument(`test/${specOf(name)}`)).toContain(title);
-  });
-});
-
-describe('the samples that the README names', () => {
-  const named = [...readme.matchAll(/npm run sample ([a-z-]+)/g)].map(([, name]) => name);
-  const listed = tableAfter(readme, '## Samples').map(([name]) => codeIn(name)[0]);
+describe('the samples that the documents name', () => {
+  const text = userPages.map(readDocument).join('\n');
+  const named = [...text.matchAll(/npm run sample ([a-z-]+)/g)].map(([, name]) => name);
+  const listed = tableAfter(readDocument('docs/start/samples.md'), '# Samples').map(
+    ([name]) => codeIn(name)[0],
+  );
 
   it.each([...new Set([...named, ...listed])])('%s is there', (name) => {
     expect(samples).toContain(name);

@@ -1,90 +1,13 @@
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import ts from 'typescript';
-import { codeIn, readDocument, root, tableAfter } from './markdown.js';
+import { codeBlocksOf, readDocument } from './markdown.js';
 
-const readme = readDocument('README.md');
-const optionTables = [...readme.matchAll(/<!-- options: (\w+) (\S+) -->/g)].map(
-  ([marker, type, file]) => [type, file, marker] as const,
-);
-const first = (rows: string[][]) => rows.map(([cell]) => codeIn(cell)[0]);
-
-describe('the option tables of the README', () => {
-  let program: ts.Program;
-
-  beforeAll(() => {
-    const files = optionTables.map(([, file]) => join(root, file));
-    const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
-    const { options } = ts.parseJsonConfigFileContent({ ...config, files, include: [] }, ts.sys, root);
-    program = ts.createProgram(files, options);
-  }, 60_000);
-
-  it('are there', () => {
-    expect(optionTables.length).toBeGreaterThanOrEqual(9);
+describe('the README', () => {
+  it('is read in a minute: 180 lines at most', () => {
+    expect(readDocument('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(180);
   });
 
-  it.each(optionTables)('%s: every option that the type has, and no other', (type, file, marker) => {
-    expect(first(tableAfter(readme, marker)).sort()).toEqual(optionsOf(type, file).sort());
-  });
-
-  /** The option names of an interface, save those it inherits, by `extends` or `Omit`, from one that has a table of its own. */
-  function optionsOf(type: string, file: string): string[] {
-    const source = program.getSourceFile(join(root, file));
-    const checker = program.getTypeChecker();
-    const declaration = source?.statements.find(
-      (statement): statement is ts.InterfaceDeclaration =>
-        ts.isInterfaceDeclaration(statement) && statement.name.text === type,
-    );
-    if (!declaration) throw new Error(`${file} has no interface ${type}`);
-    const parents = declaration.heritageClauses?.flatMap(({ types }) => types) ?? [];
-    const tabled = parents.filter((parent) =>
-      optionTables.some(
-        ([name]) => parent.getText() === name || parent.getText().startsWith(`Omit<${name},`),
-      ),
-    );
-    const inherited = new Set(tabled.flatMap((parent) => names(checker.getTypeAtLocation(parent))));
-    return names(checker.getTypeAtLocation(declaration)).filter((name) => !inherited.has(name));
-  }
-
-  function names(type: ts.Type): string[] {
-    return type.getProperties().map(({ name }) => name);
-  }
-});
-
-describe('the error table of the README', () => {
-  it('has every code and class that can be met, and what it says of retrying', () => {
-    const table = tableAfter(readme, '## Errors');
-    const told = table.map(([code, classes, , retryable]) => [
-      codeIn(code)[0],
-      codeIn(classes)[0],
-      retryable,
-    ]);
-    expect(told.sort()).toEqual(errorClasses().sort());
-  });
-
-  it('has a code of its own for every class', () => {
-    const codes = errorClasses().map(([code]) => code);
-    expect(codes).toEqual([...new Set(codes)]);
-  });
-
-  /** Read from the sources: class, code and `retryable` of each direct subclass of DiscoBusError. */
-  function errorClasses(): string[][] {
-    const files = readdirSync(join(root, 'lib/errors')).filter((file) => file.endsWith('.errors.ts'));
-    const text = files.map((file) => readDocument(join('lib/errors', file))).join('\n');
-    const classes = text.split(/^export class /m).slice(1);
-    return classes
-      .filter((body) => /^\w+ extends DiscoBusError/.test(body))
-      .map((body) => {
-        const [name] = body.split(' ');
-        const code = /readonly code = '(\w+)'/.exec(body)?.[1] ?? 'no code';
-        const retryable = /readonly retryable: boolean/.test(body) ? 'as it says' : undefined;
-        return [code, name, retryable ?? (/readonly retryable = true/.test(body) ? 'yes' : 'no')];
-      });
-  }
-});
-
-describe('the links of the README', () => {
-  it.each([...readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path]) => path))('%s exists', (path) => {
-    expect(readDocument(path)).not.toBe('');
+  it('begins with an example that loses no order, and runs', () => {
+    const [example] = codeBlocksOf('README.md').filter(({ marks }) => marks.includes('run'));
+    expect(example.code).toContain("delivery: 'at-least-once'");
+    expect(example.code).toMatch(/retry: \{/);
   });
 });

@@ -39,7 +39,7 @@ export interface ServerReport {
 
 /** What a feature lacks. */
 export interface FeatureReport {
-  /** As docs/least-rights.md calls it. */
+  /** As docs/reference/least-rights.md calls it. */
   readonly feature: string;
   /** As `+xadd`, `~disco:x` or `&disco:x`. */
   readonly missing: readonly string[];

@@ -70,7 +70,7 @@ export async function assertRights(
 export function lackingRights(purpose: string, missing: readonly string[]): DriverError {
   const rights = missing.join(' ');
   const cause = Object.assign(new Error(`NOPERM ${rights}`), { name: 'ReplyError' });
-  const text = `The Redis user lacks rights (NOPERM) for ${purpose}: ${rights} (README, "Least rights", has the ACL rules)`;
+  const text = `The Redis user lacks rights (NOPERM) for ${purpose}: ${rights} (docs/reference/least-rights.md has the ACL rules)`;
   return new DriverError(text, { cause, retryable: false });
 }
 
