@@ -7,6 +7,10 @@ const layers = {
   bundling: { lib: ['errors', 'message', 'timing', 'driver'], npm: [] },
   codec: { lib: ['errors', 'message'], npm: [] },
   middleware: { lib: ['errors', 'message', 'timing'], npm: [] },
+  contract: {
+    lib: ['errors', 'message', 'timing', 'driver', 'middleware'],
+    npm: ['@standard-schema/spec'],
+  },
   metrics: { lib: ['errors', 'message', 'timing', 'driver', 'middleware'], npm: [] },
   prometheus: {
     lib: ['errors', 'metrics'],
@@ -19,12 +23,23 @@ const layers = {
   },
   lock: { lib: ['errors', 'timing', 'driver', 'tracing'], npm: [] },
   bus: {
-    lib: ['errors', 'message', 'timing', 'driver', 'bundling', 'codec', 'middleware', 'metrics', 'tracing'],
-    npm: [],
+    lib: [
+      'errors',
+      'message',
+      'timing',
+      'driver',
+      'bundling',
+      'codec',
+      'middleware',
+      'contract',
+      'metrics',
+      'tracing',
+    ],
+    npm: ['@standard-schema/spec'],
   },
   drivers: { lib: ['errors', 'message', 'timing', 'driver'], npm: ['ioredis'] },
   transport: {
-    lib: ['errors', 'message', 'timing', 'driver', 'drivers', 'middleware', 'codec', 'bus'],
+    lib: ['errors', 'message', 'timing', 'driver', 'drivers', 'middleware', 'contract', 'codec', 'bus'],
     npm: ['@nestjs/common', '@nestjs/core', '@nestjs/microservices', 'rxjs'],
   },
   nest: {
@@ -35,6 +50,7 @@ const layers = {
       'driver',
       'codec',
       'middleware',
+      'contract',
       'metrics',
       'tracing',
       'lock',
@@ -122,7 +138,7 @@ module.exports = {
     error(
       'bus-resolved-options-imports',
       { path: resolvedOptions },
-      { path: '^lib/bus/', pathNot: '^lib/bus/(options|connection|wire)/' },
+      { path: '^lib/bus/', pathNot: '^lib/bus/(options|connection|contract|wire)/' },
     ),
     error(
       'drivers-are-strangers',

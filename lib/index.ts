@@ -29,7 +29,6 @@ export type { SubscriptionStatus } from './bus/consume/subscription-status.js';
 export { DiscoBus } from './bus/disco-bus.js';
 export { type BusLogger, type LogEvent, type LogFields, logEvents } from './bus/options/bus-logger.js';
 export type {
-  BacklogOptions,
   BatchOptions,
   BatchSubscribeOptions,
   ConnectionOptions,
@@ -39,11 +38,9 @@ export type {
   PublishLimitOptions,
   PublishOptions,
   PublishReceipt,
-  RetryOptions,
   SubscribeOptions,
-  TopicOptions,
-  WireName,
 } from './bus/options/bus-options.js';
+export type { BacklogOptions, RetryOptions, TopicOptions, WireName } from './contract/topic-options.js';
 export type { DeliveryGuarantee } from './driver/capabilities.js';
 export type { DiscoDriver } from './driver/driver.js';
 export type { DeadLettered, MessagesExpired } from './driver/driver-status.js';
@@ -56,19 +53,23 @@ export type { Duration } from './timing/duration.js';
 // Contract: a topic or request as one value: name, type, policy and schema
 
 export type { ContractClient } from './bus/contract/contract-client.js';
-export {
-  type DefinitionOptions,
-  defineRequest,
-  defineTopic,
-  type RequestDefinition,
-  type RequestDefinitionOptions,
-  type SchemaOptions,
-  type TopicDefinition,
-  type ValidationOptions,
-  type VersionOptions,
-} from './bus/contract/definition.js';
-export type { Contract } from './bus/contract/known-contracts.js';
-export type { Jsonified, Received } from './bus/contract/received.js';
+export { defineRequest, defineTopic } from './contract/define.js';
+export type { Contract, Definition, RequestDefinition, TopicDefinition } from './contract/definition.js';
+export type {
+  DefinitionOptions,
+  RequestDefinitionOptions,
+  SchemaOptions,
+  ValidationOptions,
+  VersionOptions,
+} from './contract/definition-options.js';
+export type {
+  Arrives,
+  Jsonified,
+  Received,
+  ReplyArrives,
+  Unwritable,
+  WrittenKey,
+} from './contract/received.js';
 
 // Requests: a publish that is answered, once or many times
 

@@ -1,3 +1,5 @@
+import type { Contract, Definition, RequestDefinition, TopicDefinition } from '../contract/definition.js';
+import type { Received } from '../contract/received.js';
 import type { DriverCapabilities } from '../driver/capabilities.js';
 import { offersDeadLetters } from '../driver/dead-letters.js';
 import { offersGroupRemoval } from '../driver/group-removal.js';
@@ -18,10 +20,7 @@ import type { SubscriptionStatus } from './consume/subscription-status.js';
 import type { Wanted } from './consume/wanted.js';
 import { checkedReplies } from './contract/checked-replies.js';
 import { type ContractClient, contractClient } from './contract/contract-client.js';
-import type { Definition, RequestDefinition, TopicDefinition } from './contract/definition.js';
-import type { Contract } from './contract/known-contracts.js';
 import type { DefinedPublishOptions } from './contract/outgoing-check.js';
-import type { Received } from './contract/received.js';
 import { BusAdmin } from './operate/bus-admin.js';
 import { DeadLetterQueue } from './operate/dead-letter-queue.js';
 import { type Deed, DeedLog } from './operate/deed-log.js';

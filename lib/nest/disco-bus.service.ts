@@ -4,22 +4,20 @@ import type { BusState, BusStatus } from '../bus/bus-status.js';
 import type { BatchHandler } from '../bus/consume/batch.js';
 import type { Subscription } from '../bus/consume/subscription.js';
 import type { ContractClient } from '../bus/contract/contract-client.js';
-import type { RequestDefinition, TopicDefinition } from '../bus/contract/definition.js';
-import type { Contract } from '../bus/contract/known-contracts.js';
-import type { Received } from '../bus/contract/received.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import type { BusAdmin } from '../bus/operate/bus-admin.js';
 import type { DeadLetterQueue } from '../bus/operate/dead-letter-queue.js';
 import type { Inspector } from '../bus/operate/inspector.js';
 import type {
   BatchSubscribeOptions,
-  HandlerSubscribeOptions,
   MessageHandler,
   PublishOptions,
   PublishReceipt,
   RequestOptions,
   SubscribeOptions,
 } from '../bus/options/bus-options.js';
+import type { Contract, RequestDefinition, TopicDefinition } from '../contract/definition.js';
+import type { Received } from '../contract/received.js';
 import type { LockManager } from '../lock/lock-manager.js';
 import { LocksByKey } from '../lock/locks-by-key.js';
 import type { Duration } from '../timing/duration.js';
@@ -103,11 +101,7 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     payloads: readonly Events[Topic][],
     options?: PublishOptions,
   ): Promise<PublishReceipt[]>;
-  publishBatch(
-    topic: any,
-    payloads: readonly unknown[],
-    options?: PublishOptions,
-  ): Promise<PublishReceipt[]> {
+  publishBatch(topic: any, payloads: any, options?: PublishOptions): Promise<PublishReceipt[]> {
     return this.bus.publishBatch(topic, payloads, options);
   }
 
@@ -145,12 +139,8 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     handler: BatchHandler<Events[keyof Events]>,
     options: BatchSubscribeOptions,
   ): Promise<Subscription>;
-  subscribe(
-    topicOrPattern: any,
-    handler: MessageHandler | BatchHandler,
-    options?: HandlerSubscribeOptions,
-  ): Promise<Subscription> {
-    return this.bus.subscribe(topicOrPattern, handler as BatchHandler, options as BatchSubscribeOptions);
+  subscribe(topic: any, handler: any, options?: any): Promise<Subscription> {
+    return this.bus.subscribe(topic, handler, options);
   }
 
   /** As {@link DiscoBus.deadLetters}: of a topic and group, @default the bus's `service`. Throws TopicInvalidError. */

@@ -1,5 +1,6 @@
-import { busKinds, topicKinds } from '../bus/options/bus-option-kinds.js';
-import type { TopicOptions } from '../bus/options/bus-options.js';
+import { busKinds } from '../bus/options/bus-option-kinds.js';
+import type { TopicOptions } from '../contract/topic-options.js';
+import { topicKinds } from '../contract/topic-options.js';
 import { assertOptions, type Replacements } from '../errors/assert-options.js';
 import {
   aBoolean,

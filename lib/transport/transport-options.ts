@@ -1,6 +1,7 @@
 import type { Deserializer, Serializer } from '@nestjs/microservices';
 import type { DiscoBus } from '../bus/disco-bus.js';
-import type { DiscoBusOptions, SubscribeOptions, TopicOptions } from '../bus/options/bus-options.js';
+import type { DiscoBusOptions, SubscribeOptions } from '../bus/options/bus-options.js';
+import type { TopicOptions } from '../contract/topic-options.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoDriver } from '../driver/driver.js';
 import type { RedisAddress } from '../drivers/redis/redis-address.js';

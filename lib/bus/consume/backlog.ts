@@ -1,5 +1,5 @@
+import type { BacklogOptions } from '../../contract/topic-options.js';
 import type { Delivery } from '../../driver/delivery.js';
-import type { BacklogOptions } from '../options/bus-options.js';
 
 /**
  * The account of what one subscription at most once holds for later, in messages and in bytes: what waits for a free

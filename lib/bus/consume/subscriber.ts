@@ -1,3 +1,4 @@
+import { type Definition, isDefinition } from '../../contract/definition.js';
 import { fromNobodysContext } from '../../driver/async-context.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../../errors/bus.errors.js';
@@ -6,7 +7,6 @@ import { assertTopicOrPattern, isTopicPattern } from '../../message/topic-patter
 import type { HandlerMetrics, TopicMetrics } from '../../metrics/metrics.js';
 import { noopMetrics } from '../../metrics/noop-metrics.js';
 import type { BusStatus } from '../bus-status.js';
-import { type Definition, isDefinition } from '../contract/definition.js';
 import { subscribeKinds } from '../options/bus-option-kinds.js';
 import type { HandlerSubscribeOptions, MessageHandler } from '../options/bus-options.js';
 import { ExpectedSubscriptions } from '../options/expected-subscriptions.js';

@@ -1,5 +1,5 @@
+import type { Definition } from '../../contract/definition.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
-import type { Definition } from '../contract/definition.js';
 import type { HandlerSubscribeOptions, SubscribeOptions } from '../options/bus-options.js';
 import type { ExpectedSubscription } from '../options/expected-subscriptions.js';
 import type { DispatchPolicy } from './dispatch-policy.js';

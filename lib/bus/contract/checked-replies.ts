@@ -1,10 +1,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { RequestDefinition } from '../../contract/definition.js';
+import type { ValidationOptions } from '../../contract/definition-options.js';
+import { parsed } from '../../contract/schema-check.js';
 import { ReplyInvalidError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
 import { isThenable } from '../../middleware/middleware.js';
 import type { ReplyObserver } from '../requests/call.js';
-import type { RequestDefinition, ValidationOptions } from './definition.js';
-import { parsed } from './schema-check.js';
 
 /** Stands in front of `observer` where the replies to a request are to be compared with its schema. */
 export function checkedReplies(

@@ -1,7 +1,7 @@
+import type { Contract } from '../../contract/definition.js';
+import { isDefinition, isRequest, type RequestDefinition } from '../../contract/definition.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import type { RequestOptions } from '../options/bus-options.js';
-import { isDefinition, isRequest, type RequestDefinition } from './definition.js';
-import type { Contract } from './known-contracts.js';
 
 /** The requests of a contract as methods, by the names that the contract gives them. */
 export type ContractClient<C extends Contract> = {

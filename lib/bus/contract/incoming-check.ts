@@ -1,11 +1,12 @@
+import { type Definition, newerOf } from '../../contract/definition.js';
+import { type ValidationOptions } from '../../contract/definition-options.js';
+import { after, parsed, payloadRefusal } from '../../contract/schema-check.js';
+import { VERSION_HEADER, versionOf } from '../../contract/version-header.js';
 import { PayloadInvalidError, UnrecoverableError, VersionUnknownError } from '../../errors/handler.errors.js';
 import { DerivedContext } from '../../middleware/derived-context.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import type { Handler, Middleware } from '../../middleware/middleware.js';
-import { type Definition, newerOf, type ValidationOptions } from './definition.js';
 import type { KnownContracts } from './known-contracts.js';
-import { after, parsed, payloadRefusal } from './schema-check.js';
-import { VERSION_HEADER, versionOf } from './version-header.js';
 
 /** What {@link incomingCheck} goes by. */
 export interface IncomingOptions {

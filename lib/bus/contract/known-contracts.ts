@@ -1,9 +1,12 @@
+import {
+  type Contract,
+  type Definition,
+  isDefinition,
+  isRequest,
+  type RequestDefinition,
+} from '../../contract/definition.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import type { TopicTable } from '../options/topic-table.js';
-import { type Definition, isDefinition, isRequest, type RequestDefinition } from './definition.js';
-
-/** Topics and requests by names of your choice: a plain object that a package can share. */
-export type Contract = Readonly<Record<string, Definition>>;
 
 /**
  * The definitions that a bus knows: those of its contract, and any other from its first use on. From then on the topic follows

@@ -1,8 +1,9 @@
+import type { Definition } from '../../contract/definition.js';
+import type { ValidationOptions } from '../../contract/definition-options.js';
+import { parsed, payloadRefusal } from '../../contract/schema-check.js';
+import { VERSION_HEADER } from '../../contract/version-header.js';
 import { PayloadInvalidError } from '../../errors/handler.errors.js';
 import type { PublishOptions } from '../options/bus-options.js';
-import type { Definition, ValidationOptions } from './definition.js';
-import { parsed, payloadRefusal } from './schema-check.js';
-import { VERSION_HEADER } from './version-header.js';
 
 /** Options of a publish as the bus itself makes them. */
 export interface DefinedPublishOptions extends PublishOptions {

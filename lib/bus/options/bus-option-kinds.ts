@@ -1,5 +1,7 @@
 import { bundlingKinds } from '../../bundling/bundling-driver.js';
 import { compressionKinds } from '../../codec/gzip.codec.js';
+import { aSchema, validationKinds } from '../../contract/definition-options.js';
+import { aGuarantee, type TopicOptions, topicKinds } from '../../contract/topic-options.js';
 import { messageKinds, type Replacements } from '../../errors/assert-options.js';
 import {
   aBoolean,
@@ -24,9 +26,7 @@ import {
 } from '../../errors/option-kinds.js';
 import { isSchema } from '../../middleware/validate.js';
 import { backoffKinds } from '../../timing/backoff.js';
-import type { ValidationOptions } from '../contract/definition.js';
 import type {
-  BacklogOptions,
   BatchOptions,
   ConnectionOptions,
   DiscoBusOptions,
@@ -34,44 +34,9 @@ import type {
   PublishLimitOptions,
   PublishOptions,
   RequestOptions,
-  RetryOptions,
-  TopicOptions,
 } from './bus-options.js';
 
-const aGuarantee = oneOf('at-most-once', 'at-least-once');
-
-const retryKinds: OptionKinds<RetryOptions> = {
-  attempts: aNumber,
-  backoff: options(backoffKinds),
-};
-
-const backlogKinds: OptionKinds<BacklogOptions> = {
-  limit: aNumber,
-  maxBytes: aNumber,
-  overflow: oneOf('drop-new', 'drop-old'),
-};
-
-/** What each of {@link TopicOptions} may be. */
-export const topicKinds: OptionKinds<TopicOptions> = {
-  wire: oneOf('disco', 'go'),
-  delivery: aGuarantee,
-  group: aString,
-  concurrency: aNumber,
-  prefetch: aNumber,
-  retry: orFalse(options(retryKinds)),
-  deadLetter: aBoolean,
-  timeout: aDuration,
-  startFrom: oneOf('beginning', 'new'),
-  orderBy: oneOf('key'),
-  backlog: options(backlogKinds),
-};
-
 const batchKinds: OptionKinds<BatchOptions> = { size: aNumber, linger: aDuration };
-
-export const aSchema: OptionKind = {
-  told: 'a Standard Schema',
-  fits: isSchema,
-};
 
 const middlewares: OptionKind = {
   told: 'an array of functions',
@@ -120,9 +85,6 @@ const publishLimitKinds: OptionKinds<PublishLimitOptions> = {
   messages: aNumber,
   bytes: aNumber,
 };
-
-/** What each of {@link ValidationOptions} may be. */
-export const validationKinds: OptionKinds<ValidationOptions> = { publish: aBoolean, handle: aBoolean };
 
 const connectionKinds: OptionKinds<ConnectionOptions> = {
   wait: aBoolean,

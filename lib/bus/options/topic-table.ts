@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { BacklogOptions, RetryOptions, TopicOptions, WireName } from '../../contract/topic-options.js';
 import type { DeliveryGuarantee } from '../../driver/capabilities.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import {
@@ -9,7 +10,6 @@ import {
 } from '../../message/topic-pattern.js';
 import { type Backoff, resolveBackoff } from '../../timing/backoff.js';
 import { toMilliseconds } from '../../timing/duration.js';
-import type { BacklogOptions, RetryOptions, TopicOptions, WireName } from './bus-options.js';
 
 /** {@link TopicOptions}, checked and complete. */
 export interface ResolvedTopic {

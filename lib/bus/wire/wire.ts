@@ -1,9 +1,10 @@
 import type { Codec } from '../../codec/codec.js';
+import type { WireName } from '../../contract/topic-options.js';
 import type { DeliveryGuarantee } from '../../driver/capabilities.js';
 import type { Delivery } from '../../driver/delivery.js';
 import type { DecodedFrame } from '../../message/frame.js';
 import type { EncodedFrame, OutgoingFrame } from '../../message/outgoing-frame.js';
-import type { PublishOptions, WireName } from '../options/bus-options.js';
+import type { PublishOptions } from '../options/bus-options.js';
 import type { MessageReader } from './message-decoder.js';
 
 /** A copy of `bytes` that shares its memory with nothing else. */

@@ -1,8 +1,8 @@
 import type { Codec } from '../../codec/codec.js';
 import { GoCodec } from '../../codec/go.codec.js';
+import type { WireName } from '../../contract/topic-options.js';
 import type { DeliveryGuarantee } from '../../driver/capabilities.js';
 import type { Clock } from '../../timing/clock.js';
-import type { WireName } from '../options/bus-options.js';
 import { DiscoWire } from './disco-wire.js';
 import { GoWire } from './go-wire.js';
 import type { Wire } from './wire.js';

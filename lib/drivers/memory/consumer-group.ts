@@ -219,10 +219,6 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
     this.again({ entry, attempt: task.attempt + 1, released: task.released }, delayMs);
   }
 
-  releasePart(task: Task, frame: Uint8Array, delayMs: number): void {
-    this.retryPart({ ...task, released: (task.released ?? 0) + 1 }, frame, delayMs);
-  }
-
   bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void {
     const { entry, attempt, settledParts } = task;
     const letter = {

@@ -45,8 +45,6 @@ export interface DeliveryGroup {
   again(task: Task, delayMs: number): void;
   /** Takes up `frame`, a part of the task's bundle, as a task of its own after `delayMs`. */
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void;
-  /** The same, and the attempt is no fault of the message. */
-  releasePart(task: Task, frame: Uint8Array, delayMs: number): void;
   /** Keeps the task's frame as a dead letter, but for the parts that are settled, or `part` of its bundle alone. */
   bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void;
 }
@@ -135,11 +133,11 @@ export class LogDelivery implements MemberDelivery {
   }
 
   release(delayMs: number, part?: DeliveryPart): Promise<void> {
+    const released = (this.task.released ?? 0) + 1;
     if (part !== undefined) {
-      if (this.settlePart(part)) this.group.releasePart(this.task, part.frame, delayMs);
+      if (this.settlePart(part)) this.group.retryPart({ ...this.task, released }, part.frame, delayMs);
     } else if (this.settle()) {
-      const { released = 0 } = this.task;
-      this.group.again({ ...this.nextTask(), released: released + 1 }, delayMs);
+      this.group.again({ ...this.nextTask(), released }, delayMs);
     }
     return done;
   }

@@ -1,14 +1,14 @@
 import type { ModuleRef } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import type { DiscoBatchContext } from '../../bus/consume/batch.js';
+import { subscribeKinds } from '../../bus/options/bus-option-kinds.js';
+import type { BatchOptions, HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
 import {
   type Definition,
   isDefinition,
   type RequestDefinition,
   type TopicDefinition,
-} from '../../bus/contract/definition.js';
-import { subscribeKinds } from '../../bus/options/bus-option-kinds.js';
-import type { BatchOptions, HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
+} from '../../contract/definition.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { aString, type OptionKinds, oneOf } from '../../errors/option-kinds.js';

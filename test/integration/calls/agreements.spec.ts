@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import type { BusStatus } from '../../../lib/bus/bus-status.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
-import type { TopicOptions } from '../../../lib/bus/options/bus-options.js';
+import type { TopicOptions } from '../../../lib/contract/topic-options.js';
 import type { DiscoDriver } from '../../../lib/driver/driver.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';
 import { Inbox } from '../../unit/bus/support.js';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { defineRequest, defineTopic } from '../../../lib/bus/contract/definition.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import type { DiscoBusOptions } from '../../../lib/bus/options/bus-options.js';
+import { defineRequest, defineTopic } from '../../../lib/contract/define.js';
 import type { DiscoDriver } from '../../../lib/driver/driver.js';
 import { Inbox, KeepingLogger } from '../../unit/bus/support.js';
 import { engines, useEngines } from '../calls/engines.js';
@@ -35,7 +35,13 @@ const invalid = { code: 'DISCO_UNRECOVERABLE', problems: [expect.stringMatching(
 
 describe.each(engines)('A topic as one value on $name', ({ driver }) => {
   it('is published, handled as its schema makes it, and follows its policy', async () => {
-    const created = defineTopic(name, { schema: order, orderBy: 'key', key: ({ id }) => id, prefetch: 0, concurrency: 3 });
+    const created = defineTopic(name, {
+      schema: order,
+      orderBy: 'key',
+      key: ({ id }) => id,
+      prefetch: 0,
+      concurrency: 3,
+    });
     const bus = await started(driver());
     const inbox = new Inbox<unknown>();
     await bus.subscribe(created, ({ at }, { headers }) =>

@@ -1,6 +1,6 @@
-import type { TopicOptions } from '../../../lib/bus/options/bus-options.js';
 import { transportAccess } from '../../../lib/bus/transport-access.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
+import type { TopicOptions } from '../../../lib/contract/topic-options.js';
 import { memoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import type { Message } from '../../../lib/message/message.js';
 import { correlation } from '../../../lib/middleware/correlation.js';

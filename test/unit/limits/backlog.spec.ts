@@ -1,7 +1,7 @@
 import { splitFanOut } from '../../../lib/bundling/bundle-delivery.js';
 import { Backlog } from '../../../lib/bus/consume/backlog.js';
 import { LocalRetries } from '../../../lib/bus/consume/local-delivery.js';
-import type { TopicOptions } from '../../../lib/bus/options/bus-options.js';
+import type { TopicOptions } from '../../../lib/contract/topic-options.js';
 import type { Delivery } from '../../../lib/driver/delivery.js';
 import { memoryDriver } from '../../../lib/drivers/memory/index.js';
 import { redisDriver } from '../../../lib/drivers/redis/index.js';

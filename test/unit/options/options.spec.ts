@@ -11,7 +11,7 @@ const misspelt: [EntryPoint, unknown, string][] = [
   [
     'forRoot',
     { retires: 3 },
-    `forRoot: there is no option "retires"; there are driver, service, prefix, defaults, topics, codec, compression, maxMessageSize, publishTimeout, publishLimit, requestTimeout, maxPendingRequests, shutdownTimeout, connection, middleware, bundling, metrics, metricsInterval, tracing, logger, clock, url, registerHandlers, enhancers, transport, lock, name, isGlobal`,
+    `forRoot: there is no option "retires"; there are driver, service, prefix, defaults, topics, codec, contract, validation, compression, maxMessageSize, publishTimeout, publishLimit, requestTimeout, maxPendingRequests, shutdownTimeout, connection, middleware, bundling, metrics, metricsInterval, tracing, logger, clock, url, registerHandlers, enhancers, transport, lock, name, isGlobal`,
   ],
   ['forRoot', { topic: {} }, `forRoot: there is no option "topic"; did you mean "topics"?`],
   [

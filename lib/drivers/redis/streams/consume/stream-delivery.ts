@@ -33,10 +33,7 @@ export interface DeliveryRecords {
 export type DeliveryPhase = 'waiting' | 'handed' | 'over';
 
 /** How often a process died that held the entry: while its handler ran (`crashes`), or before (`deaths`). */
-interface Deaths {
-  readonly crashes: number;
-  readonly deaths: number;
-}
+type Deaths = Pick<StreamEntry, 'crashes' | 'deaths'>;
 
 /** One entry in the hands of this process, until its outcome is recorded. */
 export class StreamDelivery implements Delivery {

@@ -1,4 +1,4 @@
-import type { Headers } from '../../message/headers.js';
+import type { Headers } from '../message/headers.js';
 
 /** Carries the version of a message's payload; absent of version 1. */
 export const VERSION_HEADER = 'x-version';

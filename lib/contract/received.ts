@@ -16,7 +16,8 @@ export type Jsonified<T> = 0 extends 1 & T
             ? { [Index in keyof T]: Jsonified<T[Index]> }
             : { [Key in keyof T as WrittenKey<T, Key>]: Jsonified<T[Key]> };
 
-type Unwritable =
+/** What JSON has no form for. */
+export type Unwritable =
   | bigint
   | symbol
   | Error
@@ -27,7 +28,8 @@ type Unwritable =
   | WeakMap<never, unknown>
   | PromiseLike<unknown>;
 
-type WrittenKey<T, Key extends keyof T> = Key extends symbol
+/** A key that JSON writes: no symbol, and no method's. */
+export type WrittenKey<T, Key extends keyof T> = Key extends symbol
   ? never
   : T[Key] extends ((...args: never[]) => unknown) | symbol
     ? never
@@ -44,3 +46,6 @@ export type Received<T> = [T] extends [Jsonified<T>]
 export type Arrives<Input> = [Jsonified<Input>] extends [Input]
   ? unknown
   : { schema: 'this schema takes values that JSON does not carry, as a Date: let it transform a string' };
+
+/** The same of the schema of a reply. */
+export type ReplyArrives<Input> = Arrives<Input> extends { schema: infer Said } ? { reply: Said } : unknown;

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { PayloadInvalidError } from '../../errors/handler.errors.js';
-import { payloadProblems } from '../../errors/payload-problems.js';
-import { isThenable } from '../../middleware/middleware.js';
+import { PayloadInvalidError } from '../errors/handler.errors.js';
+import { payloadProblems } from '../errors/payload-problems.js';
+import { isThenable } from '../middleware/middleware.js';
 
 /** The error for what a schema refuses: what is wrong with it, field and rule, and never its values. */
 export type Refusal = (problems: readonly string[], cause?: unknown) => Error;
