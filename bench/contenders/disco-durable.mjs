@@ -29,7 +29,10 @@ export async function consumer(options, take) {
   await application(options, [BenchHandler]);
 }
 
-function application({ url, topic = 'bench', metrics = true, metricsInterval, compression }, providers) {
+function application(
+  { url, topic = 'bench', metrics = true, metricsInterval, compression, bundling },
+  providers,
+) {
   const topics = { [topic]: { delivery: 'at-least-once' } };
   const module = class BenchModule {};
   const bus = DiscoBusModule.forRoot({
@@ -37,6 +40,7 @@ function application({ url, topic = 'bench', metrics = true, metricsInterval, co
     metrics,
     metricsInterval,
     compression,
+    bundling,
     topics,
     service: 'bench',
   });

@@ -1,7 +1,7 @@
 // The bench has a package.json of its own, so a bare import would look for the library, Nest and ioredis there.
 // Everything that is compared must run on the repository's one copy of each: it is taken from the root.
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const root = createRequire(new URL('../../package.json', import.meta.url));
@@ -13,4 +13,9 @@ const library = BENCH_LIBRARY ? createRequire(join(BENCH_LIBRARY, 'package.json'
 export function fromRoot(name) {
   const from = /^nestjs-disco-bus(\/|$)/.test(name) ? library : root;
   return import(pathToFileURL(from.resolve(name)).href);
+}
+
+/** A module from inside the built package, by its path there: for what is measured with a part of it taken out. */
+export function fromInside(path) {
+  return import(pathToFileURL(join(dirname(library.resolve('nestjs-disco-bus')), path)).href);
 }

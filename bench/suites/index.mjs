@@ -7,5 +7,6 @@ export const suites = {
   memory: { load: () => import('./memory.mjs'), peers: true },
   growth: { load: () => import('./growth.mjs'), peers: false },
   overhead: { load: () => import('./overhead.mjs'), peers: false },
+  counting: { load: () => import('./counting.mjs'), peers: false },
   start: { load: () => import('./start.mjs'), peers: false },
 };

@@ -1,11 +1,13 @@
 import type { DiscoBus } from '../../lib/bus/disco-bus.js';
-import { ConsumerProcess, Journal } from '../faults/streams-processes.js';
+import { type ConsumerConfig, ConsumerProcess, Journal } from '../faults/streams-processes.js';
 import { until } from '../support/waiting.js';
 import { cliStage } from './support.js';
 
 describe('disco-bus explain', () => {
   const releases: (() => void)[] = [];
+  const workers: ConsumerProcess[] = [];
   afterEach(async () => {
+    await Promise.all(workers.splice(0).map((worker) => worker.kill()));
     for (const release of releases.splice(0)) release();
     await stage.admin.config('SET', 'maxmemory', '0');
   });
@@ -19,6 +21,21 @@ describe('disco-bus explain', () => {
       'its members report that',
       async () => (await bus.inspect.group('orders', 'shop'))?.running === count,
     );
+
+  /** A member of the group in a process of its own, which reads what is there and handles it for a minute. */
+  async function startWorker(config: Partial<ConsumerConfig> = {}) {
+    const journal = new Journal();
+    const worker = ConsumerProcess.start(
+      {
+        ...{ url: stage.server.url, topic: 'orders', group: 'shop', claimAfterMs: 1_000 },
+        ...{ concurrency: 2, prefetch: 0, workMs: 60_000, retryDelayMs: 100, ...config },
+      },
+      journal,
+    );
+    workers.push(worker);
+    await worker.ready;
+    return { worker, journal };
+  }
 
   /** The reasons by name. */
   async function reasons(...args: string[]): Promise<Record<string, { text: string; command?: string }>> {
@@ -85,6 +102,21 @@ describe('disco-bus explain', () => {
     expect(Object.keys(await reasons())).toEqual(['running']);
   });
 
+  it('reading: a member is alive, and about to handle what came', async () => {
+    const bus = await services.start('publisher');
+    const { worker, journal } = await startWorker({ claimAfterMs: 60_000, workMs: 0 });
+    worker.signalWith('SIGSTOP');
+    await bus.publish('orders', { n: 0 });
+    const found = await reasons();
+    expect(Object.keys(found)).toEqual(['reading']);
+    expect(found.reading.text).toMatch(/^Members are alive and look after the group.*nothing hinders them/);
+    expect(journal.begun.size).toBe(0);
+    worker.signalWith('SIGCONT');
+    await until('it is handled', () => journal.done.size === 1);
+    await until('that is settled', async () => (await bus.inspect.group('orders', 'shop'))?.held === 0);
+    expect(Object.keys(await reasons())).toEqual(['nothing']);
+  });
+
   it('retry: it failed, and is due later', async () => {
     const bus = await services.start('shop');
     const fail = () => {
@@ -124,18 +156,41 @@ describe('disco-bus explain', () => {
     expect(found.ordered.text).toMatch(/only shop@.* reads.*; 1 other member stand by/);
   });
 
+  it('dead-member: a process ended with messages in hand', async () => {
+    const bus = await services.start('publisher', { bundling: false });
+    const { worker, journal } = await startWorker();
+    for (const n of [0, 1, 2]) await bus.publish('orders', { n });
+    await until('two are in hand', () => journal.begun.size === 2);
+    expect(Object.keys(await reasons())).not.toContain('dead-member');
+    await worker.kill();
+    expect(worker.signal).toBe('SIGKILL');
+    await until('its death is noticed', async () => 'dead-member' in (await reasons()));
+    const found = await reasons();
+    expect(Object.keys(found)).toEqual(['no-member', 'dead-member']);
+    expect(found['dead-member'].text).toMatch(/not heard of any more hold messages: \S+ \(2\)\./);
+  });
+
+  it('ordered: the one member that read is gone, with messages in hand', async () => {
+    const bus = await services.start('publisher');
+    const { worker, journal } = await startWorker({ orderBy: 'key' });
+    for (const n of [0, 1]) await bus.publish('orders', { n }, { key: 'k' });
+    await until('the first is in hand', () => journal.begun.size === 1);
+    await until('it alone reads', async () => /only \S+ reads/.test((await reasons()).ordered?.text ?? ''));
+    await worker.kill();
+    expect(worker.signal).toBe('SIGKILL');
+    const gone =
+      /^The order of keys is kept, and (\S+), which alone could read, is not heard of since .*another follows/;
+    await until('its turn is over', async () => gone.test((await reasons()).ordered?.text ?? ''));
+    const found = await reasons();
+    expect(Object.keys(found)).toEqual(['no-member', 'dead-member', 'ordered']);
+    const [, reader] = gone.exec(found.ordered.text) ?? [];
+    expect(found['dead-member'].text).toContain(`hold messages: ${reader} (`);
+  });
+
   it('suspect: it may have ended a process, and is tried alone', async () => {
     const claimAfterMs = 1_000;
     const bus = await services.start('shop', { bundling: false }, { streams: { claimAfter: claimAfterMs } });
-    const journal = new Journal();
-    const worker = ConsumerProcess.start(
-      {
-        ...{ url: stage.server.url, topic: 'orders', group: 'shop', claimAfterMs },
-        ...{ concurrency: 2, prefetch: 2, workMs: 60_000, retryDelayMs: 100 },
-      },
-      journal,
-    );
-    await worker.ready;
+    const { worker, journal } = await startWorker({ claimAfterMs, prefetch: 2 });
     for (const n of [0, 1]) await bus.publish('orders', { n });
     await until('both have begun', () => journal.begun.size === 2);
     await worker.kill();
@@ -148,17 +203,26 @@ describe('disco-bus explain', () => {
     );
   });
 
-  it('delayed: it is not due; overdue: nobody moves it', async () => {
+  it('delayed: it is not due', async () => {
     await services.group('orders', 'shop');
     const bus = await services.start('publisher');
     await bus.publish('orders', 1, { delay: '1h' });
     const found = await reasons();
     expect(Object.keys(found)).toEqual(['no-member', 'delayed']);
     expect(found.delayed.text).toMatch(/1 message were published with a delay; .* in (59m|1h)/);
+  });
+
+  it('overdue: whoever published with a delay has ended before it was due', async () => {
+    await services.group('orders', 'shop');
+    const bus = await services.start('publisher');
+    await bus.publish('orders', 1, { delay: '1s' });
     await bus.stop();
-    const [id] = await stage.admin.zrange('disco:{orders}:later', '0', '0');
-    await stage.admin.zadd('disco:{orders}:later', Date.now() - 60_000, id);
-    expect(Object.keys(await reasons())).toEqual(['no-member', 'overdue']);
+    await until('it is due', async () => 'overdue' in (await reasons()));
+    const found = await reasons();
+    expect(Object.keys(found)).toEqual(['no-member', 'overdue']);
+    expect(found.overdue.text).toMatch(
+      /^1 delayed message are due, the first since .*, and nobody moves them/,
+    );
   });
 
   it('full: the topic, or the server', async () => {
@@ -177,5 +241,13 @@ describe('disco-bus explain', () => {
     const found = await reasons();
     expect(found['another-guarantee'].text).toMatch(/"orders" is used at most once by service "ticker"/);
     expect((await cli.run(['explain', 'nothing', 'shop'])).exitCode).toBe(3);
+  });
+
+  it('another guarantee: services use it by its bare name, as programs of the Go library do', async () => {
+    const bus = await services.start('bridge', { topics: { orders: { wire: 'go' } } });
+    await bus.subscribe('orders', () => undefined);
+    const found = await reasons();
+    expect(Object.keys(found)).toEqual(['another-guarantee']);
+    expect(found['another-guarantee'].text).toMatch(/"orders" is used on the wire 'go' by service "bridge"/);
   });
 });

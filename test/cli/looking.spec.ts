@@ -1,3 +1,4 @@
+import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { until } from '../support/waiting.js';
 import { cliStage } from './support.js';
 
@@ -46,6 +47,53 @@ describe('disco-bus topics, topic, groups, lag', () => {
     expect((await cli.ask('topics', 'orders.*')).map(({ topic }: any) => topic)).toEqual(['orders.eu']);
     const there = await cli.ask('--prefix', 'other', 'topics');
     expect(there.map(({ topic }: any) => topic)).toEqual(['elsewhere']);
+  });
+
+  it('list topics at most once, and who uses them, until the last of them has ended', async () => {
+    await orders();
+    const ticker = await services.start('ticker', { topics: { bare: { wire: 'go' } } });
+    await ticker.subscribe('ticks', () => undefined, { delivery: 'at-most-once' });
+    await ticker.subscribe('bare', () => undefined);
+    const watcher = await services.start('watcher');
+    await watcher.publish('ticks', 1, { delivery: 'at-most-once' });
+    const listed = async (...args: string[]) =>
+      (await cli.ask('topics', ...args)).map(({ topic, delivery, bare, usedBy }: any) => {
+        return [topic, delivery, bare, usedBy?.map((by: string) => by.replace(/ \(\w{8}\)$/, ''))];
+      });
+    const ticks = ['ticks', 'at-most-once', false, ['service "ticker"', 'service "watcher"']];
+    await until('both are listed', async () => (await listed()).length === 3);
+    expect(await listed()).toEqual([
+      ['orders', 'at-least-once', undefined, undefined],
+      ['bare', 'at-most-once', true, ['service "ticker"']],
+      ticks,
+    ]);
+    expect(await listed('ticks')).toEqual([ticks]);
+    const { stdout } = await cli.run(['topics']);
+    expect(stdout).toMatch(
+      /^topic +messages[\s\S]*\n\nat most once +by its bare name +used by\nbare +yes +service/,
+    );
+    expect(stdout).toMatch(/^ticks +no +service "ticker" \(\w+\), service "watcher" \(\w+\)$/m);
+    await Promise.all([ticker.stop(), watcher.stop()]);
+    expect(await listed()).toEqual([['orders', 'at-least-once', undefined, undefined]]);
+  });
+
+  it('the list of topics at most once expires, and is struck off as others go on', async () => {
+    const driver = redisDriver({ url: stage.server.url });
+    await driver.connect();
+    const use = (topic: string, holdMs: number) =>
+      driver.agreeOn(topic, { delivery: 'at-most-once' }, 'service "ticker" (1)', holdMs);
+    const listed = () => stage.admin.zrange('disco:channel-topics', '0', '-1');
+    await use('brief', 200);
+    await until('it is listed', async () => (await listed()).includes('brief'));
+    expect(await stage.admin.pttl('disco:channel-topics')).toBeLessThanOrEqual(200);
+    await use('lasting', 60_000);
+    await until('both are listed', async () => (await listed()).length === 2);
+    await until('its use is over', async () => (await stage.admin.exists('disco:{brief}:uses')) === 0);
+    expect((await cli.ask('topics')).map(({ topic }: any) => topic)).toEqual(['lasting']);
+    await use('lasting', 60_000);
+    await until('it is struck off', async () => (await listed()).join() === 'lasting');
+    expect(await stage.admin.pttl('disco:channel-topics')).toBeGreaterThan(200);
+    await driver.close();
   });
 
   it('lag ends with 6 when a group is further behind than that', async () => {

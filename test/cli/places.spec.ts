@@ -1,8 +1,11 @@
 import { Redis } from 'ioredis';
+import { DiscoBus } from '../../lib/bus/disco-bus.js';
+import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { SelfSigned } from '../support/certificate.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { RedisSentinel } from '../support/redis-sentinel.js';
 import { freePort, RedisServer } from '../support/redis-server.js';
+import { until } from '../support/waiting.js';
 import { CommandLine } from './support.js';
 
 const cli = new CommandLine(() => ({}));
@@ -83,6 +86,30 @@ describe('disco-bus on a Cluster', () => {
     );
     expect(await told(['topics', '--url', url, '--cluster', '--sentinel', 'x'])).toMatch(/^2 .*only one of/);
     expect(await told(['topics', '--url', '/tmp/redis.sock', '--cluster'])).toMatch(/^2 .*one server/);
+  });
+
+  it('lists topics at most once of all nodes, and who uses them', async () => {
+    const nodes = cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+    const bus = new DiscoBus({
+      driver: redisDriver({ cluster: { nodes } }),
+      service: 'ticker',
+      logger: { log() {}, warn() {}, error() {} },
+    });
+    await bus.start();
+    const names = ['ticks.a', 'ticks.b', 'ticks.c', 'ticks.d'];
+    const admin = new Redis(cluster.nodes[0].url);
+    const slots = await Promise.all(names.map((name) => admin.cluster('KEYSLOT', `disco:{${name}}:uses`)));
+    admin.disconnect();
+    // Each of three primaries has a third of the slots.
+    expect(new Set(slots.map((slot) => Math.floor(slot / 5_462))).size).toBeGreaterThan(1);
+    for (const name of names) await bus.subscribe(name, () => undefined, { delivery: 'at-most-once' });
+    const listed = () => cli.ask('topics', 'ticks.*', '--url', cluster.nodes[0].url, '--cluster');
+    await until('all are listed', async () => (await listed()).length === names.length);
+    const found = await listed();
+    await bus.stop();
+    expect(found.map(({ topic }: any) => topic)).toEqual(names);
+    for (const { usedBy } of found) expect(usedBy).toEqual([expect.stringMatching(/^service "ticker" \(/)]);
+    expect(await listed()).toEqual([]);
   });
 });
 

@@ -34,6 +34,7 @@ await bus.subscribe(
     delivery: 'at-least-once',
     concurrency: config.concurrency,
     prefetch: config.prefetch,
+    orderBy: config.orderBy,
     retry: { attempts: 5, backoff: { type: 'fixed', delay: config.retryDelayMs, jitter: false } },
   },
 );

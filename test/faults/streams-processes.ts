@@ -12,6 +12,8 @@ export interface ConsumerConfig {
   readonly prefetch: number;
   readonly workMs: number;
   readonly retryDelayMs: number;
+  /** Whether the order of keys is kept. */
+  readonly orderBy?: 'key';
 }
 
 /** What a consumer process tells. */

@@ -1,4 +1,6 @@
 import { liveMembers, type TopicInspection } from '../../driver/inspection.js';
+import type { ChannelUse } from '../../drivers/redis/diagnosis/channel-uses.js';
+import { topicMatcher } from '../../message/topic-pattern.js';
 import { type Command, positional, writeArgs } from '../command.js';
 import { CommandFailure, exitCodes } from '../exit-codes.js';
 import { lagOf, lookAt } from '../looking.js';
@@ -9,6 +11,7 @@ import { nextLook, watchArgs, watched } from '../watching.js';
 /** A topic as the list shows it. */
 interface TopicRow {
   readonly topic: string;
+  readonly delivery: 'at-least-once';
   readonly messages: number;
   readonly exact: boolean;
   readonly oldestAt?: number;
@@ -44,10 +47,16 @@ const columns: readonly Column<TopicRow>[] = [
   },
 ];
 
+const channelColumns: readonly Column<ChannelUse>[] = [
+  { name: 'at most once', of: ({ topic }) => topic },
+  { name: 'by its bare name', of: ({ bare }) => (bare ? 'yes' : 'no') },
+  { name: 'used by', of: ({ usedBy }) => usedBy.join(', ') },
+];
+
 const list: Command = {
-  summary: 'Lists topics that are stored, with how much waits in each.',
+  summary: 'Lists topics: what waits in those that are stored, and who uses the others.',
   details:
-    'Counts are messages; "~" marks an estimate. lag is what the slowest group has still to handle. Topics that are\npublished at most once are stored nowhere, and so not listed.',
+    'Counts are messages; "~" marks an estimate. lag is what the slowest group has still to handle. Of topics at most once\nnothing is stored: they are listed while services use them.',
   examples: ['topics', "topics 'orders.*' --json"],
   args: { pattern: positional('Only those that it matches, as orders.*', false), ...watchArgs },
   run: (run) => watched(run, () => show(run)),
@@ -81,16 +90,27 @@ async function purge(run: Run): Promise<void> {
 }
 
 async function show(run: Run): Promise<undefined> {
-  const { topics: found, unreadable } = await lookAt(run, run.given.text('pattern'));
+  const pattern = run.given.text('pattern');
+  const { topics: found, unreadable } = await lookAt(run, pattern);
+  const { driver } = await run.session();
+  const channels = await driver
+    .diagnosis()
+    .channels.list(pattern === undefined ? () => true : topicMatcher(pattern));
   const rows = found.map(rowOf);
   nextLook(run);
-  run.show([...rows, ...unreadable], () => table(columns, rows, run.terminal.paint));
+  const told = channels.map((channel) => ({ ...channel, delivery: 'at-most-once' }));
+  run.show([...rows, ...told, ...unreadable], () => {
+    const { paint } = run.terminal;
+    const stored = table(columns, rows, paint);
+    return channels.length === 0 ? stored : `${stored}\n\n${table(channelColumns, channels, paint)}`;
+  });
 }
 
 function rowOf({ groups, ...topic }: TopicInspection): TopicRow {
   const { topic: name, at, messages, exact, oldestAt, delayed, overdue, published } = topic;
   return {
     topic: name,
+    delivery: 'at-least-once',
     messages,
     exact,
     oldestAt,

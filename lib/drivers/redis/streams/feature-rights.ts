@@ -65,7 +65,7 @@ export const featureCommands = {
   removal: union(commandsOf(group.removeGroupScript, group.censusScript, topics.livePatternsScript), [
     'ZREM',
   ]),
-  agreements: union(commandsOf(topics.agreementScript), ['ZREM']),
+  agreements: union(commandsOf(topics.agreementScript, topics.listChannelScript), ['ZREM']),
   inspection: union(commandsOf(inspectScript), ['ZSCAN']),
   /** Choosing the process that reads the numbers of groups for the metrics, beside `inspection`. */
   watching: commandsOf(topics.takeWatchScript, topics.leaveWatchScript),

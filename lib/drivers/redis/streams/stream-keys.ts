@@ -8,6 +8,8 @@ export class StreamKeys {
   readonly topics: string;
   /** A hash: `group pattern` by when its subscribers last noted it; kept for 30 days as well. */
   readonly patterns: string;
+  /** A sorted set: topics that are used at most once, by until when; gone two minutes after the last of them was used. */
+  readonly channelTopics: string;
   /** The channel where topics are announced; topics of that name are reserved. */
   readonly topicNews: string;
   /** A stream: what operators did. */
@@ -17,6 +19,7 @@ export class StreamKeys {
   constructor(prefix: string) {
     this.head = prefix === '' ? '' : `${prefix}:`;
     this.topics = `${this.head}stream-topics`;
+    this.channelTopics = `${this.head}channel-topics`;
     this.patterns = `${this.head}stream-patterns`;
     this.audit = `${this.head}audit`;
     this.topicNews = `${this.head}disco:stream-topics`;

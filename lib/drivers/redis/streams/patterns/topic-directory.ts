@@ -6,6 +6,7 @@ import {
   agreementScript,
   announceScript,
   hearPatternsScript,
+  listChannelScript,
   livePatternsScript,
   tidyScript,
 } from '../scripts/topic-scripts.js';
@@ -19,6 +20,7 @@ const tidyTopics = new StreamScript(tidyScript);
 const hearPatterns = new StreamScript(hearPatternsScript);
 const livePatterns = new StreamScript(livePatternsScript);
 const agreement = new StreamScript(agreementScript);
+const listChannel = new StreamScript(listChannelScript);
 
 /** Names fetched in one call. */
 const LISTED_AT_ONCE = 1_000;
@@ -29,7 +31,7 @@ const SILENT_MS = 60_000;
 /** A publisher announces a topic in use again after this time, in case the directory was lost. */
 const AGAIN_MS = 30_000;
 /** How a use is written: the scripts compare the letters. */
-const letters = { least: 'L', most: 'M', bare: 'B' } as const;
+export const letters = { least: 'L', most: 'M', bare: 'B' } as const;
 /** A Cluster client is connected within this time, or the question how a topic is used fails. */
 const CLUSTER_READY_MS = 2_000;
 /** Topics that are released in one turn. */
@@ -174,6 +176,12 @@ export async function agreeOnTopic(
   // The client of a Cluster is made with the first question.
   const asked = clustered ? persistFor(publish, ask, CLUSTER_READY_MS) : publish.run(ask);
   const others = (await asked) as string[];
+  if (others.length === 0 && use.delivery === 'at-most-once' && holdMs > 0) {
+    // By itself, as the list may be on another node. Nobody waits for it: whoever goes on using the topic lists it again.
+    const list = (client: StreamClient) =>
+      listChannel.run(client, [names.channelTopics], [topic, Math.ceil(holdMs)]);
+    publish.run(list).catch(() => undefined);
+  }
   return others.length === 0 ? undefined : dissent(others);
 }
 

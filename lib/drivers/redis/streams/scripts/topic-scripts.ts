@@ -78,6 +78,19 @@ return live
 `;
 
 /**
+ * Lists a topic that somebody uses at most once, and strikes off those that nobody has listed for as long.
+ *
+ * KEYS: list. ARGV: topic, ms that the use counts.
+ */
+export const listChannelScript =
+  lua.nowFunction +
+  `
+redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. text(now))
+`;
+
+/**
  * Notes that somebody uses a topic, unless others use it otherwise.
  *
  * KEYS: uses of the topic, its stream. ARGV: `L` for at least once, `M` for at most once, `B` for at most once by the bare name;
