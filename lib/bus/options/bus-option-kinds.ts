@@ -1,7 +1,7 @@
 import { bundlingKinds } from '../../bundling/bundling-driver.js';
 import { compressionKinds } from '../../codec/gzip.codec.js';
 import { aSchema, validationKinds } from '../../contract/definition-options.js';
-import { aGuarantee, type TopicOptions, topicKinds } from '../../contract/topic-options.js';
+import { aGuarantee, topicKinds } from '../../contract/topic-options.js';
 import { messageKinds, type Replacements } from '../../errors/assert-options.js';
 import {
   aBoolean,
@@ -19,13 +19,10 @@ import {
   having,
   type OptionKind,
   type OptionKinds,
-  oneOf,
   options,
   optionsByName,
   orFalse,
 } from '../../errors/option-kinds.js';
-import { isSchema } from '../../middleware/validate.js';
-import { backoffKinds } from '../../timing/backoff.js';
 import type {
   BatchOptions,
   ConnectionOptions,

@@ -10,7 +10,6 @@ import type { Metrics } from '../../metrics/metrics.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import type { Middleware } from '../../middleware/middleware.js';
 import type { StandardSchema } from '../../middleware/validate.js';
-import type { BackoffOptions } from '../../timing/backoff.js';
 import type { Clock } from '../../timing/clock.js';
 import type { Duration } from '../../timing/duration.js';
 import type { Tracing } from '../../tracing/tracing.js';
