@@ -122,9 +122,9 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
       this.place({ ...method, options: made });
     }
     this.tellGlobals();
-    for (const each of this.placed) {
-      this.logger.log(each.line);
-      this.tools.insert(each);
+    for (const { line, handler, bus, declared } of this.placed) {
+      this.logger.log(line);
+      this.tools.insert(handler, bus.name, declared);
     }
     const subscribing = this.placed.map((each) => ({ each, bus: each.bus, live: this.subscribe(each) }));
     const now = subscribing.filter(({ bus }) => bus.service.state !== 'connecting');

@@ -1,9 +1,10 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer, SerializedGraph } from '@nestjs/core';
+import type { DeclaredSubscription } from '../../bus/consume/subscription.js';
 import type { MessageHandler } from '../../bus/options/bus-options.js';
 import { callGuest } from '../../errors/guest.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
-import type { PlacedHandler } from './handler-registrar.js';
+import type { HandlerMethod } from './handler-explorer.js';
 
 /** As that of the transport, which need not be installed. */
 const DISCO_BUS = Symbol.for('DISCO_BUS');
@@ -80,8 +81,7 @@ export class NestTools implements OnModuleInit {
   }
 
   /** Puts a handler into the graph, as Nest does with those of microservices. Nothing, where no graph is kept. */
-  insert({ handler, bus, declared }: PlacedHandler): void {
-    const { type, method, wrapper } = handler;
+  insert({ type, method, wrapper }: HandlerMethod, bus: string, declared: DeclaredSubscription): void {
     if (this.graph.getNodeById(wrapper.id) === undefined) return;
     const { topic, group, delivery } = declared;
     const entrypoint = {
@@ -92,7 +92,7 @@ export class NestTools implements OnModuleInit {
       classNodeId: wrapper.id,
       metadata: {
         ...{ key: topic, transportId: DISCO_BUS.description, patterns: [topic], isEventHandler: true },
-        ...{ bus: bus.name, topic, guarantee: delivery },
+        ...{ bus, topic, guarantee: delivery },
         ...(delivery === 'at-least-once' && { group }),
       },
     };
