@@ -40,6 +40,38 @@ export function guardedGuest<Guest extends object>(
   return guarded as Guest;
 }
 
+/**
+ * What `make` answers, where that is a part of `guest`: an object with the method `needs`. Anything else, as a promise, which
+ * comes too late, is left out and told as a fault of the guest; a rejection ends here.
+ */
+export function partOfGuest<Part extends object>(
+  guest: object,
+  what: string,
+  needs: keyof Part & string,
+  make: () => Part | undefined,
+): Part | undefined {
+  let part: Part | undefined;
+  callGuest(guest, what, () => {
+    const answer = make();
+    if (typeof Object(answer)[needs] === 'function') part = answer;
+    else return refused(guest, what, answer, `an object with the method "${needs}"`);
+  });
+  return part;
+}
+
+/** Whether `answer` is a promise, where one comes too late. It is told as a fault of `guest`, with what was `wanted`. */
+export function isLate(guest: object, what: string, answer: unknown, wanted: string): boolean {
+  if (typeof Object(answer).then !== 'function') return false;
+  watch(guest, what, refused(guest, what, answer, wanted));
+  return true;
+}
+
+function refused(guest: object, what: string, answer: unknown, wanted: string): unknown {
+  const given = typeof Object(answer).then === 'function' ? 'a promise' : `a value of type ${typeof answer}`;
+  tellOnce(guest, () => `${what} answered ${given} and not ${wanted}; it is left out`);
+  return answer;
+}
+
 /** A guest may be asynchronous: nobody waits for it, and its rejection ends here. */
 function watch(guest: object, what: string, result: unknown): void {
   const { then } = Object(result) as { then?: unknown };
@@ -47,14 +79,17 @@ function watch(guest: object, what: string, result: unknown): void {
 }
 
 function tell(guest: object, what: string, error: unknown): void {
+  tellOnce(guest, () => {
+    const text = isError(error) ? `${error.name}: ${error.message}` : `a value of type ${typeof error}`;
+    return `${what} threw, which changes nothing: ${text.slice(0, 300)}`;
+  });
+}
+
+function tellOnce(guest: object, text: () => string): void {
   if (told.has(guest)) return;
   told.add(guest);
   try {
-    const text = isError(error) ? `${error.name}: ${error.message}` : `a value of type ${typeof error}`;
-    process.emitWarning(`${what} threw, which changes nothing: ${text.slice(0, 300)}`, {
-      type: 'DiscoBusWarning',
-      code: 'DISCO_GUEST',
-    });
+    process.emitWarning(text(), { type: 'DiscoBusWarning', code: 'DISCO_GUEST' });
   } catch {
     // Nobody is left to be told.
   }

@@ -1,5 +1,4 @@
-import { types } from 'node:util';
-import { callGuest, guardedGuest } from '../errors/guest.js';
+import { guardedGuest, partOfGuest } from '../errors/guest.js';
 import type { GroupMetrics, HandlerMetrics, Metrics, TopicMetrics } from './metrics.js';
 import { noopMetrics } from './noop-metrics.js';
 
@@ -24,21 +23,13 @@ const moreOfTopics = ['requested', 'plainSize'] as const satisfies readonly (key
 
 const methods = ['lockOperation', 'lockWaited', 'lockHeld', 'lockLost', 'connection'] as const;
 
-/** `metrics` as a guest: what it throws changes nothing, and is told once. What it does without does nothing. */
+/** `metrics` as a guest: what it throws or answers wrongly changes nothing, and is told once. What it does without does nothing. */
 export function guardedMetrics(metrics: Metrics): CompleteMetrics {
   if (metrics === noopMetrics) return noopMetrics;
-  const made = <Part extends object>(what: string, make: () => Part | undefined): Part | undefined => {
-    let part: Part | undefined;
-    callGuest(metrics, what, () => {
-      part = make();
-      // What comes later comes too late.
-      return types.isPromise(part) ? part : undefined;
-    });
-    return types.isPromise(part) ? undefined : part;
-  };
   const topic = (name: string): Required<TopicMetrics> => {
-    const own = made('metrics.topic', () => metrics.topic(name));
-    if (!own) return noopMetrics.topic(name);
+    const own = partOfGuest<TopicMetrics>(metrics, 'metrics.topic', 'published', () => metrics.topic(name));
+    // Another one than that of who measures nothing at all: its handlers are measured.
+    if (!own) return { ...noopMetrics.topic(name) };
     const more = moreOfTopics.filter((each) => own[each] !== undefined);
     return {
       ...noopMetrics.topic(name),
@@ -46,13 +37,15 @@ export function guardedMetrics(metrics: Metrics): CompleteMetrics {
     };
   };
   const handler = (...labels: [topic: string, group: string, handler: string]): HandlerMetrics => {
-    const own = made('metrics.handler', () => metrics.handler?.(...labels));
+    const make = metrics.handler && (() => metrics.handler!(...labels));
+    const own = make && partOfGuest<HandlerMetrics>(metrics, 'metrics.handler', 'processed', make);
     return own
       ? guardedGuest(own, 'metrics.handler', ['processed'], metrics)
       : noopMetrics.handler(...labels);
   };
   const group = (...labels: [topic: string, group: string]): GroupMetrics => {
-    const own = made('metrics.group', () => metrics.group?.(...labels));
+    const make = metrics.group && (() => metrics.group!(...labels));
+    const own = make && partOfGuest<GroupMetrics>(metrics, 'metrics.group', 'set', make);
     return own ? guardedGuest(own, 'metrics.group', ['set'], metrics) : noopMetrics.group(...labels);
   };
   const waiters = metrics.lockWaiters ? guardedGuest(metrics, 'metrics', ['lockWaiters']) : noopMetrics;

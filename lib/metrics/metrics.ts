@@ -73,7 +73,10 @@ export interface GroupMetrics {
   set(numbers: GroupNumbers | undefined): void;
 }
 
-/** Where measurements go. Implementations must be quick and must not throw. */
+/**
+ * Where measurements go. Implementations must be quick; what they throw changes nothing, and is told once as a process warning, as
+ * is an answer of `topic`, `handler` or `group` that is no such object: a promise comes too late.
+ */
 export interface Metrics {
   /** `topic` is a declared topic or pattern, never a name off the wire: the number of distinct ones is bounded. */
   topic(topic: string): TopicMetrics;

@@ -6,6 +6,7 @@ import { EventRegistrar } from './handlers/event-registrar.js';
 import { HandlerExplorer } from './handlers/handler-explorer.js';
 import { HandlerRegistrar } from './handlers/handler-registrar.js';
 import { HandlerRunner } from './handlers/handler-runner.js';
+import { NestTools } from './handlers/nest-tools.js';
 import { DiscoHealth } from './health/disco-health.js';
 import { LockedInstances } from './locks/locked-instances.js';
 
@@ -43,6 +44,7 @@ export class BusDrainModule {}
     HandlerExplorer,
     HandlerRunner,
     HandlerRegistrar,
+    NestTools,
     EventRegistrar,
     DiscoHandlers,
     DiscoHealth,

@@ -1,4 +1,4 @@
-import { callGuest } from '../errors/guest.js';
+import { callGuest, isLate, partOfGuest } from '../errors/guest.js';
 import { toHeaders } from '../message/headers.js';
 import type { Trace, TracedOperation, TraceOutcome, Tracing } from './tracing.js';
 
@@ -6,10 +6,7 @@ import type { Trace, TracedOperation, TraceOutcome, Tracing } from './tracing.js
 export function guardedTracing(tracing: Tracing): Tracing {
   return {
     begin: (operation) => {
-      let trace: Trace | undefined;
-      callGuest(tracing, 'tracing.begin', () => {
-        trace = tracing.begin(operation);
-      });
+      const trace = partOfGuest<Trace>(tracing, 'tracing.begin', 'run', () => tracing.begin(operation));
       return new GuardedTrace(tracing, trace, operation);
     },
   };
@@ -29,6 +26,7 @@ class GuardedTrace implements Trace {
     let headers: Readonly<Record<string, string>> | undefined;
     callGuest(this.owner, 'tracing.headers', () => {
       const given = this.trace?.headers(index);
+      if (isLate(this.owner, 'tracing.headers', given, 'headers')) return;
       headers = given && toHeaders(given);
     });
     return headers;

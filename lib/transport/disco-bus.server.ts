@@ -13,6 +13,7 @@ import { HandlerCalls, type HandlerCallsHost } from './handler-calls.js';
 import { InstancePresence } from './instance-presence.js';
 import { WHERE_HEADER } from './packet.js';
 import { everyTopic, instanceTopic, oneLabel, subscriptionOfRoute, topicOfRoute } from './pattern-topic.js';
+import { RequestLog } from './request-log.js';
 import { expectShutdownHooks } from './shutdown-hooks.js';
 import { type StatusEvents, StatusRelay, type TransportStatus } from './status-relay.js';
 import { assertServerOptions } from './transport-option-kinds.js';
@@ -133,7 +134,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const bus = await this.source.open((made) => this.relay.attach(made));
     // The module of a shared bus goes on without a connection, and so does its server, which is live when there is one.
     await bus.firstConnection();
-    const calls = new HandlerCalls(this.host());
+    const calls = new HandlerCalls(this.host(bus));
     const opening: Promise<Subscription>[] = [];
     const answers = [...this.messageHandlers.values()].some((handler) => requestHandler(handler));
     if (answers) await transportAccess(bus).prepareToRespond();
@@ -214,14 +215,14 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     return bus.subscribe(topic, handle, { name, ...this.options().eventOptions, ...extras, delivery });
   }
 
-  private host(): HandlerCallsHost {
+  private host(bus: DiscoBus): HandlerCallsHost {
     return {
       transportId: this.transportId,
       serializer: this.options().serializer && this.serializer,
       deserializer: this.deserializer,
       readsPlainly: this.options().deserializer === undefined,
       hooked: () => this.hooked,
-      logger: this.logger,
+      log: new RequestLog(transportAccess(bus).logger),
       onStart: (id, context, done) => this.onProcessingStartHook(id as never, context, done),
       onEnd: (id, context) => this.onProcessingEndHook?.(id as never, context),
       toObservable: (result) => this.transformToObservable(result),

@@ -1,4 +1,3 @@
-import type { LoggerService } from '@nestjs/common';
 import {
   type ConsumerDeserializer,
   type ConsumerSerializer,
@@ -8,7 +7,6 @@ import {
 } from '@nestjs/microservices';
 import { isObservable, lastValueFrom, type Observable, Subscription as RxSubscription } from 'rxjs';
 import { finalize } from 'rxjs/operators';
-import { errorLine } from '../bus/options/bus-logger.js';
 import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
 import { callGuest } from '../errors/guest.js';
@@ -20,6 +18,7 @@ import { incomingPacket, PACKET_HEADER, PATTERN_HEADER, readMetadata } from './p
 import { isWildcard, routeOfTopic } from './pattern-topic.js';
 import { decisiveFailure, payloadRefusal } from './pipe-failures.js';
 import { ReplyPump } from './reply-pump.js';
+import type { RequestLog, ToldRequest } from './request-log.js';
 import { INTERNAL_ERROR, tellableFailure } from './tellable-failure.js';
 
 /** What handler calls need of their server. */
@@ -32,7 +31,7 @@ export interface HandlerCallsHost {
   readonly readsPlainly: boolean;
   /** Whether somebody has set a processing hook. */
   hooked(): boolean;
-  readonly logger: LoggerService;
+  readonly log: RequestLog;
   onStart(transportId: unknown, context: DiscoBusContext, done: () => Promise<void>): unknown;
   onEnd(transportId: unknown, context: DiscoBusContext): unknown;
   toObservable(result: unknown): Observable<unknown>;
@@ -94,7 +93,7 @@ export class HandlerCalls {
       const { packet, host } = await this.read(route, payload, context);
       return this.replies(handler, packet, host);
     } catch (error) {
-      this.host.logger.error(`A request to "${route}" could not be read: ${errorLine(error)}`);
+      this.host.log.unreadable({ pattern: patternOf(route, context), message: context.message }, error);
       return new ReplyStream((sink) => {
         sink.fail(INTERNAL_ERROR);
         return undefined;
@@ -116,14 +115,11 @@ export class HandlerCalls {
   ): (() => void) | undefined {
     let replies: RxSubscription | undefined;
     let stopped = false;
-    const failed = (error: unknown) => {
-      this.host.logger.error(error);
-      sink.fail(INTERNAL_ERROR);
-    };
+    const failed = (error: unknown) => this.failed(sink, told, error);
     const answered = (result: unknown) => {
       if (stopped) return;
       if (!isObservable(result)) answerOnce(sink, result);
-      else replies = result.subscribe(new ReplyPump(sink, undefined, undefined, this.failureTeller(told)));
+      else replies = result.subscribe(this.pump(sink, told));
     };
     handler(data, told).then(answered, failed);
     return () => {
@@ -138,7 +134,7 @@ export class HandlerCalls {
     packet: IncomingRequest,
     host: DiscoBusContext,
   ): () => void {
-    const pump = new ReplyPump(sink, this.host.serializer, packet.id, this.failureTeller(host));
+    const pump = this.pump(sink, host, this.host.serializer, packet.id);
     const replies = new RxSubscription();
     const work = async () => {
       const replies$ = this.host.toObservable(await handler(packet.data, host));
@@ -147,21 +143,31 @@ export class HandlerCalls {
         replies.add(replies$.pipe(finalize(resolve)).subscribe(pump));
       });
     };
-    this.within(host, work).catch((error) => {
-      this.host.logger.error(error);
-      sink.fail(INTERNAL_ERROR);
-    });
+    this.within(host, work).catch((error) => this.failed(sink, host, error));
     return () => replies.unsubscribe();
   }
 
-  /** Nest's log names the exception of a pipe and not what is wrong with the payload. */
-  private failureTeller(context: DiscoBusContext): (thrown: unknown) => unknown {
-    return (thrown) => {
-      const failure = DiscoBusContext.failureOf(context);
-      const refusal = failure && payloadRefusal(failure.error);
-      if (refusal) this.host.logger.warn(`A request to "${context.getPattern()}": ${errorLine(refusal)}`);
-      return tellableFailure(thrown, refusal);
-    };
+  private failed(sink: ReplySink, context: DiscoBusContext, error: unknown): void {
+    this.host.log.failed(toldRequest(context), error);
+    sink.fail(INTERNAL_ERROR);
+  }
+
+  private pump(
+    sink: ReplySink,
+    context: DiscoBusContext,
+    serializer?: ConsumerSerializer,
+    id?: unknown,
+  ): ReplyPump {
+    const { log } = this.host;
+    return new ReplyPump(sink, serializer, id, {
+      tellable: (thrown) => {
+        const failure = DiscoBusContext.failureOf(context);
+        const refusal = failure && payloadRefusal(failure.error);
+        if (refusal) log.refused(toldRequest(context), refusal);
+        return tellableFailure(thrown, refusal);
+      },
+      unwritten: (error) => log.unanswered(toldRequest(context), error),
+    });
   }
 
   private async read(
@@ -199,6 +205,10 @@ export class HandlerCalls {
       Promise.resolve(this.host.onStart(transportId, context, done)).catch(reject);
     });
   }
+}
+
+function toldRequest(context: DiscoBusContext): ToldRequest {
+  return { pattern: context.getPattern(), message: context.getMessage() };
 }
 
 function asError(error: unknown): Error {

@@ -2,6 +2,14 @@ import type { Serializer } from '@nestjs/microservices';
 import type { ReplySink } from '../bus/requests/reply-stream.js';
 import { INTERNAL_ERROR } from './tellable-failure.js';
 
+/** What becomes of failures. */
+export interface ReplyFailures {
+  /** Makes of what was thrown what the client may see. */
+  tellable(thrown: unknown): unknown;
+  /** Is told why the serializer could not write a reply. */
+  unwritten(error: unknown): void;
+}
+
 /**
  * Turns what a handler's Observable emits into replies. A value waits for the rest of its turn: where the end comes with
  * it, both travel as one reply.
@@ -9,15 +17,12 @@ import { INTERNAL_ERROR } from './tellable-failure.js';
 export class ReplyPump {
   private held: { readonly value: unknown } | undefined;
 
-  /**
-   * `serializer`: undefined where the values themselves are sent; `id` names the packet for it; `tellable` makes of what was
-   * thrown what the client may see.
-   */
+  /** `serializer`: undefined where the values themselves are sent; `id` names the packet for it. */
   constructor(
     private readonly sink: ReplySink,
     private readonly serializer: Serializer | undefined,
     private readonly id: unknown,
-    private readonly tellable: (thrown: unknown) => unknown,
+    private readonly failures: ReplyFailures,
   ) {}
 
   readonly next = (value: unknown): void => {
@@ -36,7 +41,7 @@ export class ReplyPump {
 
   readonly error = (thrown: unknown): void => {
     this.flush();
-    const err = this.tellable(thrown);
+    const err = this.failures.tellable(thrown);
     if (this.serializer) this.packet({ err, isDisposed: true });
     else this.sink.fail(err);
   };
@@ -55,7 +60,8 @@ export class ReplyPump {
       const payload = this.serializer?.serialize({ ...packet, id: this.id });
       if (packet.isDisposed) sink.last(payload);
       else sink.value(payload);
-    } catch {
+    } catch (error) {
+      this.failures.unwritten(error);
       sink.fail(INTERNAL_ERROR);
     }
   }

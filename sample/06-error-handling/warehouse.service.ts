@@ -18,4 +18,14 @@ export class WarehouseService {
     if (order.item === 'a slow dance') await pause(60_000, undefined, { signal: context.signal });
     this.logger.log(`order ${order.number} shipped: ${order.item}`);
   }
+
+  /** At least once: tried again, and kept as a dead letter when the last attempt has failed. */
+  @DiscoSubscribe('returns', {
+    delivery: 'at-least-once',
+    schema: Order,
+    retry: { attempts: 2, backoff: { type: 'fixed', delay: 50 } },
+  })
+  takeBack(@DiscoPayload() order: Order): never {
+    throw new Error(`no shelf for ${order.item}`);
+  }
 }

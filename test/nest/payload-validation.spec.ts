@@ -230,7 +230,7 @@ describe.each(drivers)('A payload that a pipe refuses, on $driver', ({ url }) =>
   it.each(refusing)('of a request is told to who asked: $name', async ({ pipe, told }) => {
     const { client, log } = await start(url(), { controllers: [answering(pipe)] });
     const failure: any = await lastValueFrom(client.send('ask', wrong)).catch((error: unknown) => error);
-    const line = log.values.find((each) => each.includes('A request to "ask": PayloadInvalidError'));
+    const line = log.values.find((each) => each.includes('to "ask" was refused: PayloadInvalidError'));
     for (const part of told) expect(line).toContain(part);
     // What the application throws as an RpcException goes as it is.
     if (pipe === refusing[4]!.pipe) expect(JSON.stringify(failure)).toContain('isInt');

@@ -20,6 +20,7 @@ import {
 } from './disco-subscribe.decorator.js';
 import { type FoundHandler, HandlerExplorer, type SubscribedMethod } from './handler-explorer.js';
 import { HandlerRunner } from './handler-runner.js';
+import { NestTools } from './nest-tools.js';
 
 /** A handler, the bus it goes on, and its announcement there, made as soon as its options are known. */
 export class PlacedHandler {
@@ -73,6 +74,7 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
     private readonly explorer: HandlerExplorer,
     private readonly registry: BusRegistry,
     private readonly runner: HandlerRunner,
+    private readonly tools: NestTools,
   ) {}
 
   /** Announces the handlers on their buses, save those whose options are made when the application starts. */
@@ -120,7 +122,10 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
       this.place({ ...method, options: made });
     }
     this.tellGlobals();
-    for (const { line } of this.placed) this.logger.log(line);
+    for (const { line, handler, bus, declared } of this.placed) {
+      this.logger.log(line);
+      this.tools.insert(handler, bus.name, declared);
+    }
     const subscribing = this.placed.map((each) => ({ each, bus: each.bus, live: this.subscribe(each) }));
     const now = subscribing.filter(({ bus }) => bus.service.state !== 'connecting');
     const later = subscribing.filter(({ bus }) => bus.service.state === 'connecting');
@@ -149,7 +154,8 @@ export class HandlerRegistrar implements OnModuleInit, OnApplicationBootstrap, O
   }
 
   private subscribe(placed: PlacedHandler): Promise<void> {
-    return placed.open(this.runner.handlerFor(placed.handler, placed.enhancers));
+    const call = this.runner.handlerFor(placed.handler, placed.enhancers);
+    return placed.open(this.tools.around(placed.declared.topic, call));
   }
 
   /** What an application has made global for HTTP meets messages as well. */

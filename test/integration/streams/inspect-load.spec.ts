@@ -4,8 +4,7 @@ import { cliStage } from '../../cli/support.js';
 import { type ConsumerConfig, ConsumerProcess, Journal } from '../../faults/streams-processes.js';
 import { until } from '../../support/waiting.js';
 import { countByHand, type HandCount } from './hand-count.js';
-
-const HOUR_MS = 3_600_000;
+import { FIRST_RUNS, HOUR_MS, putUnderLoad, SECOND_RUNS } from './load-state.js';
 
 /** What can be counted by hand, as an inspection says it. */
 const countsOf = ({ waiting, held, retries, deadLetters }: GroupInspection): HandCount => ({
@@ -31,7 +30,13 @@ describe('bus.inspect and disco-bus lag under load, beside a count by hand', () 
   let bus: DiscoBus;
 
   async function consumer(changes: Partial<ConsumerConfig> = {}): Promise<ConsumerProcess> {
-    const config = { topic: 'load', group: 'billing', claimAfterMs: 2_000, prefetch: 0, concurrency: 20 };
+    const config = {
+      topic: 'load',
+      group: 'billing',
+      claimAfterMs: 2_000,
+      prefetch: 0,
+      concurrency: FIRST_RUNS,
+    };
     const times = { workMs: HOUR_MS, retryDelayMs: HOUR_MS };
     const started = ConsumerProcess.start(
       { url: stage.server.url, ...config, ...times, ...changes },
@@ -84,16 +89,10 @@ describe('bus.inspect and disco-bus lag under load, beside a count by hand', () 
     bus = await services.start('shop');
 
     const first = await consumer();
-    const early = ['fail', 'fail', 'fail', 'fail', 'fail', 'refuse', 'refuse', 'refuse'];
-    for (const [n, does] of early.entries()) await bus.publish('load', { n, does });
-    await until('five wait for their time', async () => (await inspected('billing')).retries === 5);
-    await until('three are given up', async () => (await inspected('billing')).deadLetters.entries === 3);
-    const second = await consumer({ concurrency: 17 });
-    await bus.publishBatch(
-      'load',
-      Array.from({ length: 10_000 }, (_, index) => ({ n: 100 + index })),
-    );
-    await until('37 run', async () => (await inspected('billing')).running === 37);
+    let second = first;
+    await putUnderLoad(bus, async () => {
+      second = await consumer({ concurrency: SECOND_RUNS });
+    });
 
     const billing = await isExact('billing');
     expect(billing.waiting + billing.held).toBe(10_000);

@@ -2,6 +2,7 @@ import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import type { DiscoBusOptions } from '../../../lib/bus/options/bus-options.js';
 import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import type { Metrics, TopicMetrics } from '../../../lib/metrics/metrics.js';
+import { noopMetrics } from '../../../lib/metrics/noop-metrics.js';
 import { locksOf } from '../../../lib/nest/locks/bus-locks.js';
 import { Inbox } from './support.js';
 
@@ -148,4 +149,60 @@ test('a guest that throws is told once, by name', async () => {
     ],
   ]);
   emit.mockRestore();
+});
+
+describe('metrics that answer something else', () => {
+  const parts = {
+    topic: /^metrics\.topic answered (.*) and not an object with the method "published"; it is left out$/,
+    handler: /^metrics\.handler answered (.*) and not an object with the method "processed"; it is left out$/,
+    group: /^metrics\.group answered (.*) and not an object with the method "set"; it is left out$/,
+  };
+  // biome-ignore lint/suspicious/noThenProperty: it is what promises of other libraries are like.
+  const thenable = { then: (_: unknown, failed: (error: Error) => void) => failed(new Error('late')) };
+  const answers: [given: string, answer: () => unknown][] = [
+    ['a promise', async () => noopMetrics],
+    ['a promise', rejects],
+    ['a promise', () => thenable],
+    ['a value of type undefined', () => undefined],
+    ['a value of type object', () => ({})],
+  ];
+  const cases = Object.entries(parts).flatMap(([method, told]) =>
+    answers.map(([given, answer]) => ({ method, given, answer, told })),
+  );
+
+  it.each(cases)(
+    '$method: $given is told once, and the others measure',
+    async ({ method, given, answer, told }) => {
+      const warnings = new Inbox<string>();
+      const emit = jest
+        .spyOn(process, 'emitWarning')
+        .mockImplementation((text) => warnings.push(String(text)));
+      const rejected = unhandled.length;
+      const read = new Inbox<unknown>();
+      const handled = new Inbox<unknown>();
+      const metrics: Metrics = {
+        ...noopMetrics,
+        topic: (topic) => ({ ...noopMetrics.topic(topic), processed: (status) => handled.push(status) }),
+        handler: () => ({ processed: (status) => handled.push(status) }),
+        group: () => ({ set: (numbers) => void (numbers && read.push(numbers)) }),
+        [method]: answer,
+      };
+      const bus = new DiscoBus({ driver: memoryDriver(), service: 's', logger: silent, metrics });
+      const seen = new Inbox<unknown>();
+      const started = bus.start();
+      await bus.subscribe('t', seen.push);
+      await started;
+      await bus.publishBatch('t', [1, 2]);
+      expect(await seen.until(2)).toEqual([1, 2]);
+      const measuring = 2 * (method === 'group' ? 2 : 1);
+      expect(await handled.until(measuring)).toEqual(Array(measuring).fill('success'));
+      if (method !== 'group') await read.until(1);
+      await warnings.until(1);
+      await bus.stop();
+      await new Promise(setImmediate);
+      emit.mockRestore();
+      expect((await warnings.until(1)).map((text) => told.exec(text)?.[1] ?? text)).toEqual([given]);
+      expect(unhandled.slice(rejected)).toEqual([]);
+    },
+  );
 });

@@ -155,6 +155,10 @@ describe('tracing that is at fault', () => {
 
   it.each<[string, Tracing, boolean]>([
     ['throws at the beginning', { begin: fails }, true],
+    ['answers a promise at the beginning', { begin: async () => whole } as never, true],
+    ['rejects at the beginning', { begin: () => Promise.reject(new Error('late')) } as never, true],
+    ['gives headers later', { begin: () => ({ ...whole, headers: async () => ({}) }) } as never, true],
+    ['rejects to give headers', { begin: () => ({ ...whole, headers: async () => fails() }) } as never, true],
     ['throws everywhere', { begin: () => ({ headers: fails, run: fails, end: fails }) }, true],
     ['runs nothing', { begin: () => ({ ...whole, run: () => undefined as never }) }, false],
     ['runs twice', { begin: () => ({ ...whole, run: twice }) }, false],
