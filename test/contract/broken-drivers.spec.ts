@@ -134,6 +134,7 @@ function harness(makeDefect: (clock: ManualClock) => Defect): DriverHarness {
     topicAgreements: true,
     inspection: true,
     watchTurns: true,
+    release: true,
     steering: true,
     restartBroker: async () => {
       restarting = true;

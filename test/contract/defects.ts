@@ -501,6 +501,14 @@ export const defects: Readonly<Record<string, KnownDefect>> = {
     noticedBy: ['retry-delay'],
     make: () => changing((delivery) => ({ retry: (_, part) => delivery.retry(0, part) })),
   },
+  'counts what is released': {
+    noticedBy: ['release'],
+    make: () => changing((delivery) => ({ release: (delayMs, part) => delivery.retry(delayMs, part) })),
+  },
+  'releases at once': {
+    noticedBy: ['release'],
+    make: () => changing((delivery) => ({ release: (_, part) => delivery.release!(0, part) })),
+  },
   'retries by publishing again': {
     noticedBy: ['retry-one-group', 'retry'],
     make: () => {

@@ -36,6 +36,7 @@ describe.each([
     createDriver: () => new RedisDriver({ ...options(), streams: { claimAfter: 600 } }),
     topicAgreements: true,
     watchTurns: true,
+    release: true,
     visibilityMs: 600,
   });
 

@@ -33,6 +33,7 @@ describe('Redis Streams', () => {
     topicAgreements: true,
     inspection: true,
     watchTurns: true,
+    release: true,
     steering: true,
     maxDeadLetters: MAX_DEAD_LETTERS,
     visibilityMs: VISIBILITY_MS,

@@ -21,6 +21,7 @@ export type DriverNeed =
       | 'topicAgreements'
       | 'inspection'
       | 'watchTurns'
+      | 'release'
       | 'steering'
       | 'maxDeadLetters'
       | 'maxCrashes'
@@ -70,6 +71,7 @@ function met(
     case 'topicAgreements':
     case 'inspection':
     case 'watchTurns':
+    case 'release':
     case 'steering':
     case 'maxDeadLetters':
     case 'maxCrashes':

@@ -43,6 +43,8 @@ export interface DriverHarness {
   readonly inspection?: true;
   /** The drivers have what {@link WatchTurns} asks for. Without it such cases are skipped. */
   readonly watchTurns?: true;
+  /** Deliveries can be released: {@link Delivery.release}. Without it such cases are skipped. */
+  readonly release?: true;
   /** The drivers have what {@link Steering} asks for, and what {@link InspectionProvider} does. Without it such cases are skipped. */
   readonly steering?: true;
   /** How many dead letters of a group the drivers keep; they let them be looked at, too. Small. Without it such cases are skipped. */

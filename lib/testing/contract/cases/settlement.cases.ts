@@ -66,6 +66,41 @@ export const settlementCases: readonly DriverCase[] = [
     },
   },
   {
+    id: 'release',
+    name: 'a released frame comes back after its delay, whole or a part of a bundle, and the attempt counts among crashes',
+    needs: ['settlement', 'release'],
+    async run(stage) {
+      const driver = await stage.driver();
+      const part = { index: 1, frame: new TextEncoder().encode('part-1') };
+      const arrivals: number[] = [];
+      const inbox = await stage.inbox(driver, stage.topic(), {
+        async handler(delivery) {
+          arrivals.push(stage.now());
+          if (delivery.attempt > 2) return delivery.ack();
+          if (delivery.attempt === 2) return delivery.retry(0);
+          if (Buffer.from(delivery.frame).toString() === 'whole') return delivery.release!(100);
+          await delivery.release!(0, part);
+          return delivery.ack();
+        },
+      });
+      await stage.publish(driver, stage.topic(), 'whole');
+      await stage.received(inbox, 3);
+      await stage.publish(driver, stage.topic(), 'bundle');
+      await stage.received(inbox, 6);
+      await stage.quiet();
+      const told = inbox.deliveries.map(({ attempt, crashes = 0 }) => [attempt, crashes]);
+      const each = [
+        [1, 0],
+        [2, 1],
+        [3, 1],
+      ];
+      assert.deepEqual(told, [...each, ...each]);
+      assert.deepEqual(inbox.texts, ['whole', 'whole', 'whole', 'bundle', 'part-1', 'part-1']);
+      const waitedMs = arrivals[1] - arrivals[0];
+      assert.ok(waitedMs >= 98, `came back after ${waitedMs} of 100 ms`);
+    },
+  },
+  {
     id: 'second-settle',
     name: 'the first settlement counts; later ones do nothing',
     needs: ['settlement'],
