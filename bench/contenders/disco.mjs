@@ -3,7 +3,7 @@ import { fromRoot } from '../harness/library.mjs';
 
 const { Injectable, Module } = await fromRoot('@nestjs/common');
 const { NestFactory } = await fromRoot('@nestjs/core');
-const { DiscoBusModule, DiscoBusService, DiscoSubscribe } = await fromRoot('nestjs-disco-bus');
+const { DiscoBusModule, DiscoBusService, DiscoSubscribe, defineTopic } = await fromRoot('nestjs-disco-bus');
 
 const headers = { 'x-source': 'bench' };
 const defaults = { delivery: 'at-most-once' };
@@ -11,7 +11,7 @@ const passOn = (next) => (context) => next(context);
 
 /** Resolves with a function that publishes a payload. */
 export async function publisher(options) {
-  return publishThrough(await application({ ...options, defaults }), options.topic);
+  return publishThrough(await application({ ...options, defaults }), await topicOf(options));
 }
 
 /** Resolves when the handler is subscribed; it hands each payload to `take`. */
@@ -21,7 +21,7 @@ export async function consumer(options, take) {
 
 /** Both in this process. */
 export async function application(
-  { url, topic, metrics = true, middleware = 0, tracing = false, compression, defaults },
+  { url, topic, metrics = true, middleware = 0, tracing = false, compression, defaults, schema },
   take,
 ) {
   const chain = Array.from({ length: middleware }, () => passOn);
@@ -38,9 +38,21 @@ export async function application(
         defaults,
       }),
     ],
-    providers: take ? [handler(take, topic)] : [],
+    providers: take ? [handler(take, await topicOf({ topic, schema }))] : [],
   })(module);
   return NestFactory.createApplicationContext(module, { logger: ['error', 'warn'] });
+}
+
+/** With `schema` a definition: `'checked'` at both ends, or `'unchecked'` at neither. */
+async function topicOf({ topic = 'bench', schema }) {
+  if (schema === undefined) return topic;
+  const { z } = await fromRoot('zod');
+  const checks = schema === 'checked';
+  return defineTopic(topic, {
+    ...defaults,
+    schema: z.object({ at: z.number(), text: z.string() }),
+    validate: { publish: checks, handle: checks },
+  });
 }
 
 /** Every span is recorded, and nothing is exported: what exporting costs is the exporter's. */

@@ -1,4 +1,4 @@
-// What metrics, reading the numbers of groups, traces and middleware cost: this library against itself, as CPU per message,
+// What metrics, reading the numbers of groups, traces, middleware and schemas cost: this library against itself, as CPU per message,
 // which is steadier than a rate.
 import { Pipeline } from '../harness/pipeline.mjs';
 import { rowOfRounds } from '../harness/report.mjs';
@@ -9,6 +9,8 @@ const variants = {
   metrics: { metrics: true },
   middleware: { metrics: false, middleware: 3 },
   traces: { metrics: false, tracing: true },
+  defined: { metrics: false, schema: 'unchecked' },
+  checked: { metrics: false, schema: 'checked' },
   stored: { contender: 'disco-durable', metricsInterval: false },
   polled: { contender: 'disco-durable', metricsInterval: '1s' },
 };
@@ -29,6 +31,17 @@ const cases = [
     variant: 'traces',
     name: 'every message traced, spans not exported, 100 B, CPU µs per message',
     peerName: 'traces off',
+  },
+  {
+    variant: 'defined',
+    name: 'a topic by its definition, checked nowhere, 100 B, CPU µs per message',
+    peerName: 'by its name',
+    atMost: 1.03,
+  },
+  {
+    variant: 'checked',
+    name: 'compared with a zod schema at both ends, 100 B, CPU µs per message',
+    peerName: 'by its name',
   },
   {
     variant: 'polled',
