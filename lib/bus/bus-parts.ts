@@ -20,7 +20,7 @@ export interface BusParts {
   readonly publisher: Publisher;
   readonly requester: Requester;
   /** Where the publishes of callers go: the publisher, traced where somebody traces. */
-  readonly publishing: Publishing;
+  publishing: Publishing;
   /** The same for their requests. */
   readonly requesting: Requesting;
 }

@@ -41,6 +41,7 @@ import { type ResolvedOptions, resolveOptions } from './options/resolved-options
 import type { ReplyObserver } from './requests/call.js';
 import { FirstReply } from './requests/first-reply.js';
 import type { Requester } from './requests/requester.js';
+import { grantTestAccess, type TestAccess, WitnessedPublisher } from './test-access.js';
 import { grantTransportAccess, TransportAccess } from './transport-access.js';
 
 /**
@@ -76,6 +77,7 @@ export class DiscoBus {
     this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds: this.deeds, service });
     grantTransportAccess(this, new TransportAccess({ options: this.options, ...this.parts }));
     this.options.contracts.onAdopted = () => this.parts.publisher.forgetTopics();
+    grantTestAccess(this, this.testAccess());
     this.life = new BusLife(this.options, lifecycle, this.parts, {
       hear: (status) => this.inspect.hear(status),
       watch: this.groupWatch(connected),
@@ -396,6 +398,20 @@ export class DiscoBus {
     await waitingRoom.connected(PATIENCE_MS);
     if (offersGroupRemoval(engine)) return engine.removeGroup(topic, group);
     throw new ConfigurationError(`The driver "${engine.name}" has no groups that can be removed`);
+  }
+
+  private testAccess(): TestAccess {
+    const { parts, options } = this;
+    return {
+      clock: options.clock,
+      get pendingRequests() {
+        return parts.requester.size;
+      },
+      callWitness: (witness) => {
+        options.stand.witness = witness;
+        parts.publishing = new WitnessedPublisher(parts.publishing, witness);
+      },
+    };
   }
 
   private groupWatch(connected: () => boolean): GroupWatch | undefined {

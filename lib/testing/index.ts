@@ -1,3 +1,16 @@
+export {
+  type Delivered,
+  DiscoTest,
+  type SettledOptions,
+} from './application/disco-test.js';
+export { NotSettledError } from './application/not-settled.error.js';
+export type { DeliveredMessage } from './application/test-context.js';
+export { type TestLocksOptions, withTestLocks } from './application/unit-locks.js';
+export type {
+  DeadLetteredInTest,
+  HandledMessage,
+  PublishedMessage,
+} from './application/witnessed-bus.js';
 export { type ChaosCounts, ChaosDriver, type ChaosRules } from './chaos-driver.js';
 export { type CodecHarness, describeCodec, runCodecCase } from './contract/codec-contract.js';
 export type {

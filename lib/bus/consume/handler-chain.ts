@@ -17,7 +17,7 @@ import type { Wanted } from './wanted.js';
 /** What the chain around a handler is made of. */
 export type ChainParts = Pick<
   ResolvedOptions,
-  'clock' | 'metrics' | 'middleware' | 'contracts' | 'validation'
+  'clock' | 'metrics' | 'middleware' | 'contracts' | 'validation' | 'stand'
 > &
   Pick<HandlingDeps, 'responder' | 'gate' | 'log' | 'tracing'>;
 
@@ -26,8 +26,19 @@ export type ChainParts = Pick<
  * trace of the attempt, the time limit, what the contract says of the payload, the bus's middleware, the subscription's.
  */
 export function handlerChain(
-  { clock, metrics, middleware: shared, contracts, validation, responder, gate, log, tracing }: ChainParts,
-  { label, policy, own, definition, options: { middleware = [], schema, batch } }: Wanted,
+  {
+    clock,
+    metrics,
+    middleware: shared,
+    contracts,
+    validation,
+    stand,
+    responder,
+    gate,
+    log,
+    tracing,
+  }: ChainParts,
+  { topic, name, label, policy, own, definition, options: { middleware = [], schema, batch } }: Wanted,
   handler: MessageHandler | BatchHandler,
 ): Handler {
   const answering = responder.middleware((reason) => {
@@ -41,6 +52,8 @@ export function handlerChain(
   if (policy.ordered) chain.push(retry({ attempts, backoff }, clock), heldBack(gate));
   if (tracing && !batch) chain.push(tracing.attempts);
   chain.push(timeout(policy.timeoutMs, clock, log), inAttempt);
+  const { witness } = stand;
+  if (witness) chain.push(witness.around({ topic, name, own: own !== undefined }));
   const canWait = policy.delivery === 'at-least-once' && !policy.ordered;
   if (!own) chain.push(incomingCheck({ contracts, validation, definition, canWait }));
   chain.push(...shared, ...middleware);

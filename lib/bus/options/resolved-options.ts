@@ -26,6 +26,7 @@ import type { DiscoBusOptions } from './bus-options.js';
 import { LimitedLogger } from './limited-logger.js';
 import { resolveService, type ServiceSource } from './service-name.js';
 import { TopicTable } from './topic-table.js';
+import type { WitnessStand } from './witness.js';
 
 /** {@link DiscoBusOptions}, checked and complete. */
 export interface ResolvedOptions {
@@ -69,6 +70,8 @@ export interface ResolvedOptions {
   readonly tracing: Tracing | undefined;
   readonly logger: LimitedLogger;
   readonly clock: Clock;
+  /** Who sees what is handled, in a test. */
+  readonly stand: WitnessStand;
 }
 
 const names = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$/;
@@ -127,6 +130,7 @@ export function resolveOptions(options: DiscoBusOptions): ResolvedOptions {
     tracing: options.tracing && guardedTracing(options.tracing),
     logger: new LimitedLogger(guardedGuest(logger, 'logger', ['log', 'warn', 'error']), clock),
     clock,
+    stand: {},
   };
 }
 

@@ -32,6 +32,9 @@ const declared: Readonly<Record<string, string>> = {
   build: 'declare function build(signal: AbortSignal): Promise<void>;',
   MyDriver: 'declare class MyDriver extends DriverDecorator { constructor() }',
   bank: 'declare const bank: { compute(id: string, signal: AbortSignal): Promise<number> };',
+  AppModule: 'declare class AppModule {}',
+  Shop: 'declare class Shop { order(): Promise<void> }',
+  Reports: 'declare class Reports { digest(): Promise<string> }',
   db: 'declare const db: { query(sql: string, values: unknown[]): Promise<{ rowCount: number }> };',
 };
 

@@ -1,0 +1,65 @@
+import type { Clock } from '../timing/clock.js';
+import type { PublishOptions, PublishReceipt } from './options/bus-options.js';
+import type { BusWitness } from './options/witness.js';
+import type { Publishing } from './publish/traced-publisher.js';
+
+/** A publisher whose publishes are told to a witness. */
+export class WitnessedPublisher implements Publishing {
+  constructor(
+    private readonly publisher: Publishing,
+    private readonly witness: BusWitness,
+  ) {}
+
+  publish(topic: string, payload: unknown, options: PublishOptions = {}): Promise<PublishReceipt> {
+    const settled = this.witness.publishes(topic, payload, options);
+    return told(this.publisher.publish(topic, payload, options), settled, settled);
+  }
+
+  publishBatch(
+    topic: string,
+    payloads: readonly unknown[],
+    options: PublishOptions = {},
+  ): Promise<PublishReceipt[]> {
+    const settled = payloads.map((payload) => this.witness.publishes(topic, payload, options));
+    return told(
+      this.publisher.publishBatch(topic, payloads, options),
+      (receipts) => settled.forEach((each, index) => each(receipts[index])),
+      () => settled.forEach((each) => each()),
+    );
+  }
+}
+
+/** `work`, whose outcome is told first. */
+function told<T>(work: Promise<T>, succeeded: (result: T) => void, failed: () => void): Promise<T> {
+  return work.then(
+    (result) => {
+      succeeded(result);
+      return result;
+    },
+    (error) => {
+      failed();
+      throw error;
+    },
+  );
+}
+
+/** What a test kit may do with a bus, and applications may not: no entry of the package exports it. */
+export interface TestAccess {
+  readonly clock: Clock;
+  /** Requests that wait for their replies. */
+  readonly pendingRequests: number;
+  /** What is published, and every handler that is subscribed from now on, is told to `witness`. */
+  callWitness(witness: BusWitness): void;
+}
+
+const ACCESS = Symbol.for('nestjs-disco-bus.test-access');
+
+/** Lets a test kit use `bus` by `access`. Neither its type nor a listing of its properties shows it. */
+export function grantTestAccess(bus: object, access: TestAccess): void {
+  Object.defineProperty(bus, ACCESS, { value: access });
+}
+
+/** The access that `bus` has granted; every `DiscoBus` grants one. */
+export function testAccess(bus: object): TestAccess {
+  return (bus as { readonly [ACCESS]: TestAccess })[ACCESS];
+}
