@@ -22,7 +22,7 @@ export interface BusParts {
   /** Where the publishes of callers go: the publisher, traced where somebody traces. */
   publishing: Publishing;
   /** The same for their requests. */
-  readonly requesting: Requesting;
+  requesting: Requesting;
 }
 
 /** The label of all reply inboxes together. */

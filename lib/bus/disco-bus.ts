@@ -41,7 +41,7 @@ import { type ResolvedOptions, resolveOptions } from './options/resolved-options
 import type { ReplyObserver } from './requests/call.js';
 import { FirstReply } from './requests/first-reply.js';
 import type { Requester } from './requests/requester.js';
-import { grantTestAccess, type TestAccess, WitnessedPublisher } from './test-access.js';
+import { grantTestAccess, type TestAccess, WitnessedPublisher, WitnessedRequester } from './test-access.js';
 import { grantTransportAccess, TransportAccess } from './transport-access.js';
 
 /**
@@ -75,9 +75,10 @@ export class DiscoBus {
     this.inspect = new Inspector({ engine, waitingRoom, connected, census: { ask, clock } });
     this.deeds = new DeedLog(engine, waitingRoom, logger);
     this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds: this.deeds, service });
-    grantTransportAccess(this, new TransportAccess({ options: this.options, ...this.parts }));
+    const shared = { options: this.options, ...this.parts };
+    grantTransportAccess(this, new TransportAccess(shared));
+    grantTestAccess(this, this.testAccess(shared));
     this.options.contracts.onAdopted = () => this.parts.publisher.forgetTopics();
-    grantTestAccess(this, this.testAccess());
     this.life = new BusLife(this.options, lifecycle, this.parts, {
       hear: (status) => this.inspect.hear(status),
       watch: this.groupWatch(connected),
@@ -400,7 +401,8 @@ export class DiscoBus {
     throw new ConfigurationError(`The driver "${engine.name}" has no groups that can be removed`);
   }
 
-  private testAccess(): TestAccess {
+  /** `shared`: what transports were given. */
+  private testAccess(shared: Pick<BusParts, 'requesting'>): TestAccess {
     const { parts, options } = this;
     return {
       clock: options.clock,
@@ -410,6 +412,8 @@ export class DiscoBus {
       callWitness: (witness) => {
         options.stand.witness = witness;
         parts.publishing = new WitnessedPublisher(parts.publishing, witness);
+        parts.requesting = new WitnessedRequester(parts.requesting, witness);
+        shared.requesting = parts.requesting;
       },
     };
   }

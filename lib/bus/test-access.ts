@@ -2,6 +2,9 @@ import type { Clock } from '../timing/clock.js';
 import type { PublishOptions, PublishReceipt } from './options/bus-options.js';
 import type { BusWitness } from './options/witness.js';
 import type { Publishing } from './publish/traced-publisher.js';
+import type { ReplyObserver } from './requests/call.js';
+import type { DirectCall, RequestHandle, ResolvedCall } from './requests/call-options.js';
+import type { Requesting } from './requests/traced-requester.js';
 
 /** A publisher whose publishes are told to a witness. */
 export class WitnessedPublisher implements Publishing {
@@ -26,6 +29,38 @@ export class WitnessedPublisher implements Publishing {
       (receipts) => settled.forEach((each, index) => each(receipts[index])),
       () => settled.forEach((each) => each()),
     );
+  }
+}
+
+/** A requester whose requests are told to a witness; the transport's own questions are not. */
+export class WitnessedRequester implements Requesting {
+  constructor(
+    private readonly requester: Requesting,
+    private readonly witness: BusWitness,
+  ) {}
+
+  call(topic: string, payload: unknown, options: ResolvedCall, observer: ReplyObserver): RequestHandle {
+    return this.requester.call(topic, payload, options, this.seen(topic, payload, observer));
+  }
+
+  ask(topic: string, payload: unknown, options: DirectCall, observer: ReplyObserver): RequestHandle {
+    const seen = options.aside ? observer : this.seen(options.name ?? topic, payload, observer);
+    return this.requester.ask(topic, payload, options, seen);
+  }
+
+  private seen(topic: string, payload: unknown, observer: ReplyObserver): ReplyObserver {
+    const witness = this.witness.requests(topic, payload);
+    return {
+      next: (reply, headers) => {
+        witness.replied(reply);
+        observer.next(reply, headers);
+      },
+      complete: () => observer.complete(),
+      error: (error) => {
+        witness.failed(error);
+        observer.error(error);
+      },
+    };
   }
 }
 

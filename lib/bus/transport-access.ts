@@ -18,7 +18,7 @@ export interface TransportAccessDeps {
   readonly options: ResolvedOptions;
   readonly channel: DirectChannel;
   readonly requester: Requester;
-  readonly requesting: Requesting;
+  requesting: Requesting;
   readonly responder: Responder;
   readonly subscriber: Subscriber;
 }

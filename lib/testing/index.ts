@@ -10,6 +10,7 @@ export type {
   DeadLetteredInTest,
   HandledMessage,
   PublishedMessage,
+  RequestedMessage,
 } from './application/witnessed-bus.js';
 export { type ChaosCounts, ChaosDriver, type ChaosRules } from './chaos-driver.js';
 export { type CodecHarness, describeCodec, runCodecCase } from './contract/codec-contract.js';

@@ -48,8 +48,14 @@ class Shop {
     this.shipped.push(id);
   }
 
+  @DiscoSubscribe('prices')
+  price({ item }: { item: string }) {
+    if (item === '') throw new Error('no item');
+    return item.length;
+  }
+
   @WithLock('digest', { onBusy: 'skip' })
-  digest() {
+  async digest(): Promise<string | undefined> {
     return 'sent';
   }
 }
@@ -137,6 +143,18 @@ describe.each([
     await bus.publish('orders.paid', { id: 4 }, { delay: '1h' });
     await test.settled();
     expect(shop.shipped).toEqual([3]);
+  });
+
+  it('tells of requests, their replies and their failures', async () => {
+    const { test } = await attached(options());
+    const bus = app.get(DiscoBusService);
+    await expect(bus.request('prices', { item: 'lamp' })).resolves.toBe(4);
+    await expect(bus.request('prices', { item: '' })).rejects.toThrow('no item');
+    await test.settled();
+    expect(test.requests('prices')).toMatchObject([
+      { payload: { item: 'lamp' }, replies: [4] },
+      { payload: { item: '' }, replies: [], error: { code: 'DISCO_REMOTE' } },
+    ]);
   });
 
   it('holds a lock as another process would', async () => {

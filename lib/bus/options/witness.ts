@@ -11,10 +11,18 @@ export interface WitnessedSubscription {
   readonly own: boolean;
 }
 
+/** Sees what comes of one request. */
+export interface RequestWitness {
+  replied(reply: unknown): void;
+  failed(error: unknown): void;
+}
+
 /** Somebody who sees what a bus publishes and handles: a test kit. It may fail what it sees. */
 export interface BusWitness {
   /** Called before a publish; the result is called when it has settled, without a receipt where it failed. */
   publishes(topic: string, payload: unknown, options: PublishOptions): (receipt?: PublishReceipt) => void;
+  /** Called before a request; the result is called for each reply, and with the error that it failed with. */
+  requests(topic: string, payload: unknown): RequestWitness;
   /** Stands around a handler, within the time limit and outside all other middleware. */
   around(subscription: WitnessedSubscription): Middleware;
 }

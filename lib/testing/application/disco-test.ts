@@ -17,6 +17,7 @@ import {
   type DeadLetteredInTest,
   type HandledMessage,
   type PublishedMessage,
+  type RequestedMessage,
   WitnessedBus,
 } from './witnessed-bus.js';
 
@@ -130,6 +131,11 @@ export class DiscoTest {
   /** Attempts that failed, with their errors. */
   failed<T = any>(topic?: string): HandledMessage<T>[] {
     return this.seen(({ failed }) => failed, topic);
+  }
+
+  /** Requests, with their replies. */
+  requests<T = any>(topic?: string): RequestedMessage<T>[] {
+    return this.seen(({ requested }) => requested, topic);
   }
 
   /** What was given up and kept. The letters themselves are in `bus.deadLetters(topic, group)`. */

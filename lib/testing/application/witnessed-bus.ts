@@ -1,6 +1,6 @@
 import type { BusStatus } from '../../bus/bus-status.js';
 import type { PublishOptions, PublishReceipt } from '../../bus/options/bus-options.js';
-import type { BusWitness, WitnessedSubscription } from '../../bus/options/witness.js';
+import type { BusWitness, RequestWitness, WitnessedSubscription } from '../../bus/options/witness.js';
 import { testAccess } from '../../bus/test-access.js';
 import type { DeadLettered } from '../../driver/driver-status.js';
 import type { Headers } from '../../message/headers.js';
@@ -17,6 +17,18 @@ export interface PublishedMessage<T = any> {
   readonly payload: T;
   readonly options: PublishOptions;
   readonly receipt: PublishReceipt;
+}
+
+/** A request that the application has made. */
+export interface RequestedMessage<T = any> {
+  readonly bus: string;
+  /** Of a request by Nest's client its pattern's topic. */
+  readonly topic: string;
+  readonly payload: T;
+  /** What has come so far. */
+  readonly replies: readonly unknown[];
+  /** What it failed with; undefined where it did not. */
+  readonly error?: unknown;
 }
 
 /** An attempt of a handler, once it has ended. */
@@ -53,6 +65,7 @@ export class WitnessedBus implements BusWitness {
   readonly published: PublishedMessage[] = [];
   readonly handled: HandledMessage[] = [];
   readonly failed: HandledMessage[] = [];
+  readonly requested: RequestedMessage[] = [];
   readonly deadLettered: DeadLetteredInTest[] = [];
   /** Goes up with everything that happens: two looks that find the same number have seen nothing between them. */
   activity = 0;
@@ -80,6 +93,24 @@ export class WitnessedBus implements BusWitness {
     return (receipt) => {
       ended();
       if (receipt) this.published.push({ bus: this.name, topic, payload, options, receipt });
+    };
+  }
+
+  requests(topic: string, payload: unknown): RequestWitness {
+    const request: { -readonly [Key in keyof RequestedMessage]: RequestedMessage[Key] } & {
+      replies: unknown[];
+    } = { bus: this.name, topic, payload, replies: [] };
+    this.activity++;
+    this.requested.push(request);
+    return {
+      replied: (reply) => {
+        this.activity++;
+        request.replies.push(reply);
+      },
+      failed: (error) => {
+        this.activity++;
+        request.error = error;
+      },
     };
   }
 
