@@ -26,8 +26,12 @@ export class WitnessedPublisher implements Publishing {
     const settled = payloads.map((payload) => this.witness.publishes(topic, payload, options));
     return told(
       this.publisher.publishBatch(topic, payloads, options),
-      (receipts) => settled.forEach((each, index) => each(receipts[index])),
-      () => settled.forEach((each) => each()),
+      (receipts) => {
+        for (const [index, each] of settled.entries()) each(receipts[index]);
+      },
+      () => {
+        for (const each of settled) each();
+      },
     );
   }
 }
