@@ -37,7 +37,8 @@ export class RedisServer {
 
   private constructor(
     readonly port: number,
-    private readonly directory: string,
+    /** Where it keeps its files. */
+    readonly directory: string,
     private readonly args: readonly string[],
   ) {}
 

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { Cluster } from 'ioredis';
+import type { LockClaim } from '../../../lib/driver/lock-store.js';
 import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-store.js';
 import { LockManager } from '../../../lib/lock/lock-manager.js';
 import { describeLockStore } from '../../../lib/testing/lock-store-contract.js';
@@ -56,6 +58,58 @@ describe('locks in a Redis Cluster', () => {
       await expect(one).rejects.toMatchObject({ code: 'DISCO_CONFIGURATION' });
     } finally {
       await locks.close();
+    }
+  });
+
+  it('answers whatever a new store is asked at once, while it connects to the nodes', async () => {
+    const keys = Array.from({ length: 12 }, (_, index) => `first-${index}`);
+    const claims = keys.map(
+      (key): LockClaim => ({
+        keys: [key],
+        token: randomBytes(16).toString('hex'),
+        mode: 'exclusive',
+        permits: 0,
+        ttlMs: 10_000,
+      }),
+    );
+    const answers = async (ask: (store: RedisLockStore) => Promise<unknown>[]) => {
+      const store = createStore();
+      await store.connect();
+      try {
+        return await Promise.allSettled(ask(store));
+      } finally {
+        await store.close();
+      }
+    };
+    const failed = (outcomes: PromiseSettledResult<unknown>[]) =>
+      outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+    const looked = await answers((store) => keys.map((key) => store.inspect(key)));
+    expect(failed(looked)).toEqual([]);
+    const granted = await answers((store) => claims.map((claim) => store.acquire(claim)));
+    expect(failed(granted)).toEqual([]);
+    expect(granted).toEqual(
+      granted.map(() => ({ status: 'fulfilled', value: expect.objectContaining({ granted: true }) })),
+    );
+    const released = await answers((store) => claims.map((claim) => store.release(claim)));
+    expect(released).toEqual(released.map(() => ({ status: 'fulfilled', value: true })));
+  });
+
+  it('fails at once what goes to a node that is gone, and sends it no later', async () => {
+    const store = createStore();
+    await store.connect();
+    const [primary] = await cluster.primaries();
+    try {
+      await primary.kill();
+      const startedMs = performance.now();
+      const keys = Array.from({ length: 12 }, (_, index) => `gone-${index}`);
+      const outcomes = await Promise.allSettled(keys.map((key) => store.inspect(key)));
+      const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
+      expect(reasons.length).toBeGreaterThan(0);
+      expect(new Set(reasons.map(({ code }) => code))).toEqual(new Set(['DISCO_LOCK_UNAVAILABLE']));
+      expect(performance.now() - startedMs).toBeLessThan(5_000);
+    } finally {
+      await store.close();
+      await primary.boot();
     }
   });
 

@@ -15,6 +15,11 @@ export class LockCall {
     private readonly operations: readonly string[],
   ) {}
 
+  /** By which a Cluster finds the node. */
+  get firstKey(): string {
+    return this.keys[0].lock;
+  }
+
   /** By the script's hash, for one connection. */
   command(): Command {
     const { keys, operations } = this;

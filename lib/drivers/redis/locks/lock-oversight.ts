@@ -63,7 +63,7 @@ export class LockOversight {
     const record = JSON.stringify({ service, host: hostname(), pid: process.pid, inbox });
     for (const tag of this.tags) {
       server
-        .ask((client) => client.set(this.ownerKey(tag), record, 'PX', OWNER_KEPT_MS))
+        .ask((client) => client.set(this.ownerKey(tag), record, 'PX', OWNER_KEPT_MS), this.ownerKey(tag))
         .catch(() => undefined);
     }
   }
@@ -179,7 +179,7 @@ export class LockOversight {
     const tag = token.slice(0, OWNER_TAG_DIGITS);
     if (!/^[0-9a-f]{16}$/.test(tag)) return undefined;
     const record = await this.parts.server
-      .ask((client) => client.get(this.ownerKey(tag)))
+      .ask((client) => client.get(this.ownerKey(tag)), this.ownerKey(tag))
       .catch(() => undefined);
     return record ? readRecord(record) : undefined;
   }

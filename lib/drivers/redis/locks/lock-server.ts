@@ -3,6 +3,7 @@ import { ClosedError, NotConnectedError } from '../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { LockUnavailableError } from '../../../errors/lock.errors.js';
 import { DeadlineQueue } from '../../../timing/deadline-queue.js';
+import { inTurn } from '../cluster-turn.js';
 import { createRedisClient, createSingleClient, discardClient, RedisCommands } from '../redis-client.js';
 import { isCluster } from '../redis-endpoint.js';
 import { replyCode, toDriverError } from '../redis-error.js';
@@ -66,7 +67,7 @@ export class LockServer {
       const deadline = this.deadlines.add(() =>
         reject(new LockUnavailableError('Redis did not answer in time')),
       );
-      send(client, call).then(
+      this.send(client, call).then(
         (reply) => {
           deadline.cancel();
           resolve(reply as string);
@@ -74,7 +75,7 @@ export class LockServer {
         (error: unknown) => {
           deadline.cancel();
           if (replyCode(error) !== 'NOSCRIPT') reject(this.toLockError(error));
-          else resolve(this.guarded(client.eval(...call.whole()) as Promise<string>));
+          else resolve(this.ask((again) => again.eval(...call.whole()) as Promise<string>, call.firstKey));
         },
       );
     });
@@ -82,22 +83,30 @@ export class LockServer {
 
   /** What is known of one lock, as {@link peekScript} tells it. Rejects as {@link run} does. */
   async peek({ lock, fence, queue }: LockKeys): Promise<unknown> {
-    return this.guarded(this.client().eval(peekScript, 3, lock, fence, queue));
+    return this.ask((client) => client.eval(peekScript, 3, lock, fence, queue), lock);
   }
 
   /** One lock and who holds it, as {@link inspectLockScript} tells it. Rejects as {@link run} does. */
   async inspect({ lock, fence, queue }: LockKeys): Promise<unknown> {
-    return this.guarded(this.client().eval(inspectLockScript, 3, lock, fence, queue));
+    return this.ask((client) => client.eval(inspectLockScript, 3, lock, fence, queue), lock);
   }
 
-  /** What `command` resolves with. Rejects as {@link run} does. */
-  async ask<Reply>(command: (client: Redis | Cluster) => Promise<Reply>): Promise<Reply> {
-    return this.guarded(command(this.client()));
+  /**
+   * What `command` resolves with. Rejects as {@link run} does. A Cluster takes it to the node of `key`; without one to any,
+   * and then it must do no harm to send it twice.
+   */
+  async ask<Reply>(command: (client: Redis | Cluster) => Promise<Reply>, key?: string): Promise<Reply> {
+    const client = this.client();
+    try {
+      return await this.commands.run(this.inTurn(client, () => command(client), key));
+    } catch (error) {
+      throw this.toLockError(error);
+    }
   }
 
   /** How many replicas have what was written last over this connection, after `timeoutMs` at the latest. */
   async replicas(min: number, timeoutMs: number): Promise<number> {
-    return this.guarded(this.client().wait(min, timeoutMs));
+    return this.ask((client) => client.wait(min, timeoutMs));
   }
 
   /** Ends the connection at once. Idempotent. */
@@ -125,12 +134,20 @@ export class LockServer {
     return client;
   }
 
-  private async guarded<Reply>(command: Promise<Reply>): Promise<Reply> {
-    try {
-      return await this.commands.run(command);
-    } catch (error) {
-      throw this.toLockError(error);
-    }
+  private send(client: Redis | Cluster, call: LockCall): Promise<unknown> {
+    if (client.isCluster) return this.inTurn(client, () => client.evalsha(...call.byHash()), call.firstKey);
+    const command = call.command();
+    (client as Redis).sendCommand(command);
+    return command.promise;
+  }
+
+  private inTurn<Reply>(
+    client: Redis | Cluster,
+    send: () => Promise<Reply>,
+    key: string | undefined,
+  ): Promise<Reply> {
+    if (!client.isCluster) return send();
+    return inTurn(client as Cluster, { send, key, timeoutMs: this.commands.timeoutMs });
   }
 
   private toLockError(error: unknown): Error {
@@ -153,13 +170,6 @@ export class LockServer {
       throw error;
     }
   }
-}
-
-function send(client: Redis | Cluster, call: LockCall): Promise<unknown> {
-  if (client.isCluster) return client.evalsha(...call.byHash());
-  const command = call.command();
-  (client as Redis).sendCommand(command);
-  return command.promise;
 }
 
 function closed(): ClosedError {
