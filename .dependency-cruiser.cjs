@@ -37,6 +37,10 @@ const layers = {
     ],
     npm: ['@standard-schema/spec'],
   },
+  asyncapi: {
+    lib: ['errors', 'message', 'contract', 'bus'],
+    npm: ['@standard-schema/spec', '@valibot/to-json-schema'],
+  },
   drivers: { lib: ['errors', 'message', 'timing', 'driver'], npm: ['ioredis'] },
   transport: {
     lib: ['errors', 'message', 'timing', 'driver', 'drivers', 'middleware', 'contract', 'codec', 'bus'],
@@ -67,7 +71,19 @@ const layers = {
     npm: ['@nestjs/common', '@nestjs/core'],
   },
   cli: {
-    lib: ['errors', 'message', 'timing', 'driver', 'bundling', 'codec', 'lock', 'bus', 'drivers'],
+    lib: [
+      'errors',
+      'message',
+      'timing',
+      'driver',
+      'bundling',
+      'codec',
+      'contract',
+      'lock',
+      'bus',
+      'asyncapi',
+      'drivers',
+    ],
     npm: ['citty'],
   },
   testing: {

@@ -28,7 +28,7 @@ export default {
     ),
     '\\.m?js$': swc({ syntax: 'ecmascript' }),
   },
-  transformIgnorePatterns: ['/node_modules/(?!@nestjs/)'],
+  transformIgnorePatterns: ['/node_modules/(?!@nestjs/|@ark/|arktype/|arkregex/)'],
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
   // Most specs wait for servers and processes: three at a time keep two cores busy.
   maxWorkers: 3,

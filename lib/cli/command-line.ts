@@ -15,7 +15,7 @@ import { limited } from './watching.js';
 export const root: Command = {
   summary: 'Looks at and steers what a bus keeps in Redis.',
   details:
-    'Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 rights,\n5 server away, 6 threshold crossed, 130 Ctrl-C.',
+    'Data goes to stdout, everything else to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 rights,\n5 server away, 6 threshold crossed, 7 contract broken, 130 Ctrl-C.',
   examples: ['topics', 'lag --watch', 'explain orders billing', 'doctor'],
   commands: { ...commands, completion: completionFor(() => root) },
 };

@@ -10,6 +10,7 @@ export const exitCodes = {
   rights: 4,
   away: 5,
   threshold: 6,
+  breaking: 7,
   interrupted: 130,
 } as const;
 

@@ -4,6 +4,7 @@ import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { UnrecoverableError } from '../../lib/errors/handler.errors.js';
 import { pause } from '../support/waiting.js';
 import type { ConsumerConfig, JournalEntry } from './streams-processes.js';
+import { versionOf } from './streams-versions.js';
 
 const config = JSON.parse(process.env.CONSUMER ?? '{}') as ConsumerConfig;
 const bus = new DiscoBus({
@@ -17,8 +18,10 @@ function tell(entry: JournalEntry): void {
 }
 
 await bus.start();
+const { topic, version } = config;
 await bus.subscribe(
-  config.topic,
+  // Of a definition the type says no more than the name does.
+  (version === undefined ? topic : versionOf(topic, version)) as string,
   async (payload: { n: number; does?: 'die' | 'fail' | 'refuse' }, context) => {
     tell({ type: 'begun', n: payload.n, attempt: context.attempt, at: Date.now() });
     if (payload.does === 'die') process.kill(process.pid, 'SIGKILL');
@@ -28,7 +31,8 @@ await bus.subscribe(
     }
     if (payload.does === 'refuse') throw new UnrecoverableError('never');
     await pause(config.workMs);
-    tell({ type: 'done', n: payload.n, attempt: context.attempt, at: Date.now() });
+    const fields = Object.keys(payload).join();
+    tell({ type: 'done', n: payload.n, attempt: context.attempt, at: Date.now(), fields });
   },
   {
     delivery: 'at-least-once',

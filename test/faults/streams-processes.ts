@@ -14,6 +14,8 @@ export interface ConsumerConfig {
   readonly retryDelayMs: number;
   /** Whether the order of keys is kept. */
   readonly orderBy?: 'key';
+  /** The version of the topic's definition that it knows. @default it has no definition */
+  readonly version?: number;
 }
 
 /** What a consumer process tells. */
@@ -22,6 +24,8 @@ export interface JournalEntry {
   readonly n: number;
   readonly attempt: number;
   readonly at: number;
+  /** The fields of the payload that the handler got. */
+  readonly fields?: string;
 }
 
 /** What all consumers of a test have told. */

@@ -1,5 +1,6 @@
 import type { Command } from '../command.js';
 import { audit } from './audit.js';
+import { contract } from './contract.js';
 import { dead } from './dead.js';
 import { delayed } from './delayed.js';
 import { doctor } from './doctor.js';
@@ -30,4 +31,5 @@ export const commands: Readonly<Record<string, Command>> = {
   explain,
   audit,
   doctor,
+  contract,
 };

@@ -27,6 +27,10 @@ describe('importing', () => {
     }
   });
 
+  it('nestjs-disco-bus/asyncapi loads no framework, no driver and no schema library', async () => {
+    expect(await loadedBy('nestjs-disco-bus/asyncapi')).toEqual(['fastest-levenshtein']);
+  });
+
   it('nestjs-disco-bus/opentelemetry loads its API, and no framework and no SDK', async () => {
     expect((await loadedBy('nestjs-disco-bus/opentelemetry')).sort()).toEqual([
       '@opentelemetry/api',

@@ -28,6 +28,7 @@ const declared: Readonly<Record<string, string>> = {
   Order: 'interface Order { id: number; total: number }',
   OrderSchema: 'declare const OrderSchema: StandardSchema<Order>;',
   Settings: 'declare class Settings { readonly orders: DiscoSubscribeOptions }',
+  shop: 'declare const shop: Contract;',
   mended: 'declare const mended: unknown;',
   build: 'declare function build(signal: AbortSignal): Promise<void>;',
   MyDriver: 'declare class MyDriver extends DriverDecorator { constructor() }',
