@@ -3,7 +3,12 @@
 // Module: a bus, its service and its locks in a Nest application
 
 export { DiscoBusModule } from './nest/disco-bus.module.js';
-export { type AnyEvents, DiscoBusService, type TopicPattern } from './nest/disco-bus.service.js';
+export {
+  type AnyEvents,
+  DiscoBusService,
+  type EventOf,
+  type TopicPattern,
+} from './nest/disco-bus.service.js';
 export { getDiscoBusServerToken, getDiscoBusToken, InjectDiscoBus } from './nest/disco-bus.tokens.js';
 export type {
   DiscoBusFactoryOptions,
@@ -33,6 +38,7 @@ export type {
   BatchSubscribeOptions,
   ConnectionOptions,
   DiscoBusOptions,
+  HandlerMethod,
   HandlerSubscribeOptions,
   MessageHandler,
   PublishLimitOptions,
@@ -76,7 +82,7 @@ export type {
 export type { RequestOptions } from './bus/options/bus-options.js';
 export type { ReplyObserver } from './bus/requests/call.js';
 export { replyBufferBytes } from './bus/requests/reply-order.js';
-export { type ReplySink, ReplyStream, type StopReplies } from './bus/requests/reply-stream.js';
+export { type Answers, type ReplySink, ReplyStream, type StopReplies } from './bus/requests/reply-stream.js';
 
 // Dead letters: look at what was given up, and send it again
 

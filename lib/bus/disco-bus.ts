@@ -40,6 +40,7 @@ import type {
 import { type ResolvedOptions, resolveOptions } from './options/resolved-options.js';
 import type { ReplyObserver } from './requests/call.js';
 import { FirstReply } from './requests/first-reply.js';
+import type { Answers } from './requests/reply-stream.js';
 import type { Requester } from './requests/requester.js';
 import { grantTestAccess, type TestAccess, WitnessedPublisher, WitnessedRequester } from './test-access.js';
 import { grantTransportAccess, TransportAccess } from './transport-access.js';
@@ -158,15 +159,9 @@ export class DiscoBus {
    * PublishTimeoutError, BackpressureError (beyond `publishLimit` at once) or AbortedError when nothing was sent;
    * PublishOutcomeUnknownError when that cannot be told. Messages of one caller to one topic keep their order.
    */
-  publish<Published>(
-    topic: TopicDefinition<Published>,
+  publish<Published = unknown>(
+    topic: string | TopicDefinition<Published>,
     payload: NoInfer<Published>,
-    options?: PublishOptions,
-  ): Promise<PublishReceipt>;
-  publish(topic: string, payload: unknown, options?: PublishOptions): Promise<PublishReceipt>;
-  publish(
-    topic: string | TopicDefinition,
-    payload: unknown,
     options?: PublishOptions,
   ): Promise<PublishReceipt> {
     if (options !== undefined) {
@@ -193,19 +188,9 @@ export class DiscoBus {
    * BatchPartlySentError, which tells what became of each, when some were published or may have been; otherwise as
    * `publish` does.
    */
-  publishBatch<Published>(
-    topic: TopicDefinition<Published>,
+  async publishBatch<Published = unknown>(
+    topic: string | TopicDefinition<Published>,
     payloads: readonly NoInfer<Published>[],
-    options?: PublishOptions,
-  ): Promise<PublishReceipt[]>;
-  publishBatch(
-    topic: string,
-    payloads: readonly unknown[],
-    options?: PublishOptions,
-  ): Promise<PublishReceipt[]>;
-  async publishBatch(
-    topic: string | TopicDefinition,
-    payloads: readonly unknown[],
     options?: PublishOptions,
   ): Promise<PublishReceipt[]> {
     if (!Array.isArray(payloads)) throw new ConfigurationError('publishBatch takes an array of payloads');
@@ -224,25 +209,15 @@ export class DiscoBus {
    * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError; with
    * NotConnectedError where there is no connection for 10 s.
    */
-  subscribe<Handled>(
-    topic: TopicDefinition<never, Handled> | RequestDefinition<never, Handled>,
-    handler: MessageHandler<NoInfer<Handled>>,
-    options?: SubscribeOptions,
-  ): Promise<Subscription>;
-  subscribe<T = any>(
-    topicOrPattern: string,
-    handler: MessageHandler<T>,
+  subscribe<Handled = any, Replied = unknown>(
+    topicOrPattern: string | TopicDefinition<never, Handled> | RequestDefinition<never, Handled, Replied>,
+    handler: MessageHandler<NoInfer<Handled>, Answers<NoInfer<Replied>>>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
-  subscribe<Handled>(
-    topic: TopicDefinition<never, Handled>,
+  subscribe<Handled = any>(
+    topicOrPattern: string | TopicDefinition<never, Handled>,
     handler: BatchHandler<NoInfer<Handled>>,
-    options: BatchSubscribeOptions,
-  ): Promise<Subscription>;
-  subscribe<T = any>(
-    topicOrPattern: string,
-    handler: BatchHandler<T>,
     options: BatchSubscribeOptions,
   ): Promise<Subscription>;
   async subscribe(
@@ -294,14 +269,12 @@ export class DiscoBus {
    * cannot be read here, NoRespondersError when it is known that nobody is there, RequestTimeoutError when no reply came in
    * time or one may have been missed, BackpressureError when too many wait, and as `publish` does.
    */
-  request<Asked, Reply>(
-    request: RequestDefinition<Asked, any, any, Reply>,
+  request<Reply = unknown, Asked = unknown>(
+    topic: string | RequestDefinition<Asked, any, any, Reply>,
     payload: NoInfer<Asked>,
     options?: RequestOptions,
-  ): Promise<Reply>;
-  request<T = unknown>(topic: string, payload: unknown, options?: RequestOptions): Promise<T>;
-  request<T>(topic: string | RequestDefinition, payload: unknown, options?: RequestOptions): Promise<T> {
-    const first = new FirstReply<T>();
+  ): Promise<Reply> {
+    const first = new FirstReply<Reply>();
     try {
       first.callOff = this.requestStream(topic, payload, options, first);
     } catch (error) {

@@ -1,8 +1,14 @@
+import type { Definition, RequestDefinition } from '../contract/definition.js';
+import type { TopicOptions } from '../contract/topic-options.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DriverReceipt } from '../driver/driver.js';
+import type { Message } from '../message/message.js';
 import { handlerName, type Subscriber } from './consume/subscriber.js';
 import type { Subscription } from './consume/subscription.js';
 import type { OwnSubscribeOptions } from './consume/wanted.js';
+import { type CheckedReplies, checkedReplies } from './contract/checked-replies.js';
+import { checkIncoming } from './contract/incoming-check.js';
+import { checkOutgoing } from './contract/outgoing-check.js';
 import type { BusLogger } from './options/bus-logger.js';
 import type { MessageHandler } from './options/bus-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
@@ -50,6 +56,37 @@ export class TransportAccess {
   /** The guarantee that the `topics` table of the bus names for a topic or topic pattern; undefined where it names none. */
   agreedDelivery(topicOrPattern: string): DeliveryGuarantee | undefined {
     return this.deps.options.topics.agreedDelivery(topicOrPattern);
+  }
+
+  /**
+   * The options that the `topics` table and the definition of a topic or topic pattern name; empty where neither does.
+   */
+  agreedOptions(topicOrPattern: string): TopicOptions {
+    return this.deps.options.topics.agreedOptions(topicOrPattern);
+  }
+
+  /**
+   * What is known of a topic; a definition is known from now on. Throws ConfigurationError where another one has its name.
+   */
+  definitionOf(topic: string | Definition): Definition | undefined {
+    const { contracts } = this.deps.options;
+    const name = contracts.nameOf(topic);
+    return typeof topic === 'string' ? contracts.get(name) : topic;
+  }
+
+  /** As {@link checkOutgoing}, as the bus is told to compare. */
+  checkOutgoing(definition: Definition, payload: unknown): unknown {
+    return checkOutgoing(definition, payload, this.deps.options.validation);
+  }
+
+  /** As {@link checkIncoming}, as the bus is told to compare. */
+  checkIncoming(definition: Definition, message: Pick<Message, 'headers' | 'payload'>): unknown {
+    return checkIncoming(definition, message, this.deps.options.validation);
+  }
+
+  /** As {@link checkedReplies}, as the bus is told to compare. */
+  checkedReplies(request: RequestDefinition, observer: ReplyObserver): CheckedReplies | undefined {
+    return checkedReplies(request, this.deps.options.validation, observer);
   }
 
   /** Resolves when requests to handlers of the bus can be called off; otherwise that begins with the first request. */

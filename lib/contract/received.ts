@@ -42,8 +42,8 @@ export type Received<T> = [T] extends [Jsonified<T>]
     : Jsonified<T>
   : Jsonified<T>;
 
-/** Refuses a schema that takes what never arrives, as `z.date()` does: JSON makes a string of a Date. */
-export type Arrives<Input> = [Jsonified<Input>] extends [Input]
+/** Refuses a schema that takes what never arrives, as `z.date()` or `z.map()` do: JSON makes a string of a Date and has no form for a Map. */
+export type Arrives<Input> = [Jsonified<Input>, Input] extends [Input, Jsonified<Input>]
   ? unknown
   : { schema: 'this schema takes values that JSON does not carry, as a Date: let it transform a string' };
 

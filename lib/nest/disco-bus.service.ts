@@ -16,6 +16,7 @@ import type {
   RequestOptions,
   SubscribeOptions,
 } from '../bus/options/bus-options.js';
+import type { Answers } from '../bus/requests/reply-stream.js';
 import type { Contract, RequestDefinition, TopicDefinition } from '../contract/definition.js';
 import type { Received } from '../contract/received.js';
 import type { LockManager } from '../lock/lock-manager.js';
@@ -24,6 +25,11 @@ import type { Duration } from '../timing/duration.js';
 
 /** Any topic with any payload: what a `DiscoBusService` without a type argument carries. */
 export type AnyEvents = Record<string, any>;
+
+/** The payload of a topic by its name, or `Defined` where a definition stands for it. */
+export type EventOf<Events extends AnyEvents, Topic, Defined> = [Topic] extends [keyof Events]
+  ? Events[Topic]
+  : Defined;
 
 /** A name with a wildcard in it. */
 export type TopicPattern = `${string}*${string}` | `${string}>`;
@@ -76,44 +82,31 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   }
 
   /** As {@link DiscoBus.publish}: resolves when the driver has accepted the message. */
-  publish<Published>(
-    topic: TopicDefinition<Published>,
-    payload: NoInfer<Published>,
+  publish<Topic extends (keyof Events & string) | TopicDefinition, Published = unknown>(
+    topic: Topic | TopicDefinition<Published>,
+    payload: EventOf<Events, Topic, NoInfer<Published>>,
     options?: PublishOptions,
-  ): Promise<PublishReceipt>;
-  publish<Topic extends keyof Events & string>(
-    topic: Topic,
-    payload: Events[Topic],
-    options?: PublishOptions,
-  ): Promise<PublishReceipt>;
-  publish(topic: any, payload: unknown, options?: PublishOptions): Promise<PublishReceipt> {
-    return this.bus.publish(topic, payload, options);
+  ): Promise<PublishReceipt> {
+    return this.bus.publish<any>(topic, payload, options);
   }
 
   /** As {@link DiscoBus.publishBatch}: each payload is a message of its own; nothing is sent if one of them is at fault. */
-  publishBatch<Published>(
-    topic: TopicDefinition<Published>,
-    payloads: readonly NoInfer<Published>[],
+  publishBatch<Topic extends (keyof Events & string) | TopicDefinition, Published = unknown>(
+    topic: Topic | TopicDefinition<Published>,
+    payloads: readonly EventOf<Events, Topic, NoInfer<Published>>[],
     options?: PublishOptions,
-  ): Promise<PublishReceipt[]>;
-  publishBatch<Topic extends keyof Events & string>(
-    topic: Topic,
-    payloads: readonly Events[Topic][],
-    options?: PublishOptions,
-  ): Promise<PublishReceipt[]>;
-  publishBatch(topic: any, payloads: any, options?: PublishOptions): Promise<PublishReceipt[]> {
-    return this.bus.publishBatch(topic, payloads, options);
+  ): Promise<PublishReceipt[]> {
+    return this.bus.publishBatch<any>(topic, payloads, options);
   }
 
   /** As {@link DiscoBus.subscribe}: resolves when the subscription is live. It ends with the bus at the latest. */
-  subscribe<Handled>(
-    topic: TopicDefinition<never, Handled> | RequestDefinition<never, Handled>,
-    handler: MessageHandler<NoInfer<Handled>>,
-    options?: SubscribeOptions,
-  ): Promise<Subscription>;
-  subscribe<Topic extends keyof Events & string>(
-    topic: Topic,
-    handler: MessageHandler<Events[Topic]>,
+  subscribe<
+    Topic extends (keyof Events & string) | TopicDefinition | RequestDefinition,
+    Handled = never,
+    Replied = unknown,
+  >(
+    topic: Topic | TopicDefinition<never, Handled> | RequestDefinition<never, Handled, Replied>,
+    handler: MessageHandler<EventOf<Events, Topic, NoInfer<Handled>>, Answers<NoInfer<Replied>>>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** The same for every topic that a pattern matches. */
@@ -123,14 +116,9 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
-  subscribe<Handled>(
-    topic: TopicDefinition<never, Handled>,
-    handler: BatchHandler<NoInfer<Handled>>,
-    options: BatchSubscribeOptions,
-  ): Promise<Subscription>;
-  subscribe<Topic extends keyof Events & string>(
-    topic: Topic,
-    handler: BatchHandler<Events[Topic]>,
+  subscribe<Topic extends (keyof Events & string) | TopicDefinition, Handled = never>(
+    topic: Topic | TopicDefinition<never, Handled>,
+    handler: BatchHandler<EventOf<Events, Topic, NoInfer<Handled>>>,
     options: BatchSubscribeOptions,
   ): Promise<Subscription>;
   /** The same for every topic that a pattern matches. */

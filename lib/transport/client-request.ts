@@ -3,6 +3,7 @@ import type { ReplyObserver } from '../bus/requests/call.js';
 import type { RequestHandle } from '../bus/requests/call-options.js';
 import { REPLY_KIND_HEADER } from '../bus/requests/request-headers.js';
 import type { TransportAccess } from '../bus/transport-access.js';
+import type { RequestDefinition } from '../contract/definition.js';
 import { isDiscoBusError } from '../errors/disco-bus-error.js';
 import type { RemoteError } from '../errors/request.errors.js';
 import type { Headers } from '../message/headers.js';
@@ -33,6 +34,8 @@ export interface OutgoingRequest {
   /** Checked. */
   readonly headers: Headers | undefined;
   readonly callback: (packet: WritePacket) => void;
+  /** What is known of the request. */
+  readonly definition: RequestDefinition | undefined;
 }
 
 /** So many instances may have gone without a word before a request is given up. */
@@ -127,17 +130,20 @@ export class ClientRequest implements ReplyObserver, Linked {
   }
 
   private send(topic: string): void {
-    const { payload, timeoutMs, topic: asked, name, headers: given } = this.request;
+    const { payload, timeoutMs, topic: asked, name, headers: given, definition } = this.request;
     // An instance's topic names the pattern; where that has wildcards it must be told what was asked for.
     const named = !this.instance || topic.endsWith(`.${asked}`);
     const headers = named ? given : { ...given, [PATTERN_HEADER]: routeOfTopic(asked) };
     // The first look-up and those before took of the request's own time.
     const leftMs = this.waited ? this.leftMs() : undefined;
-    this.sent = this.host.access.request(
+    const { access } = this.host;
+    const checked = definition && access.checkedReplies(definition, this);
+    if (checked) checked.callOff = () => this.sent?.cancel();
+    this.sent = access.request(
       topic,
       payload,
       { timeoutMs, leftMs, headers, name, sole: this.instance !== undefined },
-      this,
+      checked ?? this,
     );
   }
 

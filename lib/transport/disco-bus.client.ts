@@ -1,13 +1,14 @@
 import { Logger } from '@nestjs/common';
-import { ClientProxy, type ReadPacket, type WritePacket } from '@nestjs/microservices';
-import { connectable, defer, Observable, Subject } from 'rxjs';
+import type { ReadPacket, WritePacket } from '@nestjs/microservices';
 import type { BusStatus } from '../bus/bus-status.js';
 import type { Subscription } from '../bus/consume/subscription.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import { isHex128, random128 } from '../bus/requests/request-headers.js';
 import { type TransportAccess, transportAccess } from '../bus/transport-access.js';
+import { type Definition, isRequest, type TopicDefinition } from '../contract/definition.js';
 import { ClosedError, ConfigurationError, NotConnectedError } from '../errors/bus.errors.js';
 import { toHeaders } from '../message/headers.js';
+import { isThenable } from '../middleware/middleware.js';
 import { toMilliseconds } from '../timing/duration.js';
 import { Ring, unlink } from '../timing/ring.js';
 import { BusSource } from './bus-source.js';
@@ -21,15 +22,17 @@ import { ReplyReader } from './reply-reader.js';
 import { type StatusEvents, StatusRelay } from './status-relay.js';
 import { assertClientOptions } from './transport-option-kinds.js';
 import type { DiscoBusClientOptions } from './transport-options.js';
+import { TypedClient } from './typed-client.js';
 
 /**
  * A client of Nest microservices over a bus: `ClientsModule.register([{ name, customClass: DiscoBusClient, options }])`.
  * It connects with the first message, or by `connect`; messages wait for the connection no longer than their own time.
  *
  * `send` fails with what the handler's filters made of its error, with NoRespondersError, or with RequestTimeoutError;
- * unsubscribing calls the handler's work off. `emit` fails as `bus.publish` does.
+ * unsubscribing calls the handler's work off. `emit` fails as `bus.publish` does. Both take a definition in place of a pattern, and
+ * are typed by it.
  */
-export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
+export class DiscoBusClient extends TypedClient {
   private readonly logger = new Logger('DiscoBusClient');
   private readonly source: BusSource;
   private readonly relay: StatusRelay;
@@ -81,35 +84,6 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     this.relay.detach();
   }
 
-  /** As Nest documents it: each subscription sends. The way through a connected client is shorter than Nest's own. */
-  override send<Result = any, Input = any>(pattern: any, data: Input): Observable<Result> {
-    const invalid = pattern === undefined || pattern === null || data === undefined || data === null;
-    if (invalid) return super.send(pattern, data);
-    return new Observable((observer) => {
-      let stop: (() => void) | undefined;
-      const start = () => {
-        if (!observer.closed)
-          stop = this.publish(this.packetOf(pattern, data), this.createObserver(observer));
-      };
-      // The bus takes it while it is connecting too, and keeps to its time.
-      if (this.source.bus) start();
-      else this.made().then(start, (error: unknown) => observer.error(error));
-      return () => stop?.();
-    });
-  }
-
-  /** As Nest documents it: it is sent at once, whether anybody subscribes or not. */
-  override emit<Result = any, Input = any>(pattern: any, data: Input): Observable<Result> {
-    const invalid = pattern === undefined || pattern === null || data === undefined || data === null;
-    if (invalid) return super.emit(pattern, data);
-    const sending = connectable(
-      defer(() => this.dispatchEvent<Result>(this.packetOf(pattern, data))),
-      { connector: () => new Subject<Result>(), resetOnDisconnect: false },
-    );
-    sending.connect();
-    return sending;
-  }
-
   /** Calls `callback` for every status of that type: `'connected'`, `'disconnected'`, `'gap'`, `'dropped'` … */
   override on<Type extends keyof StatusEvents>(type: Type, callback: StatusEvents[Type]): void {
     this.relay.on(type, callback as (status: BusStatus) => void);
@@ -120,35 +94,49 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
     return this.bus() as T;
   }
 
-  protected publish(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+  protected publish(
+    packet: ReadPacket,
+    callback: (packet: WritePacket) => void,
+    definition?: Definition,
+  ): () => void {
     try {
-      return this.request(packet, callback);
+      return this.request(packet, callback, definition);
     } catch (err) {
       callback({ err });
       return () => {};
     }
   }
 
-  protected async dispatchEvent<T>(packet: ReadPacket): Promise<T> {
+  protected async dispatchEvent<T>(packet: ReadPacket, definition?: Definition): Promise<T> {
     const bus = this.source.bus ?? (await this.made());
     const { data, options } = this.opened(packet);
-    const topic = this.topicOf(packet.pattern);
+    const topic = definition?.name ?? this.topicOf(packet.pattern);
+    this.known(transportAccess(bus), definition ?? topic);
     const delivery = eventDelivery(bus, topic, this.options().events, () => this.tellFallback());
     const plainPacket = { ...packet, data };
     const payload = this.plain ? data : await this.serializer.serialize(plainPacket);
     const headers = packetHeaders(packet, this.plain, options.headers);
-    await bus.publish(topic, payload, { ...options, headers, delivery });
+    await bus.publish((definition as TopicDefinition) ?? topic, payload, { ...options, headers, delivery });
     return undefined as T;
   }
 
-  private request(packet: ReadPacket, callback: (packet: WritePacket) => void): () => void {
+  private request(
+    packet: ReadPacket,
+    callback: (packet: WritePacket) => void,
+    given: Definition | undefined,
+  ): () => void {
     const { data, options } = this.opened(packet);
     if (options !== noOptions) assertForRequest(options);
     const host = this.hostOf(this.bus());
-    const { timeout } = options;
+    const topic = this.topicOf(packet.pattern);
+    const known = this.known(host.access, given ?? topic);
+    const definition = known && isRequest(known) ? known : undefined;
+    if (given && !definition) throw new ConfigurationError(`"${given.name}" is a topic: emit it`);
+    const { timeout = definition?.parts.requestTimeout } = options;
     const headers = packetHeaders(packet, this.plain, options.headers);
     const request = new ClientRequest(host, {
-      topic: this.topicOf(packet.pattern),
+      topic,
+      definition,
       name: this.normalizePattern(packet.pattern as never),
       payload: this.plain ? data : this.serializer.serialize({ ...packet, data, id: random128() } as never),
       timeoutMs:
@@ -159,13 +147,28 @@ export class DiscoBusClient extends ClientProxy<StatusEvents, string> {
       callback,
     });
     this.open.add(request);
-    request.start();
+    const checking = definition && host.access.checkOutgoing(definition, data);
+    if (!isThenable(checking)) request.start();
+    else
+      (checking as Promise<unknown>).then(
+        () => request.start(),
+        (error) => request.fail(error),
+      );
     return () => request.callOff();
   }
 
-  /** Nest 11 has no hook on the way out. */
-  private packetOf(pattern: unknown, data: unknown): ReadPacket {
-    return this.createPacket ? this.createPacket(pattern, data) : { pattern, data };
+  /** What is known of a topic. Throws ConfigurationError where a serializer would hide the data from its schema. */
+  private known(access: TransportAccess, topic: string | Definition): Definition | undefined {
+    const definition = access.definitionOf(topic);
+    if (definition === undefined || (this.plain && !this.options().deserializer)) return definition;
+    throw new ConfigurationError(
+      `"${definition.name}" has a definition, and its schema is for the data itself: a client with a serializer or deserializer cannot send it`,
+    );
+  }
+
+  protected whenMade(start: () => void, failed: (error: unknown) => void): void {
+    if (this.source.bus) start();
+    else this.made().then(start, failed);
   }
 
   private made(): Promise<DiscoBus> {

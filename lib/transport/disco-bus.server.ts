@@ -4,11 +4,12 @@ import type { Subscription } from '../bus/consume/subscription.js';
 import type { DiscoBus } from '../bus/disco-bus.js';
 import { WHO_TOPIC } from '../bus/operate/rpc-instances.js';
 import { transportAccess } from '../bus/transport-access.js';
+import type { TopicDefinition } from '../contract/definition.js';
 import { ClosedError, NotConnectedError } from '../errors/bus.errors.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
 import { MAX_DURATION_MS } from '../timing/duration.js';
 import { BusSource } from './bus-source.js';
-import { eventDelivery, topicOptionsOf } from './event-delivery.js';
+import { definitionIn, eventDelivery, topicOptionsOf, usualOptions } from './event-delivery.js';
 import { HandlerCalls, type HandlerCallsHost } from './handler-calls.js';
 import { InstancePresence } from './instance-presence.js';
 import { WHERE_HEADER } from './packet.js';
@@ -204,7 +205,9 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     route: string,
     handler: MessageHandler,
   ): Promise<Subscription> {
-    const topic = subscriptionOfRoute(route);
+    const definition = definitionIn(handler.extras) as TopicDefinition | undefined;
+    if (definition) transportAccess(bus).definitionOf(definition);
+    const topic = definition?.name ?? subscriptionOfRoute(route);
     const extras = topicOptionsOf(handler.extras);
     const delivery = eventDelivery(bus, topic, extras.delivery ?? this.options().events, () =>
       this.logger.log(`Events of "${route}" are delivered at most once: the driver cannot do more`),
@@ -212,7 +215,8 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
     const handle = (data: unknown, context: DiscoMessageContext) =>
       calls.event(route, handler, data, context);
     const name = `@EventPattern(${JSON.stringify(route)})`;
-    return bus.subscribe(topic, handle, { name, ...this.options().eventOptions, ...extras, delivery });
+    const usual = usualOptions(bus, topic, this.options().eventOptions);
+    return bus.subscribe(definition ?? topic, handle, { name, ...usual, ...extras, delivery });
   }
 
   private host(bus: DiscoBus): HandlerCallsHost {
@@ -221,6 +225,7 @@ export class DiscoBusServer extends Server<StatusEvents, TransportStatus> implem
       serializer: this.options().serializer && this.serializer,
       deserializer: this.deserializer,
       readsPlainly: this.options().deserializer === undefined,
+      access: transportAccess(bus),
       hooked: () => this.hooked,
       log: new RequestLog(transportAccess(bus).logger),
       onStart: (id, context, done) => this.onProcessingStartHook(id as never, context, done),

@@ -1,5 +1,7 @@
 import type { DiscoBus } from '../bus/disco-bus.js';
 import { transportAccess } from '../bus/transport-access.js';
+import type { Definition } from '../contract/definition.js';
+import type { TopicOptions } from '../contract/topic-options.js';
 import type { DeliveryGuarantee } from '../driver/capabilities.js';
 import type { DiscoEventExtras } from './transport-options.js';
 
@@ -18,6 +20,24 @@ export function eventDelivery(
   if (bus.capabilities['at-least-once']) return 'at-least-once';
   onFallback();
   return 'at-most-once';
+}
+
+/** Among a handler's extras: what it was decorated with. */
+export const DEFINITION = Symbol.for('nestjs-disco-bus:pattern-definition');
+
+/** What a handler was decorated with, where that is a definition. */
+export function definitionIn(extras: Readonly<Record<PropertyKey, unknown>> = {}): Definition | undefined {
+  return extras[DEFINITION] as Definition | undefined;
+}
+
+/** What a server says of all events, save what the `topics` table or a definition says of this one. */
+export function usualOptions(
+  bus: DiscoBus,
+  topicOrPattern: string,
+  usual: TopicOptions | undefined,
+): TopicOptions {
+  const agreed = transportAccess(bus).agreedOptions(topicOrPattern);
+  return Object.fromEntries(Object.entries(usual ?? {}).filter(([option]) => !Object.hasOwn(agreed, option)));
 }
 
 /** Every option that a handler of events may say for itself; the type holds the list complete. */

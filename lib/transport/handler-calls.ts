@@ -9,11 +9,14 @@ import { isObservable, lastValueFrom, type Observable, Subscription as RxSubscri
 import { finalize } from 'rxjs/operators';
 import { type ReplySink, ReplyStream } from '../bus/requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../bus/requests/request-headers.js';
+import type { TransportAccess } from '../bus/transport-access.js';
 import { callGuest } from '../errors/guest.js';
 import { isError } from '../errors/is-error.js';
 import { topicMatcher } from '../message/topic-pattern.js';
 import type { DiscoMessageContext } from '../middleware/message-context.js';
+import { type Check, checkedAnswer, failing } from './checked-answer.js';
 import { DiscoBusContext } from './disco-bus.context.js';
+import { definitionIn } from './event-delivery.js';
 import { incomingPacket, PACKET_HEADER, PATTERN_HEADER, readMetadata } from './packet.js';
 import { isWildcard, routeOfTopic } from './pattern-topic.js';
 import { decisiveFailure, payloadRefusal } from './pipe-failures.js';
@@ -32,6 +35,7 @@ export interface HandlerCallsHost {
   /** Whether somebody has set a processing hook. */
   hooked(): boolean;
   readonly log: RequestLog;
+  readonly access: TransportAccess;
   onStart(transportId: unknown, context: DiscoBusContext, done: () => Promise<void>): unknown;
   onEnd(transportId: unknown, context: DiscoBusContext): unknown;
   toObservable(result: unknown): Observable<unknown>;
@@ -70,15 +74,24 @@ export class HandlerCalls {
     route: string,
     handler: MessageHandler,
   ): (data: unknown, context: DiscoMessageContext) => unknown {
+    const { access } = this.host;
+    const own = definitionIn(handler.extras);
+    if (own) access.definitionOf(own);
     return (payload, context) => {
       if (context.headers[REPLY_TO_HEADER] === undefined) return context.terminate('not a request');
       const { host } = this;
+      const known = own ?? access.definitionOf(patternOf(route, context));
+      const check =
+        known && ((data: unknown) => access.checkIncoming(known, { ...context.message, payload: data }));
       if (!host.readsPlainly || host.serializer || context.headers[PACKET_HEADER] !== undefined) {
-        return this.request(route, handler, payload, context);
+        return this.request(route, handler, { payload, check }, context);
       }
       const told = new DiscoBusContext([patternOf(route, context), context, readMetadata(context.headers)]);
-      if (host.hooked()) return this.replies(handler, { data: payload } as IncomingRequest, told);
-      return new ReplyStream((sink) => this.answerPlainly(sink, handler, payload, told));
+      const answer = (data: unknown) =>
+        host.hooked()
+          ? this.replies(handler, { data } as IncomingRequest, told)
+          : new ReplyStream((sink) => this.answerPlainly(sink, handler, data, told));
+      return check ? checkedAnswer(check, payload, answer, this.refusing(told)) : answer(payload);
     };
   }
 
@@ -86,19 +99,21 @@ export class HandlerCalls {
   private async request(
     route: string,
     handler: MessageHandler,
-    payload: unknown,
+    { payload, check = (data) => data }: { payload: unknown; check: Check | undefined },
     context: DiscoMessageContext,
   ): Promise<ReplyStream> {
     try {
       const { packet, host } = await this.read(route, payload, context);
-      return this.replies(handler, packet, host);
+      const answer = (data: unknown) => this.replies(handler, { ...packet, data }, host);
+      return await checkedAnswer(check, packet.data, answer, this.refusing(host));
     } catch (error) {
       this.host.log.unreadable({ pattern: patternOf(route, context), message: context.message }, error);
-      return new ReplyStream((sink) => {
-        sink.fail(INTERNAL_ERROR);
-        return undefined;
-      });
+      return failing(INTERNAL_ERROR);
     }
+  }
+
+  private refusing(told: DiscoBusContext): (error: unknown) => void {
+    return (error) => this.host.log.refused(toldRequest(told), error);
   }
 
   private replies(handler: MessageHandler, packet: IncomingRequest, host: DiscoBusContext): ReplyStream {

@@ -3,6 +3,7 @@ import { type ValidationOptions } from '../../contract/definition-options.js';
 import { after, parsed, payloadRefusal } from '../../contract/schema-check.js';
 import { VERSION_HEADER, versionOf } from '../../contract/version-header.js';
 import { PayloadInvalidError, UnrecoverableError, VersionUnknownError } from '../../errors/handler.errors.js';
+import type { Message } from '../../message/message.js';
 import { DerivedContext } from '../../middleware/derived-context.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import type { Handler, Middleware } from '../../middleware/middleware.js';
@@ -27,14 +28,27 @@ export function incomingCheck({ contracts, validation, definition, canWait }: In
     if (contracts.isEmpty) return next(context);
     const known = definition?.name === context.topic ? definition : contracts.get(context.topic);
     if (known === undefined) return next(context);
-    const version = versionOf(context.headers);
-    if (version === undefined) {
-      throw new PayloadInvalidError([`the header ${VERSION_HEADER} is no version`], { topic: known.name });
-    }
-    if (version > known.versionNumber) throw unknown(known, version, canWait);
-    const payload = upToDate(known, version, context.message.payload, validation);
+    const payload = checkIncoming(known, context.message, validation, canWait);
     return after(payload, (value) => handOn(next, context, value));
   };
+}
+
+/**
+ * What the schema of `known` makes of a payload, upgraded from the version that the headers say; a promise of it where a schema
+ * or an upgrade takes its time. Throws PayloadInvalidError, VersionUnknownError or UnrecoverableError.
+ */
+export function checkIncoming(
+  known: Definition,
+  { headers, payload }: Pick<Message, 'headers' | 'payload'>,
+  validation: ValidationOptions,
+  canWait = false,
+): unknown {
+  const version = versionOf(headers);
+  if (version === undefined) {
+    throw new PayloadInvalidError([`the header ${VERSION_HEADER} is no version`], { topic: known.name });
+  }
+  if (version > known.versionNumber) throw unknown(known, version, canWait);
+  return upToDate(known, version, payload, validation);
 }
 
 function handOn(next: Handler, context: DiscoMessageContext, payload: unknown): unknown {

@@ -121,7 +121,15 @@ export interface ConnectionOptions {
 }
 
 /** Handles one message. Returning, or a promise that resolves, means handled; throwing means failed. */
-export type MessageHandler<T = any> = (payload: T, context: DiscoMessageContext<T>) => unknown;
+export type MessageHandler<T = any, Result = unknown> = (
+  payload: T,
+  context: DiscoMessageContext<T>,
+) => Result;
+
+/** A method that is given a payload and its context, in either order; any method where the payload may be anything. */
+export type HandlerMethod<Handled, Context, Result = unknown> = 0 extends 1 & Handled
+  ? (...parameters: any[]) => any
+  : ((payload: Handled, context: Context) => Result) | ((context: Context, payload: Handled) => Result);
 
 /** Everything a bus can be told. Only `driver` is needed. */
 export interface DiscoBusOptions {

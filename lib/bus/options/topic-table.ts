@@ -104,6 +104,11 @@ export class TopicTable {
     return delivery ?? (wire === 'go' ? 'at-most-once' : undefined);
   }
 
+  /** The options that the table and a definition name for a topic or topic pattern. */
+  agreedOptions(topicOrPattern: string): TopicOptions {
+    return this.agreed(topicOrPattern) ?? {};
+  }
+
   /** Throws ConfigurationError if the table names `topic` and says another guarantee or wire than these. */
   assertAgrees(topic: string, { delivery, wire }: ResolvedTopic): void {
     const agreed = this.agreed(topic) ?? {};

@@ -79,3 +79,11 @@ function readFailure(error: object): Failure {
     ...(typeof code === 'string' && { code: code.slice(0, 100) }),
   };
 }
+
+/** What a handler may return that answers a request with `Replied`. One that returns undefined does not answer. */
+export type Answers<Replied> =
+  | Replied
+  | undefined
+  | AsyncIterable<Replied>
+  | ReplyStream
+  | Promise<Replied | undefined | AsyncIterable<Replied> | ReplyStream>;

@@ -2,7 +2,8 @@ import type { ModuleRef } from '@nestjs/core';
 import type { Observable } from 'rxjs';
 import type { DiscoBatchContext } from '../../bus/consume/batch.js';
 import { subscribeKinds } from '../../bus/options/bus-option-kinds.js';
-import type { BatchOptions, HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
+import type { BatchOptions, HandlerMethod, HandlerSubscribeOptions } from '../../bus/options/bus-options.js';
+import type { Answers } from '../../bus/requests/reply-stream.js';
 import {
   type Definition,
   isDefinition,
@@ -65,9 +66,7 @@ const subscriptions = new MethodMarks<SubscribeMetadata>('disco-bus:subscription
 
 /** A method that takes single messages, `Handled` each. With `@DiscoPayload()` and `@DiscoContext()` in either order. */
 export type HandlerMethodDecorator<Handled, Result = unknown> = <
-  Method extends
-    | ((payload: Handled, context: DiscoMessageContext<Handled>) => Result)
-    | ((context: DiscoMessageContext<Handled>, payload: Handled) => Result),
+  Method extends HandlerMethod<Handled, DiscoMessageContext<Handled>, Result>,
 >(
   target: object,
   method: string | symbol,
@@ -76,9 +75,7 @@ export type HandlerMethodDecorator<Handled, Result = unknown> = <
 
 /** A method that takes several messages at a time. */
 export type BatchMethodDecorator<Handled> = <
-  Method extends
-    | ((payloads: Handled[], context: DiscoBatchContext<Handled>) => unknown)
-    | ((context: DiscoBatchContext<Handled>, payloads: Handled[]) => unknown),
+  Method extends HandlerMethod<Handled[], DiscoBatchContext<Handled>>,
 >(
   target: object,
   method: string | symbol,
@@ -86,12 +83,7 @@ export type BatchMethodDecorator<Handled> = <
 ) => void;
 
 /** What the handler of a request may return. One that returns undefined does not answer. */
-export type Replies<Replied> =
-  | Replied
-  | undefined
-  | Promise<Replied | undefined>
-  | Observable<Replied>
-  | AsyncIterable<Replied>;
+export type Replies<Replied> = Answers<Replied> | Observable<Replied> | Promise<Observable<Replied>>;
 
 /** {@link DiscoSubscribeOptions} of a handler of single messages. */
 export type SingleSubscribeOptions = Omit<DiscoSubscribeOptions, 'batch'> & { batch?: undefined };
@@ -109,18 +101,14 @@ export type SingleSubscribeOptions = Omit<DiscoSubscribeOptions, 'batch'> & { ba
  * Throws TopicInvalidError for a malformed topic, and ConfigurationError for an option that there is not, and on what is no
  * method of instances.
  */
+export function DiscoSubscribe<Handled, Replied = unknown>(
+  topic: TopicDefinition<never, Handled> | RequestDefinition<never, Handled, Replied>,
+  options?: SingleSubscribeOptions | DiscoSubscribeOptionsFactory,
+): HandlerMethodDecorator<Handled, Replies<Replied>>;
 export function DiscoSubscribe<Handled>(
   topic: TopicDefinition<never, Handled>,
   options: DiscoSubscribeOptions & { batch: BatchOptions },
 ): BatchMethodDecorator<Handled>;
-export function DiscoSubscribe<Handled>(
-  topic: TopicDefinition<never, Handled>,
-  options?: SingleSubscribeOptions | DiscoSubscribeOptionsFactory,
-): HandlerMethodDecorator<Handled>;
-export function DiscoSubscribe<Handled, Replied>(
-  request: RequestDefinition<never, Handled, Replied>,
-  options?: SingleSubscribeOptions | DiscoSubscribeOptionsFactory,
-): HandlerMethodDecorator<Handled, Replies<Replied>>;
 export function DiscoSubscribe(
   topicOrPattern: string,
   options?: DiscoSubscribeOptions | DiscoSubscribeOptionsFactory,
