@@ -211,13 +211,13 @@ export class DiscoBus {
    */
   subscribe<Handled = any, Replied = unknown>(
     topicOrPattern: string | TopicDefinition<never, Handled> | RequestDefinition<never, Handled, Replied>,
-    handler: MessageHandler<NoInfer<Handled>, Answers<NoInfer<Replied>>>,
+    handler: MessageHandler<Handled, Answers<NoInfer<Replied>>>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
   subscribe<Handled = any>(
     topicOrPattern: string | TopicDefinition<never, Handled>,
-    handler: BatchHandler<NoInfer<Handled>>,
+    handler: BatchHandler<Handled>,
     options: BatchSubscribeOptions,
   ): Promise<Subscription>;
   async subscribe(

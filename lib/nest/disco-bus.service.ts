@@ -106,7 +106,7 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
     Replied = unknown,
   >(
     topic: Topic | TopicDefinition<never, Handled> | RequestDefinition<never, Handled, Replied>,
-    handler: MessageHandler<EventOf<Events, Topic, NoInfer<Handled>>, Answers<NoInfer<Replied>>>,
+    handler: MessageHandler<EventOf<Events, Topic, Handled>, Answers<NoInfer<Replied>>>,
     options?: SubscribeOptions,
   ): Promise<Subscription>;
   /** The same for every topic that a pattern matches. */
@@ -118,7 +118,7 @@ export class DiscoBusService<Events extends AnyEvents = AnyEvents>
   /** With `batch`, calls `handler` with up to `batch.size` messages at a time. */
   subscribe<Topic extends (keyof Events & string) | TopicDefinition, Handled = never>(
     topic: Topic | TopicDefinition<never, Handled>,
-    handler: BatchHandler<EventOf<Events, Topic, NoInfer<Handled>>>,
+    handler: BatchHandler<EventOf<Events, Topic, Handled>>,
     options: BatchSubscribeOptions,
   ): Promise<Subscription>;
   /** The same for every topic that a pattern matches. */
