@@ -174,7 +174,7 @@ export class DiscoBus {
     if (typeof topic === 'string') return this.parts.publishing.publish(topic, payload, options);
     try {
       const name = this.options.contracts.nameOf(topic);
-      const defined: DefinedPublishOptions = { ...options, definition: topic };
+      const defined = this.definedBy(topic, options);
       return this.parts.publishing.publish(name, payload, defined);
     } catch (error) {
       return Promise.reject(error);
@@ -200,7 +200,7 @@ export class DiscoBus {
     }
     if (typeof topic === 'string') return this.parts.publishing.publishBatch(topic, payloads, options);
     const name = this.options.contracts.nameOf(topic);
-    const defined: DefinedPublishOptions = { ...options, definition: topic };
+    const defined = this.definedBy(topic, options);
     return this.parts.publishing.publishBatch(name, payloads, defined);
   }
 
@@ -372,6 +372,14 @@ export class DiscoBus {
     await waitingRoom.connected(PATIENCE_MS);
     if (offersGroupRemoval(engine)) return engine.removeGroup(topic, group);
     throw new ConfigurationError(`The driver "${engine.name}" has no groups that can be removed`);
+  }
+
+  /** The newest version known is what the bus goes by anyhow: then `options` stay the object that they are, which is quicker to read. */
+  private definedBy(
+    definition: TopicDefinition,
+    options?: PublishOptions,
+  ): DefinedPublishOptions | undefined {
+    return this.options.contracts.get(definition.name) === definition ? options : { ...options, definition };
   }
 
   /** `shared`: what transports were given. */
