@@ -1,5 +1,6 @@
 import type { DiscoBus } from '../bus/disco-bus.js';
-import { type Contract, type Definition, isDefinition, isRequest } from '../contract/definition.js';
+import { entriesOf, newerVersion } from '../contract/contracts.js';
+import { type Contract, type Definition, isRequest } from '../contract/definition.js';
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import {
@@ -95,16 +96,9 @@ function assertAsked(where: string, options: AsyncApiOptions): void {
 /** The newest version of each topic of a contract. */
 function newestOf(contract: Contract): Iterable<Definition> {
   const newest = new Map<string, Definition>();
-  for (const [name, definition] of Object.entries(contract)) {
-    if (!isDefinition(definition))
-      throw new ConfigurationError(`contract.${name} must be made by defineTopic or defineRequest`);
-    const known = newest.get(definition.name);
-    if (known?.lineage.includes(definition)) continue;
-    if (known !== undefined && !definition.lineage.includes(known))
-      throw new ConfigurationError(
-        `"${definition.name}" is defined twice, and differently: import one definition, or make a version of it`,
-      );
-    newest.set(definition.name, definition);
+  for (const [, definition] of entriesOf(contract)) {
+    const { name } = definition;
+    newest.set(name, newerVersion(newest.get(name), definition));
   }
   return newest.values();
 }

@@ -1,8 +1,11 @@
 import type { Delivery } from '../driver/delivery.js';
 import { guestSignal } from '../errors/guest-signal.js';
-import type { Headers } from '../message/headers.js';
 import type { Message } from '../message/message.js';
-import { assertRetryRequest, type DiscoMessageContext } from '../middleware/message-context.js';
+import {
+  assertRetryRequest,
+  ContextOfMessage,
+  type DiscoMessageContext,
+} from '../middleware/message-context.js';
 import type { Middleware } from '../middleware/middleware.js';
 import { type Duration, toMilliseconds } from '../timing/duration.js';
 
@@ -12,7 +15,7 @@ export type HandlerRequest =
   | { readonly type: 'terminate'; readonly reason: string };
 
 /** One attempt, as its handler sees it. The signal is made when it is first asked for. */
-export class DeliveryContext implements DiscoMessageContext {
+export class DeliveryContext extends ContextOfMessage implements DiscoMessageContext {
   /** What the handler asked for; the first request counts. */
   request?: HandlerRequest;
   /** Told when the attempt is aborted, before its signal is. */
@@ -28,7 +31,9 @@ export class DeliveryContext implements DiscoMessageContext {
     private readonly delivery?: Delivery,
     /** When it came here, on the monotonic clock; undefined where it was started at once. */
     private readonly cameMs?: number,
-  ) {}
+  ) {
+    super();
+  }
 
   /** How long the message has waited since it was stored or, where nothing is stored, received here: never by its sender's clock. */
   waitedMs(monotonicMs: number): number {
@@ -38,22 +43,6 @@ export class DeliveryContext implements DiscoMessageContext {
   /** Tells the driver that the handler is about to start. */
   begin(): void {
     this.delivery?.begin?.();
-  }
-
-  get topic(): string {
-    return this.message.topic;
-  }
-
-  get id(): string {
-    return this.message.id;
-  }
-
-  get headers(): Headers {
-    return this.message.headers;
-  }
-
-  get timestamp(): number {
-    return this.message.timestamp;
   }
 
   get signal(): AbortSignal {

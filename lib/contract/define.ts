@@ -1,10 +1,10 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { assertOptions } from '../errors/assert-options.js';
-import { ConfigurationError } from '../errors/bus.errors.js';
 import type { OptionKinds } from '../errors/option-kinds.js';
 import { assertTopic } from '../message/topic.js';
 import { RequestDefinition, TopicDefinition } from './definition.js';
 import {
+  assertCanWait,
   type DefinitionOptions,
   type DefinitionParts,
   definitionKinds,
@@ -30,7 +30,7 @@ export function defineTopic<Payload>(
 ): TopicDefinition<Payload, Received<Payload>>;
 export function defineTopic(name: string, options: DefinitionParts = {}): TopicDefinition {
   return TopicDefinition.make(
-    checkedName(name),
+    assertTopic(name),
     1,
     checked(`defineTopic("${name}")`, options, definitionKinds),
   );
@@ -60,13 +60,9 @@ export function defineRequest<Asked, Replied>(
 ): RequestDefinition<Asked, Received<Asked>, Replied, Received<Replied>>;
 export function defineRequest(name: string, options: DefinitionParts = {}): RequestDefinition {
   return RequestDefinition.make(
-    checkedName(name),
+    assertTopic(name),
     checked(`defineRequest("${name}")`, options, requestKinds),
   );
-}
-
-function checkedName(name: string): string {
-  return assertTopic(name);
 }
 
 function checked<Parts extends DefinitionParts>(
@@ -75,10 +71,6 @@ function checked<Parts extends DefinitionParts>(
   kinds: OptionKinds<any>,
 ): Parts {
   assertOptions(where, options, kinds);
-  if (options.newer === 'wait' && options.orderBy !== undefined) {
-    throw new ConfigurationError(
-      `${where}: a message that waits would be overtaken, so newer cannot be 'wait' with orderBy`,
-    );
-  }
+  assertCanWait(where, options);
   return Object.freeze({ ...options });
 }

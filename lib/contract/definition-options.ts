@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ConfigurationError } from '../errors/bus.errors.js';
 import {
   aBoolean,
   aDuration,
@@ -58,6 +59,23 @@ export interface VersionOptions<Schema extends StandardSchemaV1, Older>
   upgrade: (
     older: Older,
   ) => StandardSchemaV1.InferInput<Schema> | Promise<StandardSchemaV1.InferInput<Schema>>;
+}
+
+/** Whether payloads are compared at that end: as the bus says, else as the definition does, else yes. */
+export function checksAt(
+  end: keyof ValidationOptions,
+  { validate }: DefinitionParts,
+  ofBus: ValidationOptions,
+): boolean {
+  return ofBus[end] ?? validate?.[end] ?? true;
+}
+
+/** Throws ConfigurationError where a message is to wait that others would overtake. */
+export function assertCanWait(where: string, { newer, orderBy }: DefinitionParts): void {
+  if (newer !== 'wait' || orderBy === undefined) return;
+  throw new ConfigurationError(
+    `${where}: a message that waits would be overtaken, so newer cannot be 'wait' with orderBy`,
+  );
 }
 
 /** What each of {@link ValidationOptions} may be. */

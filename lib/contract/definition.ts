@@ -1,7 +1,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
-import { type DefinitionParts, type VersionOptions, versionKinds } from './definition-options.js';
+import {
+  assertCanWait,
+  type DefinitionParts,
+  type VersionOptions,
+  versionKinds,
+} from './definition-options.js';
 import type { Arrives } from './received.js';
 import type { TopicOptions } from './topic-options.js';
 
@@ -96,15 +101,12 @@ export class TopicDefinition<Published = any, Handled = any> extends Definition 
       if (parts[option] === undefined || parts[option] === this.parts[option]) continue;
       throw new ConfigurationError(`${where} cannot change ${option}: that is another topic`);
     }
-    return TopicDefinition.make(
-      this.name,
-      number,
-      { ...this.parts, ...parts },
-      {
-        definition: this,
-        upgrade,
-      },
-    );
+    const whole = { ...this.parts, ...parts };
+    assertCanWait(where, whole);
+    return TopicDefinition.make(this.name, number, whole, {
+      definition: this,
+      upgrade,
+    });
   }
 
   /** @internal */

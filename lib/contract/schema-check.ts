@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { PayloadInvalidError } from '../errors/handler.errors.js';
-import { payloadProblems } from '../errors/payload-problems.js';
 import { isThenable } from '../middleware/middleware.js';
+import { acceptedValue } from '../middleware/validate.js';
 
 /** The error for what a schema refuses: what is wrong with it, field and rule, and never its values. */
 export type Refusal = (problems: readonly string[], cause?: unknown) => Error;
@@ -17,9 +17,9 @@ export function parsed(schema: StandardSchemaV1, value: unknown, refusal: Refusa
   } catch (error) {
     throw threw(error, refusal);
   }
-  if (!isThenable(result)) return taken(result as StandardSchemaV1.Result<unknown>, refusal);
+  if (!isThenable(result)) return acceptedValue(result as StandardSchemaV1.Result<unknown>, refusal);
   return (result as Promise<StandardSchemaV1.Result<unknown>>).then(
-    (settled) => taken(settled, refusal),
+    (settled) => acceptedValue(settled, refusal),
     (error) => {
       throw threw(error, refusal);
     },
@@ -34,11 +34,6 @@ export function after<T>(value: unknown, next: (value: any) => T): T | Promise<T
 /** The refusal of a payload of `topic`. */
 export function payloadRefusal(topic: string): Refusal {
   return (problems, cause) => new PayloadInvalidError(problems, { cause, topic });
-}
-
-function taken(result: StandardSchemaV1.Result<unknown>, refusal: Refusal): unknown {
-  if (result.issues) throw refusal(payloadProblems(result) ?? []);
-  return result.value;
 }
 
 function threw(error: unknown, refusal: Refusal): Error {

@@ -32,6 +32,27 @@ export interface DiscoMessageContext<T = unknown> {
   abort(reason: Error): void;
 }
 
+/** The parts of a {@link DiscoMessageContext} that its message says. */
+export abstract class ContextOfMessage {
+  abstract readonly message: Message;
+
+  get topic(): string {
+    return this.message.topic;
+  }
+
+  get id(): string {
+    return this.message.id;
+  }
+
+  get headers(): Headers {
+    return this.message.headers;
+  }
+
+  get timestamp(): number {
+    return this.message.timestamp;
+  }
+}
+
 const retryKinds = messageKinds<{ delay?: Duration }>({ delay: aDuration });
 
 /** Throws ConfigurationError for what a handler cannot ask of {@link DiscoMessageContext.retry}. */

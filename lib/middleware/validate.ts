@@ -44,7 +44,16 @@ export function isSchema(value: unknown): value is StandardSchema {
   return typeof (value as StandardSchema | null | undefined)?.['~standard']?.validate === 'function';
 }
 
+/** What a schema has made of a value. Throws what `refusal` makes of its problems, field and rule, where it has refused it. */
+export function acceptedValue(
+  result: SchemaResult<unknown>,
+  refusal: (problems: readonly string[]) => Error,
+): unknown {
+  if (result.issues) throw refusal(payloadProblems(result) ?? []);
+  return result.value;
+}
+
 function accepted(context: DiscoMessageContext, result: SchemaResult<unknown>): DiscoMessageContext {
-  if (result.issues) throw new PayloadInvalidError(payloadProblems(result) ?? []);
-  return new DerivedContext(context, { ...context.message, payload: result.value });
+  const payload = acceptedValue(result, (problems) => new PayloadInvalidError(problems));
+  return new DerivedContext(context, { ...context.message, payload });
 }

@@ -21,8 +21,7 @@ export abstract class TypedClient extends ClientProxy<StatusEvents, string> {
     data: PatternData<Pattern, Input>,
   ): Observable<Result>;
   override send(pattern: any, data: any): Observable<any> {
-    const invalid = pattern === undefined || pattern === null || data === undefined || data === null;
-    if (invalid) return super.send(pattern, data);
+    if (lacksEither(pattern, data)) return super.send(pattern, data);
     return new Observable((observer) => {
       let stop: (() => void) | undefined;
       const start = () => {
@@ -49,8 +48,7 @@ export abstract class TypedClient extends ClientProxy<StatusEvents, string> {
     data: PatternData<Pattern, Input>,
   ): Observable<Result>;
   override emit<Result>(pattern: any, data: any): Observable<Result> {
-    const invalid = pattern === undefined || pattern === null || data === undefined || data === null;
-    if (invalid) return super.emit(pattern, data);
+    if (lacksEither(pattern, data)) return super.emit(pattern, data);
     const sending = connectable(
       defer(() => this.dispatchEvent<Result>(this.packetOf(pattern, data), definedBy(pattern))),
       { connector: () => new Subject<Result>(), resetOnDisconnect: false },
@@ -79,6 +77,11 @@ export abstract class TypedClient extends ClientProxy<StatusEvents, string> {
 
 /** The data of a pattern that is no definition: one of those says itself what it takes. */
 export type PatternData<Pattern, Input> = Pattern extends Definition ? never : Input;
+
+/** Nest itself says what is wrong with a message that has no pattern, or no data. */
+function lacksEither(pattern: unknown, data: unknown): boolean {
+  return pattern === undefined || pattern === null || data === undefined || data === null;
+}
 
 function definedBy(pattern: unknown): Definition | undefined {
   return isDefinition(pattern) ? pattern : undefined;

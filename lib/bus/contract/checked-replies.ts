@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { RequestDefinition } from '../../contract/definition.js';
-import type { ValidationOptions } from '../../contract/definition-options.js';
+import { checksAt, type ValidationOptions } from '../../contract/definition-options.js';
 import { parsed } from '../../contract/schema-check.js';
 import { ReplyInvalidError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
@@ -13,8 +13,8 @@ export function checkedReplies(
   validation: ValidationOptions,
   observer: ReplyObserver,
 ): CheckedReplies | undefined {
-  const checks = validation.handle ?? parts.validate?.handle ?? true;
-  return reply !== undefined && checks ? new CheckedReplies(name, reply, observer) : undefined;
+  const checks = reply !== undefined && checksAt('handle', parts, validation);
+  return checks ? new CheckedReplies(name, reply, observer) : undefined;
 }
 
 /** Tells its observer what a schema makes of each reply, in order; one that does not fit ends the request. */

@@ -1,6 +1,6 @@
+import { entriesOf } from '../../contract/contracts.js';
 import type { Contract } from '../../contract/definition.js';
-import { isDefinition, isRequest, type RequestDefinition } from '../../contract/definition.js';
-import { ConfigurationError } from '../../errors/bus.errors.js';
+import { isRequest, type RequestDefinition } from '../../contract/definition.js';
 import type { RequestOptions } from '../options/bus-options.js';
 
 /** The requests of a contract as methods, by the names that the contract gives them. */
@@ -22,10 +22,7 @@ export type SendRequest = (
 /** Throws ConfigurationError for what is no contract. */
 export function contractClient<C extends Contract>(contract: C, send: SendRequest): ContractClient<C> {
   const methods: Record<string, unknown> = Object.create(null);
-  for (const [name, definition] of Object.entries(contract)) {
-    if (!isDefinition(definition)) {
-      throw new ConfigurationError(`contract.${name} must be made by defineTopic or defineRequest`);
-    }
+  for (const [name, definition] of entriesOf(contract)) {
     if (!isRequest(definition)) continue;
     methods[name] = (payload: unknown, options?: RequestOptions) => send(definition, payload, options);
   }

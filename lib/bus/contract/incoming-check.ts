@@ -1,12 +1,12 @@
 import { type Definition, newerOf } from '../../contract/definition.js';
-import { type ValidationOptions } from '../../contract/definition-options.js';
+import { checksAt, type ValidationOptions } from '../../contract/definition-options.js';
 import { after, parsed, payloadRefusal } from '../../contract/schema-check.js';
 import { VERSION_HEADER, versionOf } from '../../contract/version-header.js';
 import { PayloadInvalidError, UnrecoverableError, VersionUnknownError } from '../../errors/handler.errors.js';
 import type { Message } from '../../message/message.js';
 import { DerivedContext } from '../../middleware/derived-context.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
-import type { Handler, Middleware } from '../../middleware/middleware.js';
+import { type Handler, isThenable, type Middleware } from '../../middleware/middleware.js';
 import type { KnownContracts } from './known-contracts.js';
 
 /** What {@link incomingCheck} goes by. */
@@ -68,7 +68,6 @@ function upToDate(
   payload: unknown,
   validation: ValidationOptions,
 ): unknown {
-  const checks = validation.handle ?? known.parts.validate?.handle ?? true;
   const taken =
     known.before === undefined || version === known.versionNumber
       ? payload
@@ -76,7 +75,7 @@ function upToDate(
           upgraded(known, older),
         );
   const { schema } = known;
-  if (schema === undefined || !checks) return taken;
+  if (schema === undefined || !checksAt('handle', known.parts, validation)) return taken;
   return after(taken, (value) => parsed(schema, value, payloadRefusal(known.name)));
 }
 
@@ -85,7 +84,10 @@ function upgraded({ name, versionNumber, before }: Definition, older: unknown): 
     new UnrecoverableError(`"${name}" could not be upgraded to version ${versionNumber}`, { cause: error });
   try {
     const value = before!.upgrade(older);
-    return value instanceof Promise ? value.catch((error) => Promise.reject(failed(error))) : value;
+    if (!isThenable(value)) return value;
+    return value.then(undefined, (error) => {
+      throw failed(error);
+    });
   } catch (error) {
     throw failed(error);
   }

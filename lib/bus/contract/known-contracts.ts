@@ -1,3 +1,4 @@
+import { entriesOf, newerVersion } from '../../contract/contracts.js';
 import {
   type Contract,
   type Definition,
@@ -5,7 +6,6 @@ import {
   isRequest,
   type RequestDefinition,
 } from '../../contract/definition.js';
-import { ConfigurationError } from '../../errors/bus.errors.js';
 import type { TopicTable } from '../options/topic-table.js';
 
 /**
@@ -22,12 +22,7 @@ export class KnownContracts {
     private readonly topics: TopicTable,
     contract: Contract = {},
   ) {
-    for (const [key, definition] of Object.entries(contract)) {
-      if (!isDefinition(definition)) {
-        throw new ConfigurationError(`contract.${key} must be made by defineTopic or defineRequest`);
-      }
-      this.adopt(definition);
-    }
+    for (const [, definition] of entriesOf(contract)) this.adopt(definition);
   }
 
   /** Nothing is known. */
@@ -62,12 +57,7 @@ export class KnownContracts {
   private adopt(definition: Definition): void {
     const { name } = definition;
     const known = this.byName.get(name);
-    if (known?.lineage.includes(definition)) return;
-    if (known !== undefined && !definition.lineage.includes(known)) {
-      throw new ConfigurationError(
-        `"${name}" is defined twice, and differently: import one definition, or make a version of it`,
-      );
-    }
+    if (newerVersion(known, definition) === known) return;
     this.topics.adopt(name, definition.policy);
     this.byName.set(name, definition);
     this.onAdopted();

@@ -1,5 +1,5 @@
 import type { Definition } from '../../contract/definition.js';
-import type { ValidationOptions } from '../../contract/definition-options.js';
+import { checksAt, type ValidationOptions } from '../../contract/definition-options.js';
 import { parsed, payloadRefusal } from '../../contract/schema-check.js';
 import { VERSION_HEADER } from '../../contract/version-header.js';
 import { PayloadInvalidError } from '../../errors/handler.errors.js';
@@ -20,7 +20,7 @@ export function checkOutgoing(
   payload: unknown,
   validation: ValidationOptions,
 ): unknown {
-  if (schema === undefined || !(validation.publish ?? parts.validate?.publish ?? true)) return undefined;
+  if (schema === undefined || !checksAt('publish', parts, validation)) return undefined;
   return parsed(schema, payload, payloadRefusal(name));
 }
 

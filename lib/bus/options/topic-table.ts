@@ -85,7 +85,7 @@ export class TopicTable {
    */
   adopt(topic: string, policy: TopicOptions): void {
     const own = this.named(topic) ?? {};
-    for (const option of ['delivery', 'wire', 'orderBy'] as const) {
+    for (const option of ['delivery', 'wire'] as const) {
       if (own[option] === undefined || policy[option] === undefined || own[option] === policy[option])
         continue;
       throw new ConfigurationError(

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Headers } from '../../message/headers.js';
 import { toHeaders } from '../../message/headers.js';
 import type { Message } from '../../message/message.js';
-import { assertRetryRequest, type DiscoMessageContext } from '../../middleware/message-context.js';
+import {
+  assertRetryRequest,
+  ContextOfMessage,
+  type DiscoMessageContext,
+} from '../../middleware/message-context.js';
 import type { Duration } from '../../timing/duration.js';
 
 /** What a message that is handed to one handler says beside its payload. */
@@ -17,7 +20,7 @@ export interface DeliveredMessage {
 }
 
 /** A context of a message that no bus carries: remembers what its handler asks for. */
-export class TestContext implements DiscoMessageContext {
+export class TestContext extends ContextOfMessage implements DiscoMessageContext {
   readonly message: Message;
   readonly attempt: number;
   /** What the handler has asked for by `retry`. */
@@ -32,24 +35,9 @@ export class TestContext implements DiscoMessageContext {
     readonly group: string,
     { headers, attempt = 1, id = randomUUID() }: DeliveredMessage,
   ) {
+    super();
     this.attempt = attempt;
     this.message = { id, topic, payload, headers: toHeaders(headers), timestamp: Date.now() };
-  }
-
-  get topic(): string {
-    return this.message.topic;
-  }
-
-  get id(): string {
-    return this.message.id;
-  }
-
-  get headers(): Headers {
-    return this.message.headers;
-  }
-
-  get timestamp(): number {
-    return this.message.timestamp;
   }
 
   get signal(): AbortSignal {

@@ -246,6 +246,34 @@ describe.each(engines)('A topic as one value on $name', ({ driver }) => {
       expect(await bus.deadLetters(two).count()).toBe(0);
     });
 
+    it('refuses a next version that is to wait where the order is kept', () => {
+      const ordered = defineTopic(name, { schema: z.object({ name: z.string() }), orderBy: 'key' });
+      const waiting = () =>
+        ordered.version(2, {
+          schema: z.object({ name: z.string() }),
+          upgrade: (older) => older,
+          newer: 'wait',
+        });
+      expect(waiting).toThrow(/version 2 of ".+": a message that waits would be overtaken/);
+    });
+
+    it('gives a message up at once whose upgrade fails, by whatever promise', async () => {
+      // biome-ignore lint/suspicious/noThenProperty: a promise that is none of JavaScript's own
+      const foreign = { then: (_: unknown, failed: (error: Error) => void) => failed(new Error('no')) };
+      const one = first();
+      const two = one.version(2, {
+        schema: z.object({ name: z.string() }),
+        upgrade: () => foreign as never,
+      });
+      const bus = await started(driver());
+      const dead = new Inbox<unknown>();
+      bus.onStatus((status) => status.type === 'dead-letter' && dead.push(status.error));
+      await bus.subscribe(two, () => {});
+      await bus.publish(one, { name: 'Ada' });
+      const told = `"${name}" could not be upgraded to version 2`;
+      expect(await dead.until(1)).toMatchObject([{ name: 'UnrecoverableError', message: told }]);
+    });
+
     it('gives a newer message up where that is chosen', async () => {
       const one = defineTopic(name, { schema: z.object({ name: z.string() }), newer: 'dead-letter' });
       const two = second(one);

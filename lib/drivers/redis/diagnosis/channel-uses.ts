@@ -1,9 +1,13 @@
-import type { Redis } from 'ioredis';
 import { isTopic } from '../../../message/topic.js';
 import { atOnce } from '../../../timing/at-once.js';
 import type { FeatureRights } from '../streams/feature-rights.js';
 import { letters } from '../streams/patterns/topic-directory.js';
-import { persistFor, type StreamClient, type StreamConnection } from '../streams/stream-connection.js';
+import {
+  persistFor,
+  type StreamClient,
+  type StreamConnection,
+  serverTimeMs,
+} from '../streams/stream-connection.js';
 import type { StreamKeys } from '../streams/stream-keys.js';
 
 /** A topic that services use at most once now: nothing is stored of it. */
@@ -37,8 +41,7 @@ export class ChannelUses {
   async list(matches: (topic: string) => boolean): Promise<ChannelUse[]> {
     const names = (await this.names()).filter((name) => isTopic(name) && matches(name)).sort();
     if (names.length === 0) return [];
-    const [seconds, micros] = await this.ask((client) => (client as Redis).time());
-    const at = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    const at = Math.floor(await this.ask(serverTimeMs));
     return (await atOnce(names, ASKED_AT_ONCE, (topic) => this.useOf(topic, at))).flat();
   }
 

@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { FeatureRights } from '../streams/feature-rights.js';
-import { persistFor, type StreamConnection } from '../streams/stream-connection.js';
+import { persistFor, type StreamConnection, serverTimeMs } from '../streams/stream-connection.js';
 import { isSuspect, readEntry, type StreamLetter } from '../streams/stream-entry.js';
 import type { StreamKeys } from '../streams/stream-keys.js';
 
@@ -86,8 +86,7 @@ export class GroupDiagnosis {
   ): Promise<HeldEntry[]> {
     const pending = await this.pending(stream, group, limit);
     if (pending.length === 0) return [];
-    const [seconds, micros] = await this.ask([stream], (client) => (client as Redis).time());
-    const nowMs = Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+    const nowMs = Math.floor(await this.ask([stream], serverTimeMs));
     const entries = letter === 'S' ? new Map<string, Buffer[]>() : await this.entries(stream, pending);
     return pending.map(([id, member, idleMs]) => {
       const { messages, failures, crashes, origin } = readEntry(letter, id, entries.get(id) ?? null);

@@ -2,7 +2,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { lockCommands } from '../locks/lock-rights.js';
 import { isNotAllowed, missingRights, type RightsNeed } from '../rights/missing-rights.js';
 import { featureCommands } from '../streams/feature-rights.js';
-import { persistFor, type StreamConnection } from '../streams/stream-connection.js';
+import { persistFor, type StreamConnection, serverTimeMs } from '../streams/stream-connection.js';
 import type { StreamKeys } from '../streams/stream-keys.js';
 
 /** How much a client of a class may leave unread before it is cut off. Bytes; 0 is no bound. */
@@ -132,9 +132,9 @@ function placeOf({ options: { host = '127.0.0.1', port = 6379 } }: Redis): { hos
 
 async function askTime(client: Redis): Promise<{ tripMs: number; skewMs: number }> {
   const [sentMs, sentAt] = [performance.now(), Date.now()];
-  const [seconds, micros] = await client.time();
+  const serverMs = await serverTimeMs(client);
   const tripMs = performance.now() - sentMs;
-  return { tripMs, skewMs: Number(seconds) * 1_000 + Number(micros) / 1_000 - (sentAt + tripMs / 2) };
+  return { tripMs, skewMs: serverMs - (sentAt + tripMs / 2) };
 }
 
 /** What a command answers; undefined where the user may not give it. */

@@ -50,6 +50,12 @@ export function isPassing(error: unknown): boolean {
   return passing.has(replyCode((error as Error)?.cause) ?? '');
 }
 
+/** What TIME answers, in milliseconds since the epoch. */
+export async function serverTimeMs(client: StreamClient): Promise<number> {
+  const [seconds, micros] = await (client as Redis).time();
+  return Number(seconds) * 1_000 + Number(micros) / 1_000;
+}
+
 /** {@link persist} for at most `timeoutMs`; then rejects as the last attempt did. */
 export function persistFor<Reply>(
   connection: StreamConnection,
