@@ -42,8 +42,9 @@ async function countStream(admin: Redis, key: string, group: string, letter: 'S'
   const pending = (await admin.xpending(key, group, '-', '+', 100_000)) as [string][];
   let held = 0;
   for (const [id] of pending) {
-    const [entry] = (await admin.xrangeBuffer(key, id, id)) as Entry[];
-    held += messagesIn(entry) - settled(id);
+    const [entry] = (await admin.xrangeBuffer(key, id, id)) as (Entry | undefined)[];
+    // Settled between the two looks: nobody holds it any more.
+    if (entry !== undefined) held += messagesIn(entry) - settled(id);
   }
   const waiting = sum(unread.map((entry) => messagesIn(entry) - settled(entry[0].toString())));
   return { waiting, held };
