@@ -207,7 +207,7 @@ export class DiscoBus {
   /**
    * Calls `handler` for every message of the topic, or of all topics that the pattern matches, and resolves when the
    * subscription is live. Rejects with TopicInvalidError, HandlerMissingError or ConfigurationError; with
-   * NotConnectedError where there is no connection for 10 s.
+   * NotConnectedError where there is no first connection within 5 s, or a lost one does not come back within 10 s.
    */
   subscribe<Handled = any, Replied = unknown>(
     topicOrPattern: string | TopicDefinition<never, Handled> | RequestDefinition<never, Handled, Replied>,

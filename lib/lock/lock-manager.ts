@@ -24,6 +24,7 @@ import {
   ReadWriteLock,
   type ScopeClaims,
   Semaphore,
+  workLast,
 } from './lock-scope.js';
 import {
   type ForcedRelease,
@@ -141,12 +142,12 @@ export class LockManager {
     options: LockOptions,
     work: LockedWork<Result>,
   ): Promise<Result>;
-  using<Result>(
+  async using<Result>(
     keys: string | readonly string[],
     first: LockOptions | LockedWork<Result>,
     second?: LockedWork<Result>,
   ): Promise<Result> {
-    const [options, work] = typeof first === 'function' ? [{}, first] : [first, second!];
+    const [options, work] = workLast(first, second);
     return holding(this.acquire(keys, { autoExtend: true, ...options }), work, this.deps.tracing);
   }
 

@@ -1,3 +1,4 @@
+import { ConfigurationError } from '../errors/bus.errors.js';
 import { LockLostError } from '../errors/lock.errors.js';
 import type { Tracing } from '../tracing/tracing.js';
 import { giveBackLater } from './held-lock.js';
@@ -37,8 +38,8 @@ export class LockScope {
   /** Holds the lock while `work` runs: see {@link LockManager.using}. */
   using<Result>(work: LockedWork<Result>): Promise<Result>;
   using<Result>(options: LockOptions, work: LockedWork<Result>): Promise<Result>;
-  using<Result>(first: LockOptions | LockedWork<Result>, second?: LockedWork<Result>): Promise<Result> {
-    const [options, work] = typeof first === 'function' ? [{}, first] : [first, second!];
+  async using<Result>(first: LockOptions | LockedWork<Result>, second?: LockedWork<Result>): Promise<Result> {
+    const [options, work] = workLast(first, second);
     return holding(this.acquire({ autoExtend: true, ...options }), work, this.claims.tracing);
   }
 }
@@ -71,6 +72,16 @@ export class ReadWriteLock {
     /** Alone. */
     readonly write: LockScope,
   ) {}
+}
+
+/** What `using` was given: options, if any, and the work behind them. Throws ConfigurationError for anything else. */
+export function workLast<Result>(
+  first: LockOptions | LockedWork<Result>,
+  second: LockedWork<Result> | undefined,
+): [LockOptions, LockedWork<Result>] {
+  if (typeof first === 'function' && second === undefined) return [{}, first];
+  if (typeof first !== 'function' && typeof second === 'function') return [first, second];
+  throw new ConfigurationError('using takes its work last, behind the options if there are any');
 }
 
 /**

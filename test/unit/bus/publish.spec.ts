@@ -114,6 +114,19 @@ describe('publish', () => {
     await stopping;
   });
 
+  it('alone under way may be larger than the bytes of publishLimit, and beside another may not', async () => {
+    const bus = await started({ publishLimit: { bytes: 100 } });
+    const large = 'x'.repeat(200);
+    await expect(bus.publish('orders', large)).resolves.toMatchObject({ topic: 'orders' });
+    const [first, second] = await Promise.allSettled([
+      bus.publish('orders', 1),
+      bus.publish('orders', large),
+    ]);
+    expect(first.status).toBe('fulfilled');
+    expect(second).toMatchObject({ status: 'rejected', reason: { code: 'DISCO_BACKPRESSURE' } });
+    await bus.publish('orders', large);
+  });
+
   it('is aborted by its signal before it is sent', async () => {
     const bus = await started({ driver: new DeafDriver(), shutdownTimeout: 1 });
     await expect(bus.publish('orders', 1, { signal: AbortSignal.abort('why') })).rejects.toMatchObject({

@@ -414,6 +414,12 @@ describe('LockManager', () => {
     ['a negative wait', (locks: LockManager) => locks.tryAcquire('key', { wait: -1 })],
     ['negative replicas', (locks: LockManager) => locks.acquire('key', { minReplicas: -1 })],
     ['a signal that is none', (locks: LockManager) => locks.acquire('key', { signal: {} as never })],
+    [
+      'options behind the work',
+      (locks: LockManager) => locks.using('key', (() => 1) as never, { wait: 0 } as never),
+    ],
+    ['no work', (locks: LockManager) => locks.using('key', { wait: 0 }, undefined as never)],
+    ['no work of a semaphore', (locks: LockManager) => locks.semaphore('key', 1).using({} as never)],
     ['negative permits', async (locks: LockManager) => locks.semaphore('key', -1)],
     ['no permits', async (locks: LockManager) => locks.semaphore('key', 0)],
     ['half a permit', async (locks: LockManager) => locks.semaphore('key', 0.5)],
