@@ -6,7 +6,7 @@ const layers = {
   driver: { lib: ['errors', 'message', 'timing'], npm: [] },
   bundling: { lib: ['errors', 'message', 'timing', 'driver'], npm: [] },
   codec: { lib: ['errors', 'message'], npm: [] },
-  middleware: { lib: ['errors', 'message', 'timing'], npm: [] },
+  middleware: { lib: ['errors', 'message', 'timing'], npm: ['@standard-schema/spec'] },
   contract: {
     lib: ['errors', 'message', 'timing', 'driver', 'middleware'],
     npm: ['@standard-schema/spec'],
@@ -63,7 +63,7 @@ const layers = {
       'drivers',
       'prometheus',
     ],
-    npm: ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
+    npm: ['@standard-schema/spec', '@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
   },
   terminus: { lib: ['errors', 'bus', 'nest'], npm: ['@nestjs/common', '@nestjs/terminus'] },
   dashboard: {

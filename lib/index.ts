@@ -180,7 +180,7 @@ export type { Handler, Middleware } from './middleware/middleware.js';
 export { recover } from './middleware/recover.js';
 export { type RetryPolicy, retry } from './middleware/retry.js';
 export { type TimeoutListener, timeout } from './middleware/timeout.js';
-export { type SchemaIssue, type SchemaResult, type StandardSchema, validate } from './middleware/validate.js';
+export { validate } from './middleware/validate.js';
 
 // Locks: exclusive, shared and counted, across processes
 

@@ -42,8 +42,8 @@ import type { ReplyObserver } from './requests/call.js';
 import { FirstReply } from './requests/first-reply.js';
 import type { Answers } from './requests/reply-stream.js';
 import type { Requester } from './requests/requester.js';
-import { grantTestAccess, type TestAccess, WitnessedPublisher, WitnessedRequester } from './test-access.js';
-import { grantTransportAccess, TransportAccess } from './transport-access.js';
+import { type TestAccess, testAccess, WitnessedPublisher, WitnessedRequester } from './test-access.js';
+import { TransportAccess, transportAccess } from './transport-access.js';
 
 /**
  * Publish/subscribe over a driver. `start()` before use, `stop()` to end; a stopped bus stays stopped.
@@ -77,8 +77,8 @@ export class DiscoBus {
     this.deeds = new DeedLog(engine, waitingRoom, logger);
     this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds: this.deeds, service });
     const shared = { options: this.options, ...this.parts };
-    grantTransportAccess(this, new TransportAccess(shared));
-    grantTestAccess(this, this.testAccess(shared));
+    transportAccess.grant(this, new TransportAccess(shared));
+    testAccess.grant(this, this.testAccess(shared));
     this.options.contracts.onAdopted = () => this.parts.publisher.forgetTopics();
     this.life = new BusLife(this.options, lifecycle, this.parts, {
       hear: (status) => this.inspect.hear(status),

@@ -1,4 +1,5 @@
 import type { Clock } from '../timing/clock.js';
+import { grantedAccess } from './granted-access.js';
 import type { PublishOptions, PublishReceipt } from './options/bus-options.js';
 import type { BusWitness } from './options/witness.js';
 import type { Publishing } from './publish/traced-publisher.js';
@@ -91,14 +92,5 @@ export interface TestAccess {
   callWitness(witness: BusWitness): void;
 }
 
-const ACCESS = Symbol.for('nestjs-disco-bus.test-access');
-
-/** Lets a test kit use `bus` by `access`. Neither its type nor a listing of its properties shows it. */
-export function grantTestAccess(bus: object, access: TestAccess): void {
-  Object.defineProperty(bus, ACCESS, { value: access });
-}
-
-/** The access that `bus` has granted; every `DiscoBus` grants one. */
-export function testAccess(bus: object): TestAccess {
-  return (bus as { readonly [ACCESS]: TestAccess })[ACCESS];
-}
+/** Lets a test kit at a bus. */
+export const testAccess = grantedAccess<TestAccess>('test-access');

@@ -9,6 +9,7 @@ import type { OwnSubscribeOptions } from './consume/wanted.js';
 import { type CheckedReplies, checkedReplies } from './contract/checked-replies.js';
 import { checkIncoming } from './contract/incoming-check.js';
 import { checkOutgoing } from './contract/outgoing-check.js';
+import { grantedAccess } from './granted-access.js';
 import type { BusLogger } from './options/bus-logger.js';
 import type { MessageHandler } from './options/bus-options.js';
 import type { ResolvedOptions } from './options/resolved-options.js';
@@ -123,20 +124,5 @@ export class TransportAccess {
   }
 }
 
-/** Known by name, so that a transport finds it on a bus of another copy of the package. */
-const ACCESS = Symbol.for('nestjs-disco-bus.transport-access');
-
-/** Lets transports use `bus` by `access`. Neither its type nor a listing of its properties shows it. */
-export function grantTransportAccess(bus: object, access: TransportAccess): void {
-  Object.defineProperty(bus, ACCESS, { value: access });
-}
-
-/** Whether `bus` is a `DiscoBus`, of whatever copy of the package. */
-export function grantsTransportAccess(bus: object): boolean {
-  return ACCESS in bus;
-}
-
-/** The access that `bus` has granted; every `DiscoBus` grants one. */
-export function transportAccess(bus: object): TransportAccess {
-  return (bus as { readonly [ACCESS]: TransportAccess })[ACCESS];
-}
+/** Lets a transport, and the Nest module, at a bus. */
+export const transportAccess = grantedAccess<TransportAccess>('transport-access');

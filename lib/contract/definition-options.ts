@@ -10,7 +10,7 @@ import {
   oneOf,
   options as optionsOf,
 } from '../errors/option-kinds.js';
-import { isSchema } from '../middleware/validate.js';
+import { isSchema } from '../middleware/schema-check.js';
 import type { Duration } from '../timing/duration.js';
 import { type TopicOptions, topicKinds } from './topic-options.js';
 

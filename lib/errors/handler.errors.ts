@@ -75,6 +75,13 @@ export class PayloadInvalidError extends UnrecoverableError {
   }
 }
 
+/** Whether a payload was refused. Also of an error of another copy of this package, as a transport may meet one. */
+export function isPayloadInvalid(error: unknown): error is PayloadInvalidError {
+  return (
+    isDiscoBusError(error, 'DISCO_UNRECOVERABLE') && Array.isArray((error as PayloadInvalidError).problems)
+  );
+}
+
 /** A message was published in a later version of its topic than the handler knows. */
 export class VersionUnknownError extends DiscoBusError {
   readonly code = 'DISCO_VERSION_UNKNOWN';

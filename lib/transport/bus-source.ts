@@ -1,7 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { DiscoBus } from '../bus/disco-bus.js';
 import { busKinds } from '../bus/options/bus-option-kinds.js';
-import { grantsTransportAccess } from '../bus/transport-access.js';
+import { transportAccess } from '../bus/transport-access.js';
 import { assertUrl, driverOfUrl } from '../drivers/driver-of-url.js';
 import { pickOptions } from '../errors/assert-options.js';
 import { ClosedError, ConfigurationError } from '../errors/bus.errors.js';
@@ -132,6 +132,6 @@ const SHARED_MEMORY = 'transport';
 
 function held(holder: BusHolder): DiscoBus {
   const bus = 'bus' in holder ? holder.bus : holder;
-  if (typeof bus === 'object' && bus !== null && grantsTransportAccess(bus)) return bus;
+  if (typeof bus === 'object' && bus !== null && transportAccess.isGrantedBy(bus)) return bus;
   throw new ConfigurationError('bus must be a DiscoBus or a DiscoBusService');
 }

@@ -1,5 +1,5 @@
 import { ReplyStream } from '../bus/requests/reply-stream.js';
-import { PayloadInvalidError } from '../errors/handler.errors.js';
+import { isPayloadInvalid } from '../errors/handler.errors.js';
 import { isThenable } from '../middleware/middleware.js';
 import { tellableFailure } from './tellable-failure.js';
 
@@ -15,7 +15,7 @@ export function checkedAnswer(
 ): ReplyStream | Promise<ReplyStream> {
   const refused = (error: unknown) => {
     onRefused(error);
-    const refusal = error instanceof PayloadInvalidError ? error : undefined;
+    const refusal = isPayloadInvalid(error) ? error : undefined;
     return failing(tellableFailure(refusal ? undefined : error, refusal));
   };
   try {

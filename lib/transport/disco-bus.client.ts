@@ -13,7 +13,7 @@ import { toMilliseconds } from '../timing/duration.js';
 import { Ring, unlink } from '../timing/ring.js';
 import { BusSource } from './bus-source.js';
 import { ClientRequest, type ClientRequestHost } from './client-request.js';
-import { DiscoRecord, type DiscoRecordOptions } from './disco-record.js';
+import { type DiscoRecordOptions, isRecord } from './disco-record.js';
 import { eventDelivery } from './event-delivery.js';
 import { InstanceDirectory } from './instance-directory.js';
 import { packetHeaders } from './packet.js';
@@ -217,7 +217,7 @@ export class DiscoBusClient extends TypedClient {
   }
 
   private opened({ data }: ReadPacket): { data: unknown; options: DiscoRecordOptions } {
-    if (!(data instanceof DiscoRecord)) return { data, options: noOptions };
+    if (!isRecord(data)) return { data, options: noOptions };
     return { data: data.data, options: data.options };
   }
 

@@ -33,8 +33,19 @@ const recordKinds: OptionKinds<DiscoRecordOptions> = {
   timeout: aDuration,
 };
 
+/** Also of another copy of this package. */
+const RECORD = Symbol.for('nestjs-disco-bus:record');
+
+/** Whether `value` is a {@link DiscoRecord}. */
+export function isRecord(value: unknown): value is DiscoRecord {
+  return typeof value === 'object' && value !== null && (value as DiscoRecord)[RECORD] === true;
+}
+
 /** Data with options, for `client.send` and `client.emit`. */
 export class DiscoRecord<T = unknown> {
+  /** @internal */
+  readonly [RECORD] = true;
+
   /** Throws ConfigurationError for an option that there is not. */
   constructor(
     readonly data: T,

@@ -4,7 +4,13 @@ import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { type Handler, isThenable } from '../../middleware/middleware.js';
 import type { Trace, TracedMessage, TracedSettlement, Tracing } from '../../tracing/tracing.js';
 import type { ResolvedOptions } from '../options/resolved-options.js';
-import { isAsyncIterable, type ReplySink, ReplyStream, replyStreamOf } from '../requests/reply-stream.js';
+import {
+  isAsyncIterable,
+  isReplyStream,
+  type ReplySink,
+  ReplyStream,
+  replyStreamOf,
+} from '../requests/reply-stream.js';
 import { REPLY_TO_HEADER } from '../requests/request-headers.js';
 import type { BatchHandler } from './batch.js';
 import type { Wanted } from './wanted.js';
@@ -139,7 +145,7 @@ function untilEnded(trace: Trace, context: DiscoMessageContext, work: () => unkn
 }
 
 function repliesIn(value: unknown): ReplyStream | undefined {
-  if (value instanceof ReplyStream) return value;
+  if (isReplyStream(value)) return value;
   return isAsyncIterable(value) ? replyStreamOf(value) : undefined;
 }
 

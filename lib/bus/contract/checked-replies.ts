@@ -1,10 +1,10 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { RequestDefinition } from '../../contract/definition.js';
 import { checksAt, type ValidationOptions } from '../../contract/definition-options.js';
-import { parsed } from '../../contract/schema-check.js';
 import { ReplyInvalidError } from '../../errors/request.errors.js';
 import type { Headers } from '../../message/headers.js';
 import { isThenable } from '../../middleware/middleware.js';
+import { parsed } from '../../middleware/schema-check.js';
 import type { ReplyObserver } from '../requests/call.js';
 
 /** Stands in front of `observer` where the replies to a request are to be compared with its schema. */

@@ -1,12 +1,12 @@
 import { type Definition, newerOf } from '../../contract/definition.js';
 import { checksAt, type ValidationOptions } from '../../contract/definition-options.js';
-import { after, parsed, payloadRefusal } from '../../contract/schema-check.js';
 import { VERSION_HEADER, versionOf } from '../../contract/version-header.js';
 import { PayloadInvalidError, UnrecoverableError, VersionUnknownError } from '../../errors/handler.errors.js';
 import type { Message } from '../../message/message.js';
 import { DerivedContext } from '../../middleware/derived-context.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import { type Handler, isThenable, type Middleware } from '../../middleware/middleware.js';
+import { after, parsed, payloadRefusal } from '../../middleware/schema-check.js';
 import type { KnownContracts } from './known-contracts.js';
 
 /** What {@link incomingCheck} goes by. */

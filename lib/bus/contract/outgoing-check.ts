@@ -1,8 +1,8 @@
 import type { Definition } from '../../contract/definition.js';
 import { checksAt, type ValidationOptions } from '../../contract/definition-options.js';
-import { parsed, payloadRefusal } from '../../contract/schema-check.js';
 import { VERSION_HEADER } from '../../contract/version-header.js';
 import { PayloadInvalidError } from '../../errors/handler.errors.js';
+import { parsed, payloadRefusal } from '../../middleware/schema-check.js';
 import type { PublishOptions } from '../options/bus-options.js';
 
 /** Options of a publish as the bus itself makes them. */

@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { BundlingOptions } from '../../bundling/bundling-driver.js';
 import type { Codec } from '../../codec/codec.js';
 import type { CompressionOptions } from '../../codec/gzip.codec.js';
@@ -9,7 +10,7 @@ import type { DiscoDriver } from '../../driver/driver.js';
 import type { Metrics } from '../../metrics/metrics.js';
 import type { DiscoMessageContext } from '../../middleware/message-context.js';
 import type { Middleware } from '../../middleware/middleware.js';
-import type { StandardSchema } from '../../middleware/validate.js';
+
 import type { Clock } from '../../timing/clock.js';
 import type { Duration } from '../../timing/duration.js';
 import type { Tracing } from '../../tracing/tracing.js';
@@ -31,7 +32,7 @@ export interface SubscribeOptions extends TopicOptions {
   /** What metrics and logs call it, where the topic itself is made up anew with each start. @default the topic */
   label?: string;
   /** A Standard Schema (zod, valibot, arktype …) for the payload. What it refuses is given up at once, not retried. */
-  schema?: StandardSchema;
+  schema?: StandardSchemaV1;
 }
 
 /** Has a handler called with several messages at a time. */

@@ -12,8 +12,9 @@ import type { DirectChannel } from './direct-channel.js';
 import {
   failureOf,
   isAsyncIterable,
+  isReplyStream,
   type ReplySink,
-  ReplyStream,
+  type ReplyStream,
   replyStreamOf,
   type StopReplies,
 } from './reply-stream.js';
@@ -157,7 +158,7 @@ export class Answer implements ReplySink, ReplyWriterHost, Wheeled {
 
   /** `undefined` is no answer: the handler of an ordinary subscription may leave it to another one. */
   private begin(value: unknown): void {
-    if (value instanceof ReplyStream) this.stream(value);
+    if (isReplyStream(value)) this.stream(value);
     else if (isAsyncIterable(value)) this.stream(replyStreamOf(value));
     else if (value === undefined) this.close();
     else this.last(value);

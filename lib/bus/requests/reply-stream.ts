@@ -15,11 +15,22 @@ export interface ReplySink {
 /** Ends the work behind a stream of replies: nobody waits for it any more, and that it throws or rejects changes nothing. */
 export type StopReplies = () => unknown;
 
+/** Also of another copy of this package, as a transport may bring one. */
+const REPLY_STREAM = Symbol.for('nestjs-disco-bus:reply-stream');
+
+/** Whether `value` is a {@link ReplyStream}. */
+export function isReplyStream(value: unknown): value is ReplyStream {
+  return typeof value === 'object' && value !== null && (value as ReplyStream)[REPLY_STREAM] === true;
+}
+
 /**
  * What a handler returns to answer a request with any number of replies. `start` is called once, when the replies can be
  * sent; what it returns is called when the requester has gone, its time is up, or the bus closes.
  */
 export class ReplyStream {
+  /** @internal */
+  readonly [REPLY_STREAM] = true;
+
   constructor(
     readonly start: (sink: ReplySink) => StopReplies | undefined,
     /** Headers of every value, beside the bus's own. */

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import type { PipeTransform, Type } from '@nestjs/common';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { assertOptions } from '../../errors/assert-options.js';
 import { aList, having, type OptionKinds } from '../../errors/option-kinds.js';
-import { isSchema, type StandardSchema } from '../../middleware/validate.js';
+import { isSchema } from '../../middleware/schema-check.js';
 
 /** A pipe, or the class of one. */
 export type PayloadPipe = PipeTransform | Type<PipeTransform>;
@@ -10,7 +11,7 @@ export type PayloadPipe = PipeTransform | Type<PipeTransform>;
 /** What {@link DiscoPayload} takes beside a path and pipes. */
 export interface DiscoPayloadOptions {
   /** Handed to Nest's StandardSchemaValidationPipe as the parameter's schema. Needs Nest 12. */
-  schema?: StandardSchema;
+  schema?: StandardSchemaV1;
   pipes?: PayloadPipe[];
 }
 
@@ -32,7 +33,7 @@ export interface ParamMetadata {
   readonly index: number;
   readonly data?: string;
   readonly pipes: readonly PayloadPipe[];
-  readonly schema?: StandardSchema;
+  readonly schema?: StandardSchemaV1;
 }
 
 /** Nest's own key for parameter decorators, so that those made with `createParamDecorator` work beside these. */
@@ -55,7 +56,7 @@ export function DiscoPayload(...pipes: (PayloadPipe | DiscoPayloadOptions)[]): P
 export function DiscoPayload(...args: (string | PayloadPipe | DiscoPayloadOptions)[]): ParameterDecorator {
   const data = typeof args[0] === 'string' ? args[0] : undefined;
   const pipes: PayloadPipe[] = [];
-  let schema: StandardSchema | undefined;
+  let schema: StandardSchemaV1 | undefined;
   for (const arg of args) {
     if (isPayloadOptions(arg)) {
       assertOptions('@DiscoPayload', arg, payloadKinds);

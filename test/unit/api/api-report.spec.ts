@@ -48,7 +48,7 @@ describe('the public API', () => {
 
   it('exports every name from the entry that ADR 0032 gives it', () => {
     const table = tableAfter(readDocument('docs/adr/0032-the-api-by-reader.md'), '## Where each name is');
-    expect(table.map(([, names]) => codeIn(names).length)).toEqual([152, 42, 14]);
+    expect(table.map(([, names]) => codeIn(names).length)).toEqual([149, 42, 14]);
     const missing = table.flatMap(([entry, names]) => {
       const exported = exportedBy(entries[/\/(\w+)/.exec(entry)?.[1] ?? 'index']);
       return codeIn(names).filter((name) => !exported.includes(name));

@@ -3,6 +3,7 @@ import { ReplyStream } from '../../../lib/bus/requests/reply-stream.js';
 import { transportAccess } from '../../../lib/bus/transport-access.js';
 import type { Codec } from '../../../lib/codec/codec.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
+import { defineTopic } from '../../../lib/contract/define.js';
 import { MemoryBroker, memoryDriver } from '../../../lib/drivers/memory/index.js';
 import type { DiscoMessageContext } from '../../../lib/middleware/message-context.js';
 import { until } from '../../support/waiting.js';
@@ -294,17 +295,28 @@ describe('A schema', () => {
     ['gives nothing', () => undefined],
     ['gives issues that are none', () => ({ issues: 7 })],
   ];
-  it.each(schemas)('that %s: the message is given up as its policy says', async (_, validate) => {
-    const bus = await started();
-    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as never;
-    let handled = 0;
-    await bus.subscribe('t', () => void handled++, { ...durable, schema, retry: twice });
-    await bus.publish('t', 1, durable);
-    const letters = async () => (await bus.deadLetters('t').peek()).map(({ reason }) => reason);
-    while ((await letters()).length === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(['attempts', 'unrecoverable']).toContain((await letters())[0]);
-    expect(handled).toBe(0);
-  });
+  it.each(schemas)(
+    'that %s: the message is a dead letter at once, of a subscription as of a definition',
+    async (_, validate) => {
+      const bus = await started({ validation: { publish: false } });
+      const schema = { '~standard': { version: 1, vendor: 'test', validate } } as never;
+      let handled = 0;
+      await bus.subscribe('t', () => void handled++, { ...durable, schema, retry: twice });
+      await bus.subscribe(defineTopic('defined', { ...durable, schema, retry: twice }), () => void handled++);
+      for (const topic of ['t', 'defined']) {
+        await bus.publish(topic, 1, durable);
+        const letters = () => bus.deadLetters(topic).peek();
+        while ((await letters()).length === 0) await new Promise((resolve) => setImmediate(resolve));
+        const [letter] = await letters();
+        expect(letter).toMatchObject({
+          reason: 'unrecoverable',
+          attempts: 1,
+          error: { name: 'PayloadInvalidError', message: expect.stringContaining('is not valid: ') },
+        });
+      }
+      expect(handled).toBe(0);
+    },
+  );
 });
 
 describe('A filter of replayAll', () => {

@@ -14,6 +14,7 @@ const imported: Readonly<Record<string, string>> = Object.fromEntries(
     '@nestjs/schedule': 'Cron CronExpression',
     '@nestjs/testing': 'Test',
     'nestjs-disco-bus/testing': 'DriverDecorator',
+    '@standard-schema/spec': 'StandardSchemaV1',
     zod: 'z',
   }).flatMap(([module, names]) => names.split(' ').map((name) => [name, module])),
 );
@@ -26,7 +27,7 @@ const declared: Readonly<Record<string, string>> = {
   port: 'declare const port: number;',
   id: 'declare const id: string;',
   Order: 'interface Order { id: number; total: number }',
-  OrderSchema: 'declare const OrderSchema: StandardSchema<Order>;',
+  OrderSchema: 'declare const OrderSchema: StandardSchemaV1<Order>;',
   Settings: 'declare class Settings { readonly orders: DiscoSubscribeOptions }',
   shop: 'declare const shop: Contract;',
   mended: 'declare const mended: unknown;',
