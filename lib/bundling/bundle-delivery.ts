@@ -165,6 +165,10 @@ class StoredDelivery implements Delivery {
     return this.stored.attempt;
   }
 
+  get waits(): number | undefined {
+    return this.stored.waits;
+  }
+
   get crashes(): number | undefined {
     return this.stored.crashes;
   }

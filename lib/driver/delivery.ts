@@ -39,8 +39,10 @@ export interface Delivery {
   readonly refusal?: DiscoBusError;
   /** 1 for the first attempt of this group. */
   readonly attempt: number;
-  /** How many of the earlier attempts are no fault of the message: their process died or closed, or they were released. @default 0 */
+  /** How many of the earlier attempts are no fault of the message: their process died or closed. @default 0 */
   readonly crashes?: number;
+  /** How often it was released before; none of these is an attempt. @default 0 */
+  readonly waits?: number;
   /** How often it was replayed as a dead letter. @default 0 */
   readonly replays?: number;
   /**
@@ -62,8 +64,8 @@ export interface Delivery {
   /** Comes back to this group, with `attempt + 1`, not before `delayMs` have passed. */
   retry(delayMs: number, part?: DeliveryPart): Promise<void>;
   /**
-   * The same, and this attempt is no fault of the message: it counts among `crashes`, not against the policy. One that cannot
-   * leaves it out, and is told `retry`.
+   * Comes back to this group not before `delayMs` have passed, as what it is: with the same `attempt`, and `waits + 1`. One that
+   * cannot leaves it out, and is told `retry`.
    */
   release?(delayMs: number, part?: DeliveryPart): Promise<void>;
   /** Moves to this group's dead letters. */

@@ -135,7 +135,7 @@ export class Settlement {
 
   private afterFailure(delivery: Delivery, error: unknown): Outcome {
     if (isWaiting(error)) {
-      return { type: 'wait', delayMs: backoffDelay(waiting, (delivery.crashes ?? 0) + 1) };
+      return { type: 'wait', delayMs: backoffDelay(waiting, (delivery.waits ?? 0) + 1) };
     }
     if (isUnrecoverable(error)) return giveUp('unrecoverable', 'failed', error);
     if (this.isLast(delivery)) return giveUp('attempts', 'failed', error);

@@ -216,7 +216,7 @@ export class ConsumerGroup implements MemberGroup, DeliveryGroup {
 
   retryPart(task: Task, frame: Uint8Array, delayMs: number): void {
     const entry = this.log.privateEntry({ ...task.entry, frame, messages: 1 });
-    this.again({ entry, attempt: task.attempt + 1, released: task.released }, delayMs);
+    this.again({ entry, attempt: task.attempt + 1, waits: task.waits }, delayMs);
   }
 
   bury(task: Task, reason: DeadLetterReason, part?: Uint8Array): void {

@@ -78,8 +78,8 @@ export class LogDelivery implements MemberDelivery {
     return this.task.attempt;
   }
 
-  get crashes(): number | undefined {
-    return this.task.released;
+  get waits(): number | undefined {
+    return this.task.waits;
   }
 
   get replays(): number | undefined {
@@ -133,11 +133,13 @@ export class LogDelivery implements MemberDelivery {
   }
 
   release(delayMs: number, part?: DeliveryPart): Promise<void> {
-    const released = (this.task.released ?? 0) + 1;
+    const { attempt, waits = 0 } = this.task;
+    // A part that comes back counts one attempt more, and this is none.
+    const waited = { ...this.task, attempt: attempt - 1, waits: waits + 1 };
     if (part !== undefined) {
-      if (this.settlePart(part)) this.group.retryPart({ ...this.task, released }, part.frame, delayMs);
+      if (this.settlePart(part)) this.group.retryPart(waited, part.frame, delayMs);
     } else if (this.settle()) {
-      this.group.again({ ...this.nextTask(), released }, delayMs);
+      this.group.again({ ...this.nextTask(), attempt, waits: waits + 1 }, delayMs);
     }
     return done;
   }
@@ -183,8 +185,8 @@ export class LogDelivery implements MemberDelivery {
   }
 
   private nextTask(): Task {
-    const { entry, attempt, released } = this.task;
-    return { entry, attempt: attempt + 1, released, settledParts: this.allSettled };
+    const { entry, attempt, waits } = this.task;
+    return { entry, attempt: attempt + 1, waits, settledParts: this.allSettled };
   }
 
   /** Of this attempt and of earlier ones. */

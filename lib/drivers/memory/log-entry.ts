@@ -35,8 +35,8 @@ export interface Task {
   readonly entry: LogEntry;
   /** 1 for the first. */
   readonly attempt: number;
-  /** How many of the earlier attempts were released: no fault of the message. */
-  readonly released?: number;
+  /** How often it was released. */
+  readonly waits?: number;
   /** Parts of a bundle that earlier attempts have settled. */
   readonly settledParts?: ReadonlySet<number>;
   /** When it came back to its group, on the monotonic clock; undefined for a first attempt. */

@@ -237,11 +237,11 @@ describe.each(engines)('A topic as one value on $name', ({ driver }) => {
       await stale.close();
       const bus = await started(driver());
       let failures = 0;
-      await bus.subscribe(two, (person) => {
+      await bus.subscribe(two, (person, { attempt }) => {
         if (failures++ === 0) throw new Error('once');
-        inbox.push(person);
+        inbox.push({ ...person, attempt });
       });
-      expect(await inbox.until(1)).toEqual([{ given: 'Ada', family: 'Lovelace' }]);
+      expect(await inbox.until(1)).toEqual([{ given: 'Ada', family: 'Lovelace', attempt: 2 }]);
       expect(waits.items[0]).toContain('has version 2, and this handler knows 1; it waits for a member');
       expect(await bus.deadLetters(two).count()).toBe(0);
     });

@@ -18,6 +18,8 @@ export interface StreamEntry {
   readonly begunParts: readonly number[];
   /** Attempts that ended without an outcome because their driver was closed. */
   readonly releases: number;
+  /** How often it was released, to wait for another member. */
+  readonly waits: number;
   /** Where it was stored first. */
   readonly origin: string;
   /** On the server's clock; 0 for never. */
@@ -68,12 +70,22 @@ export function readEntry(
     deaths: count(text('u')),
     begunParts: partsOf(text('b')),
     releases: count(text('n')),
+    waits: count(text('w')),
     origin: place.test(text('o')) ? text('o') : id,
     expiresMs: count(text('x')),
     replays: count(text('r')),
     settledParts: partsOf(settled || text('s')),
     raw: frame === undefined ? Buffer.concat(fields ?? []) : undefined,
   };
+}
+
+/** What is known of an entry, in the fields of its way back to its group; `deaths` and `waits` where there are any. */
+export function countsOf(entry: StreamEntry): (string | number)[] {
+  const { failures, crashes, releases, deaths, waits, expiresMs, replays } = entry;
+  const fields = ['a', failures, 'c', crashes, 'n', releases, 'x', expiresMs || '', 'r', replays];
+  if (deaths > 0) fields.push('u', deaths);
+  if (waits > 0) fields.push('w', waits);
+  return fields;
 }
 
 function fresh(letter: StreamLetter, id: string, frame: Buffer, settled: string): StreamEntry {
@@ -87,6 +99,7 @@ function fresh(letter: StreamLetter, id: string, frame: Buffer, settled: string)
     deaths: 0,
     begunParts: none,
     releases: 0,
+    waits: 0,
     origin: id,
     expiresMs: 0,
     replays: 0,

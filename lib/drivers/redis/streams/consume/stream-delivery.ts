@@ -5,7 +5,7 @@ import {
   partPosition,
 } from '../../../../driver/delivery.js';
 import type { DiscoBusError } from '../../../../errors/disco-bus-error.js';
-import { EntryParts, isSuspect, type StreamEntry } from '../stream-entry.js';
+import { countsOf, EntryParts, isSuspect, type StreamEntry } from '../stream-entry.js';
 import { asBuffer, type ScriptArgument } from '../stream-script.js';
 
 const done = Promise.resolve();
@@ -73,6 +73,10 @@ export class StreamDelivery implements Delivery {
   /** Also those attempts that were ended by closing their driver: no fault of the message either. */
   get crashes(): number {
     return this.entry.crashes + this.entry.releases;
+  }
+
+  get waits(): number {
+    return this.entry.waits;
   }
 
   get replays(): number {
@@ -161,12 +165,12 @@ export class StreamDelivery implements Delivery {
 
   retry(delayMs: number, part?: DeliveryPart): Promise<void> {
     if (!this.settle(part)) return done;
-    return this.comeBack(delayMs, part, { failures: this.entry.failures + 1 });
+    return this.comeBack(delayMs, { failures: this.entry.failures + 1 }, part);
   }
 
   release(delayMs: number, part?: DeliveryPart): Promise<void> {
     if (!this.settle(part)) return done;
-    return this.comeBack(delayMs, part, { releases: this.entry.releases + 1 });
+    return this.comeBack(delayMs, { waits: this.entry.waits + 1 }, part);
   }
 
   deadLetter({ reason, error, attempts = 1 }: DeadLetterReason, part?: DeliveryPart): Promise<void> {
@@ -183,7 +187,7 @@ export class StreamDelivery implements Delivery {
     const moved = frames
       .map((frame, index) => ({ frame, index }))
       .filter((part) => this.endPart(part))
-      .map((part) => this.comeBack(0, part, this.deathsOf(part.index)));
+      .map((part) => this.comeBack(0, this.deathsOf(part.index), part));
     await Promise.all(moved);
     await this.ack();
   }
@@ -201,16 +205,9 @@ export class StreamDelivery implements Delivery {
     return { crashes: crashes - 1, deaths: deaths + 1 };
   }
 
-  private comeBack(
-    delayMs: number,
-    part: DeliveryPart | undefined,
-    counted: Partial<Deaths & { failures: number; releases: number }>,
-  ): Promise<void> {
-    const { expiresMs, replays } = this.entry;
-    const { failures, releases, crashes, deaths } = { ...this.entry, deaths: 0, ...counted };
-    const fields: ScriptArgument[] = ['f', asBuffer(part?.frame ?? this.frame), 'a', failures, 'c', crashes];
-    fields.push('n', releases, 'o', this.originOf(part), 'x', expiresMs || '', 'r', replays);
-    if (deaths > 0) fields.push('u', deaths);
+  private comeBack(delayMs: number, counted: Partial<StreamEntry>, part?: DeliveryPart): Promise<void> {
+    const counts = countsOf({ ...this.entry, deaths: 0, ...counted });
+    const fields = ['f', asBuffer(part?.frame ?? this.frame), 'o', this.originOf(part), ...counts];
     return this.records.add(this, 'r', this.args(part, delayMs, '', fields), part === undefined, delayMs);
   }
 

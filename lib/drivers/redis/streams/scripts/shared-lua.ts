@@ -269,7 +269,7 @@ local function move(letter, id, fate)
     if frame then crashedOut = crashedOut + 1 else unreadable = unreadable + 1 end
   else
     comeBack(messagesOf(id), settled, 'f', frame, 'a', failures, 'c', crashes, 'n', releases, 'o', origin,
-      'x', entry.x or '', 'r', replays, 's', settled, 'u', deaths, 'b', fate.begun or '')
+      'x', entry.x or '', 'r', replays, 's', settled, 'u', deaths, 'b', fate.begun or '', 'w', entry.w or '')
   end
   redis.call('XACK', key, group, id)
   redis.call('HDEL', parts, letter .. id)
