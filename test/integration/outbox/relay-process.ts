@@ -19,7 +19,7 @@ async function relay(): Promise<void> {
     connect: () => pool.connect(),
   };
   const driver = redisDriver({ url: redisUrl });
-  const logger = console;
+  const logger = { log() {}, warn() {}, error() {} };
   const bus = new DiscoBus({ driver, service: 'relay', logger });
   const locks = locksOf({ driver });
   await Promise.all([bus.start(), locks.connect()]);
