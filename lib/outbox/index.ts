@@ -6,6 +6,7 @@ export {
   DiscoOutboxModule,
   type DiscoOutboxModuleOptions,
 } from './disco-outbox.module.js';
+export { InboxTable, inboxSchema, inboxTable } from './inbox-table.js';
 export type { DiscoOutboxOptions, OutboxBus, RelayOptions } from './outbox-options.js';
 export type { OutboxFigures } from './outbox-rows.js';
 export { outboxSchema } from './outbox-schema.js';
