@@ -72,7 +72,7 @@ async function place(outbox: DiscoOutbox, turn: number): Promise<boolean> {
 async function shop(): Promise<void> {
   const driver = redisDriver({
     url: redisUrl,
-    streams: { visibilityTimeout: '1s', maxCrashes: 1_000 },
+    streams: { claimAfter: '1s', maxCrashes: 1_000 },
   });
   const bus = new DiscoBus({ driver, service: 'shop', logger });
   const locks = locksOf({ driver });
