@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { DiscoBusService } from 'nestjs-disco-bus';
 import { DiscoOutbox } from 'nestjs-disco-bus/outbox';
 import { AppModule } from './app.module.js';
 import { BillingService } from './billing.service.js';
@@ -12,12 +13,15 @@ const url = process.env.DISCO_PG_URL;
 if (!url) {
   console.error(
     'This sample needs PostgreSQL: DISCO_PG_URL=postgres://user@host:5432/database npm run sample outbox.\n' +
-      'It makes tables whose names begin with "sample_", and empties them.',
+      'It makes tables whose names begin with "sample_", and drops them in the end.',
   );
   process.exit(1);
 }
 
 const logger = new Logger('Sample');
+logger.log(
+  'Orders and their events commit together; one order is rolled back, and one event is handled twice.',
+);
 const pool = await openDatabase(url);
 const app = await NestFactory.createApplicationContext(AppModule.on(pool), { logger: ['warn', 'error'] });
 app.useLogger(['log', 'warn', 'error']);
@@ -40,5 +44,11 @@ for (let tries = 0; tries < 100 && (billing.attempts < 3 || (await outbox.inspec
 
 const { rows } = await pool.query('SELECT order_id, total FROM sample_bills ORDER BY order_id');
 logger.log(`after ${billing.attempts} attempts there are ${rows.length} bills: ${JSON.stringify(rows)}`);
+
+// A sample leaves nothing behind.
+const bus = app.get(DiscoBusService);
+await bus.drain();
+await bus.removeGroup('orders.placed', 'shop');
 await app.close();
+await pool.query('DROP TABLE sample_orders, sample_bills, sample_outbox, sample_outbox_relay, sample_inbox');
 await pool.end();

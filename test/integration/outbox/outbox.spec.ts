@@ -21,6 +21,8 @@ import type { DiscoOutboxOptions } from '../../../lib/outbox/outbox-options.js';
 import { OutboxRows } from '../../../lib/outbox/outbox-rows.js';
 import { outboxSchema } from '../../../lib/outbox/outbox-schema.js';
 import { closeApps, startContext } from '../../nest/support.js';
+import { lastingKeys } from '../../samples/describe-sample.js';
+import { runSample, type SampleResult } from '../../samples/run-sample.js';
 import { PostgresServer } from '../../support/postgres-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { sourceFlags } from '../../support/source-process.js';
@@ -482,6 +484,34 @@ it('in a Nest application it is injected, and relays from its bootstrap to its s
   await inTransaction((tx) => outbox.publish(topic, { n: 2 }, { tx }));
   expect(await outbox.inspect()).toMatchObject({ waiting: 1 });
   expect(() => DiscoOutboxModule.forRoot({} as never)).toThrow('An outbox needs its database');
+});
+
+describe('sample outbox', () => {
+  function expectTheStory({ output, code }: SampleResult): void {
+    expect(output).toContain('order 3 is more than the customer has: rolled back, and nobody is told');
+    expect(output).toContain('order 2 is billed, attempt 2');
+    const bills = '[{"order_id":1,"total":20},{"order_id":2,"total":30}]';
+    expect(output).toContain(`after 3 attempts there are 2 bills: ${bills}`);
+    expect(code).toBe(0);
+  }
+
+  it('runs embedded and on Redis, and leaves nothing there', async () => {
+    const env = { DISCO_PG_URL: postgres.url };
+    expectTheStory(await runSample('outbox', env));
+    const server = await RedisServer.start();
+    try {
+      expectTheStory(await runSample('outbox', { ...env, DISCO_BUS_URL: server.url }));
+      expect(await lastingKeys(server)).toEqual([]);
+    } finally {
+      await server.stop();
+    }
+  }, 60_000);
+
+  it('says what it needs where there is no PostgreSQL', async () => {
+    const { output, code } = await runSample('outbox', { DISCO_PG_URL: '' });
+    expect(output).toContain('This sample needs PostgreSQL: DISCO_PG_URL=postgres://');
+    expect(code).toBe(1);
+  });
 });
 
 function startRelayProcess(diesBefore = ''): ChildProcess {
