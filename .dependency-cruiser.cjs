@@ -65,6 +65,10 @@ const layers = {
     ],
     npm: ['@standard-schema/spec', '@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
   },
+  outbox: {
+    lib: ['errors', 'message', 'timing', 'driver', 'codec', 'middleware', 'contract', 'lock', 'bus', 'nest'],
+    npm: ['@nestjs/common'],
+  },
   terminus: { lib: ['errors', 'bus', 'nest'], npm: ['@nestjs/common', '@nestjs/terminus'] },
   dashboard: {
     lib: ['errors', 'message', 'metrics', 'bus', 'nest'],

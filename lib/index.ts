@@ -51,6 +51,11 @@ export type { DeliveryGuarantee } from './driver/capabilities.js';
 export type { DiscoDriver } from './driver/driver.js';
 export type { DeadLettered, MessagesExpired } from './driver/driver-status.js';
 export type { Headers } from './message/headers.js';
+export type {
+  IdempotencyClaim,
+  IdempotencyOutcome,
+  IdempotencyStore,
+} from './message/idempotency-store.js';
 export type { Message } from './message/message.js';
 export type { DiscoMessageContext } from './middleware/message-context.js';
 export type { Backoff, BackoffOptions } from './timing/backoff.js';
@@ -176,6 +181,10 @@ export type {
 
 export { CORRELATION_HEADER, correlation, currentCorrelationId } from './middleware/correlation.js';
 export { type DeduplicateOptions, deduplicate } from './middleware/deduplicate.js';
+export {
+  type MemoryIdempotencyOptions,
+  memoryIdempotencyStore,
+} from './middleware/memory-idempotency-store.js';
 export type { Handler, Middleware } from './middleware/middleware.js';
 export { recover } from './middleware/recover.js';
 export { type RetryPolicy, retry } from './middleware/retry.js';

@@ -48,6 +48,11 @@ export const logEvents = [
   'shutdown-late',
   'shutdown-failed',
   'drained',
+  'outbox-waits',
+  'outbox-set-aside',
+  'outbox-stopped',
+  'outbox-goes-on',
+  'outbox-not-notified',
   'lines-left-out',
 ] as const;
 

@@ -16,6 +16,7 @@ import { DiscoPayload } from '../../../lib/nest/handlers/disco-params.decorator.
 import { DiscoSubscribe } from '../../../lib/nest/handlers/disco-subscribe.decorator.js';
 import { WithLock } from '../../../lib/nest/locks/with-lock.decorator.js';
 import { assertFactoryOptions } from '../../../lib/nest/module-options.js';
+import { DiscoOutboxModule } from '../../../lib/outbox/disco-outbox.module.js';
 import { ChaosDriver } from '../../../lib/testing/chaos-driver.js';
 import { DiscoBusClient } from '../../../lib/transport/disco-bus.client.js';
 import { DiscoBusServer } from '../../../lib/transport/disco-bus.server.js';
@@ -56,6 +57,8 @@ export const entryPoints = {
   MemoryBroker: (options: any) => new MemoryBroker(options),
   retry: (options: any) => retry(options),
   deduplicate: (options: any) => deduplicate(options),
+  DiscoOutboxModule: (options: any) =>
+    DiscoOutboxModule.forRoot({ pool: { query: async () => ({ rows: [] }) }, ...options }),
   validate: (schema: any) => validate(schema),
   GzipCodec: (options: any) => new GzipCodec(new JsonCodec(), options),
   BundlingDriver: (options: any) => new BundlingDriver(memoryDriver(), options),

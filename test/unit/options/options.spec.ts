@@ -389,6 +389,13 @@ const wrong: [EntryPoint, unknown, string][] = [
   ['MemoryBroker', { unread: 10 }, `MemoryBroker.unread must be an object, not 10`],
   ['retry', 3, `The options of retry must be an object, not 3`],
   ['retry', { attempts: 3 }, `retry.backoff is missing`],
+  ['deduplicate', { stroe: {} }, `deduplicate: there is no option "stroe"; did you mean "store"?`],
+  ['DiscoOutboxModule', { realy: false }, `an outbox: there is no option "realy"; did you mean "relay"?`],
+  [
+    'DiscoOutboxModule',
+    { relay: { sweeps: 3 } },
+    `relay: there is no option "sweeps"; did you mean "sweep"?`,
+  ],
   ['deduplicate', 1000, `The options of deduplicate must be an object, not 1000`],
   ['validate', {}, `validate needs a Standard Schema`],
   ['GzipCodec', { maxBytes: '1MB' }, `compression.maxBytes must be a number, not '1MB'`],

@@ -1,0 +1,5 @@
+/** What is ordered. */
+export interface Order {
+  readonly id: number;
+  readonly total: number;
+}
