@@ -98,6 +98,7 @@ export type { DeadLetterQueue } from './bus/operate/dead-letter-queue.js';
 
 // Inspection: what is stored, who reads it, and how far they are
 
+export type { BrowseOptions, StoredMessage, StoredMessages } from './bus/operate/browsed-messages.js';
 export type {
   ConnectionInspection,
   Inspector,
@@ -105,6 +106,7 @@ export type {
   InstancesOptions,
 } from './bus/operate/inspector.js';
 export type { RpcInstance } from './bus/operate/rpc-instances.js';
+export type { Reason } from './bus/operate/waiting-reasons.js';
 export type {
   DeadLetterCounts,
   GroupInspection,
