@@ -88,7 +88,8 @@ export class DashboardController {
     });
   }
 
-  @Get()
+  /** Nest takes one slash off the end of a path: Fastify tells both addresses apart. */
+  @Get(['', '//'])
   index(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
     const [path, query = ''] = addressOf(request).split('?', 2);
     // The page's own addresses are relative to the slash.
@@ -98,12 +99,11 @@ export class DashboardController {
     return this.send(response, '', 302);
   }
 
-  @Get('*file')
+  @Get(':file')
   file(@Req() request: DashboardRequest, @Res() response: unknown): Promise<void> {
     const [path] = addressOf(request).split('?', 1);
     const name = path.endsWith('/') ? 'index.html' : lastOf(request);
-    const depth = path.slice(path.lastIndexOf(`/${this.options.path}/`) + this.options.path.length + 2);
-    const found = depth === '' || depth === name ? pageFileOf(name) : undefined;
+    const found = pageFileOf(name);
     if (found !== undefined) return this.page(response, found);
     return this.answer(request, response, () => Promise.reject(notFound('There is no such page')));
   }
