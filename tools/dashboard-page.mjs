@@ -17,7 +17,8 @@ const texts = readdirSync(folder)
 
 writeFileSync(
   join(folder, '../page-texts.ts'),
-  `// Written by tools/dashboard-page.mjs from the files of page/.\n
+  `// Written by tools/dashboard-page.mjs from the files of page/.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are texts of files.\n
 /** The files of the page, by name. */
 export const pageTexts: Readonly<Record<string, string>> = {\n${texts.join('')}};\n`,
 );

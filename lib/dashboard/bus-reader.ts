@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { inspectEach, namesOfTopics } from '../bus/operate/many-topics.js';
 import type { TopicInspection } from '../driver/inspection.js';
 import type { LockInspection } from '../driver/lock-inspection.js';
+import { VERSION } from '../driver/package-version.js';
 import type { BusEntry } from '../nest/bus-registry.js';
 import { DiscoHealth } from '../nest/health/disco-health.js';
 import { notFound } from './api-error.js';
@@ -32,6 +33,13 @@ export class BusReader {
     private readonly health: DiscoHealth,
     @Inject(DASHBOARD_OPTIONS) private readonly options: ResolvedDashboardOptions,
   ) {}
+
+  /** What the dashboard shows and may; asks no server. */
+  settings() {
+    const { readOnly, payloads } = this.options;
+    const buses = this.buses.names.map((name) => this.buses.told(this.buses.named(name)));
+    return { readOnly, payloads, version: VERSION, buses };
+  }
 
   /** A page of topics of one bus with their groups, and how the bus is. Totals are those of the page. */
   async overview(entry: BusEntry, { after, match, limit }: OverviewRange) {

@@ -11,12 +11,14 @@ import { BootLine } from './boot-line.js';
 import { BusActions } from './bus-actions.js';
 import { BusReader } from './bus-reader.js';
 import { DashboardController } from './dashboard.controller.js';
+import { DashboardApi } from './dashboard-api.js';
 import {
   DASHBOARD_OPTIONS,
   type DiscoDashboardOptions,
   type ResolvedDashboardOptions,
   resolveDashboardOptions,
 } from './dashboard-options.js';
+import { HttpAnswers } from './http-answers.js';
 import { LiveOverview } from './live-overview.js';
 import { ShownBuses } from './shown-buses.js';
 import { WriteAccess } from './write-access.js';
@@ -42,6 +44,8 @@ export class DiscoDashboardModule {
         ShownBuses,
         BusReader,
         BusActions,
+        DashboardApi,
+        HttpAnswers,
         LiveOverview,
         WriteAccess,
         BootLine,

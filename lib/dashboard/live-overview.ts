@@ -40,11 +40,12 @@ export class LiveOverview implements OnModuleDestroy {
     return this.listeners.size;
   }
 
-  /** Throws a 503 once the application closes, and where too many listen. */
-  assertRoom(): void {
-    if (this.closed) throw new ApiError(503, 'CLOSING', 'The application is closing');
+  /** Why nobody may listen any more: the application closes, or too many do; otherwise undefined. */
+  refusal(): ApiError | undefined {
+    if (this.closed) return new ApiError(503, 'CLOSING', 'The application is closing');
     if (this.size >= MOST_STREAMS)
-      throw new ApiError(503, 'TOO_MANY', `${MOST_STREAMS} streams are open: close some pages`);
+      return new ApiError(503, 'TOO_MANY', `${MOST_STREAMS} streams are open: close some pages`);
+    return undefined;
   }
 
   /** Begins a stream of events on a response of which nothing has been sent. */

@@ -1,4 +1,5 @@
 // Written by tools/dashboard-page.mjs from the files of page/.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are texts of files.
 
 /** The files of the page, by name. */
 export const pageTexts: Readonly<Record<string, string>> = {

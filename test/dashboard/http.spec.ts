@@ -140,7 +140,7 @@ describe('changing something', () => {
       expect((await act('pause', group, { ...ann, ...headers })).status).toBe(200);
     expect(lines.filter((line) => /pause by "ann"/.test(line))).toHaveLength(1);
     expect((await act('pause', { ...group, grup: 1 }, ann)).body.message).toContain('"grup"');
-    expect((await act('explode', group, ann)).body.message).toContain('There is no action explode');
+    expect((await act('explode', group, ann)).body.message).toContain('There is no api/actions/explode');
   });
 });
 
