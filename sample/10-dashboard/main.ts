@@ -6,6 +6,16 @@ import { DiscoBusService } from 'nestjs-disco-bus';
 import { AppModule } from './app.module.js';
 import type { Meal } from './kitchen.service.js';
 
+/** What of the overview is told here. */
+interface Shown {
+  readonly topic: string;
+  readonly groups: readonly {
+    readonly group: string;
+    readonly waiting: number;
+    readonly deadLetters: number;
+  }[];
+}
+
 Logger.log('A dashboard, over traffic that fails, is tried again and waits.', 'Sample');
 
 const app = await NestFactory.create(AppModule, { logger: ['error'] });
@@ -28,7 +38,8 @@ for (let number = 1; !ended.signal.aborted; number++) {
 
 // What the page shows, as its API tells it.
 const logger = new Logger('Client');
-const { topics } = await (await fetch(`${await app.getUrl()}/disco/api/overview`)).json();
+const answer = await fetch(`${await app.getUrl()}/disco/api/overview`);
+const { topics } = (await answer.json()) as { topics: Shown[] };
 for (const { topic, groups } of topics) {
   const [{ group, waiting, deadLetters }] = groups;
   logger.log(

@@ -131,7 +131,7 @@ describe('changing something', () => {
     ];
     for (const [headers, status] of refused) expect((await act('pause', group, headers)).status).toBe(status);
     expect(await bus.inspect.group('orders', 'g')).toMatchObject({ paused: false });
-    const allowed = [
+    const allowed: Record<string, string>[] = [
       { 'sec-fetch-site': 'same-origin' },
       { origin: new URL(root).origin },
       { 'sec-fetch-site': 'cross-site', origin: 'https://ops.example.com' },
