@@ -71,7 +71,7 @@ const layers = {
   },
   terminus: { lib: ['errors', 'bus', 'nest'], npm: ['@nestjs/common', '@nestjs/terminus'] },
   dashboard: {
-    lib: ['errors', 'message', 'metrics', 'bus', 'nest'],
+    lib: ['errors', 'message', 'driver', 'bus', 'nest'],
     npm: ['@nestjs/common', '@nestjs/core'],
   },
   cli: {

@@ -103,6 +103,7 @@ export type { DeadLetterQueue } from './bus/operate/dead-letter-queue.js';
 
 // Inspection: what is stored, who reads it, and how far they are
 
+export type { BrowseOptions, StoredMessage, StoredMessages } from './bus/operate/browsed-messages.js';
 export type {
   ConnectionInspection,
   Inspector,
@@ -110,6 +111,7 @@ export type {
   InstancesOptions,
 } from './bus/operate/inspector.js';
 export type { RpcInstance } from './bus/operate/rpc-instances.js';
+export type { Reason } from './bus/operate/waiting-reasons.js';
 export type {
   DeadLetterCounts,
   GroupInspection,

@@ -73,7 +73,7 @@ export class DiscoBus {
     const { decoder, requester } = this.parts;
     const ask: Requester['ask'] = (...asked) => requester.ask(...asked);
     const connected = () => this.life.connected;
-    this.inspect = new Inspector({ engine, waitingRoom, connected, census: { ask, clock } });
+    this.inspect = new Inspector({ engine, waitingRoom, connected, decoder, census: { ask, clock } });
     this.deeds = new DeedLog(engine, waitingRoom, logger);
     this.admin = new BusAdmin({ engine, waitingRoom, decoder, deeds: this.deeds, service });
     const shared = { options: this.options, ...this.parts };

@@ -1,5 +1,5 @@
 import { namesOfTopics } from '../bus/operate/many-topics.js';
-import type { GroupInspection, TopicInspection } from '../driver/inspection.js';
+import type { TopicInspection } from '../driver/inspection.js';
 import { topicMatcher } from '../message/topic-pattern.js';
 import { atOnce } from '../timing/at-once.js';
 import { exitCodes, failureOf, isAway } from './exit-codes.js';
@@ -45,9 +45,4 @@ export async function lookAt(run: Run, pattern: string | undefined): Promise<Loo
   if (unreadable.length > 0) run.exitCode = exitCodes.failed;
   const byName = (one: { topic: string }, other: { topic: string }) => (one.topic < other.topic ? -1 : 1);
   return { topics: topics.sort(byName), unreadable: unreadable.sort(byName) };
-}
-
-/** Messages that the group has still to handle, wherever they are. */
-export function lagOf({ waiting, held, retries }: GroupInspection): number {
-  return waiting + held + retries;
 }

@@ -1,4 +1,7 @@
+import { count, duration, iso } from '../timing/words.js';
 import { type Paint, printable, type Tone } from './terminal.js';
+
+export { count, duration, iso };
 
 /** A column of a table, of rows that are also what `--json` prints: a column shows what a field of the row says. */
 export interface Column<Row> {
@@ -36,24 +39,6 @@ function cellOf(value: string | number | undefined): string {
   return value === undefined || value === '' ? '-' : printable(String(value)).replace(/\n/g, ' ');
 }
 
-const units = [
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1_000],
-] as const;
-
-/** A length of time in its largest unit and the next: `2h 5m`. */
-export function duration(ms: number): string {
-  const whole = Math.max(0, Math.round(ms));
-  const at = units.findIndex(([, size]) => whole >= size);
-  if (at < 0) return `${whole}ms`;
-  const [unit, size] = units[at];
-  const next = units[at + 1];
-  const rest = next && Math.floor((whole % size) / next[1]);
-  return `${Math.floor(whole / size)}${unit}${rest ? ` ${rest}${next[0]}` : ''}`;
-}
-
 /** How long before `now` something was; undefined where it never was. */
 export function age(at: number | undefined, now: number): string | undefined {
   return at === undefined ? undefined : duration(now - at);
@@ -63,14 +48,6 @@ export function age(at: number | undefined, now: number): string | undefined {
 export function until(at: number | undefined, now: number): string | undefined {
   if (at === undefined) return undefined;
   return at <= now ? `${duration(now - at)} ago` : `in ${duration(at - now)}`;
-}
-
-export function iso(at: number): string {
-  return new Date(at).toISOString();
-}
-
-export function count(many: number, noun: string): string {
-  return `${many} ${noun}${many === 1 ? '' : 's'}`;
 }
 
 const isTime = /(^at|^since|^until|At|Until|Since)$/;

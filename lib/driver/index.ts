@@ -69,6 +69,14 @@ export {
 
 // Inspection: for drivers that can tell what they keep
 
+export { type BrowseRange, type BrowsingProvider, offersBrowsing, type StoredEntry } from './browsing.js';
+export {
+  type GroupHindrances,
+  type HindranceProvider,
+  offersHindrances,
+  type ServerMemory,
+  type SuspectMessage,
+} from './group-hindrances.js';
 export {
   type DeadLetterCounts,
   type GroupInspection,

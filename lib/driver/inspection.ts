@@ -137,6 +137,11 @@ export function liveMembers(
   return members.filter(({ aliveUntil }) => aliveUntil === undefined || aliveUntil > at);
 }
 
+/** Messages that the group has still to handle, wherever they are. */
+export function lagOf({ waiting, held, retries }: GroupInspection): number {
+  return waiting + held + retries;
+}
+
 /** Whether the driver can tell what it keeps. */
 export function offersInspection(driver: DiscoDriver): driver is DiscoDriver & InspectionProvider {
   const { listTopics, inspectTopic, inspectTopics } = driver as Partial<InspectionProvider>;

@@ -1,5 +1,6 @@
 import type { DiscoDriver } from '../../driver/driver.js';
 import type { DriverStatus } from '../../driver/driver-status.js';
+import { offersHindrances } from '../../driver/group-hindrances.js';
 import {
   type GroupInspection,
   type InspectionOptions,
@@ -13,7 +14,10 @@ import { aBoolean, aDuration, aNumber, aString, type OptionKinds } from '../../e
 import { assertTopic } from '../../message/topic.js';
 import { type Duration, toMilliseconds } from '../../timing/duration.js';
 import { PATIENCE_MS, type WaitingRoom } from '../connection/waiting-room.js';
+import type { MessageDecoder } from '../wire/message-decoder.js';
+import { type BrowseOptions, browsedMessages, type StoredMessages } from './browsed-messages.js';
 import { askInstances, type InstanceCensus, type RpcInstance } from './rpc-instances.js';
+import { type Reason, reasonsOf } from './waiting-reasons.js';
 
 /** Which topics to look at. */
 export interface InspectRange {
@@ -37,6 +41,7 @@ export interface InspectorDeps {
   readonly engine: DiscoDriver;
   readonly waitingRoom: WaitingRoom;
   readonly connected: () => boolean;
+  readonly decoder: MessageDecoder;
   readonly census: InstanceCensus;
 }
 
@@ -52,6 +57,8 @@ const topicKinds: OptionKinds<InspectionOptions> = { bytes: aBoolean };
 
 const USUAL_LIMIT = 100;
 const LARGEST_LIMIT = 1_000;
+/** Of topics whose publishers set none. */
+const USUAL_MAX_LENGTH = 1_000_000;
 
 /**
  * What the server keeps for all services, topic by topic and group by group. Looking changes nothing. Every promise rejects
@@ -97,6 +104,33 @@ export class Inspector {
     if (typeof group !== 'string' || group === '') throw new ConfigurationError('A group must be a name');
     const found = await (await this.provider()).inspectTopic(topic);
     return found?.groups.find(({ group: name }) => name === group);
+  }
+
+  /**
+   * A page of what is kept of a topic, the oldest first: looked at, and read for no group. What every group has handled is among
+   * it for a while, or not any more. Rejects with TopicInvalidError, and with ConfigurationError for a range that cannot be and
+   * for a driver that cannot tell.
+   */
+  async messages(topic: string, options: BrowseOptions = {}): Promise<StoredMessages> {
+    assertTopic(topic);
+    const { engine, decoder } = this.deps;
+    await this.provider();
+    return browsedMessages({ engine, decoder }, topic, options);
+  }
+
+  /**
+   * Why a group does not handle what it has: all reasons, the strongest first; never an empty list. Undefined where there is no
+   * such group. `maxLength`: entries that publishers let the topic grow to. Rejects as `topic` does.
+   */
+  async explain(topic: string, group: string, maxLength = USUAL_MAX_LENGTH): Promise<Reason[] | undefined> {
+    const found = await this.topic(topic);
+    const one = found?.groups.find(({ group: name }) => name === group);
+    if (found === undefined || one === undefined) return undefined;
+    const { engine } = this.deps;
+    const [hindrances, servers] = offersHindrances(engine)
+      ? await Promise.all([engine.hindrances(topic, group), engine.serverMemory()])
+      : [{ suspects: [] }, []];
+    return reasonsOf({ topic: found, group: one, hindrances, servers, maxLength });
   }
 
   /**

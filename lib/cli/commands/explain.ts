@@ -1,10 +1,10 @@
+import { dissentReason, type Reason, reasonsOf } from '../../bus/operate/waiting-reasons.js';
+import { lagOf } from '../../driver/inspection.js';
 import type { TopicDissent } from '../../driver/topic-agreements.js';
 import type { RedisDriver } from '../../drivers/redis/redis.driver.js';
 import { type Command, positional, valued } from '../command.js';
 import { exitCodes, failureOf } from '../exit-codes.js';
-import { dissentReason, type Reason, reasonsOf } from '../explain/reasons.js';
 import { groupRow } from '../group-rows.js';
-import { lagOf } from '../looking.js';
 import type { Run } from '../run.js';
 import { shownCommand } from '../shown-command.js';
 import { count } from '../text.js';

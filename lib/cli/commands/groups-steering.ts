@@ -1,7 +1,7 @@
+import { lagOf } from '../../driver/inspection.js';
 import type { SeekTarget, SettingOutcome } from '../../driver/steering.js';
 import { type Command, flag, positional, valued, writeArgs } from '../command.js';
 import { CommandFailure, exitCodes, failureOf, usageError } from '../exit-codes.js';
-import { lagOf } from '../looking.js';
 import type { Run } from '../run.js';
 import { count } from '../text.js';
 

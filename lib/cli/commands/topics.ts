@@ -1,9 +1,9 @@
-import { liveMembers, type TopicInspection } from '../../driver/inspection.js';
+import { lagOf, liveMembers, type TopicInspection } from '../../driver/inspection.js';
 import type { ChannelUse } from '../../drivers/redis/diagnosis/channel-uses.js';
 import { topicMatcher } from '../../message/topic-pattern.js';
 import { type Command, positional, writeArgs } from '../command.js';
 import { CommandFailure, exitCodes } from '../exit-codes.js';
-import { lagOf, lookAt } from '../looking.js';
+import { lookAt } from '../looking.js';
 import type { Run } from '../run.js';
 import { age, type Column, count, table } from '../text.js';
 import { nextLook, watchArgs, watched } from '../watching.js';

@@ -1,5 +1,4 @@
-import { type GroupInspection, liveMembers, type TopicInspection } from '../../driver/inspection.js';
-import { lagOf } from '../looking.js';
+import { type GroupInspection, lagOf, liveMembers, type TopicInspection } from '../../driver/inspection.js';
 import { count, duration, iso } from '../text.js';
 import type { Finding } from './finding.js';
 

@@ -1,3 +1,4 @@
+import type { BrowseRange, BrowsingProvider, StoredEntry } from '../../driver/browsing.js';
 import type { DeadLetterProvider, DeadLetterStore } from '../../driver/dead-letters.js';
 import { type Delivery } from '../../driver/delivery.js';
 import {
@@ -27,6 +28,7 @@ import { AbortedError, ClosedError, ConfigurationError, NotConnectedError } from
 import { DriverError } from '../../errors/driver.errors.js';
 import { noGroup } from '../../errors/group.errors.js';
 import { toMilliseconds } from '../../timing/duration.js';
+import { browsedEntries } from './browsed-entries.js';
 import { type FanOut } from './fan-out.js';
 import { MemoryLockStore } from './locks/memory-lock-store.js';
 import { memberIdentity } from './member-identity.js';
@@ -51,6 +53,7 @@ export class MemoryDriver
     TopicAgreements,
     InspectionProvider,
     SteeringProvider,
+    BrowsingProvider,
     WatchTurns
 {
   readonly name = 'memory';
@@ -161,6 +164,11 @@ export class MemoryDriver
   async inspectTopics(range: TopicRange): Promise<TopicInspection[]> {
     const { logs } = this.connected();
     return logs.names(range).map((topic) => topicInspection(logs.log(topic).standing));
+  }
+
+  async browse(topic: string, range: BrowseRange): Promise<StoredEntry[]> {
+    const log = this.connected().logs.find(topic);
+    return log ? browsedEntries(log.standing, range) : [];
   }
 
   async takeWatch(what: string, watcher: string, leaseMs: number): Promise<number> {

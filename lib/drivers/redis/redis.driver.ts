@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import type { BrowseRange, BrowsingProvider, StoredEntry } from '../../driver/browsing.js';
 import type { DriverCapabilities } from '../../driver/capabilities.js';
 import type { DeadLetterProvider, DeadLetterStore } from '../../driver/dead-letters.js';
 import type { Delivery } from '../../driver/delivery.js';
@@ -13,6 +14,7 @@ import type {
 } from '../../driver/driver.js';
 import { type DriverStatusListener, DriverStatusListeners } from '../../driver/driver-status.js';
 import type { GroupCensus } from '../../driver/group-census.js';
+import type { GroupHindrances, HindranceProvider, ServerMemory } from '../../driver/group-hindrances.js';
 import type { GroupRemoval } from '../../driver/group-removal.js';
 import type {
   InspectionOptions,
@@ -24,25 +26,16 @@ import type { LockStore, LockStoreProvider } from '../../driver/lock-store.js';
 import type { Steering, SteeringProvider } from '../../driver/steering.js';
 import type { TopicAgreements, TopicDissent, TopicUse } from '../../driver/topic-agreements.js';
 import type { WatchTurns } from '../../driver/watch-turns.js';
-import { ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
+import { type ClosedError, NotConnectedError } from '../../errors/bus.errors.js';
 import type { RedisDiagnosis } from './diagnosis/redis-diagnosis.js';
 import { RedisLockStore } from './locks/redis-lock-store.js';
 import { PubSubEngine } from './pubsub/pubsub-engine.js';
+import { closed, type RedisDriverState } from './redis-driver-state.js';
 import { type RedisDriverOptions, ResolvedRedisOptions } from './redis-options.js';
 import { RedisSession } from './redis-session.js';
 import { StreamsEngine } from './streams/streams-engine.js';
 
 const GIVING_BACK_MS = 4_000;
-
-/** What a driver keeps to itself. */
-interface RedisDriverState {
-  readonly options: ResolvedRedisOptions;
-  readonly listeners: DriverStatusListeners;
-  session?: RedisSession;
-  opening?: RedisSession;
-  connecting?: Promise<void>;
-  closing?: Promise<void>;
-}
 
 /**
  * The driver over Redis, standalone, in a Cluster or behind Sentinels. Once connected it reconnects by itself for ever,
@@ -58,6 +51,8 @@ export class RedisDriver
     TopicAgreements,
     InspectionProvider,
     SteeringProvider,
+    BrowsingProvider,
+    HindranceProvider,
     WatchTurns
 {
   readonly name = 'redis';
@@ -139,6 +134,18 @@ export class RedisDriver
 
   async inspectTopics(range: TopicRange): Promise<TopicInspection[]> {
     return this.streams.inspector.inspectTopics(range);
+  }
+
+  async browse(topic: string, range: BrowseRange): Promise<StoredEntry[]> {
+    return this.streams.inspector.browse(topic, range);
+  }
+
+  async hindrances(topic: string, group: string): Promise<GroupHindrances> {
+    return this.streams.diagnosis.groups.hindrances(topic, group);
+  }
+
+  async serverMemory(): Promise<readonly ServerMemory[]> {
+    return this.streams.diagnosis.server.servers();
   }
 
   async takeWatch(what: string, watcher: string, leaseMs: number): Promise<number> {
@@ -239,8 +246,4 @@ export class RedisDriver
  */
 export function redisDriver(options: RedisDriverOptions = {}): RedisDriver {
   return new RedisDriver(options);
-}
-
-function closed(): ClosedError {
-  return new ClosedError('The Redis driver is closed');
 }

@@ -70,6 +70,8 @@ const places: Place[] = [
   ['DiscoBusServer', '', itself],
   ['DiscoBusServer', 'eventOptions', (eventOptions) => ({ eventOptions })],
   ['DiscoBusClient', '', itself],
+  ['DiscoDashboardModule.forRoot', '', itself],
+  ['DiscoDashboardModule.forRoot', 'audit', (audit) => ({ audit })],
   ['DiscoRecord', '', itself],
 ];
 

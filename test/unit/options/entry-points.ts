@@ -3,6 +3,7 @@ import { BundlingDriver } from '../../../lib/bundling/bundling-driver.js';
 import { DiscoBus } from '../../../lib/bus/disco-bus.js';
 import { GzipCodec } from '../../../lib/codec/gzip.codec.js';
 import { JsonCodec } from '../../../lib/codec/json.codec.js';
+import { DiscoDashboardModule } from '../../../lib/dashboard/dashboard.module.js';
 import { MemoryLockStore } from '../../../lib/drivers/memory/locks/memory-lock-store.js';
 import { MemoryBroker } from '../../../lib/drivers/memory/memory-broker.js';
 import { memoryDriver } from '../../../lib/drivers/memory/memory-driver.js';
@@ -65,6 +66,7 @@ export const entryPoints = {
   ChaosDriver: (options: any) => new ChaosDriver(memoryDriver(), options),
   DiscoBusServer: (options: any) => new DiscoBusServer(options),
   DiscoBusClient: (options: any) => new DiscoBusClient(options),
+  'DiscoDashboardModule.forRoot': (options: any) => DiscoDashboardModule.forRoot(options),
   DiscoRecord: (options: any) => new DiscoRecord(1, options),
 };
 

@@ -1,25 +1,9 @@
 import type { Cluster, Redis } from 'ioredis';
+import type { GroupHindrances } from '../../../driver/group-hindrances.js';
 import type { FeatureRights } from '../streams/feature-rights.js';
 import { persistFor, type StreamConnection, serverTimeMs } from '../streams/stream-connection.js';
 import { isSuspect, readEntry, type StreamLetter } from '../streams/stream-entry.js';
 import type { StreamKeys } from '../streams/stream-keys.js';
-
-/** What keeps a group from reading, beside what its inspection says. */
-export interface GroupHindrances {
-  /** The one member that may read where keys are kept in order, and until when it may without being heard. */
-  readonly soleReader?: { readonly member: string; readonly readsUntil: number };
-  /** Messages that came back and may have crashed a process: each is tried alone. Of the first hundred that came back. */
-  readonly suspects: readonly SuspectMessage[];
-}
-
-/** A message that may have crashed a process. */
-export interface SuspectMessage {
-  readonly position: string;
-  /** Processes that died while its handler ran. */
-  readonly crashes: number;
-  /** Who has read it; undefined while it waits. */
-  readonly member?: string;
-}
 
 /** An entry that a member has read and not settled. */
 export interface HeldEntry {

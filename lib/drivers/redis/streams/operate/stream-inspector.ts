@@ -1,3 +1,4 @@
+import type { BrowseRange, StoredEntry } from '../../../../driver/browsing.js';
 import type {
   GroupInspection,
   InspectionOptions,
@@ -12,6 +13,7 @@ import { saidIn } from '../group/group-member.js';
 import { inspectScript } from '../scripts/inspect-script.js';
 import type { StreamClient } from '../stream-connection.js';
 import type { StreamContext } from '../stream-context.js';
+import { readEntry } from '../stream-entry.js';
 import { assertTopic } from '../stream-keys.js';
 import { StreamScript } from '../stream-script.js';
 
@@ -46,6 +48,19 @@ export class StreamInspector implements InspectionProvider {
   /** @see InspectionProvider.inspectTopics */
   inspectTopics({ after, limit }: TopicRange): Promise<TopicInspection[]> {
     return this.present(after, limit, (topic) => this.inspectTopic(topic));
+  }
+
+  /** @see BrowsingProvider.browse */
+  async browse(topic: string, { after, limit }: BrowseRange): Promise<StoredEntry[]> {
+    assertTopic(topic);
+    const { stream } = this.context.keys.topic(topic);
+    const from = after === undefined ? '-' : `(${after}`;
+    const range = (client: StreamClient) => client.xrangeBuffer(stream, from, '+', 'COUNT', limit);
+    const found = await this.context.ask('inspection', [stream], range);
+    return found.map(([id, fields]) => ({
+      position: String(id),
+      frame: readEntry('S', String(id), fields).frame,
+    }));
   }
 
   /** What `look` finds of the first `limit` topics that are there: the directory also names some that are gone. */

@@ -1,20 +1,19 @@
+import type { GroupHindrances, ServerMemory } from '../../driver/group-hindrances.js';
 import {
   type GroupInspection,
+  lagOf,
   liveMembers,
   type MemberInspection,
   type TopicInspection,
 } from '../../driver/inspection.js';
 import type { TopicDissent } from '../../driver/topic-agreements.js';
-import type { GroupHindrances } from '../../drivers/redis/diagnosis/group-diagnosis.js';
-import type { ServerReport } from '../../drivers/redis/diagnosis/server-diagnosis.js';
-import { lagOf } from '../looking.js';
-import { count, duration, iso } from '../text.js';
+import { count, duration, iso } from '../../timing/words.js';
 
 /** Why something waits, in a fixed word and in a sentence, with the command that changes it. */
 export interface Reason {
   readonly reason: string;
   readonly text: string;
-  /** Words of a command of this program. */
+  /** Words of a command of `disco-bus`. */
   readonly command?: readonly string[];
 }
 
@@ -23,7 +22,7 @@ export interface Known {
   readonly topic: TopicInspection;
   readonly group: GroupInspection;
   readonly hindrances: GroupHindrances;
-  readonly servers: readonly ServerReport[];
+  readonly servers: readonly ServerMemory[];
   /** The most entries that publishers let the topic grow to. */
   readonly maxLength: number;
 }
