@@ -32,7 +32,7 @@ export async function load(url, context, next) {
   return { format: 'module', source: await transpiled(fileURLToPath(url)), shortCircuit: true };
 }
 
-function entryOf(specifier) {
+export function entryOf(specifier) {
   const match = /^nestjs-disco-bus(?:\/([a-z]+))?$/.exec(specifier);
   if (match === null) return undefined;
   const folders = [match[1] ?? '.', `drivers/${match[1]}`];
@@ -52,7 +52,7 @@ function isOurs(url) {
   return url.startsWith(root.href) && !url.includes('/node_modules/');
 }
 
-async function transpiled(filename) {
+export async function transpiled(filename) {
   const source = readFileSync(filename, 'utf8');
   const name = createHash('sha256').update(`${madeWith}\n${filename}\n`).update(source).digest('hex');
   const file = new URL(`${name}.mjs`, cache);

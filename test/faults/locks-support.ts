@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { sourceFlags } from '../support/source-process.js';
+import { bundledProgram } from '../support/source-process.js';
 import { until } from '../support/waiting.js';
 
 /** Watches how far the computer's wall clock moves against the monotonic one. */
@@ -53,11 +53,15 @@ export class LockWorker {
   private constructor(readonly child: ChildProcess) {}
 
   static async start(order: WorkerOrder): Promise<LockWorker> {
-    const child = fork(join(process.cwd(), 'test/faults/locks-worker.ts'), [JSON.stringify(order)], {
-      execArgv: [...sourceFlags],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      env: { ...process.env, NODE_OPTIONS: '' },
-    });
+    const child = fork(
+      bundledProgram(join(process.cwd(), 'test/faults/locks-worker.ts')),
+      [JSON.stringify(order)],
+      {
+        execArgv: [],
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        env: { ...process.env, NODE_OPTIONS: '' },
+      },
+    );
     const worker = new LockWorker(child);
     child.on('message', (message) => worker.receive(message as Record<string, string | number | boolean>));
     await until('a worker is up', () => worker.ready || child.exitCode !== null, 60_000);

@@ -7,7 +7,7 @@ import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import type { DeliveryGuarantee } from '../../lib/driver/capabilities.js';
 import { redisDriver } from '../../lib/drivers/redis/redis.driver.js';
 import { RedisServer } from '../support/redis-server.js';
-import { sourceFlags } from '../support/source-process.js';
+import { bundledProgram } from '../support/source-process.js';
 import { pause, until } from '../support/waiting.js';
 import { full, report } from './fault-report.js';
 import type { ConsumerNews } from './pubsub-consumer.js';
@@ -52,8 +52,8 @@ describe('A consumer that is slower than what is sent to it', () => {
   });
 
   async function consume(delivery: DeliveryGuarantee): Promise<void> {
-    const script = join(__dirname, 'pubsub-consumer.ts');
-    consumer = fork(script, [server.url, delivery, String(WORK_MS)], { execArgv: [...sourceFlags] });
+    const script = bundledProgram(join(__dirname, 'pubsub-consumer.ts'));
+    consumer = fork(script, [server.url, delivery, String(WORK_MS)], { execArgv: [] });
     consumer.on('message', (told: ConsumerNews) => {
       news.push(told);
       if (told.n === PROBE) probed = true;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { sourceFlags } from '../support/source-process.js';
+import { bundledProgram } from '../support/source-process.js';
 
 /** What a microservice process is told. */
 export interface ServerConfig {
@@ -58,8 +58,8 @@ export class ServerProcess {
 
   /** Resolves when it listens. */
   static async start(config: ServerConfig, journal: ServerJournal): Promise<ServerProcess> {
-    const script = join(process.cwd(), 'test/faults/rpc-server.ts');
-    const child = spawn(process.execPath, [...sourceFlags, script], {
+    const script = bundledProgram(join(process.cwd(), 'test/faults/rpc-server.ts'));
+    const child = spawn(process.execPath, [script], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env: { ...process.env, SERVER: JSON.stringify(config) },
     });

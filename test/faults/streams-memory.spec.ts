@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { RedisServer } from '../support/redis-server.js';
-import { sourceFlags } from '../support/source-process.js';
+import { bundledProgram } from '../support/source-process.js';
 import { full, report } from './fault-report.js';
 
 /** What the consumer tells. */
@@ -19,8 +19,8 @@ const ahead = 20_000;
 
 it(`the memory of a consumer stays flat over ${total} messages`, async () => {
   const server = await RedisServer.start();
-  const script = join(__dirname, 'streams-memory-consumer.ts');
-  const execArgv = ['--expose-gc', ...sourceFlags];
+  const script = bundledProgram(join(__dirname, 'streams-memory-consumer.ts'));
+  const execArgv = ['--expose-gc'];
   const consumer = fork(script, [server.url, String(total)], { execArgv });
   const samples: Sample[] = [];
   let told = () => {};

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import { RedisServer } from '../support/redis-server.js';
-import { sourceFlags } from '../support/source-process.js';
+import { bundledProgram } from '../support/source-process.js';
 import { full, report } from './fault-report.js';
 
 type Step = [key: string, n: number];
@@ -20,7 +20,9 @@ class Member {
   private readonly process: ChildProcess;
 
   constructor(url: string, onTold: (begun: Step | undefined, ended: Step | undefined) => void) {
-    this.process = fork(join(__dirname, 'streams-order-consumer.ts'), [url], { execArgv: [...sourceFlags] });
+    this.process = fork(bundledProgram(join(__dirname, 'streams-order-consumer.ts')), [url], {
+      execArgv: [],
+    });
     this.exited = new Promise((resolve) => this.process.once('exit', resolve));
     this.ready = new Promise((resolve) => {
       this.process.on(

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { sourceFlags } from '../support/source-process.js';
+import { bundledProgram } from '../support/source-process.js';
 
 /** What a consumer process is told. */
 export interface ConsumerConfig {
@@ -65,8 +65,8 @@ export class ConsumerProcess {
   }
 
   static start(config: ConsumerConfig, journal: Journal): ConsumerProcess {
-    const script = join(process.cwd(), 'test/faults/streams-consumer.ts');
-    const child = spawn(process.execPath, [...sourceFlags, script], {
+    const script = bundledProgram(join(process.cwd(), 'test/faults/streams-consumer.ts'));
+    const child = spawn(process.execPath, [script], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       env: { ...process.env, CONSUMER: JSON.stringify(config) },
     });

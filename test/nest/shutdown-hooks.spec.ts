@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { sourceFlags } from '../support/source-process.js';
+import { bundledProgram } from '../support/source-process.js';
 
 const root = join(__dirname, '..', '..');
 const run = promisify(execFile);
 
 /** What the application writes until it has been up for 3 s. */
 async function output(env: Record<string, string>): Promise<string> {
-  const program = join(__dirname, 'fixtures', 'hooks.ts');
-  const { stdout, stderr } = await run(process.execPath, [...sourceFlags, program], {
+  const program = bundledProgram(join(__dirname, 'fixtures', 'hooks.ts'));
+  const { stdout, stderr } = await run(process.execPath, [program], {
     cwd: root,
     env: { ...process.env, NO_COLOR: '1', NODE_ENV: '', ...env },
     timeout: 60_000,

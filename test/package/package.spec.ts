@@ -131,22 +131,34 @@ describe('the tarball', () => {
 
   it('has types for every way of resolving (attw)', async () => {
     const args = [staged.tarball, '--ignore-rules', 'cjs-resolves-to-esm', '--no-color', '--no-emoji'];
-    const { exitCode, output } = await runCommand(bin('attw'), args, { cwd: root });
+    const { exitCode, output } = await runCommand(bin('attw'), args, { cwd: root, timeoutMs: 120_000 });
     expect({ exitCode, output }).toEqual({ exitCode: 0, output: expect.stringContaining('node10') });
-  });
+  }, 120_000);
 });
 
-describe.each(entries)('%s by its own name', (entry) => {
-  it('can be imported and required, and is one and the same', async () => {
+describe('the entries by their own names', () => {
+  const listed = JSON.stringify(entries);
+
+  it('can be imported and required, and are one and the same', async () => {
     const script = `
-      const imported = await import(${JSON.stringify(entry)});
-      const required = (await import('node:module')).createRequire(process.cwd() + '/x.js')(${JSON.stringify(entry)});
-      const names = Object.keys(imported);
-      console.log(names.length > 0 && names.every((name) => imported[name] === required[name]));`;
+      const { createRequire } = await import('node:module');
+      const require = createRequire(process.cwd() + '/x.js');
+      for (const entry of ${listed}) {
+        const imported = await import(entry);
+        const required = require(entry);
+        const names = Object.keys(imported);
+        console.log(entry, names.length > 0 && names.every((name) => imported[name] === required[name]));
+      }`;
     const esm = ['--input-type=module', '--eval', script];
-    expect((await mustRun(process.execPath, esm, { cwd: staged.directory })).stdout).toBe('true\n');
-    const cjs = ['--input-type=commonjs', '--eval', `console.log(typeof require(${JSON.stringify(entry)}))`];
-    expect((await mustRun(process.execPath, cjs, { cwd: staged.directory })).stdout).toBe('object\n');
+    const { stdout } = await mustRun(process.execPath, esm, { cwd: staged.directory });
+    expect(stdout.trim().split('\n')).toEqual(entries.map((entry) => `${entry} true`));
+  });
+
+  it('can be required by CommonJS', async () => {
+    const script = `for (const entry of ${listed}) console.log(entry, typeof require(entry));`;
+    const cjs = ['--input-type=commonjs', '--eval', script];
+    const { stdout } = await mustRun(process.execPath, cjs, { cwd: staged.directory });
+    expect(stdout.trim().split('\n')).toEqual(entries.map((entry) => `${entry} object`));
   });
 });
 
@@ -182,17 +194,17 @@ describe('the bench, on the built package', () => {
     });
 
   it('measures, and prints a line for each row', async () => {
-    const { exitCode, stdout, output } = await bench('overhead', '--quick', '--json');
+    const { exitCode, stdout, output } = await bench('start', '--quick', '--json');
     expect({ exitCode, output }).toMatchObject({ exitCode: 0 });
     const rows = stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(rows.map(({ target }) => target !== null)).toEqual([true, true, false, true, false, true]);
+    expect(rows.map(({ target }) => target !== null)).toEqual([false, true, false]);
     const keys = ['suite', 'case', 'ours', 'peer', 'peerName', 'ratio', 'target', 'met', 'cpuRatio'];
     for (const row of rows) {
       expect(Object.keys(row)).toEqual(keys);
-      expect(row.suite).toBe('overhead');
+      expect(row.suite).toBe('start');
       expect(typeof row.met).toBe(row.target === null ? 'object' : 'boolean');
       for (const figure of [row.ours, row.peer, row.ratio]) expect(figure).toBeGreaterThan(0);
     }
@@ -269,19 +281,19 @@ describe('installed without ioredis, prom-client, @willsoto/nestjs-prometheus an
 });
 
 describe.each(['esbuild', 'webpack', 'rspack'])('without the optional packages, bundled by %s', (bundler) => {
-  it.each([
-    ['esm', 'app.mjs'],
-    ['cjs', 'app.cjs'],
-  ])(
+  // Webpack takes five times as long as the others: its second format is for the full run.
+  const formats = bundler === 'webpack' && process.env.FULL !== '1' ? ['esm'] : ['esm', 'cjs'];
+
+  it.each(formats)(
     'as %s runs from a folder without packages, embedded and on Redis',
-    async (format, file) => {
+    async (format) => {
       const { app } = await preparing.get('bundled')!;
       const bundle = [join(root, 'test/package/bundle.mjs'), bundler, format];
       const made = await mustRun(process.execPath, bundle, { cwd: app.directory });
       // What is left out is said by the bundler, if by anybody.
       const ours = made.output.split('\n').filter((line) => line.includes('disco-bus'));
       expect(ours.filter((line) => !line.includes("'@willsoto/nestjs-prometheus'"))).toEqual([]);
-      const alone = join(await app.alone('bundled'), file);
+      const alone = join(await app.alone('bundled'), format === 'esm' ? 'app.mjs' : 'app.cjs');
       await expectHandled(app, 'memory:', alone);
       const redis = await RedisServer.start();
       try {

@@ -7,8 +7,8 @@ const SMALL = '1 topic';
 const flood = { sizeBytes: 100, inFlight: 512 };
 const variants = {
   [SMALL]: { topics: 1 },
-  '1,000 topics subscribed, one busy': { topics: 1_000, quick: false },
-  '10,000 topics subscribed, one busy': { topics: 10_000, atMost: 1.3 },
+  '1,000 topics subscribed, one busy': { topics: 1_000 },
+  '10,000 topics subscribed, one busy': { topics: 10_000, quick: false, atMost: 1.3 },
   '100 topics, all busy': { topics: 100, busy: 100, quick: false, atMost: 1.5 },
   '10,000 topics, all busy': { topics: 10_000, busy: 10_000, quick: false, atMost: 4 },
 };

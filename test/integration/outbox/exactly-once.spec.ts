@@ -16,7 +16,7 @@ import { outboxSchema } from '../../../lib/outbox/outbox-schema.js';
 import { seededRandom } from '../../../lib/testing/seeded-random.js';
 import { PostgresServer } from '../../support/postgres-server.js';
 import { RedisServer } from '../../support/redis-server.js';
-import { sourceFlags } from '../../support/source-process.js';
+import { bundledProgram } from '../../support/source-process.js';
 import { pause, until } from '../../support/waiting.js';
 
 const full = process.env.FULL === '1';
@@ -267,7 +267,7 @@ it(
       const steps = toKill > 0 ? 1 + Math.floor((random() * ORDERS * 5) / KILLS) : 0;
       if (toKill > 0) toKill--;
       const args = [redis.url, postgres.url, String(steps)];
-      const child = fork(join(__dirname, 'order-process.ts'), args, { execArgv: [...sourceFlags] });
+      const child = fork(bundledProgram(join(__dirname, 'order-process.ts')), args, { execArgv: [] });
       running.add(child);
       child.once('exit', (code, signal) => {
         running.delete(child);

@@ -25,7 +25,7 @@ import { lastingKeys } from '../../samples/describe-sample.js';
 import { runSample, type SampleResult } from '../../samples/run-sample.js';
 import { PostgresServer } from '../../support/postgres-server.js';
 import { RedisServer } from '../../support/redis-server.js';
-import { sourceFlags } from '../../support/source-process.js';
+import { bundledProgram } from '../../support/source-process.js';
 import { until } from '../../support/waiting.js';
 
 interface Seen {
@@ -515,9 +515,13 @@ describe('sample outbox', () => {
 });
 
 function startRelayProcess(diesBefore = ''): ChildProcess {
-  const child = fork(join(__dirname, 'relay-process.ts'), [redis.url, postgres.url, diesBefore], {
-    execArgv: [...sourceFlags],
-  });
+  const child = fork(
+    bundledProgram(join(__dirname, 'relay-process.ts')),
+    [redis.url, postgres.url, diesBefore],
+    {
+      execArgv: [],
+    },
+  );
   cleanUps.push(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
