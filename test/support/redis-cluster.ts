@@ -1,9 +1,11 @@
 import { Redis } from 'ioredis';
 import { freePort, RedisServer } from './redis-server.js';
-import { until } from './waiting.js';
+import { pause, until } from './waiting.js';
 
 const NODE_TIMEOUT_MS = 1_000;
 const SLOTS = 16_384;
+/** Long enough for commands to meet a slot that is half moved. */
+const BETWEEN_KEYS_MS = 3;
 
 /** A Redis Cluster of three primaries with a replica each, on free ports. */
 export class RedisCluster {
@@ -47,8 +49,65 @@ export class RedisCluster {
     }
   }
 
+  /**
+   * Moves the slot of a key to the next of the primaries, key by key as `redis-cli --cluster reshard` does it, and resolves
+   * with how many keys went. Clients are answered ASK and TRYAGAIN meanwhile, and MOVED afterwards.
+   */
+  async moveSlotOf(key: string): Promise<number> {
+    const primaries = await this.primaries();
+    const admins = primaries.map(({ port }) => new Redis({ port }));
+    try {
+      const slot = String(await admins[0].cluster('KEYSLOT', key));
+      const ids = await Promise.all(admins.map(async (admin) => String(await admin.call('CLUSTER', 'MYID'))));
+      const from = await ownerOf(admins[0], Number(slot), primaries);
+      const to = (from + 1) % primaries.length;
+      await admins[to].call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', ids[from]);
+      await admins[from].call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', ids[to]);
+      const moved = await migrateKeys(admins[from], slot, primaries[to].port);
+      // The new owner first: from then on nobody is sent back.
+      for (const index of [to, from, ...admins.keys()])
+        await admins[index].call('CLUSTER', 'SETSLOT', slot, 'NODE', ids[to]);
+      return moved;
+    } finally {
+      for (const admin of admins) admin.disconnect();
+    }
+  }
+
+  /** How often the nodes have sent clients elsewhere, or told them to try again, since they started. */
+  async redirections(): Promise<number> {
+    let count = 0;
+    for (const { port } of this.nodes) {
+      const admin = new Redis({ port });
+      const stats = await admin.info('errorstats').finally(() => admin.disconnect());
+      for (const [, times] of stats.matchAll(/errorstat_(?:ASK|MOVED|TRYAGAIN):count=(\d+)/g))
+        count += Number(times);
+    }
+    return count;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.stop()));
+  }
+}
+
+/** The index of the primary that has the slot. */
+async function ownerOf(admin: Redis, slot: number, primaries: readonly RedisServer[]): Promise<number> {
+  const ranges = await admin.cluster('SLOTS');
+  const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last)!;
+  return primaries.findIndex((primary) => primary.port === port);
+}
+
+/** One key at a time, so that commands with several keys meet a slot of which some are here and some there. */
+async function migrateKeys(from: Redis, slot: string, port: number): Promise<number> {
+  let moved = 0;
+  for (;;) {
+    const keys = (await from.call('CLUSTER', 'GETKEYSINSLOT', slot, '100')) as string[];
+    if (keys.length === 0) return moved;
+    for (const key of keys) {
+      const done = await from.call('MIGRATE', '127.0.0.1', String(port), key, '0', '5000');
+      if (done === 'OK') moved++;
+      await pause(BETWEEN_KEYS_MS);
+    }
   }
 }
 
