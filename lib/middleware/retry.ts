@@ -45,8 +45,10 @@ function assertPolicy(policy: RetryPolicy): void {
     throw new ConfigurationError('retry.attempts must be a whole number above 0');
   }
   if (backoff === undefined) throw new ConfigurationError('retry.backoff is missing');
-  toMilliseconds(backoff.delayMs, 'retry.backoff.delayMs');
-  toMilliseconds(backoff.maxMs, 'retry.backoff.maxMs');
+  const maxMs = toMilliseconds(backoff.maxMs, 'retry.backoff.maxMs');
+  if (toMilliseconds(backoff.delayMs, 'retry.backoff.delayMs') > maxMs) {
+    throw new ConfigurationError('retry.backoff.delayMs is longer than retry.backoff.maxMs');
+  }
 }
 
 async function repeat(

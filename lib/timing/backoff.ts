@@ -7,9 +7,9 @@ import { type Duration, toMilliseconds } from './duration.js';
 export interface BackoffOptions {
   /** `fixed`: always `delay`. `exponential`: doubles with every attempt. @default 'exponential' */
   type?: 'fixed' | 'exponential';
-  /** The wait before the second attempt. @default '200ms' */
+  /** The wait before the second attempt; with a shorter `max`, that. @default '200ms' */
   delay?: Duration;
-  /** The longest wait. @default '30s' */
+  /** The longest wait, not below `delay`; with a longer `delay`, that. @default '30s' */
   max?: Duration;
   /** Equal jitter: a random wait between half the delay and the delay, so that failing processes do not march in step. @default true */
   jitter?: boolean;
@@ -31,17 +31,36 @@ export interface Backoff {
   readonly jitter: boolean;
 }
 
-/** Checks and completes `options`; throws {@link ConfigurationError} naming `option`. */
-export function resolveBackoff(options: BackoffOptions = {}, option = 'backoff'): Backoff {
+/** What holds where the options name neither the one nor the other. */
+type UsualWaits = Required<Pick<BackoffOptions, 'delay' | 'max'>>;
+
+const usually: UsualWaits = { delay: '200ms', max: '30s' };
+
+/**
+ * Checks and completes `options`; throws {@link ConfigurationError} naming `option`. What is given holds: of `usual`, a
+ * longest wait gives way to a longer `delay`, and a delay to a shorter `max`.
+ */
+export function resolveBackoff(
+  options: BackoffOptions = {},
+  option = 'backoff',
+  usual: UsualWaits = usually,
+): Backoff {
   assertOptions(option, options, backoffKinds);
-  const { type = 'exponential', delay = '200ms', max = '30s', jitter = true } = options;
+  const { type = 'exponential', delay = usual.delay, max = usual.max, jitter = true } = options;
   if (type !== 'fixed' && type !== 'exponential') {
     throw new ConfigurationError(`${option}.type must be 'fixed' or 'exponential'`);
   }
+  const delayMs = toMilliseconds(delay, `${option}.delay`);
+  const maxMs = toMilliseconds(max, `${option}.max`);
+  if (options.delay !== undefined && options.max !== undefined && delayMs > maxMs) {
+    throw new ConfigurationError(
+      `${option}.delay (${delayMs} ms) is longer than ${option}.max (${maxMs} ms): every wait would be cut to the latter`,
+    );
+  }
   return {
     type,
-    delayMs: toMilliseconds(delay, `${option}.delay`),
-    maxMs: toMilliseconds(max, `${option}.max`),
+    delayMs: options.delay === undefined ? Math.min(delayMs, maxMs) : delayMs,
+    maxMs: options.max === undefined ? Math.max(delayMs, maxMs) : maxMs,
     jitter,
   };
 }

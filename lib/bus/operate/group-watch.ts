@@ -112,16 +112,23 @@ export class GroupWatch {
   private async lookAt(what: string, watched: Watched): Promise<void> {
     const { clock } = this.deps;
     const startedMs = clock.monotonic();
-    const othersMs = await this.takeTurn(what, watched);
-    if (othersMs > 0) {
-      watched.dueMs = clock.monotonic() + othersMs;
-      this.forget(watched);
-      return;
-    }
+    if (!(await this.hasTurn(what, watched))) return;
     await this.read(what, watched);
+    const beforeMs = watched.everyMs;
     watched.everyMs = Math.max(this.intervalMs, (clock.monotonic() - startedMs) * REST);
     // Due with the look that comes next, where it may be read as often.
     watched.dueMs = startedMs + watched.everyMs - this.intervalMs / 2;
+    // The turn would be over before the next reading: another process told its numbers beside these, which grow old.
+    if (watched.everyMs > beforeMs && !this.closed) await this.hasTurn(what, watched);
+  }
+
+  /** Takes or keeps the turn. While it is another process's, nothing is told. */
+  private async hasTurn(what: string, watched: Watched): Promise<boolean> {
+    const othersMs = await this.takeTurn(what, watched);
+    if (othersMs <= 0) return true;
+    watched.dueMs = this.deps.clock.monotonic() + othersMs;
+    this.forget(watched);
+    return false;
   }
 
   /** 0 when it is this process's turn. */

@@ -138,8 +138,8 @@ export class ResolvedRedisOptions {
     this.connectTimeoutMs = toMilliseconds(connectTimeout, 'redisDriver.connectTimeout', aboveZero);
     this.commandTimeoutMs = toMilliseconds(commandTimeout, 'redisDriver.commandTimeout', aboveZero);
     this.heartbeatMs = toMilliseconds(heartbeat, 'redisDriver.heartbeat', { minMs: 50 });
-    const reconnect = { delay: '50ms', max: '2s', ...options.reconnect } as BackoffOptions;
-    this.reconnect = resolveBackoff(reconnect, 'redisDriver.reconnect');
+    const usual = { delay: '50ms', max: '2s' } as const;
+    this.reconnect = resolveBackoff(options.reconnect, 'redisDriver.reconnect', usual);
     this.bufferLimit = {
       messages: count(bufferLimit.messages ?? 1000, 'bufferLimit.messages'),
       bytes: count(bufferLimit.bytes ?? 8 * 1024 * 1024, 'bufferLimit.bytes'),

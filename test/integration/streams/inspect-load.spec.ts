@@ -96,6 +96,8 @@ describe('bus.inspect and disco-bus lag under load, beside a count by hand', () 
 
     const billing = await isExact('billing');
     expect(billing.waiting + billing.held).toBe(10_000);
+    expect(billing.retries).toBe(5);
+    expect(billing.nextRetryAt).toBeGreaterThan(Date.now() + HOUR_MS / 2);
     expect(billing.deadLetters).toEqual({ entries: 3, messages: 3, byReason: { unrecoverable: 3 } });
     expect(billing.members.map(({ running }) => running).sort()).toEqual([17, 20]);
     for (const { pid, service, version, aliveUntil, runningSince, reportedAt } of billing.members) {

@@ -25,14 +25,22 @@ const message: OutgoingFrame = {
   body: '1',
   bodyBytes: 1,
 };
+/** The least that each of five refusals took: what the machine did beside them is in the others. */
+function refusedWithinMs(frame: Uint8Array): number {
+  const tookMs = Array.from({ length: 5 }, () => {
+    const startedMs = performance.now();
+    expect(() => readBundle(frame)).toThrow(refusal);
+    return performance.now() - startedMs;
+  });
+  return Math.min(...tookMs);
+}
+
 const refusal = new RegExp(`holds more than ${MAX_BUNDLE_MESSAGES} messages`);
 
 test('a run that says it holds more messages than writers make is refused before its table is read', () => {
   const run = startFrame('{"id":"a-1","time":1}', BUNDLE_FLAG | RUN_FLAG, 1_000_004);
   writeVarint(run.fill(0, run.length - 1_000_004), 500_000 * 4, run.length - 1_000_004);
-  const startedMs = performance.now();
-  expect(() => readBundle(run)).toThrow(refusal);
-  expect(performance.now() - startedMs).toBeLessThan(50);
+  expect(refusedWithinMs(run)).toBeLessThan(50);
 });
 
 test('a bundle of frames without bytes is refused at the first', () => {
@@ -81,7 +89,5 @@ test('a run with a message that could not stand alone is refused', () => {
 
 test('a bundle of more frames than writers make is refused at the first that is too many', () => {
   const bundle = joinBundle(Array<Uint8Array>(400_000).fill(startFrame('', 0, 0)));
-  const startedMs = performance.now();
-  expect(() => readBundle(bundle)).toThrow(refusal);
-  expect(performance.now() - startedMs).toBeLessThan(50);
+  expect(refusedWithinMs(bundle)).toBeLessThan(50);
 });

@@ -101,6 +101,11 @@ describe('retry', () => {
     await expect(retry({ attempts: 3, backoff })(hopeless)(contextOf())).rejects.toThrow('hopeless');
     expect(hopeless.calls).toBe(1);
   });
+
+  it('refuses a delay above the longest wait', () => {
+    const policy = { attempts: 2, backoff: { ...backoff, delayMs: 60_000, maxMs: 30_000 } };
+    expect(() => retry(policy)).toThrow('retry.backoff.delayMs is longer than retry.backoff.maxMs');
+  });
 });
 
 describe('deduplicate', () => {

@@ -58,6 +58,28 @@ describe('backoff', () => {
     expect(backoffDelay(jittered, 1, () => 1)).toBe(100);
   });
 
+  it.each(['fixed', 'exponential'] as const)(
+    'waits as long as a %s delay says, beyond the usual longest wait',
+    (type) => {
+      const backoff = resolveBackoff({ type, delay: '1h', jitter: false });
+      expect([1, 2].map((attempt) => backoffDelay(backoff, attempt))).toEqual([3_600_000, 3_600_000]);
+    },
+  );
+
+  it('goes by a longest wait below the usual delay, and by what is usual for its place', () => {
+    expect(resolveBackoff({ max: 50 })).toMatchObject({ delayMs: 50, maxMs: 50 });
+    const usual = { delay: 20, max: 100 };
+    expect(resolveBackoff({}, 'x', usual)).toMatchObject({ delayMs: 20, maxMs: 100 });
+    expect(resolveBackoff({ delay: 200 }, 'x', usual)).toMatchObject({ delayMs: 200, maxMs: 200 });
+  });
+
+  it('refuses a delay above the longest wait, both given', () => {
+    expect(resolveBackoff({ delay: '1m', max: '1m' })).toMatchObject({ delayMs: 60_000, maxMs: 60_000 });
+    expect(() => resolveBackoff({ delay: '1m', max: '30s' }, 'retry.backoff')).toThrow(
+      'retry.backoff.delay (60000 ms) is longer than retry.backoff.max (30000 ms)',
+    );
+  });
+
   it('refuses an unknown type', () => {
     expect(() => resolveBackoff({ type: 'linear' as 'fixed' })).toThrow(
       expect.objectContaining({ code: 'DISCO_CONFIGURATION' }),
