@@ -5,25 +5,27 @@ const MOST = 256;
 /** A picture with a palette of at most 256 colours in place of a png of 8 bits a channel: a fraction of its size. */
 export function withPalette(png: Buffer): Buffer {
   const { width, height, channels, data } = pixelsOf(png);
-  const count = new Map<number, number>();
   const colours = new Uint32Array(width * height);
+  const exact = new Map<number, number>();
   for (let index = 0; index < colours.length; index++) {
-    // The last bits are of blurred edges: nobody sees them.
-    const [red, green, blue] = [0, 1, 2].map((channel) => data[index * channels + channel] & 0xfc);
-    colours[index] = (red << 16) | (green << 8) | blue;
-    count.set(colours[index], (count.get(colours[index]) ?? 0) + 1);
+    const at = index * channels;
+    colours[index] = (data[at] << 16) | (data[at + 1] << 8) | data[at + 2];
+    exact.set(colours[index], (exact.get(colours[index]) ?? 0) + 1);
   }
-  const palette = [...count.entries()].sort(([, one], [, other]) => other - one).slice(0, MOST);
-  const places = new Map(palette.map(([colour], index) => [colour, index]));
+  // Of colours that nobody tells apart, the one that is seen most.
+  const shades = new Set<number>();
+  const seen = [...exact.entries()].sort(([, one], [, other]) => other - one).map(([colour]) => colour);
+  const palette = seen.filter((colour) => {
+    const shade = colour & 0xf0f0f0;
+    return !shades.has(shade) && shades.size < MOST && shades.add(shade);
+  });
+  const places = new Map(palette.map((colour, index) => [colour, index]));
   const rows = Buffer.alloc((width + 1) * height);
   for (let index = 0; index < colours.length; index++) {
     const colour = colours[index];
     let place = places.get(colour);
     if (place === undefined) {
-      place = nearest(
-        colour,
-        palette.map(([each]) => each),
-      );
+      place = nearest(colour, palette);
       places.set(colour, place);
     }
     rows[Math.floor(index / width) + index + 1] = place;
@@ -32,8 +34,7 @@ export function withPalette(png: Buffer): Buffer {
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
   header.set([8, 3, 0, 0, 0], 8);
-  // The bits that were cut off are given back to white.
-  const bytes = palette.flatMap(([colour]) => [16, 8, 0].map((bits) => widened((colour >> bits) & 0xff)));
+  const bytes = palette.flatMap((colour) => [16, 8, 0].map((bits) => (colour >> bits) & 0xff));
   return Buffer.concat([
     png.subarray(0, 8),
     chunk('IHDR', header),
@@ -43,14 +44,11 @@ export function withPalette(png: Buffer): Buffer {
   ]);
 }
 
-const widened = (byte: number) => byte | (byte >> 6);
-
 function nearest(colour: number, among: readonly number[]): number {
   const away = (other: number) =>
     [16, 8, 0].reduce((sum, bits) => sum + (((colour >> bits) & 0xff) - ((other >> bits) & 0xff)) ** 2, 0);
   let best = 0;
-  for (let index = 1; index < among.length; index++)
-    if (away(among[index]) < away(among[best])) best = index;
+  for (let index = 1; index < among.length; index++) if (away(among[index]) < away(among[best])) best = index;
   return best;
 }
 

@@ -64,16 +64,19 @@ function keep(name: string, width: number, picture: Buffer): void {
 }
 
 describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
-  it.each(Object.keys(views))('%s can be used by everybody, on a wide and on a narrow window', async (name) => {
-    await page.emulateMedia({ colorScheme });
-    for (const width of [1280, 390]) {
-      await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
-      await goTo(name);
-      expect(await overhang(page)).toBeLessThanOrEqual(0);
-      expect(await unusable(page)).toEqual([]);
-      const dark = name === 'overview' && colorScheme === 'dark';
-      if (pictured.includes(name) && (colorScheme === 'light' || dark))
-        keep(dark ? 'overview-dark' : name, width, await page.screenshot());
-    }
-  });
+  it.each(Object.keys(views))(
+    '%s can be used by everybody, on a wide and on a narrow window',
+    async (name) => {
+      await page.emulateMedia({ colorScheme });
+      for (const width of [1280, 390]) {
+        await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+        await goTo(name);
+        expect(await overhang(page)).toBeLessThanOrEqual(0);
+        expect(await unusable(page)).toEqual([]);
+        const dark = name === 'overview' && colorScheme === 'dark';
+        if (pictured.includes(name) && (colorScheme === 'light' || dark))
+          keep(dark ? 'overview-dark' : name, width, await page.screenshot());
+      }
+    },
+  );
 });

@@ -64,12 +64,22 @@ function say(text, bad = false) {
   byId('said').className = bad ? 'bad' : '';
 }
 
+/**
+ * Does `action` once whoever asked has agreed to `question`, which tells how many it touches; asks again where those have
+ * become more meanwhile.
+ */
 async function perform(action, body, question) {
-  if (question !== undefined && !(await confirmed(question))) return;
-  try {
-    say(outcome(action, body, await act(action, { bus: bus(), ...body })));
-  } catch (error) {
-    say(`Not done: ${error.message}.`, true);
+  let { confirm } = body;
+  for (;;) {
+    if (question !== undefined && !(await confirmed(question(confirm)))) return;
+    try {
+      say(outcome(action, body, await act(action, { bus: bus(), ...body, confirm })));
+      break;
+    } catch (error) {
+      say(`Not done: ${error.message}.`, true);
+      if (question === undefined || !(error.count > confirm)) break;
+      confirm = error.count;
+    }
   }
   await show();
 }

@@ -143,7 +143,9 @@ export function payloadOf(message, payloads) {
     return el('span', { class: 'dim' }, payloads === undefined ? 'hidden' : payloads);
   let text = message.payload;
   try {
-    if (!message.truncated) text = JSON.stringify(JSON.parse(text), undefined, 2);
+    const lines = message.truncated ? text : JSON.stringify(JSON.parse(text), undefined, 2);
+    const line = lines.replaceAll(/\n */g, ' ');
+    text = line.length <= 90 ? line : lines;
   } catch {
     // Not JSON: as it is.
   }

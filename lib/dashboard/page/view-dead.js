@@ -2,7 +2,7 @@ import { button, el, failure, link } from './dom.js';
 import { badge, code, facts, headersOf, heading, more, payloadOf, table } from './parts.js';
 import { many, number, when } from './words.js';
 
-const said = (error) => (error ? [el('strong', {}, error.name), ` ${error.message}`] : undefined);
+const said = (error) => (error ? [error.message, el('small', {}, error.name)] : undefined);
 
 /** A dead letter that shows its message when it is opened. */
 function opening(get, target, { position, id }) {
@@ -28,26 +28,18 @@ function opening(get, target, { position, id }) {
   return opened;
 }
 
-const columns = ({ get, readOnly, perform }, target) => {
+const columns = ({ get, readOnly, perform }, target, letters) => {
   const replay = ({ position }) =>
-    perform(
-      'replay',
-      { ...target, position },
-      {
-        text: `Hands 1 dead letter back to the group "${target.group}", which handles it as if it were new.`,
-        yes: 'Replay 1',
-      },
-    );
+    perform('replay', { ...target, position }, () => ({
+      text: `Hands 1 dead letter back to the group "${target.group}", which handles it as if it were new.`,
+      yes: 'Replay 1',
+    }));
   const remove = ({ position }) =>
-    perform(
-      'remove',
-      { ...target, position },
-      {
-        text: 'Removes 1 dead letter for good.',
-        yes: 'Remove 1',
-        danger: true,
-      },
-    );
+    perform('remove', { ...target, position }, () => ({
+      text: 'Removes 1 dead letter for good.',
+      yes: 'Remove 1',
+      danger: true,
+    }));
   return [
     { name: 'Message', kind: 'ids', of: (letter) => opening(get, target, letter) },
     { name: 'Reason', of: ({ reason }) => badge(['bad', reason]) },
@@ -55,12 +47,15 @@ const columns = ({ get, readOnly, perform }, target) => {
     { name: 'Failed', kind: 'nowrap', of: ({ failedAt }) => when(failedAt) },
     { name: 'Attempts', kind: 'number', of: ({ attempts }) => attempts },
     { name: 'Replays', kind: 'number', of: ({ replays }) => replays },
-    { name: 'Messages', kind: 'number', of: ({ messages = 1 }) => messages },
+    ...(letters.some(({ messages = 1 }) => messages > 1)
+      ? [{ name: 'Messages', kind: 'number', of: ({ messages = 1 }) => messages }]
+      : []),
     ...(readOnly
       ? []
       : [
           {
             name: 'Actions',
+            kind: 'nowrap',
             of: (letter) =>
               el(
                 'div',
@@ -86,14 +81,10 @@ function choice({ byReason, entries }, { topic, group, reason }, { readOnly, per
     return made;
   };
   const all = () =>
-    perform(
-      'replay-all',
-      { topic, group, reason, confirm: count },
-      {
-        text: `Hands ${many(count, 'dead letter')} back to the group "${group}" of "${topic}".`,
-        yes: `Replay ${number(count)}`,
-      },
-    );
+    perform('replay-all', { topic, group, reason, confirm: count }, (now) => ({
+      text: `Hands ${many(now, 'dead letter')} back to the group "${group}" of "${topic}".`,
+      yes: `Replay ${number(now)}`,
+    }));
   return el(
     'div',
     { class: 'heading' },
@@ -115,10 +106,15 @@ export async function dead(context) {
   const first = await get('dead-letters', { ...target, reason });
   const load = async (after) => {
     const page = after === undefined ? first : await get('dead-letters', { ...target, reason, after });
-    const list = table('Dead letters, the oldest first', columns(context, target), page.letters, {
-      key: ({ position }) => position,
-      empty: 'No dead letters: nothing was given up.',
-    });
+    const list = table(
+      'Dead letters, the oldest first',
+      columns(context, target, page.letters),
+      page.letters,
+      {
+        key: ({ position }) => position,
+        empty: 'No dead letters: nothing was given up.',
+      },
+    );
     return [list, more(page.next, load, holder)].filter(Boolean);
   };
   holder.append(...(await load()));

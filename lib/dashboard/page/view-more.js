@@ -7,14 +7,8 @@ const holding = ({ owner: by, since, until, reserved }) =>
     'div',
     {},
     ...owner(by),
-    el(
-      'small',
-      {},
-      since ? ['since ', when(since)] : '',
-      ' until ',
-      when(until),
-      reserved ? ' (reserved)' : '',
-    ),
+    reserved && ' (reserved)',
+    el('small', {}, since ? ['got it ', when(since), ', '] : '', 'loses it ', when(until)),
   );
 
 const lockColumns = ({ readOnly, perform }) => [
@@ -36,15 +30,11 @@ const lockColumns = ({ readOnly, perform }) => [
             button(
               'Release',
               () =>
-                perform(
-                  'release-lock',
-                  { key, confirm: holders.length },
-                  {
-                    text: `Takes the lock "${key}" from ${many(holders.length, 'holder')}. Their work may go on beside that of the next.`,
-                    yes: `Take from ${number(holders.length)}`,
-                    danger: true,
-                  },
-                ),
+                perform('release-lock', { key, confirm: holders.length }, (count) => ({
+                  text: `Takes the lock "${key}" from ${many(count, 'holder')}. Their work may go on beside that of the next.`,
+                  yes: `Take from ${number(count)}`,
+                  danger: true,
+                })),
               { danger: true, label: `Release ${key}` },
             ),
         },

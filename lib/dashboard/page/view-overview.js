@@ -32,8 +32,9 @@ const columns = (history) => [
   {
     name: 'Published',
     kind: 'activity',
+    tone: ({ first }) => !first && 'blank',
     of: ({ topic, first }) => {
-      if (!first) return '';
+      if (!first) return el('span');
       const perSecond = rates(history, ({ topics }) => topics.get(topic.topic)?.published);
       return [
         sparkline(`Messages of ${topic.topic} a second`, perSecond),
@@ -48,6 +49,7 @@ const columns = (history) => [
   },
   {
     name: 'State',
+    kind: 'state',
     of: (row) =>
       badge(row.group === undefined ? ['dim', 'Kept for whoever comes'] : stateOf(row, row.topic.at)),
   },

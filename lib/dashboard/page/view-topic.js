@@ -38,39 +38,27 @@ function actionsOf(group, topic, perform) {
     value: group.limit,
   });
   const pause = () =>
-    perform('pause', target, {
+    perform('pause', target, () => ({
       text: `No process reads for ${where} until somebody resumes it. What runs now runs to its end.`,
       yes: 'Pause',
-    });
+    }));
   const back = () =>
-    perform(
-      'seek',
-      { ...target, to: 'beginning' },
-      {
-        text: `Moves ${where} back to the oldest message that is kept. It handles again what it has handled.`,
-        yes: 'Move back',
-      },
-    );
+    perform('seek', { ...target, to: 'beginning' }, () => ({
+      text: `Moves ${where} back to the oldest message that is kept. It handles again what it has handled.`,
+      yes: 'Move back',
+    }));
   const skip = () =>
-    perform(
-      'seek',
-      { ...target, to: 'end', skip: true, confirm: group.waiting },
-      {
-        text: `Moves ${where} to the end. ${many(group.waiting, 'message')} that wait are never handled by it.`,
-        yes: `Skip ${number(group.waiting)}`,
-        danger: true,
-      },
-    );
+    perform('seek', { ...target, to: 'end', skip: true, confirm: group.waiting }, (count) => ({
+      text: `Moves ${where} to the end. ${many(count, 'message')} that wait are never handled by it.`,
+      yes: `Skip ${number(count)}`,
+      danger: true,
+    }));
   const purge = () =>
-    perform(
-      'purge',
-      { ...target, confirm: backlog },
-      {
-        text: `Drops ${many(backlog, 'message')} of ${where} for good: what waits, and what is to be tried again.`,
-        yes: `Drop ${number(backlog)}`,
-        danger: true,
-      },
-    );
+    perform('purge', { ...target, confirm: backlog }, (count) => ({
+      text: `Drops ${many(count, 'message')} of ${where} for good: what waits, and what is to be tried again.`,
+      yes: `Drop ${number(count)}`,
+      danger: true,
+    }));
   return el(
     'div',
     { class: 'actions', role: 'group', 'aria-label': `Actions on ${where}` },
@@ -89,7 +77,7 @@ function actionsOf(group, topic, perform) {
 
 function card({ group, reasons }, { topic, at }, { readOnly, perform }) {
   const { deadLetters, oldestUnhandledAt, nextRetryAt, position } = group;
-  const dead = link(number(deadLetters.messages), 'dead', topic, group.group);
+  const dead = deadLetters.messages && link(number(deadLetters.messages), 'dead', topic, group.group);
   const titled = `group-${group.group}`;
   return el(
     'section',
@@ -136,15 +124,11 @@ export async function topicView(context) {
   const groups = await Promise.all(asked);
   const kept = found.messages + found.delayed;
   const purge = () =>
-    perform(
-      'purge',
-      { topic, confirm: kept },
-      {
-        text: `Drops ${many(kept, 'message')} of "${topic}" for good: what is kept, and what is delayed.`,
-        yes: `Drop ${number(kept)}`,
-        danger: true,
-      },
-    );
+    perform('purge', { topic, confirm: kept }, (count) => ({
+      text: `Drops ${many(count, 'message')} of "${topic}" for good: what is kept, and what is delayed.`,
+      yes: `Drop ${number(count)}`,
+      danger: true,
+    }));
   const nobody = [
     el('p', { class: 'empty' }, 'No group reads this topic. Its messages are kept for the first that comes.'),
     readOnly || kept === 0

@@ -50,7 +50,10 @@ export function stateOf(group, at) {
   if (waiting > 0) return ['busy', 'About to be read'];
   if (running + held > 0) return ['good', 'At work, nothing waits'];
   if (retries > 0)
-    return ['busy', nextRetryAt > at ? `Tries again in ${duration(nextRetryAt - at)}` : 'Tries again'];
+    return [
+      'busy',
+      nextRetryAt > at + 1_000 ? `Tries again in ${duration(nextRetryAt - at)}` : 'Tries again now',
+    ];
   return ['good', 'All is handled'];
 }
 
