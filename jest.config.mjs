@@ -12,6 +12,8 @@ export default {
   testEnvironment: 'node',
   roots: ['<rootDir>/lib', '<rootDir>/test'],
   testRegex: '/test/.*\\.spec\\.ts$',
+  // In a browser only by `npm run test:browser`.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/browser/'],
   globalSetup: '<rootDir>/test/support/global-setup.mjs',
   reporters: ['default', '<rootDir>/test/support/contract-reporter.mjs'],
   moduleNameMapper: {

@@ -11,7 +11,10 @@ async function answered(response) {
   const body = await response.json().catch(() => undefined);
   // An interceptor of the application may have put the answer into an envelope.
   if (response.ok) return body;
-  throw new Error(body?.message ?? `The server answered ${response.status}`);
+  const error = new Error(body?.message ?? `The server answered ${response.status}`);
+  // How many an action would touch by now.
+  error.count = body?.count;
+  throw error;
 }
 
 export const get = async (look, query = {}) =>
