@@ -9,7 +9,7 @@ import { withPalette } from './palette.js';
 import { workingDay } from './scene.js';
 import { faults, launch, opened, overhang, unusable } from './support.js';
 
-/** UPDATE_PICTURES=1 renews the pictures of the documents, from traffic of more than a minute. */
+/** UPDATE_PICTURES=1 renews the pictures of the documents, from half a minute of traffic. */
 const renews = process.env.UPDATE_PICTURES !== undefined;
 const folder = join(__dirname, '../../docs/pictures/dashboard');
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
   root = started.root;
   const more = await workingDay(started.bus);
   page = await opened(browser, `${root}/`);
-  for (let turn = 0; turn < (renews ? 90 : 12); turn++) {
+  for (let turn = 0; turn < (renews ? 60 : 12); turn++) {
     await more();
     if (renews) await pause(500);
   }
@@ -72,7 +72,7 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     async (name) => {
       await page.emulateMedia({ colorScheme });
       for (const width of [1280, 390]) {
-        await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+        await page.setViewportSize({ width, height: width === 390 ? 844 : 660 });
         await goTo(name);
         expect(await overhang(page)).toBeLessThanOrEqual(0);
         expect(await unusable(page)).toEqual([]);
