@@ -63,7 +63,12 @@ export class Channels {
     const missing = 'definition';
     const reason = 'it is subscribed to by its name, so the type of its payloads is not known';
     this.warnings.push({ topic, missing, reason });
-    const message = { name: topic, contentType: CONTENT_TYPE, description: withoutForm(reason) };
+    const message = {
+      name: topic,
+      title: topic,
+      contentType: CONTENT_TYPE,
+      description: withoutForm(reason),
+    };
     this.channels.set(id, { address: topic, messages: { v1: this.keep(topic, message) } });
     return id;
   }
@@ -85,6 +90,8 @@ export class Channels {
     const replies = request !== undefined && isRequest(request);
     this.operations.set(name, {
       action,
+      title: this.titleOf(id),
+      summary: summaryOf(action, this.titleOf(id), replies),
       channel: { $ref: `#/channels/${id}` },
       messages: this.messagesOf(id),
       ...(replies && { reply: await this.replyOf(id, request) }),
@@ -106,6 +113,11 @@ export class Channels {
     };
   }
 
+  /** The topic of the channel. */
+  private titleOf(id: string): string {
+    return this.channels.get(id)!.address ?? id;
+  }
+
   private messagesOf(id: string): AsyncApiReference[] {
     return Object.keys(this.channels.get(id)!.messages).map((key) => ({
       $ref: `#/channels/${id}/messages/${key}`,
@@ -122,9 +134,12 @@ export class Channels {
       missing: 'payload',
     });
     const headers = headersOf(definition);
+    const { description: summary } = definition.parts;
     return this.keep(id, {
       name: id,
+      title: several ? `${name}, version ${versionNumber}` : name,
       contentType: CONTENT_TYPE,
+      ...(summary !== undefined && { summary }),
       ...(headers !== undefined && { headers }),
       ...told,
       'x-disco-bus': { version: versionNumber },
@@ -134,7 +149,7 @@ export class Channels {
   private async replyMessage({ name, reply }: RequestDefinition): Promise<AsyncApiReference> {
     const id = `${name}.reply`;
     const told = await this.payloadOf(id, reply, { topic: name, missing: 'reply' });
-    return this.keep(id, { name: id, contentType: CONTENT_TYPE, ...told });
+    return this.keep(id, { name: id, title: `Reply to ${name}`, contentType: CONTENT_TYPE, ...told });
   }
 
   private async payloadOf(
@@ -160,6 +175,11 @@ export class Channels {
   }
 }
 
+function summaryOf(action: AsyncApiOperation['action'], topic: string, replies: boolean): string {
+  if (replies) return action === 'receive' ? `Answers the request "${topic}"` : `Asks "${topic}"`;
+  return action === 'receive' ? `Handles messages of "${topic}"` : `Publishes to "${topic}"`;
+}
+
 function withoutForm(reason: string): string {
   return `The payload is not described: ${reason}.`;
 }
@@ -167,7 +187,13 @@ function withoutForm(reason: string): string {
 function headersOf({ versionNumber, parts }: Definition): JsonSchema | undefined {
   if (parts.wire === 'go') return undefined;
   const properties = {
-    ...(versionNumber > 1 && { [VERSION_HEADER]: { type: 'string', const: String(versionNumber) } }),
+    ...(versionNumber > 1 && {
+      [VERSION_HEADER]: {
+        type: 'string',
+        const: String(versionNumber),
+        description: 'The version of the message',
+      },
+    }),
     ...(parts.key !== undefined && {
       [KEY_HEADER]: { type: 'string', description: 'The key of the message' },
     }),

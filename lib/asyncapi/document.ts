@@ -24,6 +24,10 @@ export interface AsyncApiServer {
 /** One version of a topic's messages, or a reply. */
 export interface AsyncApiMessage {
   readonly name: string;
+  /** Its topic and its version: what viewers show. */
+  readonly title: string;
+  /** The description of its definition. */
+  readonly summary?: string;
   readonly contentType: string;
   readonly description?: string;
   readonly headers?: JsonSchema;
@@ -44,6 +48,9 @@ export interface AsyncApiChannel {
 /** What the application does with a topic. */
 export interface AsyncApiOperation {
   readonly action: 'send' | 'receive';
+  readonly title: string;
+  /** What the application does, as a sentence. */
+  readonly summary: string;
   readonly channel: AsyncApiReference;
   readonly messages: readonly AsyncApiReference[];
   readonly reply?: {

@@ -1,6 +1,8 @@
 import { deflateSync, inflateSync } from 'node:zlib';
 
 const MOST = 256;
+/** So many colours that are seen most, as those of areas, are kept as they are. */
+const AREAS = 48;
 
 /** A picture with a palette of at most 256 colours in place of a png of 8 bits a channel: a fraction of its size. */
 export function withPalette(png: Buffer): Buffer {
@@ -15,10 +17,11 @@ export function withPalette(png: Buffer): Buffer {
   // Of colours that nobody tells apart, the one that is seen most.
   const shades = new Set<number>();
   const seen = [...exact.entries()].sort(([, one], [, other]) => other - one).map(([colour]) => colour);
-  const palette = seen.filter((colour) => {
+  const others = seen.slice(AREAS).filter((colour) => {
     const shade = colour & 0xf0f0f0;
-    return !shades.has(shade) && shades.size < MOST && shades.add(shade);
+    return !shades.has(shade) && shades.add(shade);
   });
+  const palette = [...seen.slice(0, AREAS), ...others].slice(0, MOST);
   const places = new Map(palette.map((colour, index) => [colour, index]));
   const rows = Buffer.alloc((width + 1) * height);
   for (let index = 0; index < colours.length; index++) {

@@ -44,8 +44,9 @@ function dice(seed: number): () => number {
 export async function workingDay(bus: DiscoBusService): Promise<() => Promise<void>> {
   const chance = dice(7);
   const slow = (ms: number) => () => pause(ms);
-  const attempts = { retry: { attempts: 2, backoff: { type: 'fixed' as const, delay: '40s' } } };
-  const declined = async ({ number }: { number: number }) => {
+  const attempts = { retry: { attempts: 2, backoff: { type: 'fixed' as const, delay: '40s' as const } } };
+  const declined = async (order: unknown) => {
+    const { number } = order as { number: number };
     await pause(20);
     if (number % 23 === 0) throw new UnrecoverableError('card 4000 0000 0000 0002 was declined');
     if (number % 17 === 0) throw new Error('the payment provider did not answer within 5 s');

@@ -9,7 +9,7 @@ import { withPalette } from './palette.js';
 import { workingDay } from './scene.js';
 import { faults, launch, opened, overhang, unusable } from './support.js';
 
-/** UPDATE_PICTURES=1 renews the pictures of the documents, from traffic of more than a minute. */
+/** UPDATE_PICTURES=1 renews the pictures of the documents, from half a minute of traffic. */
 const renews = process.env.UPDATE_PICTURES !== undefined;
 const folder = join(__dirname, '../../docs/pictures/dashboard');
 
@@ -29,6 +29,7 @@ let browser: Browser;
 let redis: RedisServer;
 let root: string;
 let page: Page;
+const pictures = new Map<string, Buffer>();
 beforeAll(async () => {
   [browser, redis] = await Promise.all([launch(), RedisServer.start()]);
   const started = await start({
@@ -38,7 +39,7 @@ beforeAll(async () => {
   root = started.root;
   const more = await workingDay(started.bus);
   page = await opened(browser, `${root}/`);
-  for (let turn = 0; turn < (renews ? 160 : 12); turn++) {
+  for (let turn = 0; turn < (renews ? 60 : 12); turn++) {
     await more();
     if (renews) await pause(500);
   }
@@ -49,7 +50,9 @@ afterAll(async () => {
   await closeAll();
   await redis?.stop();
   expect(faults.splice(0)).toEqual([]);
-});
+  // At last: it keeps this process busy, and the bus lives in it.
+  for (const [file, picture] of pictures) writeFileSync(join(folder, file), withPalette(picture));
+}, 60_000);
 
 /** Shows a view as it is once what it asked for is there. */
 async function goTo(name: string): Promise<void> {
@@ -60,7 +63,7 @@ async function goTo(name: string): Promise<void> {
 function keep(name: string, width: number, picture: Buffer): void {
   if (!renews) return;
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${name}-${width}.png`), withPalette(picture));
+  pictures.set(`${name}-${width}.png`, picture);
 }
 
 describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
@@ -69,7 +72,7 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
     async (name) => {
       await page.emulateMedia({ colorScheme });
       for (const width of [1280, 390]) {
-        await page.setViewportSize({ width, height: width === 390 ? 844 : 800 });
+        await page.setViewportSize({ width, height: width === 390 ? 844 : 660 });
         await goTo(name);
         expect(await overhang(page)).toBeLessThanOrEqual(0);
         expect(await unusable(page)).toEqual([]);

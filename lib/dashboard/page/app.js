@@ -127,7 +127,7 @@ function heard({ buses }) {
   away = false;
   for (const found of buses) {
     if (found.totals === undefined) {
-      wrong.set(found.bus, found.error?.message ?? 'The bus does not answer');
+      wrong.set(found.bus, found.error?.message.replace(/^\w+Error: /, '') ?? 'The bus does not answer');
       continue;
     }
     wrong.delete(found.bus);

@@ -1,5 +1,5 @@
 import { button, el, failure, svg } from './dom.js';
-import { number, when } from './words.js';
+import { clock, number } from './words.js';
 
 const shown = (value) => {
   if (value === undefined || value === '' || value === null) return '–';
@@ -108,7 +108,7 @@ export function heading(title, { path = [], show, note } = {}) {
         'span',
         { class: 'asked' },
         'as of ',
-        when(Date.now()),
+        clock(Date.now()),
         ' ',
         button('Refresh', () => show()),
       ),

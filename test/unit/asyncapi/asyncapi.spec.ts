@@ -86,9 +86,12 @@ describe('The AsyncAPI document of a contract', () => {
     ]);
     const told = json.components.messages;
     expect(told['people.named'].headers).toBeUndefined();
+    expect(told['people.named.v2'].title).toBe('people.named, version 2');
     expect(told['people.named.v2'].headers).toEqual({
       type: 'object',
-      properties: { 'x-version': { type: 'string', const: '2' } },
+      properties: {
+        'x-version': { type: 'string', const: '2', description: 'The version of the message' },
+      },
       required: ['x-version'],
     });
   });
