@@ -73,6 +73,25 @@ export class RedisCluster {
     }
   }
 
+  /** Resolves when every node is up and sees a complete cluster in which none has failed: after a node was killed and is back. */
+  async whole(): Promise<void> {
+    const admins = this.nodes.map(({ port }) => new Redis({ port }));
+    try {
+      await everyNode(admins, (info) => /cluster_state:ok/.test(info));
+      for (const admin of admins) {
+        await until(
+          'no node counts as failed',
+          async () => !/fail/.test(String(await admin.cluster('NODES'))),
+        );
+        await until('it follows or is followed', async () =>
+          /master_link_status:up|connected_slaves:[1-9]/.test(await admin.info('replication')),
+        );
+      }
+    } finally {
+      for (const admin of admins) admin.disconnect();
+    }
+  }
+
   /** How often the nodes have sent clients elsewhere, or told them to try again, since they started. */
   async redirections(): Promise<number> {
     let count = 0;

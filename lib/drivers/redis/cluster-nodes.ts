@@ -1,5 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 import { NotConnectedError } from '../../errors/bus.errors.js';
+import { connectCluster } from './cluster-connect.js';
 import { createRedisClient, discardClient, type RedisRole } from './redis-client.js';
 import type { ResolvedRedisOptions } from './redis-options.js';
 
@@ -17,7 +18,7 @@ export class ClusterNodes {
     const connectionName = `disco:${service ?? 'disco'}:nodes`;
     this.cluster = createRedisClient(options, role, { options: { connectionName } }) as Cluster;
     // It goes on trying by itself; whoever needs a node meanwhile is told by `pick`.
-    this.connecting = this.cluster.connect().catch(() => undefined);
+    this.connecting = connectCluster(this.cluster).catch(() => undefined);
   }
 
   /** A client for a node, another one than the last time for this role if there is another. Rejects with NotConnectedError when none is known. */

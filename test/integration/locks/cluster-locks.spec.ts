@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import type { LockClaim } from '../../../lib/driver/lock-store.js';
 import { RedisLockStore } from '../../../lib/drivers/redis/locks/redis-lock-store.js';
 import { LockManager } from '../../../lib/lock/lock-manager.js';
 import { describeLockStore } from '../../../lib/testing/lock-store-contract.js';
 import { RedisCluster } from '../../support/redis-cluster.js';
+import { until } from '../../support/waiting.js';
 
 describe('locks in a Redis Cluster', () => {
   let cluster: RedisCluster;
@@ -110,6 +111,39 @@ describe('locks in a Redis Cluster', () => {
     } finally {
       await store.close();
       await primary.boot();
+      await cluster.whole();
+    }
+  }, 60_000);
+
+  it('connects as soon as a cluster that had failed is whole again', async () => {
+    const admins = cluster.nodes.map(({ port }) => new Redis({ port }));
+    const says = async (admin: Redis, text: string) => String(await admin.cluster('INFO')).includes(text);
+    const looks = async () => {
+      const stats = await Promise.all(admins.map((admin) => admin.info('commandstats')));
+      return stats.reduce((sum, text) => sum + Number(/cluster\|info:calls=(\d+)/.exec(text)?.[1] ?? 0), 0);
+    };
+    const [{ port }] = await cluster.primaries();
+    const primary = admins[cluster.nodes.findIndex((node) => node.port === port)];
+    const [[slot]] = (await primary.cluster('SLOTS')).filter(([, , [, owner]]) => owner === port);
+    const store = createStore();
+    try {
+      // Without an owner of every slot the cluster takes no commands.
+      for (const admin of [primary, ...admins])
+        await until('it has failed', async () => {
+          await admin.cluster('DELSLOTS', slot).catch(() => undefined);
+          return says(admin, 'cluster_state:fail');
+        });
+      const before = await looks();
+      const connecting = store.connect();
+      await until('it has looked', async () => (await looks()) > before);
+      await primary.cluster('ADDSLOTS', slot);
+      await connecting;
+      expect(await store.inspect('any')).toMatchObject({ key: 'any' });
+    } finally {
+      await store.close();
+      await primary.cluster('ADDSLOTS', slot).catch(() => undefined);
+      for (const admin of admins) admin.disconnect();
+      await cluster.whole();
     }
   });
 

@@ -115,8 +115,18 @@ describe('Redis Streams: consuming', () => {
       await reader.subscribe('t', member(), take);
       await publisher.publish('t', bytes('warm'), stored());
       await inbox.received(1);
+      let last = 0;
+      // Over a connection that is not the one that was cut: what that one asks before it reads must be answered.
+      const readsAgain = async () => {
+        const lines = String(await redis.admin.client('LIST')).split('\n');
+        const blocked = lines.filter((line) => / flags=b/.test(line) && line.includes('cmd=xreadgroup'));
+        const newest = Math.max(0, ...blocked.map((line) => Number(/^id=(\d+)/.exec(line)?.[1])));
+        if (newest <= last) return false;
+        last = newest;
+        return true;
+      };
       for (let round = 1; round <= 10; round++) {
-        await until('it reads', async () => /cmd=xreadgroup/.test(String(await redis.admin.client('LIST'))));
+        await until('it reads', readsAgain);
         proxy.dropReplies();
         await publisher.publish('t', bytes(`m${round}`), stored());
         const held = async () => Number(((await redis.admin.xpending('disco:{t}', 'g')) as unknown[])[0]) > 0;
@@ -124,9 +134,8 @@ describe('Redis Streams: consuming', () => {
         await until('the reply is dropped', () => proxy.counts.droppedReplies >= round);
         proxy.cut();
         proxy.pass();
-        const startedMs = performance.now();
-        await inbox.gets(`m${round}`, 3_000);
-        expect(performance.now() - startedMs).toBeLessThan(2_000);
+        // Long before anybody could claim it, after 30 s; a claim would count as an attempt.
+        await inbox.gets(`m${round}`);
         await log.seen('connected', round);
       }
       expect(inbox.deliveries.every(({ attempt, crashes }) => attempt === 1 && crashes === 0)).toBe(true);

@@ -130,7 +130,8 @@ describe('The running total in the ids of entries, on Redis', () => {
     const [first, second] = await letters.list({ limit: 3 });
     expect(await letters.replay(first.position)).toBe(true);
     await until('it is dead again', async () => (await state()).deadm === '7');
-    expect((await totals(`${stream}:retry:g`)).at(-1)).toEqual({ total: 5, messages: 5 });
+    // The entry itself may be trimmed by now, as it is handled.
+    expect(decode((await state()).rlast)).toEqual({ total: 5, messages: 5 });
     expect(await letters.remove(second.position)).toBe(true);
     expect(await state()).toMatchObject({ 'dead:unrecoverable': '2', deadm: '6' });
     expect(await letters.purge()).toBe(2);

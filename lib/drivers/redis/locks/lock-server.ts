@@ -3,6 +3,7 @@ import { ClosedError, NotConnectedError } from '../../../errors/bus.errors.js';
 import { isDiscoBusError } from '../../../errors/disco-bus-error.js';
 import { LockUnavailableError } from '../../../errors/lock.errors.js';
 import { DeadlineQueue } from '../../../timing/deadline-queue.js';
+import { connectCluster } from '../cluster-connect.js';
 import { inTurn } from '../cluster-turn.js';
 import { createRedisClient, createSingleClient, discardClient, RedisCommands } from '../redis-client.js';
 import { isCluster } from '../redis-endpoint.js';
@@ -161,7 +162,7 @@ export class LockServer {
     const cluster = createRedisClient(this.options, 'locks', { service: this.service }) as Cluster;
     try {
       const commands = new RedisCommands(this.options.connectTimeoutMs);
-      await commands.run(cluster.connect());
+      await commands.run(connectCluster(cluster));
       await commands.run(this.rights.look(cluster));
       if (this.isClosed) throw closed();
       this.cluster = cluster;
