@@ -76,14 +76,15 @@ interface Prepared {
 }
 
 let staged: StagedPackage;
-/** They are made at the same time, while the tarball is looked at. */
+/** They are made one after the other, while the tarball is looked at: side by side they would take the cores from other specs. */
 const preparing = new Map<string, Promise<Prepared>>();
 
 beforeAll(async () => {
   staged = await StagedPackage.make();
+  let before: Promise<unknown> = Promise.resolve();
   for (const [name, consumer] of Object.entries(consumers)) {
-    const prepared = prepare(consumer, name === 'bundled' ? ['--noCheck'] : []);
-    prepared.catch(() => {}); // told by the tests that need it
+    const prepared = before.then(() => prepare(consumer, name === 'bundled' ? ['--noCheck'] : []));
+    before = prepared.catch(() => {}); // told by the tests that need it
     preparing.set(name, prepared);
   }
 }, 120_000);

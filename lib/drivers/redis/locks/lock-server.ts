@@ -21,6 +21,7 @@ export class LockServer {
   private readonly link: RedisLink | undefined;
   /** Of a Cluster, once connected. */
   cluster: Cluster | undefined;
+  private connecting: Promise<void> | undefined;
   readonly rights: LockRights;
   private readonly commands: RedisCommands;
   private readonly deadlines: DeadlineQueue;
@@ -157,8 +158,16 @@ export class LockServer {
     return new LockUnavailableError('Redis could not be asked for a lock', { cause: toDriverError(error) });
   }
 
-  private async connectCluster(): Promise<void> {
-    if (this.cluster !== undefined) return;
+  /** Whoever asks while it connects waits for the same client. */
+  private connectCluster(): Promise<void> {
+    if (this.cluster !== undefined) return Promise.resolve();
+    this.connecting ??= this.openCluster().finally(() => {
+      this.connecting = undefined;
+    });
+    return this.connecting;
+  }
+
+  private async openCluster(): Promise<void> {
     const cluster = createRedisClient(this.options, 'locks', { service: this.service }) as Cluster;
     try {
       const commands = new RedisCommands(this.options.connectTimeoutMs);

@@ -174,13 +174,14 @@ export async function agreeOnTopic(
   const args = [letterOf(use), by, Math.ceil(holdMs)];
   const ask = rights.before('agreements', keys, (client) => agreement.run(client, keys, args));
   // The client of a Cluster is made with the first question.
-  const asked = clustered ? persistFor(publish, ask, CLUSTER_READY_MS) : publish.run(ask);
-  const others = (await asked) as string[];
+  const run = (command: typeof ask) =>
+    clustered ? persistFor(publish, command, CLUSTER_READY_MS) : publish.run(command);
+  const others = (await run(ask)) as string[];
   if (others.length === 0 && use.delivery === 'at-most-once' && holdMs > 0) {
     // By itself, as the list may be on another node. Nobody waits for it: whoever goes on using the topic lists it again.
     const list = (client: StreamClient) =>
       listChannel.run(client, [names.channelTopics], [topic, Math.ceil(holdMs)]);
-    publish.run(list).catch(() => undefined);
+    run(list).catch(() => undefined);
   }
   return others.length === 0 ? undefined : dissent(others);
 }
