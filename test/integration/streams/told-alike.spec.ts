@@ -137,7 +137,8 @@ describe('/metrics, the health answer and bus.inspect', () => {
       await until(`/metrics has read "${group}"`, async () => {
         const { waiting_messages, running_messages } = await scraped(group);
         return waiting_messages === wanted.waiting_messages && running_messages === wanted.running_messages;
-      });
+        // What took a second to read is read again after twenty.
+      }, 60_000);
       const [metrics, health] = [await scraped(group), (await answered()).of(group)];
       expect(metrics).toMatchObject(wanted);
       expect(toldBy(health, health.deadLetters)).toEqual(wanted);
