@@ -134,11 +134,15 @@ describe('/metrics, the health answer and bus.inspect', () => {
     const telling = app!.get(DiscoBusService);
     for (const group of ['billing', 'shipping']) {
       const wanted = ofInspection(await inspected(group));
-      await until(`/metrics has read "${group}"`, async () => {
-        const { waiting_messages, running_messages } = await scraped(group);
-        return waiting_messages === wanted.waiting_messages && running_messages === wanted.running_messages;
-        // What took a second to read is read again after twenty.
-      }, 60_000);
+      await until(
+        `/metrics has read "${group}"`,
+        async () => {
+          const { waiting_messages, running_messages } = await scraped(group);
+          return waiting_messages === wanted.waiting_messages && running_messages === wanted.running_messages;
+          // What took a second to read is read again after twenty.
+        },
+        60_000,
+      );
       const [metrics, health] = [await scraped(group), (await answered()).of(group)];
       expect(metrics).toMatchObject(wanted);
       expect(toldBy(health, health.deadLetters)).toEqual(wanted);
