@@ -19,11 +19,13 @@ export interface RunOutcome {
 }
 
 /** Thrown within a run, with what failed. */
-class Failed {
+class Failed extends Error {
   constructor(
     readonly failure: SimulationFailure,
-    readonly cause: unknown,
-  ) {}
+    override readonly cause: unknown,
+  ) {
+    super(failure);
+  }
 }
 
 /** The longest that the step `wait` takes: the locks of a crashed instance run out in it sooner or later. */
@@ -49,18 +51,26 @@ export class SimulatedRun {
   /** Never rejects for what the application does. */
   async run(steps: readonly PlannedStep[]): Promise<RunOutcome> {
     const restore = drawFrom(this.world.random);
-    let failed: Failed | undefined;
+    try {
+      const failed = await this.failureOf(steps);
+      const { story, clock } = this.world;
+      const outcome = { failed, story: story.lines, virtualMs: clock.monotonic() };
+      await this.end();
+      return { ...outcome, stepsRun: this.stepsRun };
+    } finally {
+      restore();
+    }
+  }
+
+  private async failureOf(steps: readonly PlannedStep[]): Promise<Failed | undefined> {
     try {
       await this.begin();
       for (const step of steps) await this.step(step);
       await this.rest();
+      return undefined;
     } catch (error) {
-      failed = error instanceof Failed ? error : new Failed('step', error);
+      return error instanceof Failed ? error : new Failed('step', error);
     }
-    await this.end();
-    restore();
-    const { story, clock } = this.world;
-    return { failed, stepsRun: this.stepsRun, story: story.lines, virtualMs: clock.monotonic() };
   }
 
   private get alive(): SimulatedProcess[] {
