@@ -36,7 +36,11 @@ export type { LockStoreStage } from './lock-store-stage.js';
 export { ManualClock } from './manual-clock.js';
 export { type SimulationResult, simulate } from './simulation/simulate.js';
 export { SimulatedInstance } from './simulation/simulated-instance.js';
-export { SimulationError, type SimulationFailure } from './simulation/simulation.error.js';
+export {
+  SimulationError,
+  type SimulationFailure,
+  type SimulationReport,
+} from './simulation/simulation.error.js';
 export type {
   SimulateOptions,
   SimulationFaults,

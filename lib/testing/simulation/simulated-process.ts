@@ -6,6 +6,7 @@ import type { DiscoBusFactoryOptions } from '../../nest/module-options.js';
 import type { WitnessedBus } from '../application/witnessed-bus.js';
 import { inRealTime } from './in-real-time.js';
 import { InstanceClock } from './instance-clock.js';
+import { RunningInstance } from './running-instance.js';
 import type { SimulatedDelivery } from './simulated-delivery.js';
 import { SimulatedDriver } from './simulated-driver.js';
 import { SimulatedInstance } from './simulated-instance.js';
@@ -26,7 +27,7 @@ class SimulatedInstanceModule {}
 /** One copy of the application, from its start to its crash. */
 export class SimulatedProcess {
   readonly name: string;
-  readonly instance: SimulatedInstance;
+  readonly instance: RunningInstance;
   readonly wire: Wire;
   readonly drivers: SimulatedDriver[] = [];
   readonly buses: WitnessedBus[] = [];
@@ -40,7 +41,7 @@ export class SimulatedProcess {
     this.name = `instance ${number}`;
     this.clock = new InstanceClock(world.clock);
     this.wire = new Wire(this.name, this.clock, world);
-    this.instance = new SimulatedInstance(number, users, this.wire);
+    this.instance = new RunningInstance(number, users, this.wire);
   }
 
   get alive(): boolean {

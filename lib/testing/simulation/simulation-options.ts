@@ -31,6 +31,7 @@ export interface SimulationFaults {
 export interface SimulationStep<World = any> {
   /** From 1. */
   readonly number: number;
+  /** What the option `world` has made for this run. */
   readonly world: World;
   /** The one that is to do something; alive when the step begins. */
   readonly instance: SimulatedInstance<World>;
@@ -50,6 +51,7 @@ export interface SimulateOptions<World = any> {
   seed?: number;
   /** 1 to 1,000,000. @default 1_000 */
   steps?: number;
+  /** What goes wrong. @default every fault with its weight */
   faults?: SimulationFaults;
   /** Makes what outlives every instance: databases, counters. Called for each run, those that shorten the story included. @default an empty object */
   world?: () => World | Promise<World>;
