@@ -92,7 +92,7 @@ const layers = {
   },
   testing: {
     lib: ['errors', 'message', 'timing', 'driver', 'codec', 'middleware', 'lock', 'bus', 'drivers', 'nest'],
-    npm: ['@nestjs/common'],
+    npm: ['@nestjs/common', '@nestjs/core'],
   },
 };
 // One row per folder of lib/bus: what else of lib/bus it may import. `resolved-options.ts` puts the lower three together.

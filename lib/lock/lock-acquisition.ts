@@ -2,6 +2,7 @@ import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
+import { chance } from '../timing/chance.js';
 import { HeldLock } from './held-lock.js';
 import type { KeyQueue } from './key-queue.js';
 import type { LockDeps } from './lock-deps.js';
@@ -175,7 +176,7 @@ export class LockAcquisition {
     if (!isPassing(error)) throw error;
     this.lastError = error;
     const doubledMs = firstRetryMs * 2 ** Math.min(this.failures++, 10);
-    return Math.min(longestRetryMs, doubledMs) * (0.5 + Math.random() / 2);
+    return Math.min(longestRetryMs, doubledMs) * (0.5 + chance() / 2);
   }
 
   private heard(answer: LockAnswer | undefined, offer: LockOffer | undefined): HeldLock | undefined {

@@ -9,6 +9,7 @@ import { ConfigurationError } from '../errors/bus.errors.js';
 import type { ForcedRelease } from '../lock/lock-steward.js';
 import { DiscoBusServer } from '../transport/disco-bus.server.js';
 import { BusRegistry } from './bus-registry.js';
+import { busSubstitution } from './bus-substitution.js';
 import { DiscoBusService } from './disco-bus.service.js';
 import {
   DEFAULT_BUS,
@@ -127,9 +128,11 @@ function optionsProviders(token: string, options: DiscoBusModuleAsyncOptions): P
 
 async function createService(
   name: string,
-  options: DiscoBusFactoryOptions,
+  given: DiscoBusFactoryOptions,
   source: MetricsSource | undefined,
 ): Promise<DiscoBusService> {
+  const substitution = busSubstitution.getStore();
+  const options = substitution?.options(name, given) ?? given;
   const { metrics = true, logger = new Logger(name === DEFAULT_BUS ? 'DiscoBus' : `DiscoBus:${name}`) } =
     options;
   const driver = await chooseDriver(options);
@@ -141,5 +144,7 @@ async function createService(
     bus.recordDeed({ by, action: 'force release', lock: key, messages: holders });
   const onLost = (lock: Omit<LockLost, 'type'>) => bus.reportLockLost(lock);
   const locks = locksOf({ ...options, driver, metrics: sink, onLost, onForcedRelease });
-  return new DiscoBusService(bus, locks, () => owned?.close());
+  const service = new DiscoBusService(bus, locks, () => owned?.close());
+  substitution?.made(name, service);
+  return service;
 }

@@ -34,3 +34,15 @@ export { describeLockStore, lockStoreCases, runLockStoreCase } from './lock-stor
 export type { LockStoreHarness, LockStoreNeed } from './lock-store-harness.js';
 export type { LockStoreStage } from './lock-store-stage.js';
 export { ManualClock } from './manual-clock.js';
+export { type SimulationResult, simulate } from './simulation/simulate.js';
+export { SimulatedInstance } from './simulation/simulated-instance.js';
+export {
+  SimulationError,
+  type SimulationFailure,
+  type SimulationReport,
+} from './simulation/simulation.error.js';
+export type {
+  SimulateOptions,
+  SimulationFaults,
+  SimulationStep,
+} from './simulation/simulation-options.js';

@@ -1,4 +1,5 @@
 import { type Clock, type ClockTimer } from '../timing/clock.js';
+import { turnBudget } from '../timing/turn-budget.js';
 
 interface ManualTimer {
   readonly dueMs: number;
@@ -67,7 +68,9 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Two turns of the event loop: microtasks, and work that was put off with setImmediate, have run. */
+/** Two turns of the event loop, and those that work was put off to: it has run, and what followed in microtasks. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 2; turn++) await new Promise<void>((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 2 || turnBudget.spent; turn++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
 }

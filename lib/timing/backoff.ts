@@ -1,6 +1,7 @@
 import { assertOptions } from '../errors/assert-options.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
 import { aBoolean, aDuration, type OptionKinds, oneOf } from '../errors/option-kinds.js';
+import { chance } from './chance.js';
 import { type Duration, toMilliseconds } from './duration.js';
 
 /** How long to wait before each further attempt. */
@@ -66,7 +67,7 @@ export function resolveBackoff(
 }
 
 /** The wait in whole milliseconds after failed attempt number `attempt` (the first is 1). Never more than `maxMs`. */
-export function backoffDelay(backoff: Backoff, attempt: number, random: () => number = Math.random): number {
+export function backoffDelay(backoff: Backoff, attempt: number, random: () => number = chance): number {
   const doublings = backoff.type === 'fixed' ? 0 : Math.min(attempt - 1, 30);
   const delay = Math.min(backoff.delayMs * 2 ** doublings, backoff.maxMs);
   return Math.round(backoff.jitter ? delay * (0.5 + random() / 2) : delay);

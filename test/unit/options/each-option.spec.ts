@@ -67,6 +67,8 @@ const places: Place[] = [
   ['GzipCodec', '', itself],
   ['BundlingDriver', '', itself],
   ['ChaosDriver', '', itself],
+  ['simulate', '', itself],
+  ['simulate', 'faults', (faults) => ({ faults })],
   ['DiscoBusServer', '', itself],
   ['DiscoBusServer', 'eventOptions', (eventOptions) => ({ eventOptions })],
   ['DiscoBusClient', '', itself],

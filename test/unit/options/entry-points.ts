@@ -19,6 +19,7 @@ import { WithLock } from '../../../lib/nest/locks/with-lock.decorator.js';
 import { assertFactoryOptions } from '../../../lib/nest/module-options.js';
 import { DiscoOutboxModule } from '../../../lib/outbox/disco-outbox.module.js';
 import { ChaosDriver } from '../../../lib/testing/chaos-driver.js';
+import { simulate } from '../../../lib/testing/simulation/simulate.js';
 import { DiscoBusClient } from '../../../lib/transport/disco-bus.client.js';
 import { DiscoBusServer } from '../../../lib/transport/disco-bus.server.js';
 import { DiscoRecord } from '../../../lib/transport/disco-record.js';
@@ -64,6 +65,7 @@ export const entryPoints = {
   GzipCodec: (options: any) => new GzipCodec(new JsonCodec(), options),
   BundlingDriver: (options: any) => new BundlingDriver(memoryDriver(), options),
   ChaosDriver: (options: any) => new ChaosDriver(memoryDriver(), options),
+  simulate: (options: any) => simulate(class {}, { act: () => {}, ...options }),
   DiscoBusServer: (options: any) => new DiscoBusServer(options),
   DiscoBusClient: (options: any) => new DiscoBusClient(options),
   'DiscoDashboardModule.forRoot': (options: any) => DiscoDashboardModule.forRoot(options),
