@@ -2,7 +2,7 @@ import type { LockAnswer, LockClaim } from '../driver/lock-store.js';
 import { AbortedError, ClosedError } from '../errors/bus.errors.js';
 import type { DiscoBusError } from '../errors/disco-bus-error.js';
 import { LockNotReplicatedError, LockUnavailableError } from '../errors/lock.errors.js';
-import { chance } from '../timing/chance.js';
+import { type Backoff, backoffDelay } from '../timing/backoff.js';
 import { HeldLock } from './held-lock.js';
 import type { KeyQueue } from './key-queue.js';
 import type { LockDeps } from './lock-deps.js';
@@ -10,8 +10,7 @@ import type { ResolvedLockOptions } from './lock-options.js';
 import { type GrantedClaim, type LockOffer, LockWaiter, PATIENT_WAIT_MS } from './lock-waiter.js';
 import { asLockError, isPassing } from './store-error.js';
 
-const firstRetryMs = 25;
-const longestRetryMs = 1_000;
+const backoff: Backoff = { type: 'exponential', delayMs: 25, maxMs: 1_000, jitter: true };
 
 /**
  * One caller's way to a lock, in rounds: each claims in its turn, and sleeps until it is worth claiming again. Where the key
@@ -114,7 +113,7 @@ export class LockAcquisition {
           const answer = await this.ask(offer);
           const lock = this.heard(answer, offer);
           if (lock !== undefined) return lock;
-          pauseMs = answer?.granted ? 0 : (answer?.retryAfterMs ?? firstRetryMs);
+          pauseMs = answer?.granted ? 0 : (answer?.retryAfterMs ?? backoff.delayMs);
         } catch (error) {
           pauseMs = this.backoffAfter(error);
         }
@@ -175,8 +174,7 @@ export class LockAcquisition {
     const error = asLockError(thrown);
     if (!isPassing(error)) throw error;
     this.lastError = error;
-    const doubledMs = firstRetryMs * 2 ** Math.min(this.failures++, 10);
-    return Math.min(longestRetryMs, doubledMs) * (0.5 + chance() / 2);
+    return backoffDelay(backoff, ++this.failures);
   }
 
   private heard(answer: LockAnswer | undefined, offer: LockOffer | undefined): HeldLock | undefined {
