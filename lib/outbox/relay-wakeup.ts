@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type BusLogger, errorLine } from '../bus/options/bus-logger.js';
 import type { ResolvedOutbox } from './outbox-options.js';
 import type { SqlListener } from './sql-client.js';
@@ -67,19 +68,21 @@ export class RelayWakeup {
     const { listen, channel, pool } = this.deps.outbox;
     if (listen === false || channel === undefined) return this.deaf('no connection listens');
     const { term } = this;
+    const proof: string = randomUUID();
     try {
       const client = await listen();
       client.on('error', () => this.lost(client));
       client.on('end', () => this.lost(client));
-      client.on('notification', () => {
-        this.heard = true;
+      client.on('notification', (about) => {
+        // One of a row may come before a pooler has changed the connection, and says nothing of those that follow.
+        if (payloadOf(about) === proof) this.heard = true;
         this.ring();
       });
       if (this.closed || term !== this.term) return letGo(client);
       this.client = client;
       this.heard = false;
       await client.query(`LISTEN "${channel}"`);
-      await pool.query('SELECT pg_notify($1, $2)', [channel, '']);
+      await pool.query('SELECT pg_notify($1, $2)', [channel, proof]);
       this.proof();
     } catch (error) {
       this.deaf(errorLine(error));
@@ -118,6 +121,10 @@ export class RelayWakeup {
       { event: 'outbox-not-notified', error: why },
     );
   }
+}
+
+function payloadOf(about: unknown): unknown {
+  return (about as { readonly payload?: unknown } | undefined)?.payload;
 }
 
 /** A connection that listened must not go back to others. */

@@ -16,6 +16,7 @@ export interface SqlTransaction {
 
 /** A connection of its own that hears notifications: a client of `pg`, as `pool.connect()` gives it. */
 export interface SqlListener extends SqlClient {
+  /** A notification comes with an object that has its `payload`. */
   on(event: 'notification' | 'error' | 'end', listener: (about?: unknown) => void): unknown;
   /** Gives it back to its pool, destroyed. */
   release?(destroy?: boolean): unknown;

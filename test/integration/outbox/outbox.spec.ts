@@ -321,6 +321,9 @@ describe('without notifications', () => {
     const client = await pool.connect();
     const query = async (text: string, values?: unknown[]) => {
       const result = await client.query(text, values);
+      // A row of another process is committed just before.
+      const channel = /^LISTEN "(.+)"$/.exec(text)?.[1];
+      if (channel !== undefined) await pool.query("SELECT pg_notify($1, '')", [channel]);
       await client.query('UNLISTEN *');
       return result;
     };
