@@ -2,7 +2,7 @@ import { MessageDecoder } from '../bus/wire/message-decoder.js';
 import { GzipCodec } from '../codec/gzip.codec.js';
 import { JsonCodec } from '../codec/json.codec.js';
 import { PayloadCodec } from '../codec/payload.codec.js';
-import { isBundle, readBundle } from '../message/bundle.js';
+import { framesIn } from '../message/bundle.js';
 import type { Message } from '../message/message.js';
 import { messageRow, payloadText } from './payloads.js';
 import type { Run } from './run.js';
@@ -42,7 +42,7 @@ export class TailedMessages {
   }
 
   private async print({ topic, delivery, position, frame }: TailedFrame): Promise<void> {
-    for (const [index, bytes] of framesOf(frame).entries()) {
+    for (const [index, bytes] of framesIn(frame).entries()) {
       if (this.printed >= this.most) return;
       const message = bytes && (await this.decoded(topic, bytes));
       const where = index === 0 ? position : `${position}#${index}`;
@@ -66,14 +66,5 @@ export class TailedMessages {
     } catch {
       return undefined;
     }
-  }
-}
-
-function framesOf(frame: Uint8Array | undefined): readonly (Uint8Array | undefined)[] {
-  if (frame === undefined || !isBundle(frame)) return [frame];
-  try {
-    return readBundle(frame).map(({ bytes }) => bytes);
-  } catch {
-    return [undefined];
   }
 }

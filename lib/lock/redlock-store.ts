@@ -18,6 +18,7 @@ import {
   type LockStore,
 } from '../driver/lock-store.js';
 import { ConfigurationError } from '../errors/bus.errors.js';
+import { chance } from '../timing/chance.js';
 import { sleep, systemClock } from '../timing/clock.js';
 import { ClaimReturns } from './claim-returns.js';
 import { LockQuorum } from './lock-quorum.js';
@@ -84,7 +85,7 @@ class RedlockStore implements LockStore, LockInspectionProvider, ForcedReleasePr
       if (this.claiming.get(claim.token) === state) this.claiming.delete(claim.token);
     }
     this.withdraw(claim);
-    const retryAfterMs = shortestRetryMs + Math.random() * (longestRetryMs - shortestRetryMs);
+    const retryAfterMs = shortestRetryMs + chance() * (longestRetryMs - shortestRetryMs);
     return { granted: false, retryAfterMs, ...succeeded };
   }
 

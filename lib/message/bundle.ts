@@ -79,3 +79,16 @@ export function readBundle(bytes: Uint8Array): readonly BundledFrame[] {
 export function splitBundle(bytes: Uint8Array): Uint8Array[] {
   return readBundle(bytes).map((frame) => frame.bytes);
 }
+
+/**
+ * The bytes of each message that was stored as one entry: a frame's own, or those of a bundle. Undefined stands for an entry without
+ * bytes, and for a bundle that cannot be read. Never throws.
+ */
+export function framesIn(entry: Uint8Array | undefined): readonly (Uint8Array | undefined)[] {
+  if (entry === undefined || !isBundle(entry)) return [entry];
+  try {
+    return splitBundle(entry);
+  } catch {
+    return [undefined];
+  }
+}

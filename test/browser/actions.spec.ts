@@ -1,32 +1,20 @@
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { redisDriver } from 'nestjs-disco-bus/redis';
-import { type Browser, type Page } from 'playwright-core';
+import { type Page } from 'playwright-core';
 import { closeAll, start } from '../dashboard/support.js';
 import { RedisServer } from '../support/redis-server.js';
 import { until } from '../support/waiting.js';
 import { fill, hostile } from './scene.js';
-import { faults, launch, opened } from './support.js';
+import { browserStage, faults, opened } from './support.js';
 
-let browser: Browser;
-let redis: RedisServer;
-beforeAll(async () => {
-  [browser, redis] = await Promise.all([launch(), RedisServer.start()]);
-});
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-  await closeAll();
-  expect(faults.splice(0)).toEqual([]);
-});
-afterAll(async () => {
-  await Promise.all([browser?.close(), redis?.stop()]);
-});
+const stage = browserStage();
 
 const servers = {
   'memory on Express': () => ({ bus: {} }),
   'memory on Fastify': () => ({ bus: {}, adapter: new FastifyAdapter() }),
-  'Redis on Express': () => ({ bus: { driver: redisDriver({ url: redis.url }) } }),
+  'Redis on Express': () => ({ bus: { driver: redisDriver({ url: stage.redis.url }) } }),
   'Redis on Fastify': () => ({
-    bus: { driver: redisDriver({ url: redis.url }) },
+    bus: { driver: redisDriver({ url: stage.redis.url }) },
     adapter: new FastifyAdapter(),
   }),
 };
@@ -45,7 +33,7 @@ describe.each(Object.entries(servers))('the actions over %s', (_, server) => {
     const { bus, root } = await start({ ...server(), dashboard: all });
     await fill(bus);
     const group = () => bus.inspect.group('orders', 'billing');
-    const page = await opened(browser, `${root}/#/topic/orders`);
+    const page = await opened(stage.browser, `${root}/#/topic/orders`);
 
     await button(page, 'Purge').click();
     const dialog = page.getByRole('dialog');
@@ -111,7 +99,7 @@ describe('the page', () => {
   it('writes nothing while it is read-only, and says that payloads are hidden', async () => {
     const { bus, root } = await start();
     await fill(bus);
-    const page = await opened(browser, `${root}/#/topic/orders`);
+    const page = await opened(stage.browser, `${root}/#/topic/orders`);
     const written: string[] = [];
     page.on('request', (request) => request.method() !== 'GET' && written.push(request.url()));
     await page.getByText('Why does it wait?').waitFor();
@@ -129,7 +117,7 @@ describe('the page', () => {
   it('shows hostile messages, headers, addresses and errors as text', async () => {
     const { bus, root } = await start({ dashboard: all });
     await fill(bus);
-    const page = await opened(browser, `${root}/#/messages/orders`);
+    const page = await opened(stage.browser, `${root}/#/messages/orders`);
     const table = page.getByRole('table');
     await table.waitFor();
     expect(await table.textContent()).toContain(`4333 ${hostile}`);
@@ -146,7 +134,7 @@ describe('the page', () => {
   it('shows in one tab what is done in another', async () => {
     const { bus, root } = await start({ dashboard: all });
     await fill(bus);
-    const [one, other] = await Promise.all([1, 2].map(() => opened(browser, `${root}/#/topic/orders`)));
+    const [one, other] = await Promise.all([1, 2].map(() => opened(stage.browser, `${root}/#/topic/orders`)));
     await button(one, 'Resume').waitFor();
     await doing(other, 'Resume', undefined, /reads again/);
     await button(one, 'Pause').waitFor({ timeout: 2_500 });
@@ -155,7 +143,7 @@ describe('the page', () => {
   it('is used by the keyboard alone, and leaves the focus where it is while it renews itself', async () => {
     const { bus, root } = await start({ dashboard: all });
     await fill(bus);
-    const page = await opened(browser, `${root}/`);
+    const page = await opened(stage.browser, `${root}/`);
     await page.getByRole('row', { name: /orders.*billing/ }).waitFor();
     const focus = () => page.evaluate('document.activeElement.textContent') as Promise<string>;
     const tabTo = async (name: string) => {
@@ -197,7 +185,7 @@ describe('the page', () => {
       bus: { driver: redisDriver({ url: server.url }), shutdownTimeout: 500 },
     });
     await bus.publish('stock', 1);
-    const page = await opened(browser, `${root}/`);
+    const page = await opened(stage.browser, `${root}/`);
     await page.getByRole('row', { name: /stock/ }).waitFor();
     await server.stop();
     const banner = page.locator('#banner');

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { closeAll } from '../dashboard/support.js';
+import { RedisServer } from '../support/redis-server.js';
 
 /** What went wrong in pages that specs opened: errors of scripts, what a policy refused, what could not be loaded. */
 export const faults: string[] = [];
@@ -11,6 +13,32 @@ export function launch(): Promise<Browser> {
   const executablePath = process.env.CHROMIUM_BIN;
   if (executablePath === undefined) throw new Error('Use npm run test:browser: it finds a Chromium');
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+}
+
+/** What a spec of the page works with. */
+export interface BrowserStage {
+  readonly browser: Browser;
+  readonly redis: RedisServer;
+}
+
+/**
+ * A browser and a Redis for all tests of a spec. After each of them its pages and applications are closed, and nothing must have
+ * gone wrong in a page.
+ */
+export function browserStage(): BrowserStage {
+  const stage = {} as { browser: Browser; redis: RedisServer };
+  beforeAll(async () => {
+    [stage.browser, stage.redis] = await Promise.all([launch(), RedisServer.start()]);
+  });
+  afterEach(async () => {
+    await Promise.all(stage.browser.contexts().map((context) => context.close()));
+    await closeAll();
+    expect(faults.splice(0)).toEqual([]);
+  });
+  afterAll(async () => {
+    await Promise.all([stage.browser?.close(), stage.redis?.stop()]);
+  });
+  return stage;
 }
 
 /** A page of its own context at `url`, once it shows something. Its faults come into `faults`. */

@@ -1,31 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { buildSync } from 'esbuild';
 import { Redis } from 'ioredis';
 import { DiscoBus } from '../../lib/bus/disco-bus.js';
 import type { DiscoBusOptions } from '../../lib/bus/options/bus-options.js';
 import { redisDriver } from '../../lib/drivers/redis/index.js';
 import type { RedisDriverOptions } from '../../lib/drivers/redis/redis-options.js';
 import { RedisServer } from '../support/redis-server.js';
+import { bundledProgram } from '../support/source-process.js';
 import { until } from '../support/waiting.js';
 
 const root = join(__dirname, '../..');
-
-/** The command line in one file, made from the sources: so a process of it starts as fast as the built one. */
-function bundled(): string {
-  const outfile = join(root, `node_modules/.cache/disco-bus-cli/${process.env.JEST_WORKER_ID ?? 1}.mjs`);
-  const entryPoints = [join(root, 'lib/cli/main.ts')];
-  buildSync({
-    entryPoints,
-    outfile,
-    bundle: true,
-    packages: 'external',
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-  });
-  return outfile;
-}
 
 /** What a run of the command line has printed so far, and what it ended with. */
 export class CommandRun {
@@ -72,8 +56,11 @@ export class CommandLine {
 
   constructor(private readonly env: () => Record<string, string>) {}
 
-  /** The words with which a shell runs it. */
-  static readonly words: readonly string[] = [process.execPath, bundled()];
+  /** The words with which a shell runs it: from one file, it starts as fast as the built one. */
+  static readonly words: readonly string[] = [
+    process.execPath,
+    bundledProgram(join(root, 'lib/cli/main.ts')),
+  ];
 
   start(args: readonly string[], env: Record<string, string> = {}): CommandRun {
     const [node, ...flags] = CommandLine.words;

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Client } from 'pg';
+import { Client, type Pool, type PoolClient } from 'pg';
 import { freePort } from './redis-server.js';
 import { pause } from './waiting.js';
 
@@ -86,4 +86,20 @@ async function owner(directory: string): Promise<(file: string, args: string[]) 
   const ids = await Promise.all(['-u', '-g'].map((flag) => run('id', [flag, user])));
   const [uid, gid] = ids.map(({ stdout }) => stdout.trim());
   return (file, args) => ['setpriv', [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', file, ...args]];
+}
+
+/** Commits what `work` does, or none of it. */
+export async function inTransaction<T>(pool: Pool, work: (tx: PoolClient) => Promise<T>): Promise<T> {
+  const tx = await pool.connect();
+  try {
+    await tx.query('BEGIN');
+    const result = await work(tx);
+    await tx.query('COMMIT');
+    return result;
+  } catch (error) {
+    await tx.query('ROLLBACK');
+    throw error;
+  } finally {
+    tx.release();
+  }
 }

@@ -3,7 +3,7 @@ import type { DiscoDriver } from '../../driver/driver.js';
 import { assertOptions } from '../../errors/assert-options.js';
 import { ConfigurationError } from '../../errors/bus.errors.js';
 import { aNumber, aString, type OptionKinds } from '../../errors/option-kinds.js';
-import { isBundle, readBundle } from '../../message/bundle.js';
+import { framesIn } from '../../message/bundle.js';
 import type { Message } from '../../message/message.js';
 import type { MessageDecoder } from '../wire/message-decoder.js';
 
@@ -48,7 +48,7 @@ export async function browsedMessages(
     throw new ConfigurationError(`The driver "${engine.name}" shows no stored messages`);
   const entries = await engine.browse(topic, { after, limit });
   const messages = entries.flatMap(({ position, frame }) =>
-    framesOf(frame).map((bytes, index) => ({
+    framesIn(frame).map((bytes, index) => ({
       position: index === 0 ? position : `${position}#${index}`,
       bytes,
     })),
@@ -62,13 +62,4 @@ export async function browsedMessages(
   };
   const next = entries.length < limit ? undefined : entries.at(-1)?.position;
   return { messages: await Promise.all(messages.map(read)), next };
-}
-
-function framesOf(frame: Uint8Array | undefined): readonly (Uint8Array | undefined)[] {
-  if (frame === undefined || !isBundle(frame)) return [frame];
-  try {
-    return readBundle(frame).map(({ bytes }) => bytes);
-  } catch {
-    return [undefined];
-  }
 }

@@ -14,7 +14,7 @@ import type { DiscoMessageContext } from '../../../lib/middleware/message-contex
 import { inboxSchema, inboxTable } from '../../../lib/outbox/inbox-table.js';
 import { outboxSchema } from '../../../lib/outbox/outbox-schema.js';
 import { seededRandom } from '../../../lib/testing/seeded-random.js';
-import { PostgresServer } from '../../support/postgres-server.js';
+import { PostgresServer, inTransaction as transacted } from '../../support/postgres-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { bundledProgram } from '../../support/source-process.js';
 import { pause, until } from '../../support/waiting.js';
@@ -188,20 +188,7 @@ describe('the inbox', () => {
     await pool.query(inboxSchema());
   });
 
-  async function inTransaction<T>(work: (tx: PoolClient) => Promise<T>): Promise<T> {
-    const tx = await pool.connect();
-    try {
-      await tx.query('BEGIN');
-      const result = await work(tx);
-      await tx.query('COMMIT');
-      return result;
-    } catch (error) {
-      await tx.query('ROLLBACK');
-      throw error;
-    } finally {
-      tx.release();
-    }
-  }
+  const inTransaction = <T>(work: (tx: PoolClient) => Promise<T>) => transacted(pool, work);
 
   it('runs the work once for each group and message, and keeps its result', async () => {
     let runs = 0;

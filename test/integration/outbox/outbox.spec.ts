@@ -23,7 +23,7 @@ import { outboxSchema } from '../../../lib/outbox/outbox-schema.js';
 import { closeApps, startContext } from '../../nest/support.js';
 import { lastingKeys } from '../../samples/describe-sample.js';
 import { runSample, type SampleResult } from '../../samples/run-sample.js';
-import { PostgresServer } from '../../support/postgres-server.js';
+import { PostgresServer, inTransaction as transacted } from '../../support/postgres-server.js';
 import { RedisServer } from '../../support/redis-server.js';
 import { bundledProgram } from '../../support/source-process.js';
 import { until } from '../../support/waiting.js';
@@ -103,20 +103,7 @@ async function reader(topic: string, { bus }: Process): Promise<Seen[]> {
   return seen;
 }
 
-async function inTransaction<T>(work: (tx: PoolClient) => Promise<T>): Promise<T> {
-  const tx = await pool.connect();
-  try {
-    await tx.query('BEGIN');
-    const result = await work(tx);
-    await tx.query('COMMIT');
-    return result;
-  } catch (error) {
-    await tx.query('ROLLBACK');
-    throw error;
-  } finally {
-    tx.release();
-  }
-}
+const inTransaction = <T>(work: (tx: PoolClient) => Promise<T>) => transacted(pool, work);
 
 let topics = 0;
 const newTopic = () => `orders.${++topics}`;
